@@ -1,0 +1,38 @@
+"""Errors that a user can mend: each says what was wrong, where, and what would be valid."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["BenchError", "CheckpointError", "DataError", "ImageError", "UnknownNameError", "nearest"]
+
+
+class BenchError(Exception):
+    """Base of every error that the command line prints without a traceback."""
+
+
+class UnknownNameError(BenchError):
+    """A name that is not registered; the message lists the valid ones and the nearest."""
+
+    def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
+        names = sorted(valid)
+        super().__init__(f"unknown {kind} {name!r}{nearest(name, names)}; valid: {', '.join(names)}")
+
+
+class DataError(BenchError):
+    """A dataset, box file or prediction file that cannot be used."""
+
+
+class ImageError(DataError):
+    """An image that cannot be read."""
+
+
+class CheckpointError(BenchError):
+    """A weights file that cannot be used."""
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """The clause " (did you mean 'x'?)" for the closest valid name, or nothing where none is close."""
+    matches = difflib.get_close_matches(name, list(valid), n=1)
+    return f" (did you mean {matches[0]!r}?)" if matches else ""

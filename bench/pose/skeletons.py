@@ -1,0 +1,157 @@
+"""Keypoint skeletons: joint names, mirror pairs, OKS sigmas, body halves and limbs.
+
+Index order is that of each dataset's annotation files, so a keypoint array needs no reordering. Sources: COCO
+keypoints (sigmas of pycocotools), MPII Human Pose, CrowdPose (sigmas of its published API).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.pose.errors import UnknownNameError
+
+__all__ = ["COCO_17", "CROWDPOSE_14", "MPII_16", "SKELETONS", "Skeleton", "get_skeleton"]
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """A fixed set of joints.
+
+    Attributes:
+        name: registry name.
+        joints: joint names in annotation order.
+        pairs: names of the joints that a horizontal flip exchanges, as (left, right).
+        sigmas: per-joint OKS falloff, in units of the square root of the person's area (COCO's "k / 2").
+        upper: names of the joints of the upper body; the rest are the lower body (half-body augmentation).
+        limbs: pairs of joint names to draw.
+    """
+
+    name: str
+    joints: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+    sigmas: tuple[float, ...]
+    upper: tuple[str, ...]
+    limbs: tuple[tuple[str, str], ...]
+
+    @property
+    def size(self) -> int:
+        """Number of joints."""
+        return len(self.joints)
+
+    def index(self, joint: str) -> int:
+        """Index of a joint by name. Raises `ValueError` for a name that the skeleton lacks."""
+        return self.joints.index(joint)
+
+    @property
+    def mirror(self) -> tuple[int, ...]:
+        """Permutation of joint indices that a horizontal flip applies."""
+        order = list(range(self.size))
+        for left, right in self.pairs:
+            a, b = self.index(left), self.index(right)
+            order[a], order[b] = b, a
+        return tuple(order)
+
+    @property
+    def upper_body(self) -> tuple[bool, ...]:
+        """Per joint, whether it belongs to the upper body."""
+        return tuple(joint in self.upper for joint in self.joints)
+
+    @property
+    def limb_indices(self) -> tuple[tuple[int, int], ...]:
+        """Limbs as pairs of joint indices."""
+        return tuple((self.index(a), self.index(b)) for a, b in self.limbs)
+
+
+def _left_right(*parts: str) -> tuple[tuple[str, str], ...]:
+    return tuple((f"left_{part}", f"right_{part}") for part in parts)
+
+
+_ARM_AND_LEG_LIMBS = (
+    ("left_shoulder", "left_elbow"),
+    ("left_elbow", "left_wrist"),
+    ("right_shoulder", "right_elbow"),
+    ("right_elbow", "right_wrist"),
+    ("left_hip", "left_knee"),
+    ("left_knee", "left_ankle"),
+    ("right_hip", "right_knee"),
+    ("right_knee", "right_ankle"),
+    ("left_hip", "right_hip"),
+)
+_TRUNK_LIMBS = (("left_shoulder", "left_hip"), ("right_shoulder", "right_hip"))
+
+COCO_17 = Skeleton(
+    name="coco_17",
+    joints=(
+        "nose", "left_eye", "right_eye", "left_ear", "right_ear",
+        "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
+        "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
+    ),
+    pairs=_left_right("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"),
+    sigmas=(
+        0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062,
+        0.107, 0.107, 0.087, 0.087, 0.089, 0.089,
+    ),
+    upper=(
+        "nose", "left_eye", "right_eye", "left_ear", "right_ear",
+        "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
+    ),
+    limbs=(
+        ("nose", "left_eye"), ("nose", "right_eye"), ("left_eye", "left_ear"), ("right_eye", "right_ear"),
+        ("left_shoulder", "right_shoulder"), *_TRUNK_LIMBS, *_ARM_AND_LEG_LIMBS,
+    ),
+)  # fmt: skip
+
+MPII_16 = Skeleton(
+    name="mpii_16",
+    joints=(
+        "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle",
+        "pelvis", "thorax", "upper_neck", "head_top",
+        "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist",
+    ),
+    pairs=_left_right("ankle", "knee", "hip", "wrist", "elbow", "shoulder"),
+    # MPII is scored with PCKh; its OKS borrows COCO's sigmas, and the shoulder's for trunk and head.
+    sigmas=(
+        0.089, 0.087, 0.107, 0.107, 0.087, 0.089, 0.107, 0.079, 0.079, 0.079,
+        0.062, 0.072, 0.079, 0.079, 0.072, 0.062,
+    ),
+    upper=(
+        "thorax", "upper_neck", "head_top",
+        "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist",
+    ),
+    limbs=(
+        ("head_top", "upper_neck"), ("upper_neck", "thorax"), ("thorax", "pelvis"),
+        ("thorax", "left_shoulder"), ("thorax", "right_shoulder"),
+        ("pelvis", "left_hip"), ("pelvis", "right_hip"),
+        *(limb for limb in _ARM_AND_LEG_LIMBS if limb != ("left_hip", "right_hip")),
+    ),
+)  # fmt: skip
+
+CROWDPOSE_14 = Skeleton(
+    name="crowdpose_14",
+    joints=(
+        "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
+        "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle", "head", "neck",
+    ),
+    pairs=_left_right("shoulder", "elbow", "wrist", "hip", "knee", "ankle"),
+    sigmas=(
+        0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089, 0.089, 0.079, 0.079,
+    ),
+    upper=(
+        "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
+        "head", "neck",
+    ),
+    limbs=(
+        ("head", "neck"), ("neck", "left_shoulder"), ("neck", "right_shoulder"),
+        *_TRUNK_LIMBS, *_ARM_AND_LEG_LIMBS,
+    ),
+)  # fmt: skip
+
+SKELETONS = {skeleton.name: skeleton for skeleton in (COCO_17, MPII_16, CROWDPOSE_14)}
+
+
+def get_skeleton(name: str) -> Skeleton:
+    """The skeleton of that name. Raises `UnknownNameError`, which lists the valid ones."""
+    try:
+        return SKELETONS[name]
+    except KeyError:
+        raise UnknownNameError("skeleton", name, SKELETONS) from None
