@@ -1,0 +1,105 @@
+"""2-D Gaussian heatmaps at a quarter of the input size."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from bench.pose.codecs.base import Codec, Keypoints, shift_right
+from bench.pose.geometry import Size
+
+__all__ = ["STRIDE", "HeatmapCodec", "HeatmapTarget"]
+
+STRIDE = 4
+"""Input px per heatmap cell."""
+
+MIRROR_SHIFT = 1.0
+"""Cells by which the mirrored map is moved right (behaviour E1)."""
+
+
+class HeatmapTarget(NamedTuple):
+    """Maps (people, joints, height / 4, width / 4) and joint weights (people, joints)."""
+
+    maps: Tensor
+    weight: Tensor
+
+
+class HeatmapCodec(Codec[Tensor, HeatmapTarget]):
+    """Heatmaps with mean-squared-error loss and argmax decoding.
+
+    Args:
+        input_size: crop height and width in px.
+        mirror: joint permutation of a horizontal flip.
+        sigma: of the Gaussian, in map cells.
+        refine: shift each peak a quarter cell towards its higher neighbour ("extra post-processing", E7).
+        mirror_shift: cells by which the mirrored map is moved right before averaging; 0 leaves it.
+    """
+
+    def __init__(
+        self,
+        input_size: Size,
+        mirror: tuple[int, ...],
+        *,
+        sigma: float,
+        refine: bool = True,
+        mirror_shift: float = MIRROR_SHIFT,
+    ) -> None:
+        self.height, self.width = input_size[0] // STRIDE, input_size[1] // STRIDE
+        self.mirror = list(mirror)
+        self.sigma = sigma
+        self.refine = refine
+        self.mirror_shift = mirror_shift
+
+    def encode(self, joints: Tensor, visible: Tensor) -> HeatmapTarget:
+        """Gaussians of peak 1 around the nearest cell, cut off at 3 sigma (behaviour D20, D21)."""
+        center = torch.trunc(joints / STRIDE + 0.5)
+        reach = 3 * self.sigma
+        limit = center.new_tensor([self.width, self.height])
+        inside = ((center - reach < limit) & (center + reach + 1 >= 0)).all(dim=-1)
+        weight = (visible & inside).float()
+        columns = self._profile(center[..., 0], self.width)
+        rows = self._profile(center[..., 1], self.height)
+        maps = rows.unsqueeze(-1) * columns.unsqueeze(-2) * weight[..., None, None]
+        return HeatmapTarget(maps.float(), weight)
+
+    def _profile(self, center: Tensor, size: int) -> Tensor:
+        distance = torch.arange(size, device=center.device) - center.unsqueeze(-1)
+        profile = torch.exp(-(distance**2) / (2 * self.sigma**2))
+        return torch.where(distance.abs() <= 3 * self.sigma, profile, 0)
+
+    def loss(self, output: Tensor, target: HeatmapTarget) -> Tensor:
+        """Half the mean squared difference; the divisor counts weightless joints too (behaviour T11)."""
+        weight = target.weight[..., None, None]
+        return 0.5 * torch.nn.functional.mse_loss(output * weight, target.maps * weight)
+
+    def merge(self, output: Tensor, mirrored: Tensor | None = None) -> Tensor:
+        """Mean of the map and the un-mirrored map of the flipped view (behaviour E1)."""
+        if mirrored is None:
+            return output
+        restored = shift_right(mirrored[:, self.mirror].flip(-1), self.mirror_shift)
+        return (output + restored) * 0.5
+
+    def decode(self, merged: Tensor) -> Keypoints:
+        """Position of the maximum in crop px, its value as confidence; (0, 0) where no value is positive (E6)."""
+        confidence, index = merged.flatten(2).max(dim=-1)
+        cell = torch.stack([index % self.width, index // self.width], dim=-1)
+        cell = cell * (confidence > 0).unsqueeze(-1)
+        offset = self._quarter_offset(merged, cell) if self.refine else 0
+        return Keypoints((cell + offset) * float(STRIDE), confidence)
+
+    def _quarter_offset(self, maps: Tensor, cell: Tensor) -> Tensor:
+        """0.25 cells towards the higher neighbour, away from the border only (behaviour E7)."""
+        x, y = cell.unbind(-1)
+        inner = (x > 1) & (x < self.width - 1) & (y > 1) & (y < self.height - 1)
+        flat = maps.flatten(2)
+        center = (y * self.width + x).clamp(self.width, self.width * (self.height - 1) - 1)
+
+        def difference(step: int) -> Tensor:
+            ahead = flat.gather(-1, (center + step).unsqueeze(-1))
+            behind = flat.gather(-1, (center - step).unsqueeze(-1))
+            return (ahead - behind).squeeze(-1)
+
+        slope = torch.stack([difference(1), difference(self.width)], dim=-1)
+        return 0.25 * slope.sign() * inner.unsqueeze(-1)

@@ -1,0 +1,93 @@
+"""SimDR: the bin of each coordinate as a class, trained with label smoothing."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from bench.pose.codecs.coordinate import CoordinateCodec, softmax
+from bench.pose.geometry import Size
+from bench.pose.models.heads import Coordinates
+
+__all__ = ["SimDRCodec", "SimDRTarget", "smoothed_divergence"]
+
+
+class SimDRTarget(NamedTuple):
+    """Bins (people, joints, 2) of x and y, int64, and joint weights (people, joints)."""
+
+    bins: Tensor
+    weight: Tensor
+
+
+class SimDRCodec(CoordinateCodec[SimDRTarget]):
+    """SimDR. See `CoordinateCodec` for the arguments not listed here.
+
+    Args:
+        label_smoothing: probability mass spread over the other bins; 0 gives plain cross entropy.
+        reduction: "sum" adds over bins and joints and divides by people (the reference's NMTCritierion, T7); "mean"
+            averages over bins, joints and people (NMTNORMCritierion, T8).
+    """
+
+    def __init__(
+        self,
+        input_size: Size,
+        mirror: tuple[int, ...],
+        *,
+        split_ratio: float,
+        label_smoothing: float = 0.1,
+        reduction: Literal["sum", "mean"] = "sum",
+        mirror_shift: float = -1.0,
+    ) -> None:
+        super().__init__(input_size, mirror, split_ratio=split_ratio, mirror_shift=mirror_shift)
+        self.label_smoothing = label_smoothing
+        self.reduction = reduction
+
+    def encode(self, joints: Tensor, visible: Tensor) -> SimDRTarget:
+        """Nearest bins, ties to even; a joint whose bin lies outside loses its weight (behaviour D23)."""
+        bins = torch.round(joints * self.split_ratio).long()
+        last = bins.new_tensor(self.bins) - 1
+        inside = ((bins >= 0) & (bins <= last)).all(dim=-1)
+        return SimDRTarget(bins.clamp(min=torch.zeros_like(last), max=last), (visible & inside).float())
+
+    def loss(self, output: Coordinates, target: SimDRTarget) -> Tensor:
+        """Divergence of the predicted distributions from the smoothed classes, over both axes."""
+        people, joints = target.weight.shape
+        total = output.x.new_zeros(())
+        for logits, bins in zip(output, target.bins.unbind(-1), strict=True):
+            divergence = smoothed_divergence(logits, bins, self.label_smoothing) * target.weight
+            count = people if self.reduction == "sum" else people * joints * logits.shape[-1]
+            total = total + divergence.sum() / count
+        return total
+
+    def _view(self, output: Coordinates) -> Coordinates:
+        return softmax(output)
+
+    def _probabilities(self, merged: Coordinates) -> Coordinates:
+        return merged
+
+    def _confidence(self, peak_x: Tensor, peak_y: Tensor) -> Tensor:
+        """The larger peak (behaviour E4)."""
+        return torch.maximum(peak_x, peak_y)
+
+
+def smoothed_divergence(logits: Tensor, classes: Tensor, smoothing: float) -> Tensor:
+    """Kullback-Leibler divergence from the smoothed one-hot target to the softmax of the logits, summed over classes.
+
+    The target has `1 - smoothing` on the class and `smoothing / (classes - 1)` on each other one. It is never built:
+    the divergence needs only the class's log probability and the sum of all.
+
+    Args:
+        logits: (..., classes).
+        classes: (...) int64.
+        smoothing: 0 <= smoothing < 1.
+    """
+    log_p = logits.log_softmax(dim=-1)
+    on = log_p.gather(-1, classes.unsqueeze(-1)).squeeze(-1)
+    if not smoothing:
+        return -on
+    rest = smoothing / (logits.shape[-1] - 1)
+    negative_entropy = (1 - smoothing) * math.log(1 - smoothing) + smoothing * math.log(rest)
+    return negative_entropy - (1 - smoothing - rest) * on - rest * log_p.sum(dim=-1)

@@ -1,0 +1,87 @@
+"""SimDR* (space-aware SimDR): a Gaussian over the bins of each coordinate instead of one class."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from bench.pose.codecs.coordinate import CoordinateCodec, softmax
+from bench.pose.geometry import Size
+from bench.pose.models.heads import Coordinates
+
+__all__ = ["SimDRStarCodec", "SimDRStarTarget"]
+
+
+class SimDRStarTarget(NamedTuple):
+    """Densities (people, joints, bins) of x and y, and joint weights (people, joints)."""
+
+    x: Tensor
+    y: Tensor
+    weight: Tensor
+
+
+class SimDRStarCodec(CoordinateCodec[SimDRStarTarget]):
+    """SimDR*. See `CoordinateCodec` for the arguments not listed here.
+
+    Args:
+        sigma: of the Gaussian, in bins.
+        bounds: "pixels" keeps the weight of joints up to 3 sigma *px* outside the crop as the reference does, though
+            sigma is in bins (behaviour D24); "bins" measures the margin in bins.
+    """
+
+    def __init__(
+        self,
+        input_size: Size,
+        mirror: tuple[int, ...],
+        *,
+        split_ratio: float,
+        sigma: float,
+        bounds: Literal["pixels", "bins"] = "pixels",
+        mirror_shift: float = -1.0,
+    ) -> None:
+        super().__init__(input_size, mirror, split_ratio=split_ratio, mirror_shift=mirror_shift)
+        self.sigma = sigma
+        self.bounds = bounds
+
+    def encode(self, joints: Tensor, visible: Tensor) -> SimDRStarTarget:
+        """Normal densities around the exact coordinate, not renormalised at the borders (behaviour D25)."""
+        weight = (visible & self._within_reach(joints)).float()
+        mean = joints * self.split_ratio
+        x, y = (
+            self._density(mean[..., axis], self.bins[axis]) * weight.unsqueeze(-1) for axis in (0, 1)
+        )
+        return SimDRStarTarget(x.float(), y.float(), weight)
+
+    def _within_reach(self, joints: Tensor) -> Tensor:
+        unit = 1.0 if self.bounds == "pixels" else self.split_ratio
+        mean = joints * unit
+        limit = mean.new_tensor([self.input_size[1], self.input_size[0]]) * unit
+        reach = 3 * self.sigma
+        # Truncation towards zero, as in the reference, keeps a joint whose last cell ends just outside.
+        first, end = torch.trunc(mean - reach), torch.trunc(mean + reach + 1)
+        return ((first < limit) & (end >= 0)).all(dim=-1)
+
+    def _density(self, mean: Tensor, bins: int) -> Tensor:
+        distance = torch.arange(bins, device=mean.device) - mean.unsqueeze(-1)
+        return torch.exp(-(distance**2) / (2 * self.sigma**2)) / (self.sigma * math.sqrt(2 * math.pi))
+
+    def loss(self, output: Coordinates, target: SimDRStarTarget) -> Tensor:
+        """Kullback-Leibler divergence, averaged over bins, joints and people, both axes added (behaviour T8)."""
+        total = output.x.new_zeros(())
+        for logits, density in ((output.x, target.x), (output.y, target.y)):
+            divergence = torch.nn.functional.kl_div(logits.log_softmax(-1), density, reduction="none")
+            total = total + (divergence * target.weight.unsqueeze(-1)).mean()
+        return total
+
+    def _view(self, output: Coordinates) -> Coordinates:
+        return output
+
+    def _probabilities(self, merged: Coordinates) -> Coordinates:
+        return softmax(merged)
+
+    def _confidence(self, peak_x: Tensor, peak_y: Tensor) -> Tensor:
+        """The smaller peak (behaviour E4)."""
+        return torch.minimum(peak_x, peak_y)

@@ -1,0 +1,129 @@
+"""From a person's box to a crop and back.
+
+Pixel centres lie on integers. A person is cropped by a centre (px) and a scale (box size in units of 200 px, as the
+reference stores it), warped so that the centre lands on (width / 2, height / 2) of the crop. Only the width of the
+scale counts: the crop is never stretched (behaviour D14, D16).
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "BOX_PADDING",
+    "SCALE_UNIT",
+    "affine_matrix",
+    "box_to_center_scale",
+    "crop_to_image",
+    "padded_area",
+    "transform_points",
+    "warp",
+]
+
+Array = npt.NDArray[np.float64]
+Size = tuple[int, int]
+"""Height and width in px."""
+
+SCALE_UNIT = 200.0
+"""Pixels per unit of scale."""
+
+BOX_PADDING = 1.25
+"""How much larger than the person's box the crop is, per side."""
+
+
+def box_to_center_scale(
+    box: npt.ArrayLike, size: Size, padding: float = BOX_PADDING
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Centre (px) and scale (units of 200 px) of the padded crop around a box (behaviour D13).
+
+    Args:
+        box: x, y, width, height in px.
+        size: crop height and width in px; the box grows to that aspect ratio.
+        padding: enlargement per side, not applied to a box centred on x = -1 (the reference's "no box" mark).
+    """
+    x, y, width, height = np.asarray(box, dtype=np.float64)
+    center = np.array([x + width / 2, y + height / 2], dtype=np.float32)
+    aspect = size[1] / size[0]
+    width, height = max(width, height * aspect), max(height, width / aspect)
+    scale = np.array([width / SCALE_UNIT, height / SCALE_UNIT], dtype=np.float32)
+    return center, scale * np.float32(padding) if center[0] != -1 else scale
+
+
+def affine_matrix(
+    center: npt.ArrayLike, scale: npt.ArrayLike, rotation: float, size: Size, *, inverse: bool = False
+) -> Array:
+    """The 2x3 matrix that maps image px to crop px (or back, with `inverse`).
+
+    It is solved from three corresponding points that are rounded to float32 first, as the reference does, so that
+    crops agree with it to the bit.
+
+    Args:
+        center: crop centre in image px.
+        scale: crop size in units of 200 px; only the width counts.
+        rotation: degrees, clockwise on screen.
+        size: crop height and width in px.
+        inverse: map crop px to image px instead.
+    """
+    height, width = size
+    half_width = float(np.asarray(scale)[0] * SCALE_UNIT) / 2
+    angle = np.deg2rad(rotation)
+    up = half_width * np.array([np.sin(angle), -np.cos(angle)])
+    image = _corner_points(np.asarray(center, dtype=np.float64), up)
+    crop = _corner_points(np.array([width / 2, height / 2]), np.array([0, -width / 2]))
+    points = (crop, image) if inverse else (image, crop)
+    return np.asarray(cv2.getAffineTransform(*points), dtype=np.float64)
+
+
+def _corner_points(origin: Array, up: Array) -> npt.NDArray[np.float32]:
+    """The origin, the point above it, and the point a quarter turn to the left of that, as float32."""
+    points = np.zeros((3, 2), dtype=np.float32)
+    points[0] = origin
+    points[1] = origin + up
+    down = points[0] - points[1]
+    points[2] = points[1] + np.array([-down[1], down[0]], dtype=np.float32)
+    return points
+
+
+def transform_points(points: npt.ArrayLike, matrix: Array) -> Array:
+    """Apply a 2x3 affine matrix to points of shape (..., 2)."""
+    return np.asarray(points, dtype=np.float64) @ matrix[:, :2].T + matrix[:, 2]
+
+
+def warp(image: npt.NDArray[np.uint8], matrix: Array, size: Size) -> npt.NDArray[np.uint8]:
+    """Crop an image (height, width, 3) to `size` by bilinear sampling, black outside the image (behaviour D16)."""
+    crop = cv2.warpAffine(image, matrix, (size[1], size[0]), flags=cv2.INTER_LINEAR)
+    return np.asarray(crop, dtype=np.uint8)
+
+
+def crop_to_image(points: npt.ArrayLike, centers: npt.ArrayLike, scales: npt.ArrayLike, size: Size) -> Array:
+    """Map crop px of unrotated crops back to image px, for a whole batch (behaviour E8).
+
+    Equal to `affine_matrix(..., 0, size, inverse=True)` per person, float32 rounding of its three points included.
+
+    Args:
+        points: (people, joints, 2) crop px.
+        centers: (people, 2) image px.
+        scales: (people, 2) units of 200 px.
+        size: crop height and width in px.
+    """
+    height, width = size
+    origin = np.asarray(centers, dtype=np.float32)
+    half_width = np.asarray(scales)[:, 0] * SCALE_UNIT / 2
+    top = (origin[:, 1] - half_width).astype(np.float32)
+    rise = origin[:, 1] - top
+    left = (origin[:, 0] - rise).astype(np.float32)
+    run = origin[:, 0] - left
+    step = np.stack([run, rise], axis=1).astype(np.float64) / (width / 2)
+    offset = np.asarray(points, dtype=np.float64) - np.array([width / 2, height / 2])
+    return origin[:, None].astype(np.float64) + offset * step[:, None]
+
+
+def padded_area(scales: npt.ArrayLike) -> Array:
+    """Area in px^2 of the padded crop boxes, which the reference's OKS-NMS uses (behaviour E10).
+
+    Args:
+        scales: (people, 2) units of 200 px.
+    """
+    return np.prod(np.asarray(scales, dtype=np.float64) * SCALE_UNIT, axis=-1)

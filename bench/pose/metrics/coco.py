@@ -1,0 +1,90 @@
+"""The COCO keypoint evaluation: ten statistics by pycocotools, and the mean OKS of the labelled people."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from bench.pose.errors import DataError
+
+__all__ = ["STATISTICS", "evaluate", "load_ground_truth"]
+
+STATISTICS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
+"""Names of pycocotools' ten keypoint statistics, in its order."""
+
+
+def load_ground_truth(annotations: dict[str, Any]) -> COCO:
+    """Index an annotation file's contents for pycocotools, without its printing."""
+    coco = COCO()
+    coco.dataset = annotations
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco.createIndex()
+    return coco
+
+
+def evaluate(ground_truth: COCO, results: Sequence[dict[str, Any]], sigmas: Sequence[float]) -> dict[str, float]:
+    """Score COCO results on all images of an annotation file.
+
+    Args:
+        ground_truth: as made by `load_ground_truth`.
+        results: predicted people in the COCO results format.
+        sigmas: per joint; the number of joints follows from it.
+
+    Returns:
+        The ten `STATISTICS` in 0..1 (-1 where pycocotools has no labelled person to judge) and `mean_oks`: over
+        labelled, non-crowd people, the mean of the best OKS that a prediction in the same image reaches.
+
+    Raises:
+        DataError: a result names an unknown image, has a wrong number of values, or a value that is not finite.
+    """
+    _check_results(ground_truth, results, len(sigmas))
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation = COCOeval(ground_truth, _load_results(ground_truth, results), "keypoints")
+        evaluation.params.kpt_oks_sigmas = np.asarray(sigmas, dtype=np.float64)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    statistics = {name: float(value) for name, value in zip(STATISTICS, evaluation.stats, strict=True)}
+    return statistics | {"mean_oks": _mean_oks(ground_truth, evaluation)}
+
+
+def _load_results(ground_truth: COCO, results: Sequence[dict[str, Any]]) -> COCO:
+    if results:
+        return ground_truth.loadRes(copy.deepcopy(list(results)))
+    empty = {key: ground_truth.dataset[key] for key in ("images", "categories")}
+    return load_ground_truth(empty | {"annotations": []})
+
+
+def _check_results(ground_truth: COCO, results: Sequence[dict[str, Any]], joints: int) -> None:
+    for number, result in enumerate(results):
+        where = f"prediction {number}"
+        missing = {"image_id", "category_id", "keypoints", "score"} - set(result)
+        if missing:
+            raise DataError(f"{where}: lacks {', '.join(sorted(missing))}")
+        if result["image_id"] not in ground_truth.imgs:
+            raise DataError(f"{where}: image {result['image_id']!r} is not in the annotation file")
+        values = result["keypoints"]
+        if len(values) != 3 * joints:
+            raise DataError(f"{where}: {len(values)} keypoint values, expected {3 * joints} for {joints} joints")
+        if not np.isfinite([*values, result["score"]]).all():
+            raise DataError(f"{where} (image {result['image_id']}): a value is not a finite number")
+
+
+def _mean_oks(ground_truth: COCO, evaluation: COCOeval) -> float:
+    """Mean over labelled people of their best match; `evaluation.ious` holds (predictions, people) per image."""
+    best: list[float] = []
+    category = evaluation.params.catIds[0]
+    for image_id in evaluation.params.imgIds:
+        people = evaluation._gts[image_id, category]
+        similarities = evaluation.ious[image_id, category]
+        for column, person in enumerate(people):
+            if person.get("num_keypoints", 0) and not person.get("iscrowd", 0):
+                best.append(float(similarities[:, column].max()) if len(similarities) else 0.0)
+    return float(np.mean(best)) if best else -1.0

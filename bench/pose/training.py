@@ -1,0 +1,234 @@
+"""The training loop.
+
+Everything that decides the weights follows from the seed and the position, so that a training continued from a
+checkpoint ends with the same bits as one that was never interrupted (same machine, same number of threads).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import nn
+
+from bench.pose.codecs.base import Codec
+from bench.pose.data.augmentation import Augmentation
+from bench.pose.data.crops import Batch, CropSettings, Position, training_batches
+from bench.pose.data.people import Person
+from bench.pose.errors import BenchError
+
+__all__ = ["Optimisation", "Progress", "Training", "TrainingError", "learning_rate"]
+
+
+class TrainingError(BenchError):
+    """A training that cannot go on."""
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """How the weights are found: Adam without weight decay (behaviour T3) and a stepped learning rate.
+
+    Attributes:
+        epochs: passes over the people.
+        batch_size: people per step, over all replicas.
+        learning_rate: at the start.
+        learning_rate_factor: by which it drops at each milestone.
+        milestones: epochs, from 0, of the drops as configured.
+        milestone_timing: "reference" drops one epoch early (behaviour T1), "exact" at the milestone.
+        seed: of initial weights, order and augmentation.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    learning_rate_factor: float
+    milestones: tuple[int, ...]
+    milestone_timing: Literal["reference", "exact"]
+    seed: int
+
+
+def learning_rate(settings: Optimisation, epoch: int) -> float:
+    """Learning rate that an epoch, counted from 0, is trained at."""
+    early = 1 if settings.milestone_timing == "reference" else 0
+    drops = sum(epoch >= milestone - early for milestone in settings.milestones)
+    return settings.learning_rate * settings.learning_rate_factor**drops
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training is, for whoever watches: `loss` is the epoch's mean so far, `rate` is in people/s."""
+
+    position: Position
+    epochs: int
+    steps: int
+    loss: float
+    rate: float
+
+
+class Watcher(Protocol):
+    """Hears of every step. Returns True to have the training stopped after it."""
+
+    def __call__(self, progress: Progress) -> bool: ...
+
+
+@dataclass
+class Training:
+    """A model on its way through training.
+
+    Attributes:
+        model: the network, changed in place.
+        codec: of the representation.
+        people: to train on.
+        crops: how they are cropped.
+        augmentation: how the crops vary.
+        settings: of the optimisation.
+        device: where the model lives.
+        position: next step to take.
+        history: one entry per finished epoch: epoch, loss, learning_rate, people.
+        broken: what was wrong with people whose image cannot be read, each once.
+    """
+
+    model: nn.Module
+    codec: Codec[Any, Any]
+    people: Sequence[Person]
+    crops: CropSettings
+    augmentation: Augmentation
+    settings: Optimisation
+    device: torch.device
+    position: Position = field(default_factory=Position)
+    history: list[dict[str, float]] = field(default_factory=list)
+    broken: dict[str, None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=self.settings.learning_rate)
+        self._loss_sum = 0.0
+        self._seen = 0
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches per epoch, the last one possibly smaller."""
+        return math.ceil(len(self.people) / self.settings.batch_size)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every epoch is done."""
+        return self.position.epoch >= self.settings.epochs
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the rest of the training depends on, as tensors and plain values."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "position": list(self.position),
+            "history": self.history,
+            "broken": list(self.broken),
+            "epoch_loss": [self._loss_sum, self._seen],
+            "random_state": torch.get_rng_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where `state_dict` was taken."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.position = Position(*state["position"])
+        self.history = state["history"]
+        self.broken = dict.fromkeys(state["broken"])
+        self._loss_sum, self._seen = state["epoch_loss"]
+        torch.set_rng_state(state["random_state"])
+
+    def run(
+        self, watch: Watcher, *, save: Callable[[], None], save_every: float = math.inf, workers: int = 0
+    ) -> bool:
+        """Train until the end, or until `watch` asks to stop.
+
+        Args:
+            watch: hears of every step.
+            save: called to store `state_dict()`, at the latest every `save_every` seconds and before stopping early.
+            save_every: seconds.
+            workers: processes that load crops.
+
+        Returns:
+            Whether the training is finished.
+
+        Raises:
+            TrainingError: the loss is not finite, or no image of an epoch can be read.
+        """
+        settings = self.settings
+        self.model.train()
+        saved = started = time.monotonic()
+        people = 0
+        batches = training_batches(
+            self.people,
+            self.crops,
+            self.augmentation,
+            batch_size=settings.batch_size,
+            epochs=settings.epochs,
+            seed=settings.seed,
+            start=self.position,
+            workers=workers,
+        )
+        for batch in batches:
+            self._take_step(batch)
+            people += len(batch) if isinstance(batch, Batch) else 0
+            now = time.monotonic()
+            stop = watch(self._progress(people / max(now - started, 1e-9)))
+            if stop or now - saved >= save_every:
+                save()
+                saved = now
+            if stop:
+                return self.finished
+        return True
+
+    def _take_step(self, batch: Batch | tuple[str, ...]) -> None:
+        if isinstance(batch, Batch):
+            self.broken |= dict.fromkeys(batch.broken)
+            loss = self._optimise(batch)
+            self._loss_sum += loss * len(batch)
+            self._seen += len(batch)
+        else:
+            self.broken |= dict.fromkeys(batch)
+        epoch, step = self.position
+        if step + 1 < self.steps_per_epoch:
+            self.position = Position(epoch, step + 1)
+        else:
+            self._finish_epoch(epoch)
+            self.position = Position(epoch + 1, 0)
+
+    def _optimise(self, batch: Batch) -> float:
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.settings, self.position.epoch)
+        output = self.model(batch.normalised(self.device))
+        target = self.codec.encode(batch.joints.to(self.device), batch.visible.to(self.device))
+        loss = self.codec.loss(output, target)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            images = sorted({self.people[index].image.name for index in batch.indices.tolist()})
+            raise TrainingError(
+                f"the loss is {value} at epoch {self.position.epoch}, step {self.position.step}; the batch's images: "
+                + ", ".join(images)
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return value
+
+    def _finish_epoch(self, epoch: int) -> None:
+        if not self._seen:
+            raise TrainingError(f"no image of epoch {epoch} can be read; the first: {next(iter(self.broken))}")
+        self.history.append(
+            {
+                "epoch": epoch,
+                "loss": self._loss_sum / self._seen,
+                "learning_rate": learning_rate(self.settings, epoch),
+                "people": self._seen,
+            }
+        )
+        self._loss_sum, self._seen = 0.0, 0
+
+    def _progress(self, rate: float) -> Progress:
+        loss = self._loss_sum / self._seen if self._seen else self.history[-1]["loss"] if self.history else math.nan
+        return Progress(self.position, self.settings.epochs, self.steps_per_epoch, loss, rate)
