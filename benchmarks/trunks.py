@@ -47,9 +47,7 @@ def as_json(trunks: dict[str, Trunk]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="write the table into the package")
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # the maps of one cell are too small to share

@@ -2,6 +2,3 @@
 
 `bench.pose.codecs.base` states the interface, `bench.pose.codecs.build` makes a codec from its name.
 """
-
-REPRESENTATIONS = ("heatmap", "simdr", "simdr_star")
-"""Names of the representations, importable without torch."""

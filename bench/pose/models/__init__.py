@@ -1,0 +1,8 @@
+"""Pose networks: backbones, heads, initialisation and their description.
+
+Importing this package, or `bench.pose.models.spec`, does not import torch; `bench.pose.models.build` does.
+"""
+
+from bench.pose.models.spec import BACKBONES, INITIALISATIONS, REPRESENTATIONS, Complexity, ModelSpec
+
+__all__ = ["BACKBONES", "INITIALISATIONS", "REPRESENTATIONS", "Complexity", "ModelSpec"]

@@ -1,0 +1,140 @@
+"""Build networks and give them their first weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from torch import Tensor, nn
+
+from bench.pose.errors import CheckpointError, UnknownNameError
+from bench.pose.models.batch_norm import NormLayer, ReplicaBatchNorm2d
+from bench.pose.models.heads import PoseModel
+from bench.pose.models.hrnet import HRNet
+from bench.pose.models.resnet import SimpleBaseline
+from bench.pose.models.spec import BACKBONES, INITIALISATIONS, RESNET_DEPTHS, ModelSpec
+
+__all__ = ["BACKBONES", "build_model", "initialise", "load_trunk"]
+
+_REFERENCE_STD = 0.001
+
+_CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+
+
+def build_model(
+    backbone: str,
+    representation: str,
+    *,
+    joints: int,
+    input_size: tuple[int, int],
+    split_ratio: float | None = None,
+    replicas: int = 1,
+) -> PoseModel:
+    """A network with torch's default weights; call `initialise` or `load_trunk` before training it.
+
+    Args:
+        backbone: one of `BACKBONES`.
+        representation: "heatmap", "simdr" or "simdr_star".
+        joints: number of joints, J.
+        input_size: (height, width) of the input in pixels, multiples of 32.
+        split_ratio: bins per pixel, for simdr and simdr_star only.
+        replicas: number of devices whose separate batch statistics training reproduces (behaviour T4).
+
+    Raises:
+        UnknownNameError: no such backbone or representation.
+        ValueError: a size, the split ratio or the number of replicas is out of range.
+    """
+    spec = ModelSpec(backbone, representation, joints, input_size, split_ratio)
+    if replicas < 1:
+        raise ValueError(f"replicas must be at least 1, got {replicas}")
+    norm_layer: NormLayer = nn.BatchNorm2d if replicas == 1 else partial(ReplicaBatchNorm2d, replicas=replicas)
+    network = SimpleBaseline if backbone in RESNET_DEPTHS else HRNet
+    return network(spec, norm_layer)
+
+
+def initialise(model: PoseModel, *, scheme: str) -> None:
+    """Draw every weight anew, in place, for training from scratch.
+
+    All randomness comes from torch's global generator: seed it first for a reproducible start. Whatever the
+    weights were before has no influence. Batch normalisation starts as the identity and the linear heads with
+    torch's default in both schemes:
+
+    - "reference": every convolution from N(0, 0.001), as the reference does without ImageNet weights
+      (behaviour, "Initialisation"); Simple Baselines keep torch's random bias of the final convolution.
+    - "kaiming": convolutions before the final one from He's normal distribution over the fan-out, as
+      torchvision starts its classifiers; the final one from N(0, 0.001) with bias 0. Learns in few epochs.
+
+    Raises:
+        UnknownNameError: no such scheme.
+    """
+    if scheme not in INITIALISATIONS:
+        raise UnknownNameError("initialisation scheme", scheme, INITIALISATIONS)
+    _draw_default(model)
+    if scheme == "reference":
+        _draw_normal(model, zero_bias=not model.default_final_bias)
+    else:
+        _draw_kaiming(model)
+        _draw_normal(model.final_layer)
+
+
+def load_trunk(model: PoseModel, state_dict: Mapping[str, Tensor]) -> None:
+    """Copy the weights of an ImageNet classifier into the trunk and draw the rest anew, in place.
+
+    Entries outside the trunk (the classifier, and branches that a pose network does not compute) are ignored,
+    and counters of batch normalisation may be missing, as in classifiers saved by early torch. Outside the
+    trunk, convolutions are drawn from N(0, 0.001) with bias 0, batch normalisation is the identity and linear
+    heads have torch's default (behaviour, "Initialisation"), all from torch's global generator.
+
+    Raises:
+        CheckpointError: entries are missing or have another shape; nothing is changed then.
+    """
+    weights = _trunk_weights(model, state_dict)
+    for name, child in model.named_children():
+        if name not in model.trunk:
+            _draw_default(child)
+            _draw_normal(child)
+    model.load_state_dict(weights, strict=False)
+
+
+def _draw_default(module: nn.Module) -> None:
+    """Torch's default start: that of the linear heads and of batch normalisation in every scheme."""
+    for layer in module.modules():
+        if isinstance(layer, (*_CONVOLUTIONS, nn.BatchNorm2d, nn.Linear)):
+            layer.reset_parameters()
+
+
+def _draw_normal(module: nn.Module, *, zero_bias: bool = True) -> None:
+    for layer in module.modules():
+        if isinstance(layer, _CONVOLUTIONS):
+            nn.init.normal_(layer.weight, std=_REFERENCE_STD)
+            if layer.bias is not None and zero_bias:
+                nn.init.zeros_(layer.bias)
+
+
+def _draw_kaiming(module: nn.Module) -> None:
+    for layer in module.modules():
+        if isinstance(layer, _CONVOLUTIONS):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+
+
+def _trunk_weights(model: PoseModel, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The entries of `state_dict` that belong in the trunk. Raises `CheckpointError` unless all fit."""
+    own = model.state_dict()
+    expected = {key: value.shape for key, value in own.items() if key.split(".")[0] in model.trunk}
+    weights = {key: state_dict[key] for key in expected if key in state_dict}
+    missing = [key for key in expected if key not in weights and not key.endswith(".num_batches_tracked")]
+    if missing:
+        raise CheckpointError(f"the weights lack entries of the backbone: {_enumerate(missing)}")
+    wrong = [
+        f"{key} {list(weight.shape)} instead of {list(expected[key])}"
+        for key, weight in weights.items()
+        if weight.shape != expected[key]
+    ]
+    if wrong:
+        raise CheckpointError(f"the weights have other shapes than the backbone: {_enumerate(wrong)}")
+    return weights
+
+
+def _enumerate(items: Sequence[str], limit: int = 5) -> str:
+    shown = ", ".join(items[:limit])
+    return shown if len(items) <= limit else f"{shown} and {len(items) - limit} more"

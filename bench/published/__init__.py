@@ -1,0 +1,92 @@
+"""The 73 rows of the paper's result tables, in the order of the project page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+__all__ = ["TABLES", "PublishedRow", "published_rows"]
+
+TABLES: Mapping[str, tuple[str, str]] = {
+    "coco_val": ("coco", "val2017"),
+    "coco_val_384x288": ("coco", "val2017"),
+    "coco_test_dev": ("coco", "test-dev2017"),
+    "mpii_val": ("mpii", "valid"),
+    "crowdpose_test": ("crowdpose", "test"),
+}
+"""Dataset and split of each published table."""
+
+BACKBONES = {
+    "SimBa-Res50": "simba_res50",
+    "SimBa-Res101": "simba_res101",
+    "SimBa-Res152": "simba_res152",
+    "HRNet-W32": "hrnet_w32",
+    "HRNet-W48": "hrnet_w48",
+    "TokenPose-S": "tokenpose_s",
+}
+"""Our name of each published method."""
+
+REPRESENTATIONS = {"heatmap": "heatmap", "SimDR": "simdr", "SimDR*": "simdr_star"}
+"""Our name of each published representation."""
+
+PERCENT = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AP_E", "AP_M", "AP_H")
+"""Metrics that the page prints in percent and records hold in 0..1."""
+
+
+@dataclass(frozen=True)
+class PublishedRow:
+    """One row of a published table.
+
+    Attributes:
+        id: TABLE/N with N from 1 in the page's order.
+        table: name of the table.
+        backbone: our name of the method.
+        representation: our name of it.
+        input_size: "HxW".
+        post_process: the page's "Extra post." column; for tables without one, what the reference's configuration of
+            the row does, which is to refine heatmaps.
+        metrics: in the units of our records (COCO metrics in 0..1).
+        params_m: millions of parameters, where printed.
+        gflops: where printed.
+    """
+
+    id: str
+    table: str
+    backbone: str
+    representation: str
+    input_size: str
+    post_process: bool
+    metrics: Mapping[str, float]
+    params_m: float | None
+    gflops: float | None
+
+
+@cache
+def published_rows() -> tuple[PublishedRow, ...]:
+    """All rows, tables in the order of the page's file, rows in the page's order."""
+    document = json.loads((Path(__file__).parent / "rows.json").read_text(encoding="utf-8"))
+    counts: dict[str, int] = {}
+    rows = []
+    for row in document["rows"]:
+        number = counts[row["table"]] = counts.get(row["table"], 0) + 1
+        rows.append(_row(row, number))
+    return tuple(rows)
+
+
+def _row(row: dict[str, Any], number: int) -> PublishedRow:
+    representation = REPRESENTATIONS[row["representation"]]
+    return PublishedRow(
+        id=f"{row['table']}/{number}",
+        table=row["table"],
+        backbone=BACKBONES[row["method"]],
+        representation=representation,
+        input_size=row["input_size"],
+        post_process=row.get("extra_post", representation == "heatmap"),
+        metrics={name: row[name] / 100 for name in PERCENT if name in row},
+        params_m=row.get("params_m"),
+        gflops=row.get("gflops"),
+    )

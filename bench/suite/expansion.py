@@ -1,0 +1,111 @@
+"""From a suite to its specs. A pure function of the suite."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from bench.suite.rules import apply_rules, plain_message
+from bench.suite.schema import Suite
+from bench.suite.source import SuiteError
+from bench.suite.specs import EvalSpec, TrainSpec
+
+__all__ = ["Cell", "Expansion", "expand"]
+
+SpecT = TypeVar("SpecT", TrainSpec, EvalSpec)
+
+REPRESENTATION_SETTINGS = {
+    "heatmap": frozenset({"sigma"}),
+    "simdr": frozenset({"split_ratio", "label_smoothing", "loss_reduction"}),
+    "simdr_star": frozenset({"split_ratio", "sigma", "weight_bounds"}),
+}
+"""Settings that each representation reads; the others are `None` in its specs, so that they make no difference."""
+
+ALL_REPRESENTATION_SETTINGS = frozenset().union(*REPRESENTATION_SETTINGS.values())
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training of a suite with the evaluations to make of it."""
+
+    training: TrainSpec
+    evaluations: tuple[EvalSpec, ...]
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """All cells of a suite, each training once, and what was excluded: (axis values, reason)."""
+
+    cells: tuple[Cell, ...]
+    excluded: tuple[tuple[Mapping[str, Any], str], ...]
+
+
+def expand(suite: Suite) -> Expansion:
+    """Every combination of the axes, completed by the recipe and the suite's rules.
+
+    Combinations that differ only in settings that their representation does not read are one training.
+
+    Raises:
+        SuiteError: a cell is incomplete or contradicts itself, or has no evaluation.
+    """
+    cells: dict[str, Cell] = {}
+    excluded = []
+    names = list(suite.axes)
+    for values in itertools.product(*suite.axes.values()):
+        axes = dict(zip(names, values, strict=True))
+        full = _complete(suite, axes)
+        reason = next((rule.because for rule in suite.exclusions if rule.applies(full)), None)
+        if reason is not None:
+            excluded.append((axes, reason))
+            continue
+        training = _spec(suite, TrainSpec, full, axes)
+        if training.id not in cells:
+            cells[training.id] = Cell(training, tuple(_evaluations(suite, training)))
+    return Expansion(tuple(cells.values()), tuple(excluded))
+
+
+def _complete(suite: Suite, axes: dict[str, Any]) -> dict[str, Any]:
+    """All settings of a cell: the recipe's, then the suite's rules, the axes above both."""
+    cell = {"dataset": suite.dataset.name, "split": suite.dataset.train, **axes}
+    cell = apply_rules(suite.recipe.train, cell) | axes
+    cell = apply_rules(suite.rules, cell) | axes
+    read = REPRESENTATION_SETTINGS[cell["representation"]]
+    return cell | dict.fromkeys(ALL_REPRESENTATION_SETTINGS - read)
+
+
+def _evaluations(suite: Suite, training: TrainSpec) -> Iterator[EvalSpec]:
+    known = training.model_dump()
+    seen: set[str] = set()
+    for entry in suite.evaluations:
+        for values in itertools.product(*entry.settings.values()):
+            given = dict(zip(entry.settings, values, strict=True))
+            cell = apply_rules(suite.recipe.evaluate, known | {"split": suite.dataset.eval}) | given
+            if not entry.applies(known | given):
+                continue
+            if training.representation != "heatmap":
+                cell["post_process"] = False
+            settings = {name: cell[name] for name in EvalSpec.model_fields if name in cell}
+            spec = _spec(suite, EvalSpec, settings | {"training": training.id}, given)
+            if spec.id not in seen:
+                seen.add(spec.id)
+                yield spec
+    if not seen:
+        raise SuiteError(
+            f"{suite.file}: no entry of `evaluate` applies to {training.backbone} {training.representation}"
+            f" {training.input_size}"
+        )
+
+
+def _spec(
+    suite: Suite, kind: type[SpecT], settings: Mapping[str, Any], cell: Mapping[str, Any]
+) -> SpecT:
+    try:
+        return kind.model_validate(settings)
+    except ValidationError as error:
+        where = ", ".join(f"{name}={value}" for name, value in cell.items())
+        details = "; ".join(f"{detail['loc'][0]}: {plain_message(detail)}" for detail in error.errors())
+        raise SuiteError(f"{suite.file}: cell {where}: {details}") from None

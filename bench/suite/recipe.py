@@ -1,0 +1,48 @@
+"""Recipes: named lists of rules that give every cell its hyper-parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from bench.pose.errors import UnknownNameError
+from bench.suite.rules import EVALUATION_SETTINGS, TRAINING_SETTINGS, Rule, read_rules
+from bench.suite.source import Problem, read_yaml
+
+__all__ = ["RECIPES", "Recipe", "load_recipe"]
+
+_FOLDER = Path(__file__).parent / "recipes"
+
+RECIPES = tuple(sorted(file.stem for file in _FOLDER.glob("*.yaml")))
+"""Names of the recipes."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Rules for trainings and for evaluations."""
+
+    train: tuple[Rule, ...]
+    evaluate: tuple[Rule, ...]
+
+
+@cache
+def load_recipe(name: str) -> Recipe:
+    """The recipe of that name, the one it extends included. Raises `UnknownNameError`."""
+    if name not in RECIPES:
+        raise UnknownNameError("recipe", name, RECIPES)
+    source = read_yaml(_FOLDER / f"{name}.yaml")
+    problems: list[Problem] = []
+    conditions = ("dataset", "split", *TRAINING_SETTINGS)
+    train = read_rules(source.data["train"], ("train",), problems, settings=TRAINING_SETTINGS, conditions=conditions)
+    evaluate = read_rules(
+        source.data["evaluate"],
+        ("evaluate",),
+        problems,
+        settings=EVALUATION_SETTINGS,
+        conditions=(*conditions, *EVALUATION_SETTINGS),
+    )
+    if problems:
+        raise source.error(problems)
+    base = load_recipe(source.data["extends"]) if "extends" in source.data else Recipe((), ())
+    return Recipe((*base.train, *train), (*base.evaluate, *evaluate))

@@ -1,0 +1,124 @@
+"""Settings that hold under a condition: the rules of recipes and suites."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from bench.pose.errors import nearest
+from bench.suite.source import Path_, Problem
+from bench.suite.specs import EvalSpec, TrainSpec
+
+__all__ = ["EVALUATION_SETTINGS", "TRAINING_SETTINGS", "Rule", "apply_rules", "read_rules", "read_values"]
+
+TRAINING_SETTINGS = tuple(name for name in TrainSpec.model_fields if name not in {"dataset", "split"})
+"""What the axes and rules of a suite's trainings may set."""
+
+EVALUATION_SETTINGS = tuple(name for name in EvalSpec.model_fields if name != "training")
+"""What the rules of a suite's evaluations may set."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Settings for the cells that a condition describes.
+
+    Attributes:
+        when: for each setting named, the values that a cell may have.
+        settings: what such a cell gets.
+        because: why, where the file says so.
+    """
+
+    when: Mapping[str, tuple[Any, ...]]
+    settings: Mapping[str, Any]
+    because: str = ""
+
+    def applies(self, cell: Mapping[str, Any]) -> bool:
+        """Whether a cell has, for each setting of the condition, one of its values."""
+        return all(cell.get(name) in values for name, values in self.when.items())
+
+
+def apply_rules(rules: Iterable[Rule], cell: dict[str, Any]) -> dict[str, Any]:
+    """The cell with the settings of each rule that applies, first to last; later ones win and may see earlier ones."""
+    for rule in rules:
+        if rule.applies(cell):
+            cell = {**cell, **rule.settings}
+    return cell
+
+
+def read_rules(
+    items: Sequence[Any], place: Path_, problems: list[Problem], *, settings: Sequence[str], conditions: Sequence[str]
+) -> list[Rule]:
+    """Rules from the parsed list of a file; what is wrong with them is added to `problems`.
+
+    Args:
+        items: mappings with an optional `when`, an optional `because`, and settings.
+        place: path of the list in its file.
+        problems: collects what is wrong.
+        settings: names that a rule may set.
+        conditions: names that a condition may ask for.
+    """
+    rules = []
+    for number, item in enumerate(items):
+        here = (*place, number)
+        if not isinstance(item, Mapping):
+            problems.append(Problem(here, f"expected a mapping of settings, found {item!r}"))
+            continue
+        given = dict(item)
+        because = given.pop("because", "")
+        when = given.pop("when", {})
+        if not isinstance(when, Mapping):
+            problems.append(Problem((*here, "when"), f"expected a mapping of conditions, found {when!r}"))
+            continue
+        conditions_read = {
+            name: tuple(read_values(name, value, (*here, "when", name), problems, valid=conditions))
+            for name, value in when.items()
+        }
+        values = {
+            name: _read(name, value, (*here, name), problems, valid=settings) for name, value in given.items()
+        }
+        rules.append(Rule(conditions_read, values, str(because)))
+    return rules
+
+
+def read_values(name: str, value: Any, place: Path_, problems: list[Problem], *, valid: Sequence[str]) -> list[Any]:
+    """One value or a list of values of a setting, each checked."""
+    # A tuple-valued setting such as `milestones` is itself written as a list.
+    is_list = isinstance(value, list) and (name != "milestones" or any(isinstance(item, list) for item in value))
+    if not is_list:
+        return [_read(name, value, place, problems, valid=valid)]
+    return [_read(name, item, (*place, number), problems, valid=valid) for number, item in enumerate(value)]
+
+
+def _read(name: str, value: Any, place: Path_, problems: list[Problem], *, valid: Sequence[str]) -> Any:
+    if name not in valid:
+        message = f"unknown setting {name!r}{nearest(str(name), valid)}; valid: {', '.join(valid)}"
+        problems.append(Problem(place, message))
+        return value
+    try:
+        return _adapters()[name].validate_python(value)
+    except ValidationError as error:
+        problems += [Problem(place, f"{name}: {plain_message(detail)}") for detail in error.errors()]
+        return value
+
+
+def plain_message(detail: Mapping[str, Any]) -> str:
+    """A pydantic error in our words: what is expected and what was found."""
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    return message if detail["type"] == "value_error" else f"{message}, found {detail['input']!r}"
+
+
+@cache
+def _adapters() -> dict[str, TypeAdapter[Any]]:
+    """Checks of single settings, from the fields of the specs."""
+
+    def adapters(spec: type[BaseModel]) -> dict[str, TypeAdapter[Any]]:
+        return {
+            name: TypeAdapter(field.rebuild_annotation(), config={"strict": True})
+            for name, field in spec.model_fields.items()
+        }
+
+    return adapters(EvalSpec) | adapters(TrainSpec)

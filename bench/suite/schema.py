@@ -1,0 +1,219 @@
+"""The suite file: one YAML document that declares a grid of trainings, how to measure them, and the tables to print."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from bench.pose.errors import nearest
+from bench.published import TABLES
+from bench.suite.recipe import RECIPES, Recipe, load_recipe
+from bench.suite.rules import (
+    EVALUATION_SETTINGS,
+    TRAINING_SETTINGS,
+    Rule,
+    plain_message,
+    read_rules,
+    read_values,
+)
+from bench.suite.source import Path_, Problem, Source, read_yaml
+from bench.suite.specs import Dataset
+
+__all__ = ["Suite", "Table", "load_suite"]
+
+CELL_CONDITIONS = ("dataset", "split", *TRAINING_SETTINGS)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Table(_Section):
+    """A table to print.
+
+    Attributes:
+        id: names its files.
+        title: above it.
+        compare: "published/TABLE", the paper's table to set beside the results.
+        metrics: columns, names of metrics of the records.
+    """
+
+    id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
+    title: str = ""
+    compare: str | None = None
+    metrics: list[str] = Field(default=["AP", "AP50", "AP75", "AR", "mean_oks"], min_length=1)
+
+    @property
+    def published_table(self) -> str | None:
+        """Name of the paper's table, without the folder."""
+        return self.compare.removeprefix("published/") if self.compare else None
+
+
+class _Train(_Section):
+    axes: dict[str, Any] = Field(min_length=1)
+    set: list[Any] = []
+    exclude: list[Any] = []
+    recipe: str = "paper"
+
+
+class _Document(_Section):
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
+    title: str
+    description: str = ""
+    dataset: Dataset
+    train: _Train
+    evaluate: list[Any] = Field(min_length=1)
+    tables: list[Table] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A checked suite.
+
+    Attributes:
+        file: it was read from.
+        name: of the suite and its report.
+        title: of its report.
+        description: what it is for.
+        dataset: that it trains and evaluates on.
+        axes: values of each axis, in the order of the file.
+        rules: settings under conditions, later ones win.
+        exclusions: conditions of cells that are left out, each with its reason.
+        evaluations: ways to measure a training; lists of values multiply.
+        recipe: hyper-parameters under the suite's own rules.
+        tables: to print.
+    """
+
+    file: Path
+    name: str
+    title: str
+    description: str
+    dataset: Dataset
+    axes: Mapping[str, tuple[Any, ...]]
+    rules: tuple[Rule, ...]
+    exclusions: tuple[Rule, ...]
+    evaluations: tuple[Rule, ...]
+    recipe: Recipe
+    tables: tuple[Table, ...]
+
+
+def load_suite(file: Path) -> Suite:
+    """Read and check a suite.
+
+    Raises:
+        SuiteError: one `file:line: what` per problem, with what is valid and the nearest valid name.
+    """
+    source = read_yaml(file)
+    document = _check_structure(source)
+    problems: list[Problem] = []
+    train = document.train
+    axes = {
+        name: tuple(read_values(name, value, ("train", "axes", name), problems, valid=TRAINING_SETTINGS))
+        for name, value in train.axes.items()
+    }
+    rules = read_rules(
+        train.set, ("train", "set"), problems, settings=TRAINING_SETTINGS, conditions=CELL_CONDITIONS
+    )
+    exclusions = read_rules(train.exclude, ("train", "exclude"), problems, settings=(), conditions=CELL_CONDITIONS)
+    evaluations = _read_evaluations(document.evaluate, problems)
+    problems += _semantic_problems(document, axes, exclusions)
+    if problems:
+        raise source.error(problems)
+    return Suite(
+        file=file,
+        name=document.name,
+        title=document.title,
+        description=document.description,
+        dataset=document.dataset,
+        axes=axes,
+        rules=tuple(rules),
+        exclusions=tuple(exclusions),
+        evaluations=tuple(evaluations),
+        recipe=load_recipe(train.recipe),
+        tables=tuple(document.tables),
+    )
+
+
+def _check_structure(source: Source) -> _Document:
+    if not isinstance(source.data, Mapping):
+        raise source.error([Problem((), "expected a mapping with name, title, dataset, train, evaluate and tables")])
+    try:
+        return _Document.model_validate(source.data)
+    except ValidationError as error:
+        raise source.error([_structural_problem(detail) for detail in error.errors()]) from None
+
+
+def _structural_problem(detail: Any) -> Problem:
+    place: Path_ = tuple(detail["loc"])
+    name = str(place[-1]) if place else ""
+    if detail["type"] == "extra_forbidden":
+        valid = _keys_at(place[:-1])
+        return Problem(place, f"unknown key {name!r}{nearest(name, valid)}; valid: {', '.join(valid)}")
+    if detail["type"] == "missing":
+        return Problem(place[:-1], f"the key {name!r} is missing")
+    return Problem(place, f"{name}: {plain_message(detail)}")
+
+
+def _keys_at(place: Path_) -> list[str]:
+    """Valid keys of the section at a place."""
+    sections: dict[str | int, type[BaseModel]] = {"dataset": Dataset, "train": _Train, "tables": Table}
+    return list((sections[place[0]] if place else _Document).model_fields)
+
+
+def _read_evaluations(items: list[Any], problems: list[Problem]) -> list[Rule]:
+    """Like rules, but a setting may list several values; each list multiplies the evaluations."""
+    conditions = (*CELL_CONDITIONS, *EVALUATION_SETTINGS)
+    evaluations = []
+    for number, item in enumerate(items):
+        here = ("evaluate", number)
+        if not isinstance(item, Mapping):
+            problems.append(Problem(here, f"expected a mapping of settings, found {item!r}"))
+            continue
+        (rule,) = read_rules(
+            [{"when": item.get("when", {})}], here[:1], problems, settings=(), conditions=conditions
+        ) or (Rule({}, {}),)
+        settings = {
+            name: tuple(read_values(name, value, (*here, name), problems, valid=EVALUATION_SETTINGS))
+            for name, value in item.items()
+            if name not in {"when", "because"}
+        }
+        evaluations.append(Rule(rule.when, settings))
+    return evaluations
+
+
+def _semantic_problems(
+    document: _Document, axes: Mapping[str, tuple[Any, ...]], exclusions: list[Rule]
+) -> list[Problem]:
+    problems = []
+    if document.train.recipe not in RECIPES:
+        name = document.train.recipe
+        problems.append(
+            Problem(
+                ("train", "recipe"),
+                f"unknown recipe {name!r}{nearest(name, RECIPES)}; valid: {', '.join(RECIPES)}",
+            )
+        )
+    for needed in ("backbone", "representation", "input_size"):
+        if needed not in axes:
+            problems.append(Problem(("train", "axes"), f"the axis {needed!r} is missing"))
+    for name, values in axes.items():
+        if not values:
+            problems.append(Problem(("train", "axes", name), f"axis {name!r} has no value"))
+    for number, exclusion in enumerate(exclusions):
+        if not exclusion.because:
+            problems.append(Problem(("train", "exclude", number), "an exclusion needs a reason: add `because: ...`"))
+    for number, table in enumerate(document.tables):
+        if table.compare and table.published_table not in TABLES:
+            valid = [f"published/{name}" for name in TABLES]
+            problems.append(
+                Problem(
+                    ("tables", number, "compare"),
+                    f"unknown published table {table.compare!r}{nearest(table.compare, valid)};"
+                    f" valid: {', '.join(valid)}",
+                )
+            )
+    return problems

@@ -1,0 +1,102 @@
+"""YAML files that remember where everything stood, so that errors name file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bench.pose.errors import BenchError
+
+__all__ = ["Problem", "Source", "SuiteError", "read_yaml"]
+
+Path_ = tuple[str | int, ...]
+"""Keys and list positions that lead from the document to a value."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong at a place in a file."""
+
+    path: Path_
+    message: str
+
+
+class SuiteError(BenchError):
+    """A suite that cannot be used; the message has one `file:line: what` per problem."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A parsed YAML file.
+
+    Attributes:
+        file: where it was read from.
+        data: its contents.
+        lines: line, from 1, of each mapping key and list item by its path.
+    """
+
+    file: Path
+    data: Any
+    lines: dict[Path_, int]
+
+    def line(self, path: Path_) -> int:
+        """Line of the value at `path`, or of the nearest enclosing one."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+    def error(self, problems: Sequence[Problem]) -> SuiteError:
+        """All problems as one error, in the order of the file."""
+        placed = sorted((self.line(problem.path), problem.message) for problem in problems)
+        return SuiteError("\n".join(f"{self.file}:{line}: {message}" for line, message in placed))
+
+
+def read_yaml(file: Path) -> Source:
+    """Parse a YAML file with the safe loader.
+
+    Raises:
+        SuiteError: it cannot be read, is not YAML, or repeats a key.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SuiteError(f"{file}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise SuiteError(f"{file}: not a text file ({error})") from error
+    loader = yaml.CSafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        lines: dict[Path_, int] = {}
+        repeated: list[Problem] = []
+        if node is not None:
+            _note_lines(node, (), lines, repeated)
+        data = loader.construct_document(node) if node is not None else None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        raise SuiteError(f"{file}:{mark.line + 1 if mark else 1}: {error.problem or error}") from error
+    except yaml.YAMLError as error:
+        raise SuiteError(f"{file}: {error}") from error
+    finally:
+        loader.dispose()
+    source = Source(file, data, lines)
+    if repeated:
+        raise source.error(repeated)
+    return source
+
+
+def _note_lines(node: yaml.Node, path: Path_, lines: dict[Path_, int], repeated: list[Problem]) -> None:
+    lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            place = (*path, str(key.value))
+            if place in lines:
+                repeated.append(Problem(place, f"{key.value!r} is given twice in one mapping"))
+            lines[place] = key.start_mark.line + 1
+            _note_lines(value, place, lines, repeated)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            _note_lines(value, (*path, number), lines, repeated)

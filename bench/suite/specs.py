@@ -1,0 +1,150 @@
+"""Trainings and evaluations as values with an identity.
+
+A spec states everything that decides its result and nothing else: paths, worker counts and resources are left out.
+Its id is a hash of the full canonical JSON with a schema version, never of a difference against defaults.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from bench.pose.data.datasets import DATASETS
+from bench.pose.errors import nearest
+from bench.pose.models.spec import BACKBONES, CELL, INITIALISATIONS, REPRESENTATIONS
+
+__all__ = ["SCHEMA_VERSION", "Dataset", "EvalSpec", "TrainSpec", "parse_size"]
+
+SCHEMA_VERSION = 1
+"""Raised whenever the meaning of a spec changes, so that old results are not mistaken for new ones."""
+
+ID_LENGTH = 12
+
+
+def _one_of(kind: str, valid: tuple[str, ...]) -> AfterValidator:
+    def check(value: str) -> str:
+        if value not in valid:
+            raise ValueError(f"unknown {kind} {value!r}{nearest(value, valid)}; valid: {', '.join(valid)}")
+        return value
+
+    return AfterValidator(check)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Height and width in px of an input size written "HxW". Raises `ValueError` unless both are multiples of 32."""
+    match = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", text)
+    size = (int(match[1]), int(match[2])) if match else (0, 0)
+    if 0 in size or any(side % CELL for side in size):
+        raise ValueError(f"input size {text!r} is not HEIGHTxWIDTH with multiples of {CELL}, such as 64x64 or 256x192")
+    return size
+
+
+def _check_size(text: str) -> str:
+    parse_size(text)
+    return text
+
+
+Size = Annotated[str, AfterValidator(_check_size)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Dataset(_Frozen):
+    """A dataset and the splits that a suite uses of it."""
+
+    name: Annotated[str, _one_of("dataset", tuple(DATASETS))]
+    train: str
+    eval: str
+
+
+class _Identified(_Frozen):
+    @property
+    def id(self) -> str:
+        """Hash of the canonical JSON of this spec."""
+        return hashlib.sha256(self.canonical().encode()).hexdigest()[:ID_LENGTH]
+
+    def canonical(self) -> str:
+        """JSON with sorted keys, no white space, and the schema version."""
+        fields: dict[str, Any] = self.model_dump(mode="json") | {"schema": SCHEMA_VERSION}
+        return json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+class TrainSpec(_Identified):
+    """One set of weights to be made.
+
+    `None` stands where a representation has no such setting. Terms are those of `bench.pose`: see `CodecSettings`,
+    `Augmentation`, `Optimisation`, `CropSettings`, and `initialise` for the meaning of each.
+    """
+
+    dataset: Annotated[str, _one_of("dataset", tuple(DATASETS))]
+    split: str
+    backbone: Annotated[str, _one_of("backbone", BACKBONES)]
+    representation: Annotated[str, _one_of("representation", REPRESENTATIONS)]
+    input_size: Size
+    split_ratio: Positive | None
+    sigma: Positive | None
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] | None
+    loss_reduction: Literal["sum", "mean"] | None
+    weight_bounds: Literal["pixels", "bins"] | None
+    seed: Annotated[int, Field(ge=0)]
+    initialisation: Annotated[str, _one_of("initialisation", ("imagenet", *INITIALISATIONS))]
+    epochs: Count
+    batch_size: Count
+    replicas: Count
+    learning_rate: Positive
+    learning_rate_factor: Positive
+    milestones: Annotated[tuple[int, ...], Field(strict=False)]
+    milestone_timing: Literal["reference", "exact"]
+    color_order: Literal["rgb", "bgr"]
+    flip_probability: Probability
+    scale_factor: Probability
+    rotation_factor: Annotated[float, Field(ge=0, le=180)]
+    rotation_probability: Probability
+    half_body_probability: Probability
+    half_body_min_joints: Annotated[int, Field(ge=0)]
+    half_body_coin: Literal["normal", "uniform"]
+    precision: Literal["float32"]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Input height and width in px."""
+        return parse_size(self.input_size)
+
+
+class EvalSpec(_Identified):
+    """One way to measure one training.
+
+    Attributes:
+        training: id of the training.
+        split: of the training's dataset.
+        boxes: "gt" for annotated boxes, "detector" for the dataset's detector boxes.
+        flip_test: average with the prediction on the mirrored crop.
+        flip_shift: see `CodecSettings`.
+        post_process: refine heatmap peaks.
+        score_threshold: joints above it count in a person's score.
+        nms_threshold: OKS above which the weaker of two people goes.
+        batch_size: people per forward pass.
+        precision: of the forward pass.
+        evaluator: of record.
+    """
+
+    training: str
+    split: str
+    boxes: Literal["gt", "detector"]
+    flip_test: bool
+    flip_shift: Literal["reference", "exact", "none"]
+    post_process: bool
+    score_threshold: Annotated[float, Field(ge=0)]
+    nms_threshold: Probability
+    batch_size: Count
+    precision: Literal["float32"]
+    evaluator: Literal["pycocotools"]

@@ -1,0 +1,276 @@
+"""Tests of the synthetic set: reproducible files, valid COCO, and keypoints that sit where they are drawn."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from pycocotools.coco import COCO
+
+from bench.pose.data.drawing.bodies import pose_body
+from bench.pose.data.drawing.figures import Layer, draw, fill, hull
+from bench.pose.data.drawing.outfits import Outfit, random_outfit
+from bench.pose.data.drawing.poses import Limb, Pose, random_pose
+from bench.pose.data.drawing.scenes import Scene, draw_scene
+from bench.pose.data.synthetic import VERSION, SyntheticSet, generate
+from bench.pose.errors import DataError
+from bench.pose.skeletons import COCO_17
+
+SPEC = SyntheticSet(people=23, seed=5)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("synthetic")
+    generate(folder, "train", SPEC, workers=1)
+    return folder
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in {".jpg", ".json"}
+    }
+
+
+def _contents(folder: Path, split: str = "train") -> dict:
+    return json.loads((folder / "annotations" / f"person_keypoints_{split}.json").read_text())
+
+
+def _scenes(count: int = 12) -> Iterator[Scene]:
+    for number in range(count):
+        yield draw_scene(np.random.default_rng(number), (160, 208), 1 + number % 3)
+
+
+def _joint(layer: Layer, name: str) -> np.ndarray:
+    return layer.joints[COCO_17.index(name)]
+
+
+def _drawn(pose: Pose, outfit: Outfit | None = None, origin: tuple[float, float] = (100, 90)) -> Layer:
+    outfit = outfit or random_outfit(np.random.default_rng(0))
+    return draw(pose_body(pose), outfit, 120, origin, (160, 208))
+
+
+class TestFiles:
+    def test_the_number_of_workers_changes_no_byte(self, folder: Path, tmp_path: Path) -> None:
+        generate(tmp_path, "train", SPEC, workers=2)
+        assert _files(tmp_path) == _files(folder)
+
+    def test_splits_and_seeds_differ(self, folder: Path, tmp_path: Path) -> None:
+        generate(tmp_path, "val", replace(SPEC, people=2), workers=1)
+        generate(tmp_path, "train", replace(SPEC, people=2, seed=6), workers=1)
+        first = "000000000001.jpg"
+        variants = {
+            (folder / "images/train" / first).read_bytes(),
+            (tmp_path / "images/train" / first).read_bytes(),
+            (tmp_path / "images/val" / first).read_bytes(),
+        }
+        assert len(variants) == 3
+
+    @pytest.mark.parametrize("people", [1, 4])
+    def test_people_are_counted_exactly(self, tmp_path: Path, people: int) -> None:
+        generate(tmp_path, "train", SyntheticSet(people, seed=0), workers=1)
+        assert len(_contents(tmp_path)["annotations"]) == people
+
+    def test_an_interrupted_split_is_redone(self, folder: Path, tmp_path: Path) -> None:
+        path = generate(tmp_path, "train", SPEC, workers=1)
+        path.unlink()
+        (tmp_path / "images/train/000000000003.jpg").write_bytes(b"half")
+        assert generate(tmp_path, "train", SPEC, workers=1) == path
+        assert _files(tmp_path) == _files(folder)
+
+    def test_no_annotations_before_the_last_image(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("bench.pose.data.synthetic.cv2.imencode", fail)
+        with pytest.raises(KeyboardInterrupt):
+            generate(tmp_path, "train", SPEC, workers=1)
+        assert not list(tmp_path.rglob("*.json"))
+
+    def test_a_finished_split_is_reused(self, folder: Path) -> None:
+        times = {path: path.stat().st_mtime_ns for path in folder.rglob("*.*")}
+        generate(folder, "train", SPEC)
+        assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.*")} == times
+
+    def test_another_spec_replaces_the_split(self, tmp_path: Path) -> None:
+        generate(tmp_path, "train", SyntheticSet(people=6, seed=1), workers=1)
+        generate(tmp_path, "train", SyntheticSet(people=2, seed=1), workers=1)
+        contents = _contents(tmp_path)
+        assert contents["info"]["synthetic"] == {
+            "version": VERSION, "people": 2, "seed": 1, "image_size": [160, 208],
+        }  # fmt: skip
+        listed = sorted(image["file_name"] for image in contents["images"])
+        assert sorted(path.name for path in (tmp_path / "images/train").iterdir()) == listed
+
+
+class TestAnnotations:
+    def test_pycocotools_reads_them(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        coco = COCO(str(folder / "annotations/person_keypoints_train.json"))
+        capsys.readouterr()
+        (category,) = coco.loadCats(coco.getCatIds(catNms=["person"]))
+        assert tuple(category["keypoints"]) == COCO_17.joints
+        assert category["skeleton"][0] == [1, 2]
+        assert coco.getAnnIds() == list(range(1, 24))
+        for image in coco.loadImgs(coco.getImgIds()):
+            pixels = cv2.imread(str(folder / "images/train" / image["file_name"]))
+            assert pixels.shape == (image["height"], image["width"], 3)
+            assert 1 <= len(coco.getAnnIds(imgIds=[image["id"]])) <= 3
+
+    def test_keypoints_lie_in_the_image_and_around_the_box(self, folder: Path) -> None:
+        for annotation in _contents(folder)["annotations"]:
+            keypoints = np.array(annotation["keypoints"]).reshape(17, 3)
+            labelled = keypoints[:, 2] > 0
+            x, y, width, height = annotation["bbox"]
+            points, corner = keypoints[labelled, :2], np.array([x, y])
+            assert annotation["num_keypoints"] == labelled.sum()
+            assert not keypoints[~labelled].any()
+            assert (points >= 0).all()
+            assert (points <= (207, 159)).all()
+            seen = keypoints[keypoints[:, 2] == 2, :2]
+            assert (seen >= corner - 1).all()
+            assert (seen <= corner + np.array([width, height])).all()
+            assert 0 < annotation["area"] <= 160 * 208
+
+    def test_boxes_and_areas_are_those_of_the_masks(self, tmp_path: Path) -> None:
+        spec = SyntheticSet(people=1, seed=3)
+        generate(tmp_path, "val", spec, workers=1)
+        (annotation,) = _contents(tmp_path, "val")["annotations"]
+        rng = np.random.default_rng([3, zlib.crc32(b"val"), 1])
+        (person,) = draw_scene(rng, spec.image_size, 1).people
+        rows, columns = np.nonzero(person.visible)
+        box = [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]
+        assert annotation["bbox"] == box
+        assert annotation["area"] == person.silhouette.sum()
+
+    def test_people_in_front_hide_joints(self) -> None:
+        hidden = 0
+        for scene in _scenes():
+            for behind, front in zip(scene.people, scene.people[1:], strict=False):
+                assert not (behind.visible & front.visible).any()
+                inside = behind.visibility > 0
+                columns, rows = np.rint(behind.joints[inside]).astype(int).T
+                covered = front.visible[rows, columns]
+                assert (behind.visibility[inside][covered] == 1).all()
+                hidden += covered.sum()
+        assert hidden > 0
+
+    def test_every_person_is_largely_in_sight(self) -> None:
+        for scene in _scenes():
+            for person in scene.people:
+                assert person.visible.sum() >= 0.4 * person.silhouette.sum() > 0
+
+
+class TestSides:
+    @pytest.mark.parametrize("part", ["eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"])
+    @pytest.mark.parametrize(("facing", "sign"), [(0, 1), (25, 1), (-25, 1), (180, -1), (205, -1)])
+    def test_the_own_left_is_at_image_right_from_the_front(self, part: str, facing: float, sign: int) -> None:
+        layer = _drawn(Pose(facing=facing))
+        assert sign * (_joint(layer, f"left_{part}")[0] - _joint(layer, f"right_{part}")[0]) > 0
+
+    def test_face_shows_only_from_the_front(self) -> None:
+        face = [COCO_17.index(name) for name in ("nose", "left_eye", "right_eye")]
+        assert _drawn(Pose()).in_sight[face].all()
+        assert not _drawn(Pose(facing=180)).in_sight[face].any()
+
+    def test_the_trunk_hides_a_hand_behind_the_back(self) -> None:
+        hand = Limb(flex=-25, twist=90, bend=80)
+        wrist = COCO_17.index("left_wrist")
+        assert not _drawn(Pose(left_arm=hand)).in_sight[wrist]
+        assert _drawn(Pose(left_arm=hand, facing=180)).in_sight[wrist]
+
+    def test_bones_keep_their_length(self) -> None:
+        rng = np.random.default_rng(1)
+        for _ in range(20):
+            points = pose_body(random_pose(rng), camera_pitch=10).points
+            for side in ("left", "right"):
+                thigh = np.linalg.norm(points[f"{side}_hip"] - points[f"{side}_knee"])
+                forearm = np.linalg.norm(points[f"{side}_elbow"] - points[f"{side}_wrist"])
+                assert (thigh, forearm) == pytest.approx((0.245, 0.145))
+
+
+class TestAccuracy:
+    def test_a_disc_is_drawn_around_its_centre_at_its_size(self) -> None:
+        rng = np.random.default_rng(0)
+        for _ in range(50):
+            centre, radius = rng.uniform(20, 40, 2), rng.uniform(4, 12)
+            image = np.zeros((60, 60), np.uint8)
+            fill(image, hull(centre[None], np.array([radius])), 1)
+            assert _centroid(image) == pytest.approx(centre, abs=0.2)
+            assert np.sqrt(image.sum() / np.pi) == pytest.approx(radius, abs=0.25)
+
+    @pytest.mark.parametrize(("feature", "joints"), [("nose", ["nose"]), ("eyes", ["left_eye", "right_eye"])])
+    def test_features_of_the_face_are_drawn_at_their_keypoints(self, feature: str, joints: list[str]) -> None:
+        rng = np.random.default_rng(2)
+        outfit = random_outfit(rng)
+        for _ in range(20):
+            origin = (100 + rng.uniform(), 90 + rng.uniform())
+            marked, plain = (
+                _drawn(Pose(), replace(outfit, **{feature: colour}), origin) for colour in ((255, 0, 0), (0, 0, 0))
+            )
+            drawn = _centroid((marked.colour - plain.colour)[:, :, 0])
+            assert drawn == pytest.approx(np.mean([_joint(marked, name) for name in joints], axis=0), abs=0.15)
+
+    def test_a_limb_is_drawn_along_its_joints(self) -> None:
+        # The forearm held sideways: its axis passes half-way between the rows where it starts and ends.
+        for shift in np.linspace(0, 0.9, 7):
+            layer = _drawn(Pose(left_arm=Limb(abduct=90)), origin=(90, 90 + shift))
+            elbow, wrist = _joint(layer, "left_elbow"), _joint(layer, "left_wrist")
+            column = layer.coverage[:, round((elbow[0] + wrist[0]) / 2)]
+            middle = (column * np.arange(len(column))).sum() / column.sum()
+            assert middle == pytest.approx((elbow[1] + wrist[1]) / 2, abs=0.15)
+
+    def test_a_whole_pixel_shift_moves_pixels_and_joints_alike(self) -> None:
+        still, moved = _drawn(Pose(), origin=(90.3, 80.6)), _drawn(Pose(), origin=(97.3, 83.6))
+        assert moved.joints == pytest.approx(still.joints + np.array([7, 3]))
+        np.testing.assert_array_equal(moved.coverage[3:, 7:], still.coverage[:-3, :-7])
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("spec", "message"),
+        [
+            (SyntheticSet(people=0, seed=0), "at least 1 person, got people=0"),
+            (SyntheticSet(people=1, seed=-1), "must not be negative, got seed=-1"),
+            (SyntheticSet(people=1, seed=0, image_size=(160, 40)), r"160 x 40 px .* at least 64 px"),
+        ],
+    )
+    def test_impossible_specs(self, tmp_path: Path, spec: SyntheticSet, message: str) -> None:
+        with pytest.raises(DataError, match=message):
+            generate(tmp_path, "train", spec)
+        assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize("split", ["", "../train", "a/b"])
+    def test_split_names_that_leave_the_folder(self, tmp_path: Path, split: str) -> None:
+        with pytest.raises(DataError, match="invalid split name"):
+            generate(tmp_path, split, SPEC)
+
+    def test_no_workers(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match="workers=0"):
+            generate(tmp_path, "train", SPEC, workers=0)
+
+    @pytest.mark.parametrize("contents", ['{"info": {}, "images": []}', "{", "[]"])
+    def test_foreign_annotations_are_left_alone(self, tmp_path: Path, contents: str) -> None:
+        path = tmp_path / "annotations/person_keypoints_train.json"
+        path.parent.mkdir()
+        path.write_text(contents)
+        with pytest.raises(DataError, match="not written by the synthetic generator"):
+            generate(tmp_path, "train", SPEC)
+        assert path.read_text() == contents
+
+    @pytest.mark.parametrize("size", [(64, 64), (640, 64), (64, 640)])
+    def test_small_and_oblong_images_work(self, tmp_path: Path, size: tuple[int, int]) -> None:
+        generate(tmp_path, "train", SyntheticSet(people=3, seed=0, image_size=size), workers=1)
+        assert len(_contents(tmp_path)["annotations"]) == 3
+
+
+def _centroid(weights: np.ndarray) -> np.ndarray:
+    rows, columns = np.indices(weights.shape)
+    return np.array([(columns * weights).sum(), (rows * weights).sum()]) / weights.sum()
