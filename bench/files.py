@@ -1,0 +1,85 @@
+"""Files that are whole or absent, whatever kills the process that writes them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from bench.pose.errors import BenchError
+
+__all__ = ["StoreError", "read_json", "remove_leftovers", "sha256", "write_atomically", "write_json"]
+
+LEFTOVER = ".partial"
+
+
+class StoreError(BenchError):
+    """A file of the results folder that cannot be read or written."""
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], object], *, durable: bool = True) -> None:
+    """Write a file so that at any moment it is the old one or the new one.
+
+    Args:
+        path: of the file; its folder is made if needed.
+        write: writes the contents to the open temporary file.
+        durable: have it on the disk before it takes its name, so that it survives a power cut too.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{LEFTOVER}")
+    try:
+        with temporary.open("wb") as file:
+            write(file)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
+    if durable:
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
+    """Write a value as indented JSON, atomically. NaN is refused: it is no JSON."""
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    write_atomically(path, lambda file: file.write(text.encode()), durable=durable)
+
+
+def read_json(path: Path) -> Any:
+    """Parse a JSON file; None if there is none. Raises `StoreError` naming the file if it is unreadable."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise StoreError(f"{path} is not valid JSON ({error}); remove it to have its result made again") from error
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete temporary files of writers that were killed. Only for the holder of the folder's lock."""
+    for file in folder.rglob(f".*{LEFTOVER}"):
+        file.unlink(missing_ok=True)
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's contents."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

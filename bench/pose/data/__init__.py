@@ -1,0 +1,1 @@
+"""Datasets, people, crops and batches."""

@@ -1,0 +1,1 @@
+"""Drawing of the synthetic set: poses, bodies, outfits, figures and whole scenes."""

@@ -1,0 +1,100 @@
+"""Where a result came from: code, versions, hardware, data, and the command that makes it again."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import time
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["Provenance", "collect"]
+
+PACKAGES = ("bench", "torch", "torchvision", "numpy", "opencv-python-headless", "pycocotools")
+
+
+class Provenance(BaseModel):
+    """Where a result came from.
+
+    Attributes:
+        commit: of the code; None outside a git checkout.
+        dirty: whether the checkout had changes; None outside one.
+        versions: of Python and the packages that decide numbers.
+        hardware: processor, its cores, the device and threads used.
+        files: sha256 of each annotation and box file read, by name.
+        seed: of the training.
+        command: that makes the result again.
+        started: seconds since the epoch.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    commit: str | None
+    dirty: bool | None
+    versions: dict[str, str]
+    hardware: dict[str, str | int]
+    files: dict[str, str]
+    seed: int
+    command: str
+    started: float
+
+
+def collect(
+    *, device: str, threads: int, files: dict[str, str], seed: int, command: str, started: float | None = None
+) -> Provenance:
+    """Provenance of a result made by this process. Arguments are as in `Provenance`."""
+    commit, dirty = _checkout()
+    return Provenance(
+        commit=commit,
+        dirty=dirty,
+        versions=_versions(),
+        hardware={
+            "processor": _processor(),
+            "machine": platform.machine(),
+            "cores": os.cpu_count() or 1,
+            "threads": threads,
+            "device": device,
+        },
+        files=files,
+        seed=seed,
+        command=command,
+        started=time.time() if started is None else started,
+    )
+
+
+@cache
+def _checkout() -> tuple[str | None, bool | None]:
+    """Commit and dirty state of the checkout that this package lies in."""
+    folder = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.SubprocessError):
+        return None, None
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    return versions
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())

@@ -1,0 +1,263 @@
+"""The results folder: what was trained and measured, by id.
+
+    trainings/ID/    spec.json  checkpoint.pt  weights.pt  training.json  progress.json  failure.json  log.txt
+    evaluations/ID/  spec.json  predictions.json  people.json  people/*.jpg  record.json  failure.json
+
+`training.json` and `record.json` are written last: where one is, its folder is complete.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bench.files import StoreError, read_json, remove_leftovers, write_json
+from bench.provenance import Provenance
+from bench.suite.specs import EvalSpec, TrainSpec
+
+__all__ = ["BusyError", "EvaluationFolder", "Failure", "Heartbeat", "Record", "Store", "TrainingFolder", "TrainingRecord"]
+
+State = Literal["done", "running", "failed", "interrupted", "missing"]
+
+HEARTBEAT_SECONDS = 60.0
+"""A running job whose last sign of life is older is taken for dead by readers; the lock decides for writers."""
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EpochEntry(_Document):
+    """One epoch of a training curve."""
+
+    epoch: int
+    loss: float
+    learning_rate: float
+    people: int
+
+
+class TrainingRecord(_Document):
+    """A finished training: its spec, its curve, and where it came from."""
+
+    id: str
+    spec: TrainSpec
+    params: int
+    history: list[EpochEntry]
+    seconds: float
+    weights_sha256: str
+    problems: list[str]
+    provenance: Provenance
+
+
+class Record(_Document):
+    """The result of one evaluation.
+
+    Attributes:
+        id: of the evaluation.
+        spec: of it.
+        training: spec of the training that it measures.
+        metrics: COCO statistics in 0..1, and `mean_oks`.
+        baseline: the same metrics of the mean pose of the training people, on the same people with annotated boxes.
+        people: number predicted.
+        seconds: that it took.
+        problems: broken images and annotations that were left out.
+        provenance: where it came from.
+    """
+
+    id: str
+    spec: EvalSpec
+    training: TrainSpec
+    metrics: dict[str, float]
+    baseline: dict[str, float]
+    people: int
+    seconds: float
+    problems: list[str]
+    provenance: Provenance
+
+
+class Failure(_Document):
+    """Why a job ended without a result."""
+
+    kind: str
+    message: str
+    details: str = ""
+    at: float = Field(default_factory=time.time)
+
+
+class Heartbeat(_Document):
+    """A running job's last sign of life."""
+
+    phase: Literal["training", "evaluating"]
+    pid: int
+    host: str
+    at: float
+    epoch: int = 0
+    epochs: int = 0
+    fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
+    loss: float | None = None
+    rate: float = 0.0
+    remaining: float | None = None
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it is recent enough for the job to be taken for alive."""
+        return time.time() - self.at < HEARTBEAT_SECONDS
+
+
+class BusyError(StoreError):
+    """Another process holds the training."""
+
+
+DocumentT = TypeVar("DocumentT", bound=BaseModel)
+
+
+def _load(path: Path, kind: type[DocumentT]) -> DocumentT | None:
+    contents = read_json(path)
+    if contents is None:
+        return None
+    try:
+        return kind.model_validate(contents)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise StoreError(f"{path}: {where}: {first['msg']}; remove the file to have its result made again") from None
+
+
+class _Folder:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def failure_file(self) -> Path:
+        """Why the last try failed, if it did."""
+        return self.path / "failure.json"
+
+    def failure(self) -> Failure | None:
+        """Why the last try failed, if it did."""
+        return _load(self.failure_file, Failure)
+
+    def fail(self, failure: Failure) -> None:
+        """Leave word of a failure."""
+        write_json(self.failure_file, failure.model_dump())
+
+    def forgive(self) -> None:
+        """Remove the word of an earlier failure."""
+        self.failure_file.unlink(missing_ok=True)
+
+    def save_spec(self, spec: TrainSpec | EvalSpec) -> None:
+        """Store a spec beside its id; a different one already there is an error."""
+        file = self.path / "spec.json"
+        stored = _load(file, type(spec))
+        if stored is not None and stored.id != spec.id:
+            raise StoreError(f"{file}: holds the spec of {stored.id}, not of {spec.id}; the folder was tampered with")
+        if stored is None:
+            write_json(file, spec.model_dump(mode="json"))
+
+
+class TrainingFolder(_Folder):
+    """Folder of one training."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.checkpoint = path / "checkpoint.pt"
+        self.weights = path / "weights.pt"
+        self.log = path / "log.txt"
+        self.record_file = path / "training.json"
+        self.heartbeat_file = path / "progress.json"
+
+    @contextlib.contextmanager
+    def lock(self, timeout: float = 0) -> Iterator[None]:
+        """Hold the training against other processes; a killed holder lets go by itself.
+
+        Raises:
+            BusyError: another process has held it for `timeout` seconds.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.path / "lock", timeout=timeout):
+                remove_leftovers(self.path)
+                yield
+        except Timeout:
+            raise BusyError(f"training {self.path.name} is being worked on by another process") from None
+
+    def record(self) -> TrainingRecord | None:
+        """The finished training, if it is; its spec must have the folder's id."""
+        record = _load(self.record_file, TrainingRecord)
+        if record is not None and not record.id == record.spec.id == self.path.name:
+            raise StoreError(f"{self.record_file}: its spec has id {record.spec.id}, not {self.path.name}")
+        return record
+
+    def heartbeat(self) -> Heartbeat | None:
+        """The last sign of life of whoever works on it."""
+        return _load(self.heartbeat_file, Heartbeat)
+
+    def state(self) -> State:
+        """What a reader sees without taking the lock."""
+        if self.record_file.exists():
+            return "done"
+        heartbeat = self.heartbeat()
+        if heartbeat is not None and heartbeat.fresh:
+            return "running"
+        if self.failure_file.exists():
+            return "failed"
+        return "interrupted" if self.checkpoint.exists() else "missing"
+
+
+class EvaluationFolder(_Folder):
+    """Folder of one evaluation."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.predictions = path / "predictions.json"
+        self.people_file = path / "people.json"
+        self.people_folder = path / "people"
+        self.record_file = path / "record.json"
+
+    def record(self) -> Record | None:
+        """The record, if the evaluation is done; its spec must have the folder's id."""
+        record = _load(self.record_file, Record)
+        if record is not None and not record.id == record.spec.id == self.path.name:
+            raise StoreError(f"{self.record_file}: its spec has id {record.spec.id}, not {self.path.name}")
+        return record
+
+    def state(self) -> State:
+        """Whether it is done, failed or missing."""
+        if self.record_file.exists():
+            return "done"
+        return "failed" if self.failure_file.exists() else "missing"
+
+
+class Store:
+    """A results folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def training(self, training_id: str) -> TrainingFolder:
+        """Folder of a training, which need not exist."""
+        return TrainingFolder(self.root / "trainings" / training_id)
+
+    def evaluation(self, evaluation_id: str) -> EvaluationFolder:
+        """Folder of an evaluation, which need not exist."""
+        return EvaluationFolder(self.root / "evaluations" / evaluation_id)
+
+    def find(self, prefix: str) -> TrainingFolder | EvaluationFolder:
+        """The one training or evaluation whose id starts like this. Raises `StoreError` for none or several."""
+        kinds: Mapping[str, Any] = {"trainings": self.training, "evaluations": self.evaluation}
+        found = [
+            open_folder(path.name)
+            for kind, open_folder in kinds.items()
+            for path in sorted((self.root / kind).glob(f"{prefix}*" if prefix.isalnum() else ""))
+            if path.is_dir()
+        ]
+        if len(found) != 1:
+            listed = ", ".join(folder.path.name for folder in found) or "none"
+            raise StoreError(f"{self.root}: the id {prefix!r} must name one training or evaluation; it names {listed}")
+        folder: TrainingFolder | EvaluationFolder = found[0]
+        return folder
