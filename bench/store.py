@@ -21,7 +21,17 @@ from bench.files import StoreError, read_json, remove_leftovers, write_json
 from bench.provenance import Provenance
 from bench.suite.specs import EvalSpec, TrainSpec
 
-__all__ = ["BusyError", "EvaluationFolder", "Failure", "Heartbeat", "Record", "Store", "TrainingFolder", "TrainingRecord"]
+__all__ = [
+    "BusyError",
+    "EvaluationFolder",
+    "Failure",
+    "Heartbeat",
+    "Record",
+    "State",
+    "Store",
+    "TrainingFolder",
+    "TrainingRecord",
+]
 
 State = Literal["done", "running", "failed", "interrupted", "missing"]
 

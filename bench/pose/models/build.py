@@ -12,7 +12,7 @@ from bench.pose.models.batch_norm import NormLayer, ReplicaBatchNorm2d
 from bench.pose.models.heads import PoseModel
 from bench.pose.models.hrnet import HRNet
 from bench.pose.models.resnet import SimpleBaseline
-from bench.pose.models.spec import BACKBONES, INITIALISATIONS, RESNET_DEPTHS, ModelSpec
+from bench.pose.models.spec import BACKBONES, HRNET_WIDTHS, INITIALISATIONS, ModelSpec
 
 __all__ = ["BACKBONES", "build_model", "initialise", "load_trunk"]
 
@@ -48,7 +48,7 @@ def build_model(
     if replicas < 1:
         raise ValueError(f"replicas must be at least 1, got {replicas}")
     norm_layer: NormLayer = nn.BatchNorm2d if replicas == 1 else partial(ReplicaBatchNorm2d, replicas=replicas)
-    network = SimpleBaseline if backbone in RESNET_DEPTHS else HRNet
+    network = HRNet if backbone in HRNET_WIDTHS else SimpleBaseline
     return network(spec, norm_layer)
 
 

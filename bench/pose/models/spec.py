@@ -14,6 +14,7 @@ __all__ = [
     "INITIALISATIONS",
     "REPRESENTATIONS",
     "RESNET_DEPTHS",
+    "TINY",
     "Complexity",
     "ModelSpec",
 ]
@@ -30,7 +31,10 @@ RESNET_DEPTHS = {
 HRNET_WIDTHS = {"hrnet_w32": 32, "hrnet_w48": 48}
 """Channels of the highest-resolution branch of each HRNet."""
 
-BACKBONES: tuple[str, ...] = (*RESNET_DEPTHS, *HRNET_WIDTHS)
+TINY = "simba_tiny"
+"""A network that is not in the paper, small enough for tests, CI and the quickstart."""
+
+BACKBONES: tuple[str, ...] = (TINY, *RESNET_DEPTHS, *HRNET_WIDTHS)
 """Names that `build_model` accepts."""
 
 REPRESENTATIONS: tuple[str, ...] = ("heatmap", "simdr", "simdr_star")

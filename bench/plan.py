@@ -1,0 +1,206 @@
+"""What a suite asks for against what the store holds. A pure function of files; imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.cost import predict
+from bench.pose.data.datasets import dataset_info
+from bench.pose.models.spec import Complexity
+from bench.published import TABLES, PublishedRow, published_rows
+from bench.store import State, Store
+from bench.suite.expansion import expand
+from bench.suite.recipe import load_recipe
+from bench.suite.rules import apply_rules
+from bench.suite.schema import Suite
+from bench.suite.source import SuiteError
+from bench.suite.specs import EvalSpec, TrainSpec
+
+__all__ = ["Plan", "PlannedEvaluation", "PlannedTraining", "Selection", "complexity_of", "make_plan", "parse_selection"]
+
+Selection = Mapping[str, tuple[str, ...]]
+"""Settings and the values that a cell may have, as written on the command line."""
+
+GIGA, BINARY_GIGA = 1e9, 2**30
+"""Units of the true count of multiply-adds and of the paper's."""
+
+IDENTIFYING = ("split_ratio", "sigma", "label_smoothing")
+"""Settings that tell the paper's own cell from an ablation of it."""
+
+
+@dataclass(frozen=True)
+class PlannedEvaluation:
+    """One evaluation, where it stands, and the published rows that it answers."""
+
+    spec: EvalSpec
+    state: State
+    published: tuple[PublishedRow, ...]
+
+
+@dataclass(frozen=True)
+class PlannedTraining:
+    """One training with its evaluations, where it stands, and what its network costs per image."""
+
+    spec: TrainSpec
+    state: State
+    complexity: Complexity
+    evaluations: tuple[PlannedEvaluation, ...]
+
+    @property
+    def finished(self) -> bool:
+        """Whether it and all its evaluations are done."""
+        return self.state == "done" and all(evaluation.state == "done" for evaluation in self.evaluations)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All trainings of a suite, and the combinations that it excludes with the reason of each."""
+
+    suite: Suite
+    trainings: tuple[PlannedTraining, ...]
+    excluded: tuple[tuple[Mapping[str, Any], str], ...]
+
+    @property
+    def unfinished(self) -> tuple[PlannedTraining, ...]:
+        """Trainings that still have something to do."""
+        return tuple(training for training in self.trainings if not training.finished)
+
+    def as_json(self) -> dict[str, Any]:
+        """The documented form of `plan --json`."""
+        return {
+            "suite": self.suite.name,
+            "trainings": [_training_json(training) for training in self.trainings],
+            "evaluations": [
+                _evaluation_json(evaluation) for training in self.trainings for evaluation in training.evaluations
+            ],
+        }
+
+
+def make_plan(suite: Suite, store: Store, selection: Selection | None = None) -> Plan:
+    """Plan a suite.
+
+    Args:
+        suite: what is wanted.
+        store: what is there.
+        selection: restricts the plan to cells with one of the values of each setting named.
+
+    Raises:
+        SuiteError: the suite does not expand, or nothing fits the selection.
+    """
+    expansion = expand(suite)
+    trainings = tuple(
+        PlannedTraining(
+            spec=cell.training,
+            state=store.training(cell.training.id).state(),
+            complexity=complexity_of(cell.training),
+            evaluations=tuple(
+                PlannedEvaluation(spec, store.evaluation(spec.id).state(), _answered_rows(cell.training, spec))
+                for spec in cell.evaluations
+            ),
+        )
+        for cell in expansion.cells
+        if _selected(cell.training, selection or {})
+    )
+    if not trainings:
+        axes = "; ".join(f"{name}: {', '.join(map(str, values))}" for name, values in suite.axes.items())
+        raise SuiteError(f"{suite.file}: no cell fits the selection; the suite's axes: {axes}")
+    return Plan(suite, trainings, expansion.excluded)
+
+
+def parse_selection(items: Sequence[str], suite: Suite) -> Selection:
+    """The selection written as `AXIS=VALUE[,VALUE]` items. Raises `SuiteError` with what is valid."""
+    selection: dict[str, tuple[str, ...]] = {}
+    for item in items:
+        name, separator, values = item.partition("=")
+        if not separator or name not in suite.axes:
+            raise SuiteError(f"--only {item!r}: expected AXIS=VALUE[,VALUE] with an axis of {', '.join(suite.axes)}")
+        valid = [_text(value) for value in suite.axes[name]]
+        chosen = tuple(values.split(","))
+        for value in chosen:
+            if value not in valid:
+                raise SuiteError(f"--only {item!r}: axis {name!r} has no value {value!r}; valid: {', '.join(valid)}")
+        selection[name] = selection.get(name, ()) + chosen
+    return selection
+
+
+def complexity_of(training: TrainSpec) -> Complexity:
+    """Parameters and multiply-adds per image of a training's network."""
+    return predict(
+        training.backbone,
+        training.representation,
+        joints=dataset_info(training.dataset).skeleton.size,
+        input_size=training.size,
+        split_ratio=training.split_ratio,
+    )
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _selected(training: TrainSpec, selection: Selection) -> bool:
+    return all(_text(getattr(training, name)) in values for name, values in selection.items())
+
+
+def _answered_rows(training: TrainSpec, evaluation: EvalSpec) -> tuple[PublishedRow, ...]:
+    """Published rows that this evaluation measures again: same data, method, cell settings and way of testing."""
+    if evaluation.boxes != "detector" or not evaluation.flip_test:
+        return ()
+    return tuple(row for row in published_rows() if _answers(training, evaluation, row))
+
+
+def _answers(training: TrainSpec, evaluation: EvalSpec, row: PublishedRow) -> bool:
+    asked = (row.backbone, row.representation, row.input_size, row.post_process, *TABLES[row.table])
+    found = (
+        training.backbone,
+        training.representation,
+        training.input_size,
+        evaluation.post_process,
+        training.dataset,
+        evaluation.split,
+    )
+    if asked != found:
+        return False
+    cell = {name: getattr(training, name) for name in ("dataset", "split", "backbone", "representation", "input_size")}
+    paper = apply_rules(load_recipe("paper").train, cell)
+    return all(
+        getattr(training, name) == paper.get(name) for name in IDENTIFYING if getattr(training, name) is not None
+    )
+
+
+def _training_json(training: PlannedTraining) -> dict[str, Any]:
+    spec, complexity = training.spec, training.complexity
+    names = (
+        "dataset",
+        "backbone",
+        "representation",
+        "input_size",
+        "split_ratio",
+        "sigma",
+        "label_smoothing",
+        "seed",
+    )
+    return {
+        "id": spec.id,
+        **{name: getattr(spec, name) for name in names},
+        "params": complexity.params,
+        "gflops": {
+            "multiply_adds": complexity.multiply_adds / GIGA,
+            "published_convention": complexity.published_convention / BINARY_GIGA,
+        },
+        "state": training.state,
+        "spec": spec.model_dump(mode="json"),
+    }
+
+
+def _evaluation_json(evaluation: PlannedEvaluation) -> dict[str, Any]:
+    spec = evaluation.spec
+    names = ("training", "split", "boxes", "flip_test", "flip_shift", "post_process")
+    return {
+        "id": spec.id,
+        **{name: getattr(spec, name) for name in names},
+        "published": [row.id for row in evaluation.published],
+        "state": evaluation.state,
+    }
