@@ -136,7 +136,7 @@ def _load(path: Path, kind: type[DocumentT]) -> DocumentT | None:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise StoreError(f"{path}: {where}: {first['msg']}; remove the file to have its result made again") from None
+        raise StoreError(f"{path}: {where}: {first['msg']}; remove it to have its result made again") from None
 
 
 class _Folder:
@@ -230,8 +230,12 @@ class EvaluationFolder(_Folder):
         self.record_file = path / "record.json"
 
     def record(self) -> Record | None:
-        """The record, if the evaluation is done; its spec must have the folder's id."""
+        """The record, if the evaluation is done; its specs must have the folder's id and the training's."""
         record = _load(self.record_file, Record)
+        if record is not None and record.training.id != record.spec.training:
+            raise StoreError(
+                f"{self.record_file}: its training has id {record.training.id}, not {record.spec.training}"
+            )
         if record is not None and not record.id == record.spec.id == self.path.name:
             raise StoreError(f"{self.record_file}: its spec has id {record.spec.id}, not {self.path.name}")
         return record
@@ -263,8 +267,8 @@ class Store:
         found = [
             open_folder(path.name)
             for kind, open_folder in kinds.items()
-            for path in sorted((self.root / kind).glob(f"{prefix}*" if prefix.isalnum() else ""))
-            if path.is_dir()
+            for path in sorted((self.root / kind).glob("*"))
+            if path.name.startswith(prefix) and path.is_dir()
         ]
         if len(found) != 1:
             listed = ", ".join(folder.path.name for folder in found) or "none"

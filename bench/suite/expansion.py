@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from bench.suite.rules import apply_rules, plain_message
+from bench.suite.rules import Rule, apply_rules, plain_message
 from bench.suite.schema import Suite
 from bench.suite.source import SuiteError
 from bench.suite.specs import EvalSpec, TrainSpec
 
-__all__ = ["Cell", "Expansion", "expand"]
+__all__ = ["Cell", "Expansion", "complete_cell", "expand", "make_spec"]
 
 SpecT = TypeVar("SpecT", TrainSpec, EvalSpec)
 
@@ -57,24 +57,26 @@ def expand(suite: Suite) -> Expansion:
     names = list(suite.axes)
     for values in itertools.product(*suite.axes.values()):
         axes = dict(zip(names, values, strict=True))
-        full = _complete(suite, axes)
+        full = complete_cell((*suite.recipe.train, *suite.rules), _data(suite) | axes)
         reason = next((rule.because for rule in suite.exclusions if rule.applies(full)), None)
         if reason is not None:
             excluded.append((axes, reason))
             continue
-        training = _spec(suite, TrainSpec, full, axes)
+        training = make_spec(TrainSpec, full, f"{suite.file}: cell {_words(axes)}")
         if training.id not in cells:
             cells[training.id] = Cell(training, tuple(_evaluations(suite, training)))
     return Expansion(tuple(cells.values()), tuple(excluded))
 
 
-def _complete(suite: Suite, axes: dict[str, Any]) -> dict[str, Any]:
-    """All settings of a cell: the recipe's, then the suite's rules, the axes above both."""
-    cell = {"dataset": suite.dataset.name, "split": suite.dataset.train, **axes}
-    cell = apply_rules(suite.recipe.train, cell) | axes
-    cell = apply_rules(suite.rules, cell) | axes
-    read = REPRESENTATION_SETTINGS[cell["representation"]]
+def complete_cell(rules: Iterable[Rule], given: Mapping[str, Any]) -> dict[str, Any]:
+    """All settings of a cell: those given, and the rules' for the rest; `None` for what its representation ignores."""
+    cell = apply_rules(rules, dict(given), fixed=given.keys())
+    read = REPRESENTATION_SETTINGS.get(cell["representation"], ALL_REPRESENTATION_SETTINGS)
     return cell | dict.fromkeys(ALL_REPRESENTATION_SETTINGS - read)
+
+
+def _data(suite: Suite) -> dict[str, Any]:
+    return {"dataset": suite.dataset.name, "split": suite.dataset.train}
 
 
 def _evaluations(suite: Suite, training: TrainSpec) -> Iterator[EvalSpec]:
@@ -83,13 +85,15 @@ def _evaluations(suite: Suite, training: TrainSpec) -> Iterator[EvalSpec]:
     for entry in suite.evaluations:
         for values in itertools.product(*entry.settings.values()):
             given = dict(zip(entry.settings, values, strict=True))
-            cell = apply_rules(suite.recipe.evaluate, known | {"split": suite.dataset.eval}) | given
-            if not entry.applies(known | given):
+            cell = apply_rules(suite.recipe.evaluate, known | {"split": suite.dataset.eval} | given, fixed=given)
+            if not entry.applies(cell):
                 continue
             if training.representation != "heatmap":
                 cell["post_process"] = False
             settings = {name: cell[name] for name in EvalSpec.model_fields if name in cell}
-            spec = _spec(suite, EvalSpec, settings | {"training": training.id}, given)
+            spec = make_spec(
+                EvalSpec, settings | {"training": training.id}, f"{suite.file}: evaluation {_words(given)}"
+            )
             if spec.id not in seen:
                 seen.add(spec.id)
                 yield spec
@@ -100,12 +104,14 @@ def _evaluations(suite: Suite, training: TrainSpec) -> Iterator[EvalSpec]:
         )
 
 
-def _spec(
-    suite: Suite, kind: type[SpecT], settings: Mapping[str, Any], cell: Mapping[str, Any]
-) -> SpecT:
+def make_spec(kind: type[SpecT], settings: Mapping[str, Any], where: str) -> SpecT:
+    """A checked spec. Raises `SuiteError` that begins with `where` and names each wrong setting."""
     try:
         return kind.model_validate(settings)
     except ValidationError as error:
-        where = ", ".join(f"{name}={value}" for name, value in cell.items())
         details = "; ".join(f"{detail['loc'][0]}: {plain_message(detail)}" for detail in error.errors())
-        raise SuiteError(f"{suite.file}: cell {where}: {details}") from None
+        raise SuiteError(f"{where}: {details}") from None
+
+
+def _words(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in settings.items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -13,7 +13,15 @@ from bench.pose.errors import nearest
 from bench.suite.source import Path_, Problem
 from bench.suite.specs import EvalSpec, TrainSpec
 
-__all__ = ["EVALUATION_SETTINGS", "TRAINING_SETTINGS", "Rule", "apply_rules", "read_rules", "read_values"]
+__all__ = [
+    "EVALUATION_SETTINGS",
+    "TRAINING_SETTINGS",
+    "Rule",
+    "apply_rules",
+    "read_condition",
+    "read_rules",
+    "read_values",
+]
 
 TRAINING_SETTINGS = tuple(name for name in TrainSpec.model_fields if name not in {"dataset", "split"})
 """What the axes and rules of a suite's trainings may set."""
@@ -41,11 +49,14 @@ class Rule:
         return all(cell.get(name) in values for name, values in self.when.items())
 
 
-def apply_rules(rules: Iterable[Rule], cell: dict[str, Any]) -> dict[str, Any]:
-    """The cell with the settings of each rule that applies, first to last; later ones win and may see earlier ones."""
+def apply_rules(rules: Iterable[Rule], cell: dict[str, Any], fixed: Collection[str] = ()) -> dict[str, Any]:
+    """The cell with the settings of each rule that applies, first to last.
+
+    Later rules win and see what earlier ones set; settings named in `fixed` are never replaced.
+    """
     for rule in rules:
         if rule.applies(cell):
-            cell = {**cell, **rule.settings}
+            cell = cell | {name: value for name, value in rule.settings.items() if name not in fixed}
     return cell
 
 
@@ -65,23 +76,28 @@ def read_rules(
     for number, item in enumerate(items):
         here = (*place, number)
         if not isinstance(item, Mapping):
-            problems.append(Problem(here, f"expected a mapping of settings, found {item!r}"))
+            problems.append(Problem(here, f"expected a mapping of settings, found {item!r:.80}"))
             continue
-        given = dict(item)
-        because = given.pop("because", "")
-        when = given.pop("when", {})
-        if not isinstance(when, Mapping):
-            problems.append(Problem((*here, "when"), f"expected a mapping of conditions, found {when!r}"))
-            continue
-        conditions_read = {
-            name: tuple(read_values(name, value, (*here, "when", name), problems, valid=conditions))
-            for name, value in when.items()
-        }
         values = {
-            name: _read(name, value, (*here, name), problems, valid=settings) for name, value in given.items()
+            name: _read(name, value, (*here, name), problems, valid=settings)
+            for name, value in item.items()
+            if name not in {"when", "because"}
         }
-        rules.append(Rule(conditions_read, values, str(because)))
+        when = read_condition(item, here, problems, valid=conditions)
+        rules.append(Rule(when, values, str(item.get("because") or "").strip()))
     return rules
+
+
+def read_condition(
+    item: Mapping[str, Any], place: Path_, problems: list[Problem], *, valid: Sequence[str]
+) -> dict[str, tuple[Any, ...]]:
+    """The `when` of a rule: for each setting named, the values that a cell may have; empty where there is none."""
+    when = item.get("when", {})
+    here = (*place, "when")
+    if not isinstance(when, Mapping):
+        problems.append(Problem(here, f"expected a mapping of conditions, found {when!r:.80}"))
+        return {}
+    return {name: tuple(read_values(name, value, (*here, name), problems, valid=valid)) for name, value in when.items()}
 
 
 def read_values(name: str, value: Any, place: Path_, problems: list[Problem], *, valid: Sequence[str]) -> list[Any]:
@@ -108,7 +124,7 @@ def _read(name: str, value: Any, place: Path_, problems: list[Problem], *, valid
 def plain_message(detail: Mapping[str, Any]) -> str:
     """A pydantic error in our words: what is expected and what was found."""
     message = str(detail["msg"]).removeprefix("Value error, ")
-    return message if detail["type"] == "value_error" else f"{message}, found {detail['input']!r}"
+    return message if detail["type"] == "value_error" else f"{message}, found {detail['input']!r:.80}"
 
 
 @cache

@@ -17,6 +17,7 @@ from bench.suite.rules import (
     TRAINING_SETTINGS,
     Rule,
     plain_message,
+    read_condition,
     read_rules,
     read_values,
 )
@@ -115,9 +116,7 @@ def load_suite(file: Path) -> Suite:
         name: tuple(read_values(name, value, ("train", "axes", name), problems, valid=TRAINING_SETTINGS))
         for name, value in train.axes.items()
     }
-    rules = read_rules(
-        train.set, ("train", "set"), problems, settings=TRAINING_SETTINGS, conditions=CELL_CONDITIONS
-    )
+    rules = read_rules(train.set, ("train", "set"), problems, settings=TRAINING_SETTINGS, conditions=CELL_CONDITIONS)
     exclusions = read_rules(train.exclude, ("train", "exclude"), problems, settings=(), conditions=CELL_CONDITIONS)
     evaluations = _read_evaluations(document.evaluate, problems)
     problems += _semantic_problems(document, axes, exclusions)
@@ -171,17 +170,14 @@ def _read_evaluations(items: list[Any], problems: list[Problem]) -> list[Rule]:
     for number, item in enumerate(items):
         here = ("evaluate", number)
         if not isinstance(item, Mapping):
-            problems.append(Problem(here, f"expected a mapping of settings, found {item!r}"))
+            problems.append(Problem(here, f"expected a mapping of settings, found {item!r:.80}"))
             continue
-        (rule,) = read_rules(
-            [{"when": item.get("when", {})}], here[:1], problems, settings=(), conditions=conditions
-        ) or (Rule({}, {}),)
         settings = {
             name: tuple(read_values(name, value, (*here, name), problems, valid=EVALUATION_SETTINGS))
             for name, value in item.items()
             if name not in {"when", "because"}
         }
-        evaluations.append(Rule(rule.when, settings))
+        evaluations.append(Rule(read_condition(item, here, problems, valid=conditions), settings))
     return evaluations
 
 
@@ -206,7 +202,10 @@ def _semantic_problems(
     for number, exclusion in enumerate(exclusions):
         if not exclusion.because:
             problems.append(Problem(("train", "exclude", number), "an exclusion needs a reason: add `because: ...`"))
+    tables = [table.id for table in document.tables]
     for number, table in enumerate(document.tables):
+        if table.id in tables[:number]:
+            problems.append(Problem(("tables", number, "id"), f"table {table.id!r} is given twice"))
         if table.compare and table.published_table not in TABLES:
             valid = [f"published/{name}" for name in TABLES]
             problems.append(

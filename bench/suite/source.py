@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.constructor import ConstructorError
 
 from bench.pose.errors import BenchError
 
@@ -55,6 +56,17 @@ class Source:
         return SuiteError("\n".join(f"{self.file}:{line}: {message}" for line, message in placed))
 
 
+class _Loader(yaml.SafeLoader):
+    """The safe loader, with an error that knows its line for scalars such as the date 2001-99-99."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError) as error:
+            kind = node.tag.rpartition(":")[2]
+            raise ConstructorError(None, None, f"{node.value!r:.80} is no valid {kind}", node.start_mark) from error
+
+
 def read_yaml(file: Path) -> Source:
     """Parse a YAML file with the safe loader.
 
@@ -67,8 +79,8 @@ def read_yaml(file: Path) -> Source:
         raise SuiteError(f"{file}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise SuiteError(f"{file}: not a text file ({error})") from error
-    loader = yaml.CSafeLoader(text)
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         lines: dict[Path_, int] = {}
         repeated: list[Problem] = []
@@ -80,8 +92,8 @@ def read_yaml(file: Path) -> Source:
         raise SuiteError(f"{file}:{mark.line + 1 if mark else 1}: {error.problem or error}") from error
     except yaml.YAMLError as error:
         raise SuiteError(f"{file}: {error}") from error
-    finally:
-        loader.dispose()
+    except RecursionError:
+        raise SuiteError(f"{file}: nested too deeply, or an alias contains itself") from None
     source = Source(file, data, lines)
     if repeated:
         raise source.error(repeated)

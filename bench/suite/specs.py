@@ -49,6 +49,8 @@ def _check_size(text: str) -> str:
 
 
 Size = Annotated[str, AfterValidator(_check_size)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+SplitRatio = Annotated[float, Field(ge=2 / CELL, allow_inf_nan=False)]  # two bins at least on the smallest crop
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -90,12 +92,12 @@ class TrainSpec(_Identified):
     backbone: Annotated[str, _one_of("backbone", BACKBONES)]
     representation: Annotated[str, _one_of("representation", REPRESENTATIONS)]
     input_size: Size
-    split_ratio: Positive | None
+    split_ratio: SplitRatio | None
     sigma: Positive | None
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] | None
     loss_reduction: Literal["sum", "mean"] | None
     weight_bounds: Literal["pixels", "bins"] | None
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     initialisation: Annotated[str, _one_of("initialisation", ("imagenet", *INITIALISATIONS))]
     epochs: Count
     batch_size: Count
@@ -143,7 +145,7 @@ class EvalSpec(_Identified):
     flip_test: bool
     flip_shift: Literal["reference", "exact", "none"]
     post_process: bool
-    score_threshold: Annotated[float, Field(ge=0)]
+    score_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     nms_threshold: Probability
     batch_size: Count
     precision: Literal["float32"]

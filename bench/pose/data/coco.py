@@ -160,6 +160,7 @@ class CocoKeypoints:
             box=box,
             joints=keypoints[:, :2],
             visible=keypoints[:, 2] > 0,
+            area=float(annotation.get("area", box[2] * box[3])),
         )
 
     def detections(self, box_file: Path) -> list[Person]:
@@ -178,6 +179,7 @@ class CocoKeypoints:
                     box=np.asarray(box["bbox"], dtype=np.float64),
                     joints=np.zeros((joints, 2)),
                     visible=np.zeros(joints, dtype=bool),
+                    area=float(box["bbox"][2] * box["bbox"][3]),
                     score=float(box["score"]),
                 )
             )

@@ -22,6 +22,7 @@ class Person:
         box: x, y, width, height in image px, (4,), after the protocol's clipping.
         joints: (joints, 2) image px; zeros for a detection.
         visible: (joints,) whether labelled; all False for a detection.
+        area: in px^2 as annotated; of the box for a detection.
         score: of the detector, 1 for an annotation.
     """
 
@@ -31,4 +32,5 @@ class Person:
     box: npt.NDArray[np.float64]
     joints: npt.NDArray[np.float64]
     visible: npt.NDArray[np.bool_]
+    area: float
     score: float = 1.0

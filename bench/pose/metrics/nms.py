@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.pose.metrics.oks import joint_similarity
 from bench.pose.metrics.predictions import Predictions
 
 __all__ = ["detection_oks", "oks_nms", "rescore", "to_results"]
@@ -28,9 +29,7 @@ def detection_oks(keypoints: Array, areas: Array, sigmas: Sequence[float]) -> Ar
     """
     points = np.asarray(keypoints, dtype=np.float64)[..., :2]
     squared = ((points[:, None] - points[None, :]) ** 2).sum(axis=-1)
-    variances = (2 * np.asarray(sigmas)) ** 2
-    area = (areas[:, None] + areas[None, :]) / 2 + np.spacing(1)
-    return np.exp(-squared / variances / area[..., None] / 2).mean(axis=-1)
+    return joint_similarity(squared, (areas[:, None] + areas[None, :]) / 2, sigmas).mean(axis=-1)
 
 
 def oks_nms(keypoints: Array, scores: Array, areas: Array, sigmas: Sequence[float], threshold: float) -> list[int]:

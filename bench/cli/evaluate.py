@@ -1,0 +1,51 @@
+"""`bench eval`: measure one weights file on one split, without a suite."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.options import Device, Workers
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    backbone: Annotated[str, typer.Option(help="Such as simba_res50 or hrnet_w32.")],
+    representation: Annotated[str, typer.Option(help="heatmap, simdr or simdr_star.")],
+    input_size: Annotated[str, typer.Option(metavar="HxW", help="Crop height and width, such as 256x192.")],
+    dataset: Annotated[str, typer.Option(help="Such as coco or lspet.")],
+    split: Annotated[str, typer.Option(help="Such as val2017.")],
+    dataset_dir: Annotated[Path, typer.Option(help="The dataset's folder.")],
+    checkpoint: Annotated[Path, typer.Option(help="Weights of exactly this network.")],
+    out: Annotated[Path, typer.Option(help="Folder for predictions.json and metrics.json.")],
+    boxes: Annotated[str, typer.Option(metavar="gt|FILE", help="Annotated boxes, or a detector's file.")] = "gt",
+    split_ratio: Annotated[
+        float | None, typer.Option(help="Bins per px (SimDR, SimDR*); default: the paper's.")
+    ] = None,
+    sigma: Annotated[float | None, typer.Option(help="Of the Gaussian (heatmap, SimDR*).")] = None,
+    flip_test: Annotated[bool, typer.Option(help="Average with the mirrored view.")] = True,
+    post_process: Annotated[bool | None, typer.Option(help="Refine heatmap peaks; default: as the paper.")] = None,
+    shift: Annotated[bool, typer.Option(help="Shift the mirrored view by one cell or bin.")] = True,
+    device: Device = "cpu",
+    workers: Workers = 0,
+) -> None:
+    """Write DIR/predictions.json and DIR/metrics.json. Everything not named follows the paper's recipe."""
+    from bench.execute.standalone import Request, evaluate_weights
+
+    request = Request(
+        backbone=backbone,
+        representation=representation,
+        input_size=input_size,
+        dataset=dataset,
+        split=split,
+        box_file=None if boxes == "gt" else Path(boxes),
+        given={"split_ratio": split_ratio, "sigma": sigma, "post_process": post_process},
+        flip_test=flip_test,
+        flip_shift="reference" if shift else "none",
+    )
+    metrics = evaluate_weights(request, dataset_dir, checkpoint, out, device=device, workers=workers)
+    typer.echo(json.dumps(metrics, indent=2))

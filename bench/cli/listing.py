@@ -1,0 +1,91 @@
+"""Plans and states as tables for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import typer
+from tabulate import tabulate
+
+from bench.plan import BINARY_GIGA, GIGA, Plan, PlannedTraining
+from bench.store import Store
+
+__all__ = ["print_plan", "print_status", "summary"]
+
+MILLION = 1e6
+CELL_HEADERS = ("training", "backbone", "representation", "input", "k", "sigma", "seed")
+
+
+def print_plan(plan: Plan) -> None:
+    """One line per training, then totals and what is excluded."""
+    typer.echo(f"{plan.suite.title}\n")
+    headers = (
+        "training",
+        "backbone",
+        "representation",
+        "input",
+        "k",
+        "sigma",
+        "seed",
+        "#params",
+        "GFLOPs",
+        "as published",
+    )
+    rows = [(*_cell(training), *_costs(training), *_states(training)) for training in plan.trainings]
+    typer.echo(tabulate(rows, headers=(*headers, "state", "evaluations", "published rows"), disable_numparse=True))
+    typer.echo(f"\n{summary(plan)}")
+    for axes, reason in plan.excluded:
+        typer.echo(f"excluded: {', '.join(f'{name}={value}' for name, value in axes.items())}: {reason}")
+
+
+def print_status(plan: Plan, store: Store) -> None:
+    """One line per training with what its job is doing or why it failed, then totals."""
+    rows = [(*_cell(training), *_states(training)[:2], _activity(training, store)) for training in plan.trainings]
+    typer.echo(tabulate(rows, headers=(*CELL_HEADERS, "state", "evaluations", ""), disable_numparse=True))
+    typer.echo(f"\n{summary(plan)}")
+
+
+def summary(plan: Plan) -> str:
+    """How many trainings and evaluations there are and where they stand."""
+    trainings = _count(training.state for training in plan.trainings)
+    evaluations = _count(spec.state for training in plan.trainings for spec in training.evaluations)
+    return f"trainings: {trainings}; evaluations: {evaluations}"
+
+
+def _count(found: Iterable[str]) -> str:
+    states = Counter(found)
+    return f"{states.total()} ({', '.join(f'{number} {state}' for state, number in sorted(states.items()))})"
+
+
+def _cell(training: PlannedTraining) -> tuple[str, ...]:
+    spec = training.spec
+    k = "" if spec.split_ratio is None else f"{spec.split_ratio:g}"
+    sigma = "" if spec.sigma is None else f"{spec.sigma:g}"
+    return (spec.id, spec.backbone, spec.representation, spec.input_size, k, sigma, str(spec.seed))
+
+
+def _costs(training: PlannedTraining) -> tuple[str, ...]:
+    cost = training.complexity
+    return (
+        f"{cost.params / MILLION:.1f}M",
+        f"{cost.multiply_adds / GIGA:.2f}",
+        f"{cost.published_convention / BINARY_GIGA:.2f}",
+    )
+
+
+def _states(training: PlannedTraining) -> tuple[str, ...]:
+    done = sum(evaluation.state == "done" for evaluation in training.evaluations)
+    published = [row.id for evaluation in training.evaluations for row in evaluation.published]
+    return (training.state, f"{done}/{len(training.evaluations)}", ", ".join(published))
+
+
+def _activity(training: PlannedTraining, store: Store) -> str:
+    if training.state == "running":
+        from bench.execute.progress import describe
+
+        heartbeat = store.training(training.spec.id).heartbeat()
+        return describe(heartbeat) if heartbeat else ""
+    folders = [store.training(training.spec.id), *(store.evaluation(e.spec.id) for e in training.evaluations)]
+    failures = (folder.failure() for folder in folders)
+    return "; ".join(f"{failure.kind}: {failure.message}" for failure in failures if failure)

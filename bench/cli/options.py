@@ -1,0 +1,21 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["AsJson", "DataRoot", "Device", "Only", "Results", "SuiteFile", "Workers"]
+
+SuiteFile = Annotated[Path, typer.Argument(help="Suite file (YAML).", show_default=False)]
+Results = Annotated[Path, typer.Option(help="Folder of trainings and records.")]
+DataRoot = Annotated[Path, typer.Option(help="Folder with one folder per dataset.")]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(metavar="AXIS=VALUE[,VALUE]", help="Only cells with one of these values; may be repeated."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N, or auto: a GPU if there is one.")]
+Workers = Annotated[int, typer.Option(min=0, help="Processes that load crops beside the training.")]

@@ -1,0 +1,44 @@
+"""`bench status`: where a suite's trainings and evaluations stand."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.options import AsJson, Results, SuiteFile
+
+__all__ = ["status"]
+
+WATCH_SECONDS = 2.0
+
+
+def status(
+    suite: SuiteFile,
+    results: Results = Path("results"),
+    as_json: AsJson = False,
+    watch: Annotated[bool, typer.Option(help="Print again every two seconds until nothing is left to do.")] = False,
+) -> None:
+    """Show what is done, running, failed or missing. Reads only."""
+    from rich.console import Console
+
+    from bench.cli.listing import print_status
+    from bench.plan import make_plan
+    from bench.store import Store
+    from bench.suite.schema import load_suite
+
+    loaded, store = load_suite(suite), Store(results)
+    while True:
+        planned = make_plan(loaded, store)
+        if watch:
+            Console().clear()
+        if as_json:
+            typer.echo(json.dumps(planned.as_json(), indent=2))
+        else:
+            print_status(planned, store)
+        if not watch or not planned.unfinished:
+            return
+        time.sleep(WATCH_SECONDS)

@@ -1,0 +1,84 @@
+"""Making one evaluation in the store."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import torch
+
+from bench.execute.job import Job
+from bench.execute.photographs import store_photographs
+from bench.execute.pulse import Pulse, StoppedError
+from bench.execute.settings import box_file, protocol
+from bench.execute.training import network
+from bench.files import sha256, write_atomically, write_json
+from bench.pose.checkpoints import load_weights
+from bench.pose.data.datasets import open_split
+from bench.pose.errors import CheckpointError
+from bench.pose.evaluation import mean_pose_metrics, measure
+from bench.provenance import collect
+from bench.store import Record, Store, TrainingFolder, TrainingRecord
+from bench.suite.specs import EvalSpec
+
+__all__ = ["make_evaluation"]
+
+
+def make_evaluation(job: Job, spec: EvalSpec, record: TrainingRecord, store: Store, pulse: Pulse) -> Record:
+    """Measure a finished training; store predictions, photographs and, last, the record.
+
+    The caller holds the training's lock.
+
+    Raises:
+        StoppedError: the job was asked to stop.
+        BenchError: data, boxes or weights are unusable.
+    """
+    started = time.time()
+    resources, folder = job.resources, store.evaluation(spec.id)
+    dataset_folder = resources.data_root / job.training.dataset
+    split = open_split(job.training.dataset, dataset_folder, spec.split)
+    how = protocol(job.training, spec, box_file(job.training.dataset, spec, dataset_folder))
+    device = torch.device(resources.device)
+    model = network(job.training)
+    load_weights(model, _checked_weights(store.training(record.id), record))
+
+    def watch(done: int, total: int) -> None:
+        if pulse.stopping:
+            raise StoppedError
+        pulse.beat("evaluating", fraction=done / total)
+
+    found = measure(model.to(device), split, how, device=device, workers=resources.workers, watch=watch)
+    train = open_split(job.training.dataset, dataset_folder, job.training.split)
+    baseline = mean_pose_metrics(train.people(), split)
+    write_atomically(folder.predictions, lambda file: file.write(json.dumps(found.results).encode()))
+    store_photographs(folder, split, found.results)
+    files = [split.annotation_file, *([how.box_file] if how.box_file else [])]
+    result = Record(
+        id=spec.id,
+        spec=spec,
+        training=job.training,
+        metrics=found.metrics,
+        baseline=baseline,
+        people=found.people,
+        seconds=time.time() - started,
+        problems=found.problems,
+        provenance=collect(
+            device=resources.device,
+            threads=resources.threads,
+            files={file.name: sha256(file) for file in files},
+            seed=job.training.seed,
+            command=job.command,
+            started=started,
+        ),
+    )
+    write_json(folder.record_file, result.model_dump(mode="json"))
+    return result
+
+
+def _checked_weights(folder: TrainingFolder, record: TrainingRecord) -> Path:
+    if not folder.weights.exists() or sha256(folder.weights) != record.weights_sha256:
+        raise CheckpointError(
+            f"{folder.weights} is not what training {record.id} ended with; remove {folder.record_file} to train again"
+        )
+    return folder.weights

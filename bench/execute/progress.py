@@ -1,0 +1,139 @@
+"""Shows running jobs: live bars on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+
+from bench.execute.job import Job, Outcome
+from bench.store import Heartbeat, Store
+
+__all__ = ["LiveView", "PlainView", "View", "duration"]
+
+OUTCOME_WORDS = {
+    Outcome.DONE: "done",
+    Outcome.FAILED: "FAILED",
+    Outcome.STOPPED: "stopped, state saved",
+    Outcome.BUSY: "skipped, another process works on it",
+}
+
+
+class View(Protocol):
+    """Hears what becomes of jobs."""
+
+    def start(self, job: Job, number: int, total: int) -> None:
+        """A job begins."""
+
+    def beat(self, job: Job, heartbeat: Heartbeat) -> None:
+        """A job lives."""
+
+    def finish(self, job: Job, outcome: Outcome, reason: str) -> None:
+        """A job ended."""
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as people read them, such as "1h 02m"."""
+    if seconds is None:
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h {minutes:02d}m"
+    return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"
+
+
+def describe(heartbeat: Heartbeat) -> str:
+    """One heartbeat in words."""
+    if heartbeat.phase == "evaluating":
+        return f"evaluating {heartbeat.fraction:4.0%}"
+    loss = "" if heartbeat.loss is None else f"  loss {heartbeat.loss:.4g}"
+    return (
+        f"epoch {heartbeat.epoch}/{heartbeat.epochs}{loss}  {heartbeat.rate:.0f} samples/s"
+        f"  {duration(heartbeat.remaining)} left"
+    )
+
+
+def results(job: Job) -> list[str]:
+    """One line per finished evaluation of a job."""
+    store = Store(job.resources.results)
+    lines = []
+    for spec in job.evaluations:
+        record = store.evaluation(spec.id).record()
+        if record is not None:
+            refined = ", refined" if spec.post_process else ""
+            metrics = record.metrics
+            lines.append(f"{spec.boxes} boxes{refined}: AP {metrics['AP']:.3f}, mean OKS {metrics['mean_oks']:.3f}")
+    return lines
+
+
+class PlainView:
+    """A line when a job starts, changes phase, finishes an epoch, and ends."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._last: tuple[str, int] | None = None
+
+    def start(self, job: Job, number: int, total: int) -> None:
+        """A job begins."""
+        self._last = None
+        self._print(f"[{number}/{total}] {job.title} ({job.training.id})")
+
+    def beat(self, job: Job, heartbeat: Heartbeat) -> None:
+        """A job lives: worth a line once per phase and epoch."""
+        now = (heartbeat.phase, heartbeat.epoch)
+        if now != self._last:
+            self._last = now
+            self._print(f"    {describe(heartbeat)}")
+
+    def finish(self, job: Job, outcome: Outcome, reason: str) -> None:
+        """A job ended."""
+        for line in results(job):
+            self._print(f"    {line}")
+        self._print(f"    {OUTCOME_WORDS[outcome]}" + (f": {reason}" if reason else ""))
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+class LiveView:
+    """A bar over all jobs and one for the running job. A context manager."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[words]}", markup=False),
+            console=console,
+        )
+        self._plain = PlainView(console)
+        self._all: TaskID | None = None
+        self._job: TaskID | None = None
+
+    def __enter__(self) -> LiveView:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._progress.stop()
+
+    def start(self, job: Job, number: int, total: int) -> None:
+        """A job begins."""
+        if self._all is None:
+            self._all = self._progress.add_task("trainings", total=total, words="")
+        self._job = self._progress.add_task(job.title, total=100, words="starting")
+
+    def beat(self, job: Job, heartbeat: Heartbeat) -> None:
+        """A job lives."""
+        if self._job is not None:
+            self._progress.update(self._job, completed=round(100 * heartbeat.fraction), words=describe(heartbeat))
+
+    def finish(self, job: Job, outcome: Outcome, reason: str) -> None:
+        """A job ended: its bar gives way to lines that stay."""
+        if self._job is not None and self._all is not None:
+            self._progress.remove_task(self._job)
+            self._progress.advance(self._all)
+        self._progress.console.print(f"{job.title} ({job.training.id})", markup=False, highlight=False)
+        self._plain.finish(job, outcome, reason)

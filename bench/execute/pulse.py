@@ -1,0 +1,66 @@
+"""A running job's signs of life, and the ways to ask it to stop."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+import time
+from multiprocessing import connection
+from types import FrameType
+from typing import Any, Literal
+
+from bench.files import write_json
+from bench.store import Heartbeat, TrainingFolder
+
+__all__ = ["Pulse", "StoppedError"]
+
+SECONDS_BETWEEN_BEATS = 0.5
+
+
+class StoppedError(Exception):
+    """The job was asked to stop and has saved its state."""
+
+
+class Pulse:
+    """Writes heartbeats and listens for a wish to stop: SIGINT, SIGTERM, or the end of the parent process."""
+
+    def __init__(self, folder: TrainingFolder) -> None:
+        self._folder = folder
+        self._last = 0.0
+        self._stop = threading.Event()
+
+    def listen(self) -> None:
+        """Turn signals and the end of the parent process into a wish to stop. Only for a process of the job's own."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            threading.Thread(target=self._outlive, args=(parent.sentinel,), daemon=True).start()
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._stop.set()
+
+    def _outlive(self, sentinel: int) -> None:
+        connection.wait([sentinel])
+        self._stop.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the job is to stop as soon as its state is saved."""
+        return self._stop.is_set()
+
+    def beat(self, phase: Literal["training", "evaluating"], **fields: Any) -> None:
+        """Leave a heartbeat, unless the last one is fresh. `fields` are those of `Heartbeat`."""
+        now = time.time()
+        if now - self._last < SECONDS_BETWEEN_BEATS:
+            return
+        self._last = now
+        heartbeat = Heartbeat(phase=phase, pid=os.getpid(), host=socket.gethostname(), at=now, **fields)
+        write_json(self._folder.heartbeat_file, heartbeat.model_dump(), durable=False)
+
+    def end(self) -> None:
+        """Remove the heartbeat: nobody works on the training any more."""
+        self._folder.heartbeat_file.unlink(missing_ok=True)

@@ -1,0 +1,92 @@
+"""Measuring a weights file without a suite: the settings not given are those of the paper's recipe."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from bench.execute.settings import protocol
+from bench.execute.training import network
+from bench.files import write_atomically, write_json
+from bench.pose.checkpoints import load_weights
+from bench.pose.data.datasets import open_split
+from bench.pose.evaluation import measure
+from bench.suite.expansion import complete_cell, make_spec
+from bench.suite.recipe import load_recipe
+from bench.suite.rules import apply_rules
+from bench.suite.specs import EvalSpec, TrainSpec
+
+__all__ = ["Request", "evaluate_weights"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to measure.
+
+    Attributes:
+        backbone: of the weights.
+        representation: of the weights.
+        input_size: "HxW".
+        dataset: to measure on.
+        split: of it.
+        box_file: of a detector; None for annotated boxes.
+        given: settings that replace the recipe's; None leaves the recipe's.
+        flip_test: average with the mirrored view.
+        flip_shift: how the mirrored view is shifted.
+    """
+
+    backbone: str
+    representation: str
+    input_size: str
+    dataset: str
+    split: str
+    box_file: Path | None
+    given: Mapping[str, Any]
+    flip_test: bool
+    flip_shift: Literal["reference", "none"]
+
+
+def evaluate_weights(
+    request: Request, dataset_folder: Path, checkpoint: Path, out: Path, *, device: str, workers: int
+) -> dict[str, float]:
+    """Write `predictions.json` and `metrics.json` into `out`; returns the metrics.
+
+    Raises:
+        BenchError: a name is unknown, or data, boxes or weights are unusable.
+    """
+    training, evaluation = _specs(request)
+    model = network(training)
+    load_weights(model, checkpoint)
+    split = open_split(request.dataset, dataset_folder, request.split)
+    how = protocol(training, evaluation, request.box_file)
+    found = measure(model.to(device), split, how, device=torch.device(device), workers=workers)
+    write_atomically(out / "predictions.json", lambda file: file.write(json.dumps(found.results).encode()))
+    write_json(out / "metrics.json", found.metrics)
+    return found.metrics
+
+
+def _specs(request: Request) -> tuple[TrainSpec, EvalSpec]:
+    recipe = load_recipe("paper")
+    given = {name: value for name, value in request.given.items() if value is not None}
+    cell = {
+        "dataset": request.dataset,
+        "split": request.split,
+        "backbone": request.backbone,
+        "representation": request.representation,
+        "input_size": request.input_size,
+    }
+    training = make_spec(TrainSpec, complete_cell(recipe.train, cell | given), "options")
+    known = training.model_dump() | {
+        "boxes": "gt" if request.box_file is None else "detector",
+        "flip_test": request.flip_test,
+        "flip_shift": request.flip_shift,
+    }
+    asked = {name: known[name] for name in ("boxes", "flip_test", "flip_shift")} | given
+    settings = apply_rules(recipe.evaluate, known) | asked | {"training": training.id}
+    fields = {name: settings[name] for name in EvalSpec.model_fields}
+    return training, make_spec(EvalSpec, fields, "options")

@@ -1,0 +1,151 @@
+"""Making one training in the store, from wherever its checkpoint stands."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench.execute.job import Job
+from bench.execute.pulse import Pulse, StoppedError
+from bench.execute.settings import augmentation, codec_settings, crop_settings, optimisation
+from bench.files import sha256, write_atomically, write_json
+from bench.pose.checkpoints import imagenet_weights, load_file
+from bench.pose.codecs.build import build_codec
+from bench.pose.complexity import count_parameters
+from bench.pose.data.coco import CocoKeypoints
+from bench.pose.data.datasets import dataset_info, open_split
+from bench.pose.errors import CheckpointError
+from bench.pose.models.build import build_model, initialise, load_trunk
+from bench.pose.models.heads import PoseModel
+from bench.pose.training import Progress, Training
+from bench.provenance import collect
+from bench.store import EpochEntry, TrainingFolder, TrainingRecord
+from bench.suite.specs import TrainSpec
+
+__all__ = ["make_training", "network"]
+
+IMAGENET_FOLDER = "imagenet"
+"""Under the data root, where ImageNet weights are looked for and downloaded to."""
+
+
+def network(spec: TrainSpec) -> PoseModel:
+    """The training's network, its weights not yet drawn."""
+    return build_model(
+        spec.backbone,
+        spec.representation,
+        joints=dataset_info(spec.dataset).skeleton.size,
+        input_size=spec.size,
+        split_ratio=spec.split_ratio,
+        replicas=spec.replicas,
+    )
+
+
+def make_training(job: Job, folder: TrainingFolder, pulse: Pulse) -> TrainingRecord:
+    """Train to the end, from the checkpoint if there is one, and store weights and record.
+
+    The caller holds the folder's lock.
+
+    Raises:
+        StoppedError: the job was asked to stop; the checkpoint holds its state.
+        BenchError: data, weights or the training itself are unusable.
+    """
+    started = time.time()
+    spec, resources = job.training, job.resources
+    split = open_split(spec.dataset, resources.data_root / spec.dataset, spec.split)
+    training = _prepare(job, split)
+    earlier = _resume(training, folder.checkpoint, spec)
+
+    def save() -> None:
+        state = {"spec": spec.id, "seconds": earlier + time.time() - started, "training": training.state_dict()}
+        _save(folder.checkpoint, state)
+
+    finished = training.run(
+        lambda progress: _watch(pulse, training, progress),
+        save=save,
+        save_every=resources.save_every,
+        workers=resources.workers,
+    )
+    if not finished:
+        raise StoppedError
+    record = _record(job, folder, training, split, seconds=earlier + time.time() - started, started=started)
+    write_json(folder.record_file, record.model_dump(mode="json"))
+    folder.checkpoint.unlink(missing_ok=True)
+    return record
+
+
+def _prepare(job: Job, split: CocoKeypoints) -> Training:
+    spec, device = job.training, torch.device(job.resources.device)
+    torch.manual_seed(spec.seed)
+    model = network(spec)
+    if spec.initialisation == "imagenet":
+        load_trunk(model, imagenet_weights(spec.backbone, job.resources.data_root / IMAGENET_FOLDER))
+    else:
+        initialise(model, scheme=spec.initialisation)
+    return Training(
+        model=model.to(device),
+        codec=build_codec(codec_settings(spec), split.skeleton.mirror),
+        people=split.people(),
+        crops=crop_settings(spec),
+        augmentation=augmentation(spec),
+        settings=optimisation(spec),
+        device=device,
+    )
+
+
+def _resume(training: Training, checkpoint: Path, spec: TrainSpec) -> float:
+    """Load the checkpoint if there is one; seconds spent before it was taken."""
+    if not checkpoint.exists():
+        return 0.0
+    state = load_file(checkpoint)
+    if not isinstance(state, dict) or state.get("spec") != spec.id:
+        raise CheckpointError(f"{checkpoint}: not a checkpoint of training {spec.id}; remove it to start anew")
+    training.load_state_dict(state["training"])
+    return float(state["seconds"])
+
+
+def _watch(pulse: Pulse, training: Training, progress: Progress) -> bool:
+    epoch, step = progress.position
+    done = (epoch * progress.steps + step) / (progress.epochs * progress.steps)
+    left = (1 - done) * progress.epochs * len(training.people)
+    pulse.beat(
+        "training",
+        epoch=min(epoch + 1, progress.epochs),
+        epochs=progress.epochs,
+        fraction=done,
+        loss=progress.loss,
+        rate=progress.rate,
+        remaining=left / progress.rate if progress.rate else None,
+    )
+    return pulse.stopping and not training.finished
+
+
+def _save(path: Path, state: dict[str, Any]) -> None:
+    write_atomically(path, lambda file: torch.save(state, file))
+
+
+def _record(
+    job: Job, folder: TrainingFolder, training: Training, split: CocoKeypoints, *, seconds: float, started: float
+) -> TrainingRecord:
+    """Store the weights and make the record that vouches for them."""
+    spec, resources = job.training, job.resources
+    _save(folder.weights, training.model.state_dict())
+    return TrainingRecord(
+        id=spec.id,
+        spec=spec,
+        params=count_parameters(training.model),
+        history=[EpochEntry.model_validate(entry) for entry in training.history],
+        seconds=seconds,
+        weights_sha256=sha256(folder.weights),
+        problems=[*split.problems, *training.broken],
+        provenance=collect(
+            device=resources.device,
+            threads=resources.threads,
+            files={split.annotation_file.name: sha256(split.annotation_file)},
+            seed=spec.seed,
+            command=job.command,
+            started=started,
+        ),
+    )

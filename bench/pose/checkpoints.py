@@ -1,0 +1,143 @@
+"""Weights from files: our own, the reference's released ones, and ImageNet classifiers."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import urllib.error
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bench.pose.errors import CheckpointError
+
+__all__ = ["IMAGENET_FILES", "imagenet_weights", "load_file", "load_weights", "read_weights"]
+
+MAX_NAMED = 5
+
+
+@dataclass(frozen=True)
+class ImageNetFile:
+    """A classifier's released weights; the name ends in the first digits of the file's sha256.
+
+    Attributes:
+        name: of the file.
+        url: where it can be downloaded; None where its authors publish it on a drive without a stable address.
+    """
+
+    name: str
+    url: str | None = None
+
+    @property
+    def hash_prefix(self) -> str:
+        """First hexadecimal digits of the file's sha256."""
+        return self.name.removesuffix(".pth").rpartition("-")[2]
+
+
+def _torchvision_file(name: str) -> ImageNetFile:
+    return ImageNetFile(name, f"https://download.pytorch.org/models/{name}")
+
+
+IMAGENET_FILES: Mapping[str, ImageNetFile] = {
+    "simba_res18": _torchvision_file("resnet18-5c106cde.pth"),
+    "simba_res34": _torchvision_file("resnet34-333f7ec4.pth"),
+    "simba_res50": _torchvision_file("resnet50-19c8e357.pth"),
+    "simba_res101": _torchvision_file("resnet101-5d3b4d8f.pth"),
+    "simba_res152": _torchvision_file("resnet152-b121ed2d.pth"),
+    "hrnet_w32": ImageNetFile("hrnet_w32-36af842e.pth"),
+    "hrnet_w48": ImageNetFile("hrnet_w48-8ef0771d.pth"),
+}
+"""Weights that the reference starts each backbone from."""
+
+
+def load_file(path: Path) -> Any:
+    """Read a torch file without running code from it.
+
+    Raises:
+        CheckpointError: it is missing, truncated, or holds anything but tensors and plain values.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such file") from None
+    except pickle.UnpicklingError as error:
+        message = f"{path}: refused, it holds more than tensors and plain values ({_first(error)})"
+        raise CheckpointError(message) from None
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{path}: not a readable torch file ({_first(error)})") from None
+
+
+def _first(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The state dict in a weights file: plain, under `state_dict` or `best_state_dict`, with or without `module.`.
+
+    Raises:
+        CheckpointError: it cannot be read or holds no state dict.
+    """
+    contents = load_file(path)
+    for key in ("best_state_dict", "state_dict"):
+        if isinstance(contents, Mapping) and isinstance(contents.get(key), Mapping):
+            contents = contents[key]
+            break
+    if not isinstance(contents, Mapping) or not contents or not all(isinstance(v, Tensor) for v in contents.values()):
+        raise CheckpointError(f"{path}: holds no state dict of tensors")
+    return {str(name).removeprefix("module."): value for name, value in contents.items()}
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Give a model exactly the weights of a file.
+
+    Raises:
+        CheckpointError: the file is unusable, or a key is missing, unexpected or of another shape; they are named.
+    """
+    weights, wanted = read_weights(path), model.state_dict()
+    problems = [f"missing {name}" for name in wanted if name not in weights]
+    problems += [f"unexpected {name}" for name in weights if name not in wanted]
+    problems += [
+        f"{name} is {tuple(weights[name].shape)}, expected {tuple(tensor.shape)}"
+        for name, tensor in wanted.items()
+        if name in weights and weights[name].shape != tensor.shape
+    ]
+    if problems:
+        more = f" and {len(problems) - MAX_NAMED} more" if len(problems) > MAX_NAMED else ""
+        raise CheckpointError(f"{path} is not for this network: {'; '.join(problems[:MAX_NAMED])}{more}")
+    model.load_state_dict(weights)
+
+
+def imagenet_weights(backbone: str, folder: Path) -> dict[str, Tensor]:
+    """Weights of the backbone's ImageNet classifier, downloaded into `folder` if they have a public address.
+
+    Raises:
+        CheckpointError: there are none for this backbone, they cannot be had, or their checksum is wrong; the message
+            says which file to put where.
+    """
+    if backbone not in IMAGENET_FILES:
+        raise CheckpointError(f"there are no ImageNet weights for {backbone}; set `initialisation: kaiming`")
+    file = IMAGENET_FILES[backbone]
+    path = folder / file.name
+    if not path.exists():
+        _download(file, path)
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if not digest.startswith(file.hash_prefix):
+        raise CheckpointError(f"{path}: sha256 starts {digest[:8]}, expected {file.hash_prefix}; download it again")
+    return read_weights(path)
+
+
+def _download(file: ImageNetFile, path: Path) -> None:
+    if file.url is None:
+        raise CheckpointError(f"{path} is missing: get {file.name} from the HRNet authors' model zoo and put it there")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        torch.hub.download_url_to_file(file.url, str(path), hash_prefix=file.hash_prefix, progress=False)
+    except (urllib.error.URLError, OSError, RuntimeError) as error:
+        raise CheckpointError(
+            f"cannot download {file.url} ({_first(error)}): put the file at {path}, or set `initialisation: kaiming`"
+        ) from None
