@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+EXECUTORS = ("local",)
 SOMETHING_FAILED = 1
 INTERRUPTED = 130
 
 
 def run(
     suite: SuiteFile,
+    executor: Annotated[str, typer.Option(help=f"Where the jobs run: {', '.join(EXECUTORS)}.")] = "local",
     data_root: DataRoot = Path("data"),
     results: Results = Path("results"),
     only: Only = None,
@@ -36,9 +38,12 @@ def run(
     """Train and evaluate what is missing. Ends 0 when all is done, 1 when something failed, 3 for unusable input."""
     from bench.cli.listing import print_plan, summary
     from bench.plan import make_plan, parse_selection
+    from bench.pose.errors import UnknownNameError
     from bench.store import Store
     from bench.suite.schema import load_suite
 
+    if executor not in EXECUTORS:
+        raise UnknownNameError("executor", executor, EXECUTORS)
     loaded = load_suite(suite)
     planned = make_plan(loaded, Store(results), parse_selection(only or [], loaded))
     if not planned.unfinished:

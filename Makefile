@@ -1,0 +1,52 @@
+# Every target sets up what it needs. `make help` lists them.
+PYTHON ?= python3.11
+BIN := .venv/bin
+READY := .venv/ready
+# One test process per core; each uses one thread.
+TEST := $(BIN)/python -m pytest -n auto --dist worksteal
+
+.DEFAULT_GOAL := help
+.PHONY: help setup quickstart test test-slow lint format lspet benchmarks clean
+
+help:  ## List the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(READY)  ## Make the virtual environment
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $(READY)
+
+quickstart: $(READY)  ## Train three representations on synthetic people and write a report
+	$(BIN)/python -m bench run suites/quickstart.yaml
+	$(BIN)/python -m bench report suites/quickstart.yaml
+
+test: $(READY)  ## Lint, check types and run the tests (under 8 minutes on 2 cores)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(TEST) -m "not slow"
+
+test-slow: $(READY)  ## The tests that take minutes each
+	$(TEST) -m slow
+
+lint: $(READY)  ## Lint and check types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)  ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lspet: $(READY)  ## Train one cell on real photographs on a CPU (needs DATA_ROOT with lspet/)
+	$(BIN)/python -m bench run suites/lspet.yaml --data-root $(DATA_ROOT) --only backbone=simba_tiny \
+		--only input_size=64x64 --only seed=0
+	$(BIN)/python -m bench report suites/lspet.yaml
+
+benchmarks: $(READY)  ## Measure start-up and planning
+	$(BIN)/python -m benchmarks.harness
+
+clean:  ## Remove the virtual environment, results, reports and drawn data
+	rm -rf .venv data results/trainings results/evaluations reports/quickstart

@@ -1,0 +1,68 @@
+"""Small synthetic people and the command line as users call it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.pose.data.datasets import open_split
+
+Bench = Callable[..., subprocess.CompletedProcess[str]]
+
+SUITE = """
+name: tiny
+title: Tiny
+dataset: {name: synthetic, train: train48, eval: val16}
+train:
+  recipe: corrected
+  axes:
+    backbone: [simba_tiny]
+    representation: [heatmap, simdr]
+    input_size: [64x64]
+  set:
+    - {initialisation: kaiming, epochs: 3, milestones: [2], batch_size: 16}
+evaluate:
+  - {boxes: gt, post_process: [true, false], when: {representation: heatmap}}
+  - {boxes: gt, when: {representation: simdr}}
+tables:
+  - {id: tiny}
+"""
+
+
+@pytest.fixture(scope="session")
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data root with the synthetic splits of `SUITE`."""
+    root = tmp_path_factory.mktemp("data")
+    for split in ("train48", "val16"):
+        open_split("synthetic", root / "synthetic", split)
+    return root
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    """`SUITE` as a file."""
+    file = tmp_path / "tiny.yaml"
+    file.write_text(SUITE)
+    return file
+
+
+@pytest.fixture
+def bench(tmp_path: Path, data_root: Path) -> Bench:
+    """Runs `python -m bench COMMAND` with results in `tmp_path / "results"`."""
+
+    def run(command: str, *arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "bench", *command.split(), *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            cwd=tmp_path,
+            check=False,
+            **options,  # type: ignore[call-overload]
+        )
+
+    return run

@@ -1,0 +1,119 @@
+"""A job killed anywhere and started again ends with the same bits as one that was never killed."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import random
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from bench.execute.job import Job, Outcome, Resources
+from bench.files import sha256
+from bench.pose.checkpoints import load_file
+from bench.store import Store
+from bench.suite.expansion import expand
+from bench.suite.schema import load_suite
+from tests.end_to_end.killed_jobs import run_until_file_event, run_whole
+
+KILLS = 20
+EVALUATION_KILLS = 3
+"""Of them at least, between the end of training and the record."""
+
+context = multiprocessing.get_context("forkserver")
+context.set_forkserver_preload(["bench.execute.runner"])
+
+
+def job_in(results: Path, suite: Path, data_root: Path) -> Job:
+    """The SimDR cell of the suite, with a checkpoint after every step."""
+    cell = expand(load_suite(suite)).cells[1]
+    resources = Resources(data_root, results, device="cpu", threads=1, workers=0, save_every=0)
+    return Job(cell.training, cell.evaluations, resources, command="test")
+
+
+def phase(job: Job) -> str:
+    """Where the job stands in the store."""
+    store = Store(job.resources.results)
+    if store.training(job.training.id).record() is None:
+        return "training"
+    return "evaluating" if store.evaluation(job.evaluations[0].id).record() is None else "done"
+
+
+def assert_whole(results: Path) -> None:
+    """Every file that bears its final name is complete."""
+    for file in results.rglob("*.json"):
+        if not file.name.startswith("."):
+            json.loads(file.read_text())
+    for file in results.rglob("*.pt"):
+        if not file.name.startswith("."):
+            load_file(file)
+
+
+def weights(job: Job) -> str:
+    return sha256(Store(job.resources.results).training(job.training.id).weights)
+
+
+def kill_once(job: Job, rng: random.Random) -> bool:
+    """Start the job and kill it after a random time or before a random file operation; whether the kill hit."""
+    if rng.random() < 0.5:
+        process = context.Process(target=run_until_file_event, args=(job, rng.randint(1, 90)))
+        process.start()
+    else:
+        process = context.Process(target=run_whole, args=(job,))
+        process.start()
+        process.join(rng.uniform(0, 1.5))
+        process.kill()
+    process.join(120)
+    assert process.exitcode in (-signal.SIGKILL, Outcome.DONE)
+    return process.exitcode == -signal.SIGKILL
+
+
+def finish(job: Job) -> None:
+    process = context.Process(target=run_whole, args=(job,))
+    process.start()
+    process.join(120)
+    assert process.exitcode == Outcome.DONE
+
+
+def test_killed_at_twenty_random_moments(tmp_path: Path, suite: Path, data_root: Path) -> None:
+    undisturbed = job_in(tmp_path / "undisturbed", suite, data_root)
+    finish(undisturbed)
+
+    rng, hit, generation = random.Random(0), Counter[str](), 0
+    job = job_in(tmp_path / "killed0", suite, data_root)
+    while hit.total() < KILLS or hit["evaluating"] < EVALUATION_KILLS:
+        if kill_once(job, rng):
+            hit[phase(job)] += 1
+        assert_whole(job.resources.results)
+        if phase(job) == "done":
+            assert weights(job) == weights(undisturbed)
+            generation += 1
+            job = job_in(tmp_path / f"killed{generation}", suite, data_root)
+    finish(job)
+
+    assert weights(job) == weights(undisturbed)
+    assert hit["training"] >= EVALUATION_KILLS
+    assert_whole(job.resources.results)
+    assert not list(job.resources.results.rglob("*.partial")), "temporary files are cleared by whoever takes over"
+
+
+@pytest.mark.parametrize("save_every", [0, 1e9])
+def test_asked_to_stop_it_saves_and_goes_on_later(
+    tmp_path: Path, suite: Path, data_root: Path, save_every: float
+) -> None:
+    undisturbed = job_in(tmp_path / "undisturbed", suite, data_root)
+    finish(undisturbed)
+    job = job_in(tmp_path / "stopped", suite, data_root)
+    stops = 0
+    while phase(job) != "done":
+        process = context.Process(target=run_whole, args=(job,))
+        process.start()
+        process.join(0.8)
+        process.terminate()
+        process.join(120)
+        assert process.exitcode in (Outcome.STOPPED, Outcome.DONE, -signal.SIGTERM)
+        stops += process.exitcode == Outcome.STOPPED
+    assert weights(job) == weights(undisturbed)
