@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from pycocotools.cocoeval import COCOeval
 
 from bench.pose.errors import DataError
 
-__all__ = ["STATISTICS", "evaluate", "load_ground_truth"]
+__all__ = ["STATISTICS", "check_results", "evaluate", "load_ground_truth", "load_results"]
 
 STATISTICS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
 """Names of pycocotools' ten keypoint statistics, in its order."""
@@ -44,9 +45,9 @@ def evaluate(ground_truth: COCO, results: Sequence[dict[str, Any]], sigmas: Sequ
     Raises:
         DataError: a result names an unknown image, has a wrong number of values, or a value that is not finite.
     """
-    _check_results(ground_truth, results, len(sigmas))
+    check_results(ground_truth, results, len(sigmas))
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = COCOeval(ground_truth, _load_results(ground_truth, results), "keypoints")
+        evaluation = COCOeval(ground_truth, load_results(ground_truth, results), "keypoints")
         evaluation.params.kpt_oks_sigmas = np.asarray(sigmas, dtype=np.float64)
         evaluation.evaluate()
         evaluation.accumulate()
@@ -55,26 +56,31 @@ def evaluate(ground_truth: COCO, results: Sequence[dict[str, Any]], sigmas: Sequ
     return statistics | {"mean_oks": _mean_oks(ground_truth, evaluation)}
 
 
-def _load_results(ground_truth: COCO, results: Sequence[dict[str, Any]]) -> COCO:
+def load_results(ground_truth: COCO, results: Sequence[dict[str, Any]]) -> COCO:
+    """Index results for pycocotools, which takes no empty list."""
     if results:
         return ground_truth.loadRes(copy.deepcopy(list(results)))
     empty = {key: ground_truth.dataset[key] for key in ("images", "categories")}
     return load_ground_truth(empty | {"annotations": []})
 
 
-def _check_results(ground_truth: COCO, results: Sequence[dict[str, Any]], joints: int) -> None:
+def check_results(ground_truth: COCO, results: Sequence[dict[str, Any]], joints: int) -> None:
+    """Raise `DataError` for the first result that lacks a field, names an unknown image or has unusable values."""
     for number, result in enumerate(results):
         where = f"prediction {number}"
+        if not isinstance(result, dict):
+            raise DataError(f"{where}: expected an object of the COCO results format, found {result!r:.80}")
         missing = {"image_id", "category_id", "keypoints", "score"} - set(result)
         if missing:
             raise DataError(f"{where}: lacks {', '.join(sorted(missing))}")
-        if result["image_id"] not in ground_truth.imgs:
-            raise DataError(f"{where}: image {result['image_id']!r} is not in the annotation file")
-        values = result["keypoints"]
-        if len(values) != 3 * joints:
-            raise DataError(f"{where}: {len(values)} keypoint values, expected {3 * joints} for {joints} joints")
-        if not np.isfinite([*values, result["score"]]).all():
-            raise DataError(f"{where} (image {result['image_id']}): a value is not a finite number")
+        image_id, values = result["image_id"], result["keypoints"]
+        if not isinstance(image_id, int) or image_id not in ground_truth.imgs:
+            raise DataError(f"{where}: image {image_id!r:.80} is not in the annotation file")
+        if not isinstance(values, list) or len(values) != 3 * joints:
+            found = len(values) if isinstance(values, list) else "no list of"
+            raise DataError(f"{where}: {found} keypoint values, expected {3 * joints} for {joints} joints")
+        if not all(isinstance(value, int | float) and abs(value) < math.inf for value in (*values, result["score"])):
+            raise DataError(f"{where} (image {image_id}): a value is not a finite number")
 
 
 def _mean_oks(ground_truth: COCO, evaluation: COCOeval) -> float:

@@ -19,9 +19,12 @@ Array = npt.NDArray[np.float64]
 def mean_pose(people: Sequence[Person]) -> Array:
     """Mean position of each visible joint within the person's box, as (joints, 2) in box widths and heights.
 
+    People whose box has no width or no height say nothing about it.
+
     Raises:
         DataError: a joint is visible in nobody, or there is nobody.
     """
+    people = [person for person in people if person.box[2:].all()]
     if not people:
         raise DataError("no people to take a mean pose of")
     visible = np.stack([person.visible for person in people])
