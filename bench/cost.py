@@ -1,19 +1,22 @@
 """Size and work of any network in microseconds, without torch: the planner's view of `bench.pose.complexity`.
 
-Everything before a network's final layer is fully convolutional and inputs are whole cells of 32x32 pixels,
-so its work is exactly proportional to the number of cells. `trunks.json` holds the measured price of a cell
-per backbone (written by `python -m benchmarks.trunks --write`); the final layer and the heads follow from
-their shapes.
+What comes before a network's final convolution, or TokenPose's tokens, is fully convolutional and inputs are whole
+cells of 32x32 pixels, so its work is exactly proportional to the number of cells. `trunks.json` holds the measured
+price of a cell per backbone (written by `python -m benchmarks.trunks --write`); what follows comes from its shapes.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
+from math import prod
 
-from bench.pose.models.spec import CELL, Complexity, ModelSpec
+from bench.pose.models.spec import CELL, TOKENPOSE, Complexity, ModelSpec
+from bench.pose.models.tokens import DEPTH, DIM, HIDDEN, PATCHES, heatmap_widths, patch_grid
 
 __all__ = ["TRUNKS_FILE", "Complexity", "Trunk", "predict"]
 
@@ -23,7 +26,7 @@ TRUNKS_FILE = "trunks.json"
 
 @dataclass(frozen=True)
 class Trunk:
-    """A backbone up to its final layer.
+    """A backbone up to its final convolution; TokenPose's stem.
 
     Attributes:
         params: number of parameters.
@@ -59,20 +62,72 @@ def predict(
 
     Raises:
         UnknownNameError: no such backbone or representation.
-        ValueError: a size or the split ratio is out of range.
+        ValueError: a size or the split ratio is out of range, or the backbone has no such representation or input
+            size.
     """
     spec = ModelSpec(backbone, representation, joints, input_size, split_ratio)
     trunk = _trunks()[backbone]
     height, width = input_size
     cells = (height // CELL) * (width // CELL)
+    backbone_work = Complexity(trunk.params, trunk.multiply_adds * cells, trunk.published_convention * cells)
+    rest = _after_stem(trunk, spec) if backbone == TOKENPOSE else _after_maps(trunk, spec)
+    return _total((backbone_work, *rest))
+
+
+def _after_maps(trunk: Trunk, spec: ModelSpec) -> Iterator[Complexity]:
+    """The final convolution and the classifiers of flattened maps."""
+    height, width = spec.input_size
     positions = (height // trunk.stride) * (width // trunk.stride)
-    final_products = trunk.channels * joints * positions
-    bins = sum(spec.bins or ())
+    maps = spec.joints * spec.maps_per_joint
+    products = trunk.channels * maps * positions
+    yield Complexity((trunk.channels + 1) * maps, products, products)
+    for bins in spec.bins or ():
+        yield _linear(spec.joints, spec.maps_per_joint * positions, bins)
+
+
+def _after_stem(trunk: Trunk, spec: ModelSpec) -> Iterator[Complexity]:
+    """TokenPose's embedding, transformer and heads."""
+    patches = prod(patch_grid(spec.input_size))
+    tokens = patches + spec.joints
+    yield Complexity(params=tokens * DIM, multiply_adds=0, published_convention=0)  # the joints' and the positions'
+    yield _linear(patches, prod(PATCHES[spec.input_size]) * trunk.channels, DIM)
+    layer = _total(_transformer_layer(tokens))
+    yield from (layer for _ in range(DEPTH))
+    heads = [heatmap_widths(spec.input_size)] if spec.bins is None else [(DIM, bins) for bins in spec.bins]
+    for widths in heads:
+        for inputs, outputs in pairwise(widths):
+            yield _layer_norm(inputs)
+            yield _linear(spec.joints, inputs, outputs)
+
+
+def _transformer_layer(tokens: int) -> Iterator[Complexity]:
+    yield _layer_norm(DIM)
+    yield _linear(tokens, DIM, 3 * DIM, bias=False)
+    # Each head's D/heads products between all pairs of tokens, for the weights and again for the weighted sums; the
+    # published count knows convolutions and linear layers only.
+    yield Complexity(params=0, multiply_adds=2 * tokens * tokens * DIM, published_convention=0)
+    yield _linear(tokens, DIM, DIM)
+    yield _layer_norm(DIM)
+    yield _linear(tokens, DIM, HIDDEN)
+    yield _linear(tokens, HIDDEN, DIM)
+
+
+def _linear(rows: int, inputs: int, outputs: int, *, bias: bool = True) -> Complexity:
+    """A linear layer on [1, rows, inputs]; the published count takes the rows for its number of inputs."""
+    return Complexity((inputs + bias) * outputs, rows * inputs * outputs, rows * rows * outputs)
+
+
+def _layer_norm(width: int) -> Complexity:
+    return Complexity(params=2 * width, multiply_adds=0, published_convention=0)
+
+
+def _total(parts: Iterable[Complexity]) -> Complexity:
+    """All parts together."""
+    listed = list(parts)
     return Complexity(
-        params=trunk.params + (trunk.channels + 1) * joints + (positions + 1) * bins,
-        multiply_adds=trunk.multiply_adds * cells + final_products + joints * positions * bins,
-        # The published count takes the joints, dimension 1 of the heads' input, for their number of inputs.
-        published_convention=trunk.published_convention * cells + final_products + joints * joints * bins,
+        params=sum(part.params for part in listed),
+        multiply_adds=sum(part.multiply_adds for part in listed),
+        published_convention=sum(part.published_convention for part in listed),
     )
 
 

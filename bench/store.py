@@ -187,14 +187,21 @@ class TrainingFolder(_Folder):
 
         Raises:
             BusyError: another process has held it for `timeout` seconds.
+            StoreError: the folder cannot be made or written.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / "lock", timeout=timeout)
         try:
-            with FileLock(self.path / "lock", timeout=timeout):
-                remove_leftovers(self.path)
-                yield
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
         except Timeout:
             raise BusyError(f"training {self.path.name} is being worked on by another process") from None
+        except OSError as error:
+            raise StoreError(f"cannot lock {self.path}: {error.strerror or error}") from error
+        try:
+            remove_leftovers(self.path)
+            yield
+        finally:
+            lock.release()
 
     def record(self) -> TrainingRecord | None:
         """The finished training, if it is; its spec must have the folder's id."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
+from math import prod
 from pathlib import Path
 
 import torch
@@ -21,24 +22,42 @@ import bench
 from bench.cost import TRUNKS_FILE, Trunk
 from bench.pose.complexity import measure
 from bench.pose.models.build import build_model
-from bench.pose.models.spec import BACKBONES, CELL
+from bench.pose.models.heads import PoseModel
+from bench.pose.models.spec import BACKBONES, CELL, INPUT_SIZES
+from bench.pose.models.stem import STEM_LAYERS
+from bench.pose.models.tokenpose import TokenPose
 
 
 def measure_trunks() -> dict[str, Trunk]:
-    """The trunk of each backbone, measured on one cell."""
+    """The trunk of each backbone, per cell."""
     return {backbone: measure_trunk(backbone) for backbone in BACKBONES}
 
 
 def measure_trunk(backbone: str) -> Trunk:
-    """What is left of a heatmap network without its final layer, measured on one cell."""
-    cell = (CELL, CELL)
+    """What comes before the final convolution or, of TokenPose, the tokens, measured on the smallest input there is."""
+    size = INPUT_SIZES.get(backbone, ((CELL, CELL),))[0]
     with torch.device("meta"):  # spends no time on weights, which do not matter
-        model = build_model(backbone, "heatmap", joints=1, input_size=cell)
+        trunk = trunk_of(build_model(backbone, "simdr", joints=1, input_size=size, split_ratio=1))
+    trunk.eval()  # one position at the coarsest resolution has no batch statistics
+    _, channels, height, _ = trunk(torch.zeros(1, 3, *size, device="meta")).shape
+    whole = measure(trunk.to_empty(device="cpu"), size)
+    cells = prod(side // CELL for side in size)
+    return Trunk(
+        params=whole.params,
+        multiply_adds=whole.multiply_adds // cells,
+        published_convention=whole.published_convention // cells,
+        channels=channels,
+        stride=size[0] // height,
+    )
+
+
+def trunk_of(model: PoseModel) -> nn.Module:
+    """The part of a network whose work is proportional to the number of cells; activations may lack."""
+    if isinstance(model, TokenPose):
+        return nn.Sequential(*(model.get_submodule(name) for name in STEM_LAYERS))
     model.final_layer = nn.Identity()
-    model.eval()  # one position at the coarsest resolution has no batch statistics
-    _, channels, height, _ = model(torch.zeros(1, 3, *cell, device="meta")).shape
-    complexity = measure(model.to_empty(device="cpu"), cell)
-    return Trunk(**asdict(complexity), channels=channels, stride=CELL // height)
+    model.mlp_head_x = model.mlp_head_y = None
+    return model
 
 
 def as_json(trunks: dict[str, Trunk]) -> str:

@@ -31,7 +31,11 @@ def measure(model: nn.Module, input_size: tuple[int, int]) -> Complexity:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Number of parameters, trainable or not; buffers do not count."""
+    """Number of parameters, trainable or not; buffers do not count.
+
+    TokenPose's fixed position embedding (49,152 values) is a parameter and counts; the paper's tables print the number
+    of trainable ones, without it.
+    """
     return sum(parameter.numel() for parameter in model.parameters())
 
 

@@ -140,9 +140,7 @@ class Training:
         self._loss_sum, self._seen = state["epoch_loss"]
         torch.set_rng_state(state["random_state"])
 
-    def run(
-        self, watch: Watcher, *, save: Callable[[], None], save_every: float = math.inf, workers: int = 0
-    ) -> bool:
+    def run(self, watch: Watcher, *, save: Callable[[], None], save_every: float = math.inf, workers: int = 0) -> bool:
         """Train until the end, or until `watch` asks to stop.
 
         Args:

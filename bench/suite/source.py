@@ -89,7 +89,8 @@ def read_yaml(file: Path) -> Source:
         data = loader.construct_document(node) if node is not None else None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        raise SuiteError(f"{file}:{mark.line + 1 if mark else 1}: {error.problem or error}") from error
+        message = ", ".join(filter(None, (error.context, error.problem)))
+        raise SuiteError(f"{file}:{mark.line + 1 if mark else 1}: {message}") from error
     except yaml.YAMLError as error:
         raise SuiteError(f"{file}: {error}") from error
     except RecursionError:

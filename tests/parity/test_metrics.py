@@ -36,9 +36,7 @@ def test_coco_results_and_statistics(case: str, score_threshold: float, nms_thre
         scales=np.sqrt(np.repeat(boxes[:, 4:5], 2, axis=1)) / 200,
         box_scores=boxes[:, 5],
     )
-    results = to_results(
-        predictions, COCO_17.sigmas, score_threshold=score_threshold, nms_threshold=nms_threshold
-    )
+    results = to_results(predictions, COCO_17.sigmas, score_threshold=score_threshold, nms_threshold=nms_threshold)
     np.testing.assert_array_equal([result["image_id"] for result in results], want[f"{case}_image_id"])
     np.testing.assert_allclose([result["score"] for result in results], want[f"{case}_score"], rtol=1e-6)
     np.testing.assert_array_equal([result["keypoints"] for result in results], want[f"{case}_kpt"])

@@ -43,6 +43,12 @@ def test_weights_have_the_published_names_and_shapes(name: str) -> None:
     assert count_parameters(model) == facts["params"]
 
 
+@pytest.mark.parametrize("name", [name for name in CONFIGURATIONS if "params_trainable" in CONFIGURATIONS[name]])
+def test_parameters_that_do_not_learn_are_the_published_ones(name: str) -> None:
+    learnt = sum(parameter.numel() for parameter in build(name).parameters() if parameter.requires_grad)
+    assert learnt == CONFIGURATIONS[name]["params_trainable"]
+
+
 @pytest.mark.parametrize("name", [name for name in CONFIGURATIONS if "256x192" in name])
 def test_outputs_have_the_published_shapes(name: str) -> None:
     facts = CONFIGURATIONS[name]

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -13,30 +12,29 @@ from bench.pose.errors import CheckpointError, UnknownNameError
 from bench.pose.models.batch_norm import ReplicaBatchNorm2d
 from bench.pose.models.build import BACKBONES, build_model, initialise, load_trunk
 from bench.pose.models.heads import Coordinates, PoseModel
+from bench.pose.models.spec import INPUT_SIZES, UPSAMPLE_FREE
 from bench.pose.torchvision_shim import torchvision_models
 
 SIZE = (64, 96)
 JOINTS = 5
+FAMILIES = ["simba_res18", "simba_res50_upsample_free", "hrnet_w32", "tokenpose_s"]
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Maps of a few positions are slower with several threads, much so on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def build(
     backbone: str = "simba_res18", representation: str = "heatmap", k: float | None = None, replicas: int = 1
 ) -> PoseModel:
-    return build_model(backbone, representation, joints=JOINTS, input_size=SIZE, split_ratio=k, replicas=replicas)
+    size = size_of(backbone)
+    return build_model(backbone, representation, joints=JOINTS, input_size=size, split_ratio=k, replicas=replicas)
 
 
-def images(count: int = 1) -> Tensor:
-    return torch.randn(count, 3, *SIZE, generator=torch.Generator().manual_seed(0))
+def size_of(backbone: str) -> tuple[int, int]:
+    """Height and width that tell the axes apart, where the backbone has a small such size."""
+    return INPUT_SIZES.get(backbone, (SIZE,))[0]
+
+
+def images(count: int = 1, size: tuple[int, int] = SIZE) -> Tensor:
+    return torch.randn(count, 3, *size, generator=torch.Generator().manual_seed(0))
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
@@ -50,31 +48,36 @@ def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
 # What networks return.
 
 
-@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("backbone", [backbone for backbone in BACKBONES if backbone != UPSAMPLE_FREE])
 def test_heatmaps_have_a_quarter_of_the_input_size(backbone: str) -> None:
+    height, width = size_of(backbone)
     with torch.device("meta"):
-        model, batch = build(backbone), torch.zeros(2, 3, *SIZE)
-    assert model(batch).shape == (2, JOINTS, 16, 24)
+        model, batch = build(backbone), torch.zeros(2, 3, height, width)
+    assert model(batch).shape == (2, JOINTS, height // 4, width // 4)
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
 @pytest.mark.parametrize("representation", ["simdr", "simdr_star"])
 def test_coordinates_have_k_bins_per_pixel(backbone: str, representation: str) -> None:
+    height, width = size_of(backbone)
     with torch.device("meta"):
-        model, batch = build(backbone, representation, k=1.5), torch.zeros(2, 3, *SIZE)
+        model, batch = build(backbone, representation, k=1.5), torch.zeros(2, 3, height, width)
     output = model(batch)
     assert isinstance(output, Coordinates)
-    assert output.x.shape == (2, JOINTS, 144)
-    assert output.y.shape == (2, JOINTS, 96)
+    assert output.x.shape == (2, JOINTS, 1.5 * width)
+    assert output.y.shape == (2, JOINTS, 1.5 * height)
 
 
-@pytest.mark.parametrize("backbone", ["simba_res18", "hrnet_w32"])
+@pytest.mark.parametrize("backbone", FAMILIES)
 def test_batch_of_one_equals_its_place_in_a_batch(backbone: str) -> None:
+    torch.manual_seed(0)
     model = build(backbone, "simdr", k=2).eval()
     initialise(model, scheme="kaiming")
-    batch = images(3)
+    batch = images(3, size_of(backbone))
     with torch.no_grad():
-        torch.testing.assert_close(model(batch[1:2]).x, model(batch).x[1:2], rtol=1e-3, atol=1e-5)
+        alone, together = model(batch[1:2]).x, model(batch).x[1:2]
+    # Rounding differs with the size of the batch, and untrained networks return large numbers near zero ones.
+    torch.testing.assert_close(alone, together, rtol=0, atol=1e-3 * together.abs().max().item())
 
 
 def test_head_classifies_each_flattened_map_alike() -> None:
@@ -89,14 +92,14 @@ def test_head_classifies_each_flattened_map_alike() -> None:
             torch.testing.assert_close(output.y[:, joint], model.mlp_head_y(row_major))
 
 
-@pytest.mark.parametrize("backbone", ["simba_res18", "hrnet_w32"])
+@pytest.mark.parametrize("backbone", FAMILIES)
 def test_training_reaches_every_parameter(backbone: str) -> None:
     model = build(backbone, "simdr", k=1, replicas=2)
     initialise(model, scheme="kaiming")
-    output = model(images(4))
+    output = model(images(4, size_of(backbone)))
     (output.x.pow(2).sum() + output.y.pow(2).sum()).backward()
-    without = [name for name, parameter in model.named_parameters() if parameter.grad is None]
-    assert not without
+    learnt = {name: parameter.grad for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert not [name for name, gradient in learnt.items() if gradient is None or not gradient.any()]
 
 
 # What cannot be built.
@@ -140,7 +143,7 @@ def test_joints_and_replicas_are_positive() -> None:
 # Batch normalisation.
 
 
-@pytest.mark.parametrize("backbone", ["simba_res50", "hrnet_w32"])
+@pytest.mark.parametrize("backbone", ["simba_res50", "hrnet_w32", "tokenpose_s"])
 def test_replicas_change_every_normalisation_and_no_weight_name(backbone: str) -> None:
     with torch.device("meta"):
         one, four = build(backbone), build(backbone, replicas=4)
@@ -155,7 +158,7 @@ def test_replicas_change_every_normalisation_and_no_weight_name(backbone: str) -
 
 
 @pytest.mark.parametrize("scheme", ["reference", "kaiming"])
-@pytest.mark.parametrize("backbone", ["simba_res18", "hrnet_w32"])
+@pytest.mark.parametrize("backbone", ["simba_res18", "hrnet_w32", "tokenpose_s"])
 def test_initialisation_depends_on_the_seed_alone(backbone: str, scheme: str) -> None:
     drawn = []
     for seed in (1, 1, 2):

@@ -50,9 +50,7 @@ class SimDRStarCodec(CoordinateCodec[SimDRStarTarget]):
         """Normal densities around the exact coordinate, not renormalised at the borders (behaviour D25)."""
         weight = (visible & self._within_reach(joints)).float()
         mean = joints * self.split_ratio
-        x, y = (
-            self._density(mean[..., axis], self.bins[axis]) * weight.unsqueeze(-1) for axis in (0, 1)
-        )
+        x, y = (self._density(mean[..., axis], self.bins[axis]) * weight.unsqueeze(-1) for axis in (0, 1))
         return SimDRStarTarget(x.float(), y.float(), weight)
 
     def _within_reach(self, joints: Tensor) -> Tensor:

@@ -7,8 +7,8 @@ The conventions that decide AP are the reference's: which annotated people are k
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,9 +20,16 @@ from bench.pose.data.people import Person
 from bench.pose.errors import DataError
 from bench.pose.skeletons import SKELETONS, Skeleton
 
-__all__ = ["CocoKeypoints", "read_boxes", "read_json", "skeleton_of"]
+__all__ = ["CocoKeypoints", "read_annotations", "read_boxes", "read_json", "skeleton_of"]
 
 MAX_LISTED = 5
+
+PERSON = 1
+"""The category of people."""
+
+LARGEST_NUMBER = 1e9
+
+BOX = "x, y, width and height as finite numbers, the latter two from 0"
 
 
 def read_json(path: Path) -> Any:
@@ -33,19 +40,59 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path}: no such file") from None
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not valid JSON ({error})") from error
 
 
-def skeleton_of(annotations: dict[str, Any], source: Path) -> Skeleton:
+def skeleton_of(annotations: Any, source: Path) -> Skeleton:
     """The skeleton whose joint names an annotation file's category lists. Raises `DataError` if none fits."""
-    categories = annotations.get("categories") or [{}]
-    names = tuple(categories[0].get("keypoints", ()))
+    names = _person_category(annotations, source).get("keypoints", [])
     for skeleton in SKELETONS.values():
-        if skeleton.joints == names:
+        if list(skeleton.joints) == names:
             return skeleton
     known = "; ".join(f"{skeleton.name}: {', '.join(skeleton.joints)}" for skeleton in SKELETONS.values())
-    raise DataError(f"{source}: the category's keypoints {list(names)} are no known skeleton. Known: {known}")
+    raise DataError(f"{source}: the category's keypoints {names} are no known skeleton. Known: {known}")
+
+
+def _person_category(annotations: Any, source: Path) -> dict[str, Any]:
+    """The one category of an annotation file, people. Raises `DataError` if the file is not of the COCO format."""
+    for key in ("images", "annotations", "categories"):
+        if not isinstance(annotations, dict) or not isinstance(annotations.get(key), list):
+            raise DataError(f"{source}: lacks the list {key!r} of the COCO format")
+    category = next(iter(annotations["categories"]), None)
+    if not isinstance(category, dict) or category.get("id") != PERSON:
+        raise DataError(f"{source}: the first category must be people, with id {PERSON}, found {category!r:.80}")
+    if not isinstance(category.get("keypoints", []), list):
+        raise DataError(f"{source}: the category's keypoints are no list of names")
+    return category
+
+
+def read_annotations(file: Path, skeleton: Skeleton) -> tuple[dict[str, Any], list[str]]:
+    """Contents of an annotation file and, apart from them, what is wrong with images and annotations left out.
+
+    Raises:
+        DataError: the file is missing, not of the COCO format, or of another skeleton.
+    """
+    contents = read_json(file)
+    category = _person_category(contents, file)
+    joints = len(category.get("keypoints", [])) or skeleton.size
+    if joints != skeleton.size:
+        raise DataError(f"{file}: {joints} joints per person, but skeleton {skeleton.name!r} has {skeleton.size}")
+    problems: list[str] = []
+
+    def sound(kind: str, find_problem: Callable[[dict[str, Any]], str | None]) -> Iterator[dict[str, Any]]:
+        for number, item in enumerate(contents[f"{kind}s"]):
+            if not isinstance(item, dict) or not _is_id(item.get("id")):
+                problems.append(f"{file}: {kind} number {number}: no object with a whole number as id: {item!r:.80}")
+            elif problem := find_problem(item):
+                problems.append(f"{file}: {kind} {item['id']}: {problem}")
+            else:
+                yield item
+
+    images = list(sound("image", _image_problem))
+    ids = {image["id"] for image in images}
+    annotations = [_completed(item) for item in sound("annotation", lambda item: _problem(item, ids, skeleton.size))]
+    return contents | {"images": images, "annotations": annotations, "categories": [category]}, problems
 
 
 @dataclass
@@ -56,7 +103,7 @@ class CocoKeypoints:
         folder: the dataset's folder.
         split: name of the split; images lie under `images/SPLIT/` or `SPLIT/`.
         skeleton: the joints that the annotations list.
-        problems: what was wrong with single annotations, which are left out; filled by `people` and `detections`.
+        problems: what was wrong with single images, annotations and detections, which are left out.
     """
 
     folder: Path
@@ -71,17 +118,13 @@ class CocoKeypoints:
 
     @cached_property
     def annotations(self) -> dict[str, Any]:
-        """Contents of the annotation file. Raises `DataError` if it is missing or not of this format."""
-        contents = read_json(self.annotation_file)
-        for key in ("images", "annotations", "categories"):
-            if not isinstance(contents, dict) or not isinstance(contents.get(key), list):
-                raise DataError(f"{self.annotation_file}: lacks the list {key!r} of the COCO format")
-        joints = tuple((contents["categories"] or [{}])[0].get("keypoints", ()))
-        if joints and len(joints) != self.skeleton.size:
-            raise DataError(
-                f"{self.annotation_file}: {len(joints)} joints per person, but skeleton"
-                f" {self.skeleton.name!r} has {self.skeleton.size}"
-            )
+        """Contents of the annotation file; images and annotations that make no sense go to `problems` instead.
+
+        Raises:
+            DataError: the file is missing or not of this format.
+        """
+        contents, problems = read_annotations(self.annotation_file, self.skeleton)
+        self.problems += problems
         return contents
 
     @cached_property
@@ -100,8 +143,8 @@ class CocoKeypoints:
 
     def image_path(self, image_id: int) -> Path:
         """File of an image. Raises `DataError` if its name leads out of the image folder."""
-        name = str(self.images[image_id]["file_name"])
-        path = (self.image_folder / name).resolve()
+        name = self.images[image_id]["file_name"]
+        path = Path(os.path.realpath(self.image_folder / name))
         if not path.is_relative_to(self.image_folder):
             raise DataError(f"{self.annotation_file}: image {image_id}: file name {name!r} leaves the image folder")
         return path
@@ -113,45 +156,25 @@ class CocoKeypoints:
         are all zero. Left out with an entry in `problems`: annotations that make no sense.
         """
         by_image: dict[int, list[dict[str, Any]]] = {image_id: [] for image_id in self.images}
-        for number, annotation in enumerate(self.annotations["annotations"]):
-            problem = self._problem(annotation)
-            if problem:
-                self._report(f"annotation {annotation.get('id', f'number {number}')}: {problem}")
-            elif not annotation.get("iscrowd", 0):
+        for annotation in self.annotations["annotations"]:
+            if not annotation["iscrowd"]:
                 by_image[annotation["image_id"]].append(annotation)
         people = [person for group in by_image.values() for person in map(self._person, group) if person]
         if not people:
             raise DataError(f"{self.annotation_file}: no person with labelled joints{self._problem_summary()}")
         return people
 
-    def _report(self, problem: str) -> None:
-        self.problems.append(f"{self.annotation_file}: {problem}")
-
     def _problem_summary(self) -> str:
         if not self.problems:
             return ""
         listed = "; ".join(self.problems[:MAX_LISTED])
-        return f"; {len(self.problems)} annotations make no sense: {listed}"
-
-    def _problem(self, annotation: dict[str, Any]) -> str | None:
-        if annotation.get("image_id") not in self.images:
-            return f"image {annotation.get('image_id')!r} is not in the file"
-        keypoints = annotation.get("keypoints")
-        expected = 3 * self.skeleton.size
-        if not isinstance(keypoints, list) or len(keypoints) != expected:
-            found = len(keypoints) if isinstance(keypoints, list) else "no list of"
-            return f"{found} keypoint values, expected {expected}"
-        if not all(_is_number(value) for value in keypoints):
-            return "a keypoint value is not a finite number"
-        if not _is_box(annotation.get("bbox")):
-            return f"box {annotation.get('bbox')!r} is not four finite numbers"
-        return None
+        return f"; {len(self.problems)} entries make no sense: {listed}"
 
     def _person(self, annotation: dict[str, Any]) -> Person | None:
         image = self.images[annotation["image_id"]]
         box = _clip(annotation["bbox"], image["width"], image["height"])
         keypoints = np.asarray(annotation["keypoints"], dtype=np.float64).reshape(-1, 3)
-        if box is None or annotation.get("area", 1) <= 0 or keypoints.max() == 0:
+        if box is None or annotation["area"] <= 0 or keypoints.max() == 0:
             return None
         return Person(
             image=self.image_path(image["id"]),
@@ -160,7 +183,7 @@ class CocoKeypoints:
             box=box,
             joints=keypoints[:, :2],
             visible=keypoints[:, 2] > 0,
-            area=float(annotation.get("area", box[2] * box[3])),
+            area=float(annotation["area"]),
         )
 
     def detections(self, box_file: Path) -> list[Person]:
@@ -200,18 +223,58 @@ def read_boxes(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, box in enumerate(boxes):
         if not isinstance(box, dict) or not {"image_id", "category_id", "bbox", "score"} <= box.keys():
             raise DataError(f"{path}: box {number}: needs image_id, category_id, bbox and score, found {box!r:.80}")
-        if not _is_box(box["bbox"]) or not _is_number(box["score"]):
-            raise DataError(f"{path}: box {number}: bbox needs four finite numbers and score one")
-        if box["category_id"] == 1:
+        if not _is_id(box["image_id"]) or not _is_box(box["bbox"]) or not _is_number(box["score"]):
+            raise DataError(
+                f"{path}: box {number}: image_id must be a whole number, score a finite one, and bbox {BOX};"
+                f" found {box!r:.200}"
+            )
+        if box["category_id"] == PERSON:
             yield number, box
 
 
+def _problem(annotation: dict[str, Any], image_ids: set[int], joints: int) -> str | None:
+    image_id, keypoints = annotation.get("image_id"), annotation.get("keypoints")
+    found = len(keypoints) if isinstance(keypoints, list) else "no list of"
+    checks = (
+        (_is_id(image_id) and image_id in image_ids, f"image {image_id!r:.80} is not in the file"),
+        (annotation.get("category_id", PERSON) == PERSON, f"its category is not {PERSON}, a person"),
+        (found == 3 * joints, f"{found} keypoint values, expected {3 * joints}"),
+        (found == "no list of" or all(map(_is_number, keypoints or ())), "a keypoint value is not a finite number"),
+        (_is_box(annotation.get("bbox")), f"box {annotation.get('bbox')!r:.80} is not {BOX}"),
+        (_is_number(annotation.get("area", 0)), f"area {annotation.get('area')!r:.80} is not a finite number"),
+        (_is_number(annotation.get("num_keypoints", 0)), "num_keypoints is not a finite number"),
+    )
+    return next((problem for holds, problem in checks if not holds), None)
+
+
+def _image_problem(image: dict[str, Any]) -> str | None:
+    name = image.get("file_name")
+    if not isinstance(name, str) or not name or not name.isprintable():
+        return f"file_name {name!r:.80} names no file"
+    if not all(_is_number(image.get(side)) and image[side] > 0 for side in ("width", "height")):
+        return f"size {image.get('width')!r:.40} x {image.get('height')!r:.40} is not two positive numbers"
+    return None
+
+
+def _completed(annotation: dict[str, Any]) -> dict[str, Any]:
+    """The annotation with the fields that the evaluation needs and some files leave out."""
+    width, height = annotation["bbox"][2:]
+    labelled = sum(visibility > 0 for visibility in annotation["keypoints"][2::3])
+    defaults = {"category_id": PERSON, "area": width * height, "num_keypoints": labelled}
+    return defaults | annotation | {"iscrowd": int(bool(annotation.get("iscrowd")))}
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+
+
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    """Whether it is a number that a photograph can have, which excludes NaN and infinity."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST_NUMBER
 
 
 def _is_box(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 4 and all(_is_number(number) for number in value)
+    return isinstance(value, list) and len(value) == 4 and all(map(_is_number, value)) and min(value[2:]) >= 0
 
 
 def _clip(box: list[float], width: int, height: int) -> np.ndarray[Any, np.dtype[np.float64]] | None:

@@ -45,9 +45,7 @@ DATASETS = {
             "COCO",
             COCO_17,
             "https://cocodataset.org",
-            detector_boxes=(
-                ("val2017", "person_detection_results/COCO_val2017_detections_AP_H_56_person.json"),
-            ),
+            detector_boxes=(("val2017", "person_detection_results/COCO_val2017_detections_AP_H_56_person.json"),),
         ),
         DatasetInfo("lspet", "Leeds Sports Pose Extended", CROWDPOSE_14, "https://sam.johnson.io/research/lspet.html"),
         DatasetInfo("synthetic", "synthetic figures", COCO_17, "drawn by bench.pose.data.synthetic", generated=True),

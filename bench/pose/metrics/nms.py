@@ -72,9 +72,7 @@ def to_results(
     results = []
     for image_id in dict.fromkeys(predictions.image_ids.tolist()):
         people = np.flatnonzero(predictions.image_ids == image_id)
-        keep = oks_nms(
-            predictions.keypoints[people], scores[people], predictions.areas[people], sigmas, nms_threshold
-        )
+        keep = oks_nms(predictions.keypoints[people], scores[people], predictions.areas[people], sigmas, nms_threshold)
         results += [_result(predictions, int(person), float(scores[person])) for person in people[keep]]
     return results
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from torch import Tensor, nn
 
 from bench.pose.errors import CheckpointError, UnknownNameError
 from bench.pose.models.batch_norm import NormLayer, ReplicaBatchNorm2d
-from bench.pose.models.heads import PoseModel
+from bench.pose.models.heads import MapModel, PoseModel
 from bench.pose.models.hrnet import HRNet
 from bench.pose.models.resnet import SimpleBaseline
-from bench.pose.models.spec import BACKBONES, HRNET_WIDTHS, INITIALISATIONS, ModelSpec
+from bench.pose.models.spec import BACKBONES, HRNET_WIDTHS, INITIALISATIONS, TOKENPOSE, ModelSpec
+from bench.pose.models.tokenpose import PrefixedTokenPose, TokenPose
 
 __all__ = ["BACKBONES", "build_model", "initialise", "load_trunk"]
 
 _REFERENCE_STD = 0.001
 
 _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+_WITH_DEFAULT = (*_CONVOLUTIONS, nn.BatchNorm2d, nn.LayerNorm, nn.Linear)
 
 
 def build_model(
@@ -36,28 +38,34 @@ def build_model(
         backbone: one of `BACKBONES`.
         representation: "heatmap", "simdr" or "simdr_star".
         joints: number of joints, J.
-        input_size: (height, width) of the input in pixels, multiples of 32.
+        input_size: (height, width) of the input in pixels, multiples of 32; some backbones have few, see `INPUT_SIZES`.
         split_ratio: bins per pixel, for simdr and simdr_star only.
         replicas: number of devices whose separate batch statistics training reproduces (behaviour T4).
 
     Raises:
         UnknownNameError: no such backbone or representation.
-        ValueError: a size, the split ratio or the number of replicas is out of range.
+        ValueError: a size, the split ratio or the number of replicas is out of range, or the backbone has no such
+            representation or input size.
     """
     spec = ModelSpec(backbone, representation, joints, input_size, split_ratio)
     if replicas < 1:
         raise ValueError(f"replicas must be at least 1, got {replicas}")
     norm_layer: NormLayer = nn.BatchNorm2d if replicas == 1 else partial(ReplicaBatchNorm2d, replicas=replicas)
-    network = HRNet if backbone in HRNET_WIDTHS else SimpleBaseline
-    return network(spec, norm_layer)
+    return _network(spec)(spec, norm_layer)
+
+
+def _network(spec: ModelSpec) -> Callable[[ModelSpec, NormLayer], PoseModel]:
+    if spec.backbone == TOKENPOSE:
+        return PrefixedTokenPose if spec.representation == "heatmap" else TokenPose
+    return HRNet if spec.backbone in HRNET_WIDTHS else SimpleBaseline
 
 
 def initialise(model: PoseModel, *, scheme: str) -> None:
     """Draw every weight anew, in place, for training from scratch.
 
     All randomness comes from torch's global generator: seed it first for a reproducible start. Whatever the
-    weights were before has no influence. Batch normalisation starts as the identity and the linear heads with
-    torch's default in both schemes:
+    weights were before has no influence. Normalisation starts as the identity in both schemes, and the linear heads
+    with torch's default; all linear layers and the tokens of TokenPose start from N(0, 0.02), see its `draw_tokens`.
 
     - "reference": every convolution from N(0, 0.001), as the reference does without ImageNet weights
       (behaviour, "Initialisation"); Simple Baselines keep torch's random bias of the final convolution.
@@ -74,7 +82,8 @@ def initialise(model: PoseModel, *, scheme: str) -> None:
         _draw_normal(model, zero_bias=not model.default_final_bias)
     else:
         _draw_kaiming(model)
-        _draw_normal(model.final_layer)
+        if isinstance(model, MapModel):
+            _draw_normal(model.final_layer)
 
 
 def load_trunk(model: PoseModel, state_dict: Mapping[str, Tensor]) -> None:
@@ -86,8 +95,12 @@ def load_trunk(model: PoseModel, state_dict: Mapping[str, Tensor]) -> None:
     heads have torch's default (behaviour, "Initialisation"), all from torch's global generator.
 
     Raises:
-        CheckpointError: entries are missing or have another shape; nothing is changed then.
+        CheckpointError: entries are missing or have another shape, or the backbone never starts from a classifier;
+            nothing is changed then.
     """
+    if not model.trunk:
+        schemes = " or ".join(INITIALISATIONS)
+        raise CheckpointError(f"there are no ImageNet weights for this backbone; set `initialisation` to {schemes}")
     weights = _trunk_weights(model, state_dict)
     for name, child in model.named_children():
         if name not in model.trunk:
@@ -97,10 +110,13 @@ def load_trunk(model: PoseModel, state_dict: Mapping[str, Tensor]) -> None:
 
 
 def _draw_default(module: nn.Module) -> None:
-    """Torch's default start: that of the linear heads and of batch normalisation in every scheme."""
+    """The start that every scheme gives to normalisation, linear layers and tokens."""
     for layer in module.modules():
-        if isinstance(layer, (*_CONVOLUTIONS, nn.BatchNorm2d, nn.Linear)):
+        if isinstance(layer, _WITH_DEFAULT):
             layer.reset_parameters()
+    for network in module.modules():
+        if isinstance(network, TokenPose):
+            network.draw_tokens()
 
 
 def _draw_normal(module: nn.Module, *, zero_bias: bool = True) -> None:

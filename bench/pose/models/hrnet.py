@@ -13,41 +13,33 @@ import torch
 from torch import Tensor, nn
 
 from bench.pose.models.batch_norm import NormLayer
-from bench.pose.models.heads import PoseModel
+from bench.pose.models.heads import MapModel
 from bench.pose.models.spec import HRNET_WIDTHS, ModelSpec
+from bench.pose.models.stem import STEM_CHANNELS, STEM_LAYERS, add_stem, stem_maps
 from bench.pose.torchvision_shim import torchvision_models
 
 __all__ = ["HRNet"]
 
-_STEM_CHANNELS = 64
-_STEM_BLOCKS = 4
 _BLOCKS_PER_BRANCH = 4
 _MODULES_PER_STAGE = {"stage2": 1, "stage3": 4, "stage4": 3}
 
 
-class HRNet(PoseModel):
+class HRNet(MapModel):
     """Stem to stride 4, a stage of bottlenecks, then three stages of two, three and four branches.
 
     Only the branch of stride 4 is read out, so the last exchange computes no other.
     """
 
     trunk: ClassVar[tuple[str, ...]] = (
-        "conv1", "bn1", "conv2", "bn2", "layer1",
-        "transition1", "stage2", "transition2", "stage3", "transition3", "stage4",
+        *STEM_LAYERS, "transition1", "stage2", "transition2", "stage3", "transition3", "stage4"
     )  # fmt: skip
 
     def __init__(self, spec: ModelSpec, norm_layer: NormLayer) -> None:
         width = HRNET_WIDTHS[spec.backbone]
         super().__init__(spec, channels=width)
-        self.conv1 = _conv3x3(3, _STEM_CHANNELS, stride=2)
-        self.bn1 = norm_layer(_STEM_CHANNELS)
-        self.conv2 = _conv3x3(_STEM_CHANNELS, _STEM_CHANNELS, stride=2)
-        self.bn2 = norm_layer(_STEM_CHANNELS)
-        self.relu = nn.ReLU(inplace=True)
-        self.layer1 = _bottlenecks(norm_layer)
-        stem = 4 * _STEM_CHANNELS
+        add_stem(self, norm_layer)
         two, three, four = ([width * 2**branch for branch in range(count)] for count in (2, 3, 4))
-        self.transition1 = _Transition([stem], two, norm_layer)
+        self.transition1 = _Transition([STEM_CHANNELS], two, norm_layer)
         self.stage2 = _stage("stage2", two, norm_layer)
         self.transition2 = _Transition(two, three, norm_layer)
         self.stage3 = _stage("stage3", three, norm_layer)
@@ -56,9 +48,7 @@ class HRNet(PoseModel):
 
     def features(self, images: Tensor) -> Tensor:
         """Features [B, width, H/4, W/4] of normalised images [B, 3, H, W]."""
-        stem = self.relu(self.bn1(self.conv1(images)))
-        stem = self.relu(self.bn2(self.conv2(stem)))
-        branches = self.stage2(self.transition1([self.layer1(stem)]))
+        branches = self.stage2(self.transition1([stem_maps(self, images)]))
         branches = self.stage3(self.transition2(branches))
         highest: Tensor = self.stage4(self.transition3(branches))[0]
         return highest
@@ -135,23 +125,9 @@ def _basic_blocks(channels: int, norm_layer: NormLayer) -> nn.Sequential:
     return nn.Sequential(*blocks)
 
 
-def _bottlenecks(norm_layer: NormLayer) -> nn.Sequential:
-    """The bottlenecks at stride 4, which widen the stem's channels fourfold."""
-    block = torchvision_models().resnet.Bottleneck
-    outputs = _STEM_CHANNELS * block.expansion
-    widen = _conv_unit(_STEM_CHANNELS, outputs, norm_layer, kernel=1)
-    first = block(_STEM_CHANNELS, _STEM_CHANNELS, downsample=widen, norm_layer=norm_layer)
-    others = (block(outputs, _STEM_CHANNELS, norm_layer=norm_layer) for _ in range(_STEM_BLOCKS - 1))
-    return nn.Sequential(first, *others)
-
-
 def _conv_unit(
     inputs: int, outputs: int, norm_layer: NormLayer, *then: nn.Module, kernel: int = 3, stride: int = 1
 ) -> nn.Sequential:
     """Convolution, normalisation, and what follows them."""
     convolution = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False)
     return nn.Sequential(convolution, norm_layer(outputs), *then)
-
-
-def _conv3x3(inputs: int, outputs: int, *, stride: int) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, kernel_size=3, stride=stride, padding=1, bias=False)

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from bench.pose.models.batch_norm import NormLayer
-from bench.pose.models.heads import PoseModel
-from bench.pose.models.spec import RESNET_DEPTHS, TINY, ModelSpec
+from bench.pose.models.heads import MapModel
+from bench.pose.models.spec import CELL, RESNET_DEPTHS, TINY, UPSAMPLE_FREE, ModelSpec
 from bench.pose.torchvision_shim import torchvision_models
 
 __all__ = ["SimpleBaseline"]
 
 _SIMBA_CHANNELS = (256, 256, 256)
-_TINY_CHANNELS = (64, 64)
+_OTHER_CHANNELS: Mapping[str, tuple[int, ...]] = {TINY: (64, 64), UPSAMPLE_FREE: ()}
+_BOTTLENECK_CHANNELS = 2048
 
 
-class SimpleBaseline(PoseModel):
+class SimpleBaseline(MapModel):
     """ResNet trunk down to stride 32, then three transposed 4x4 convolutions of 256 channels up to stride 4.
 
     The trunk is torchvision's without average pooling and classifier; its bottlenecks carry the stride on the
-    3x3 convolution, as the reference's do. The tiny one, which is not in the paper, has one basic block per layer,
-    stops at stride 16 and goes up by two transposed convolutions of 64 channels: it learns in a minute on a CPU.
+    3x3 convolution, as the reference's do. Two variants differ:
+
+    - The upsample-free one has no transposed convolutions: a 1x1 convolution reads several maps per joint from the
+      trunk's 2048 channels at stride 32 (protocols 1.1).
+    - The tiny one, which is not in the paper, has one basic block per layer, stops at stride 16 and goes up by two
+      transposed convolutions of 64 channels: it learns in a minute on a CPU.
     """
 
     trunk: ClassVar[tuple[str, ...]] = ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")
@@ -31,17 +36,20 @@ class SimpleBaseline(PoseModel):
 
     def __init__(self, spec: ModelSpec, norm_layer: NormLayer) -> None:
         tiny = spec.backbone == TINY
-        channels = _TINY_CHANNELS if tiny else _SIMBA_CHANNELS
-        super().__init__(spec, channels=channels[-1])
+        outputs = _OTHER_CHANNELS.get(spec.backbone, _SIMBA_CHANNELS)
+        if outputs:
+            super().__init__(spec, channels=outputs[-1])
+        else:
+            super().__init__(spec, channels=_BOTTLENECK_CHANNELS, stride=CELL)
         resnet = _resnet(spec.backbone, norm_layer)
         layers = self.trunk[2:-1] if tiny else self.trunk[2:]
         self._steps = (*self.trunk[:2], "relu", "maxpool", *layers)
         for name in self._steps:
             self.add_module(name, getattr(resnet, name))
-        self.deconv_layers = _deconv_layers(resnet.fc.in_features // (2 if tiny else 1), channels, norm_layer)
+        self.deconv_layers = _deconv_layers(resnet.fc.in_features // (2 if tiny else 1), outputs, norm_layer)
 
     def features(self, images: Tensor) -> Tensor:
-        """Features [B, channels, H/4, W/4] of normalised images [B, 3, H, W]."""
+        """Features [B, channels, H/stride, W/stride] of normalised images [B, 3, H, W]."""
         maps = images
         for name in (*self._steps, "deconv_layers"):
             maps = self.get_submodule(name)(maps)

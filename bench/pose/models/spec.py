@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 
 from bench.pose.errors import UnknownNameError
+from bench.pose.models.tokens import PATCHES
 
 __all__ = [
     "BACKBONES",
     "CELL",
+    "CHANNELS_PER_JOINT",
     "HRNET_WIDTHS",
     "INITIALISATIONS",
+    "INPUT_SIZES",
     "REPRESENTATIONS",
     "RESNET_DEPTHS",
     "TINY",
+    "TOKENPOSE",
+    "UPSAMPLE_FREE",
     "Complexity",
     "ModelSpec",
 ]
+
+UPSAMPLE_FREE = "simba_res50_upsample_free"
+"""Simple Baselines without transposed convolutions, which SimDR makes possible."""
+
+TOKENPOSE = "tokenpose_s"
+"""TokenPose-S, a transformer on patches of a convolutional stem; `bench.pose.models.tokens` has its sizes."""
 
 RESNET_DEPTHS = {
     "simba_res18": 18,
@@ -25,6 +37,7 @@ RESNET_DEPTHS = {
     "simba_res50": 50,
     "simba_res101": 101,
     "simba_res152": 152,
+    UPSAMPLE_FREE: 50,
 }
 """Layers of the ResNet trunk of each Simple Baselines network."""
 
@@ -34,7 +47,7 @@ HRNET_WIDTHS = {"hrnet_w32": 32, "hrnet_w48": 48}
 TINY = "simba_tiny"
 """A network that is not in the paper, small enough for tests, CI and the quickstart."""
 
-BACKBONES: tuple[str, ...] = (TINY, *RESNET_DEPTHS, *HRNET_WIDTHS)
+BACKBONES: tuple[str, ...] = (TINY, *RESNET_DEPTHS, *HRNET_WIDTHS, TOKENPOSE)
 """Names that `build_model` accepts."""
 
 REPRESENTATIONS: tuple[str, ...] = ("heatmap", "simdr", "simdr_star")
@@ -46,13 +59,27 @@ INITIALISATIONS: tuple[str, ...] = ("reference", "kaiming")
 CELL = 32
 """Side in pixels of the square that every backbone reduces to one position at its coarsest resolution."""
 
+CHANNELS_PER_JOINT: Mapping[tuple[int, int], int] = {(64, 64): 32, (128, 128): 32, (256, 192): 28}
+"""Maps per joint of the upsample-free network for each input size (height, width) that has a configuration.
+
+Its maps are 32 times smaller than the input, so one per joint would leave the classifiers too little to read. The
+numbers are those of the reference's three configurations (protocols 1.1), which follow no formula.
+"""
+
+INPUT_SIZES: Mapping[str, tuple[tuple[int, int], ...]] = {
+    UPSAMPLE_FREE: tuple(CHANNELS_PER_JOINT),
+    TOKENPOSE: tuple(PATCHES),
+}
+"""Backbones whose parts are defined for some input sizes (height, width) only, and those sizes."""
+
 
 @dataclass(frozen=True)
 class Complexity:
     """Size and work of a network for one image.
 
     Attributes:
-        params: number of parameters, trainable or not.
+        params: number of parameters, trainable or not: TokenPose's fixed position embedding is among them, although
+            the paper's tables leave it out.
         multiply_adds: multiply-adds of convolutions, transposed convolutions and matrix products.
         published_convention: the count that the paper's tables divide by 2**30 and call GFLOPs (behaviour 4):
             transposed convolutions are charged at their output resolution and linear layers as if their
@@ -77,7 +104,8 @@ class ModelSpec:
 
     Raises:
         UnknownNameError: the backbone or the representation is not registered.
-        ValueError: a size or the split ratio is out of range; the message says which.
+        ValueError: a size or the split ratio is out of range, or the backbone has no such representation or input
+            size; the message says which and what is valid.
     """
 
     backbone: str
@@ -97,7 +125,22 @@ class ModelSpec:
             raise ValueError(
                 f"input_size (height, width) must be positive multiples of {CELL} px, got {self.input_size}"
             )
+        self._check_backbone()
         self._check_split_ratio()
+
+    def _check_backbone(self) -> None:
+        """Raise `ValueError` for what this backbone lacks although others have it."""
+        if self.backbone == UPSAMPLE_FREE and self.representation == "heatmap":
+            raise ValueError(
+                f"{self.backbone} has no heatmap, because its maps are 32 times smaller than the input;"
+                " valid representations: simdr, simdr_star"
+            )
+        sizes = INPUT_SIZES.get(self.backbone, (self.input_size,))
+        if self.input_size not in sizes:
+            valid = ", ".join(map(_size_text, sizes))
+            raise ValueError(
+                f"{self.backbone} has no form for input size {_size_text(self.input_size)}; valid (HxW): {valid}"
+            )
 
     def _check_split_ratio(self) -> None:
         if self.representation == "heatmap":
@@ -116,3 +159,13 @@ class ModelSpec:
             return None
         height, width = self.input_size
         return int(width * self.split_ratio), int(height * self.split_ratio)
+
+    @property
+    def maps_per_joint(self) -> int:
+        """Maps that the final convolution computes for each joint; 1 for a network without one."""
+        return CHANNELS_PER_JOINT[self.input_size] if self.backbone == UPSAMPLE_FREE else 1
+
+
+def _size_text(size: tuple[int, int]) -> str:
+    height, width = size
+    return f"{height}x{width}"

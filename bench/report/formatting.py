@@ -1,0 +1,94 @@
+"""How names and numbers are printed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.pose.data.datasets import DATASETS
+from bench.published import BACKBONES, REPRESENTATIONS
+
+__all__ = [
+    "DASH",
+    "backbone_name",
+    "data_name",
+    "format_difference",
+    "format_metric",
+    "in_print_units",
+    "metric_name",
+    "representation_name",
+    "setting_name",
+    "setting_text",
+]
+
+DASH = "–"
+"""Stands where a row has no such value."""
+
+_BACKBONE_NAMES = {name: title for title, name in BACKBONES.items()} | {
+    "simba_tiny": "SimBa-tiny",
+    "simba_res18": "SimBa-Res18",
+    "simba_res34": "SimBa-Res34",
+}
+_REPRESENTATION_NAMES = {name: title for title, name in REPRESENTATIONS.items()}
+_SETTING_NAMES = {"split_ratio": "k"}
+_FRACTION_METRICS = ("mean_oks",)
+_METRIC_NAMES = {"mean_oks": "mean OKS"}
+
+
+def backbone_name(name: str) -> str:
+    """The backbone as the paper writes it."""
+    return _BACKBONE_NAMES.get(name, name)
+
+
+def representation_name(name: str) -> str:
+    """The representation as the paper writes it."""
+    return _REPRESENTATION_NAMES.get(name, name)
+
+
+def data_name(dataset: str, split: str) -> str:
+    """Dataset and split, such as "COCO val2017"."""
+    title = DATASETS[dataset].title if dataset in DATASETS else dataset
+    return f"{title} {split}"
+
+
+def setting_name(name: str) -> str:
+    """A setting of a spec in words; those of evaluations begin with `evaluation_`."""
+    plain = name.removeprefix("evaluation_")
+    return _SETTING_NAMES.get(plain, plain.replace("_", " "))
+
+
+def setting_text(value: Any) -> str:
+    """A setting's value in words."""
+    if value is None:
+        return DASH
+    if isinstance(value, bool):
+        return "Y" if value else "N"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(setting_text, value))
+    return str(value)
+
+
+def metric_name(metric: str) -> str:
+    """A metric as the tables head it."""
+    return _METRIC_NAMES.get(metric, metric)
+
+
+def in_print_units(metric: str, value: float) -> float:
+    """A value of a record in the units that are printed: COCO's precisions and recalls, 0..1, in percent."""
+    return 100 * value if metric.startswith(("AP", "AR")) else value
+
+
+def format_metric(metric: str, value: float) -> str:
+    """A value of a record as printed: percent with one decimal, `mean_oks` in 0..1 with three."""
+    return f"{in_print_units(metric, value):.{_decimals(metric)}f}"
+
+
+def format_difference(metric: str, difference: float) -> str:
+    """A difference of two values of records as printed, always with a sign."""
+    text = f"{in_print_units(metric, difference):+.{_decimals(metric)}f}"
+    return text.replace("-", "−")
+
+
+def _decimals(metric: str) -> int:
+    return 3 if metric in _FRACTION_METRICS else 1

@@ -1,0 +1,114 @@
+"""The result of a suite in a few sentences, each computed from the records."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from bench.report.formatting import (
+    backbone_name,
+    data_name,
+    format_metric,
+    in_print_units,
+    metric_name,
+    representation_name,
+)
+from bench.report.results import Condition, Results, common_baseline, headline_metric
+
+__all__ = ["summarise"]
+
+
+def summarise(results: Results) -> tuple[str, ...]:
+    """Sentences: what was run, how much is done, who wins where, and how far that is from a mean pose and the paper."""
+    metric = headline_metric(results.plan.suite)
+    sentences = [_what(results), _progress(results)]
+    sentences += [
+        _winner(results, f"{backbone_name(backbone)} at {size}", conditions, metric)
+        for (backbone, size), conditions in results.groups.items()
+    ]
+    sentences += [_seeds(results), _baseline(results, metric), _paper(results, metric)]
+    return tuple(sentence for sentence in sentences if sentence)
+
+
+def _what(results: Results) -> str:
+    suite = results.plan.suite
+    specs = [training.spec for training in results.plan.trainings]
+    backbones = _listing([backbone_name(name) for name in dict.fromkeys(spec.backbone for spec in specs)])
+    methods = _listing([representation_name(name) for name in dict.fromkeys(spec.representation for spec in specs)])
+    sizes = _listing(list(dict.fromkeys(spec.input_size for spec in specs)))
+    data = suite.dataset
+    return (
+        f"{backbones} with {methods} at {sizes}, trained on {data_name(data.name, data.train)} and measured on"
+        f" {data_name(data.name, data.eval)}."
+    )
+
+
+def _progress(results: Results) -> str:
+    planned, done = len(results.measurements), len(results.records)
+    trainings = len(results.plan.trainings)
+    states = [item.reason.partition(":")[0] for item in results.measurements if item.reason]
+    counts = [f"{states.count(state)} {state}" for state in dict.fromkeys(states)]
+    rest = f" ({_listing(counts)})" if counts else ""
+    evaluations = f"evaluation{'s' if planned != 1 else ''}"
+    return f"{done} of {planned} {evaluations} of {trainings} training{'s' if trainings != 1 else ''} are done{rest}."
+
+
+def _winner(results: Results, where: str, conditions: Sequence[Condition], metric: str) -> str:
+    measured = [(mean, condition) for condition in conditions if (mean := condition.mean(metric)) is not None]
+    if not measured:
+        return ""
+    ranked = sorted(measured, key=lambda item: -item[0])
+    texts = [f"{results.method(condition)} ({_with_deviation(condition, mean, metric)})" for mean, condition in ranked]
+    name = metric_name(metric)
+    if len(texts) == 1:
+        return f"{where}: only {texts[0]} has its {name} measured."
+    if format_metric(metric, ranked[0][0]) == format_metric(metric, ranked[1][0]):
+        return f"{where}: {texts[0]} and {texts[1]} tie for the highest {name}{_after(texts[2:])}."
+    return f"{where}: {texts[0]} has the highest {name}{_after(texts[1:])}."
+
+
+def _after(texts: Sequence[str]) -> str:
+    return f", before {_listing(texts)}" if texts else ""
+
+
+def _with_deviation(condition: Condition, mean: float, metric: str) -> str:
+    deviation = condition.deviation(metric)
+    spread = "" if deviation is None else f"\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{format_metric(metric, deviation)}"
+    return format_metric(metric, mean) + spread
+
+
+def _seeds(results: Results) -> str:
+    counts = {len(condition.records) for condition in results.conditions if condition.records}
+    return "Every number is from a single seed, so chance between seeds is not known." if counts == {1} else ""
+
+
+def _baseline(results: Results, metric: str) -> str:
+    value = common_baseline(results.records).get(metric)
+    if value is None:
+        return ""
+    return f"The mean pose of the training people alone reaches {metric_name(metric)} {format_metric(metric, value)}."
+
+
+def _paper(results: Results, metric: str) -> str:
+    """How far the rows that answer published ones are from them."""
+    differences = []
+    answered = 0
+    for condition in results.conditions:
+        mean = condition.mean(metric)
+        rows = [row for row in condition.measurements[0].evaluation.published if metric in row.metrics]
+        answered += len(rows)
+        differences += [mean - row.metrics[metric] for row in rows if mean is not None]
+    if not answered:
+        return "No row measures exactly what a row of the paper does, so no difference is taken."
+    if not differences:
+        return f"None of the {answered} published rows that the suite answers is measured yet."
+    average = in_print_units(metric, statistics.fmean(map(abs, differences)))
+    return (
+        f"{len(differences)} of the {answered} published rows that the suite answers are measured; their"
+        f" {metric_name(metric)} is {average:.1f} from the paper's on average."
+    )
+
+
+def _listing(texts: Sequence[str]) -> str:
+    """The texts as "a", "a and b", or "a, b and c"."""
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
