@@ -11,9 +11,12 @@ from bench.execute.job import Job, Outcome
 from bench.execute.progress import View
 from bench.store import Failure, Store
 
-__all__ = ["run_jobs"]
+__all__ = ["PRELOAD", "run_jobs"]
 
 POLL_SECONDS = 0.3
+
+PRELOAD = "bench.execute.preload"
+"""Module that the fork server imports before the first job."""
 
 
 def run_jobs(jobs: Sequence[Job], view: View) -> list[Outcome]:
@@ -26,7 +29,7 @@ def run_jobs(jobs: Sequence[Job], view: View) -> list[Outcome]:
     """
     context = multiprocessing.get_context("forkserver")
     # The server imports torch once; each job's process is forked from it in no time.
-    context.set_forkserver_preload(["bench.execute.runner"])
+    context.set_forkserver_preload([PRELOAD])
     outcomes: list[Outcome] = []
     for number, job in enumerate(jobs, start=1):
         view.start(job, number, len(jobs))

@@ -6,12 +6,15 @@ import json
 import multiprocessing
 import random
 import signal
+import time
 from collections import Counter
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
 
 from bench.execute.job import Job, Outcome, Resources
+from bench.execute.local import PRELOAD
 from bench.files import sha256
 from bench.pose.checkpoints import load_file
 from bench.store import Store
@@ -24,7 +27,7 @@ EVALUATION_KILLS = 3
 """Of them at least, between the end of training and the record."""
 
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["bench.execute.runner"])
+context.set_forkserver_preload([PRELOAD])
 
 
 def job_in(results: Path, suite: Path, data_root: Path) -> Job:
@@ -56,19 +59,28 @@ def weights(job: Job) -> str:
     return sha256(Store(job.resources.results).training(job.training.id).weights)
 
 
-def kill_once(job: Job, rng: random.Random) -> bool:
-    """Start the job and kill it after a random time or before a random file operation; whether the kill hit."""
+def kill_once(job: Job, rng: random.Random, span: float) -> bool:
+    """Start the job and kill it within `span` seconds or before a random file operation; whether the kill hit."""
     if rng.random() < 0.5:
         process = context.Process(target=run_until_file_event, args=(job, rng.randint(1, 90)))
         process.start()
     else:
         process = context.Process(target=run_whole, args=(job,))
         process.start()
-        process.join(rng.uniform(0, 1.5))
+        process.join(rng.uniform(0, span))
         process.kill()
     process.join(120)
     assert process.exitcode in (-signal.SIGKILL, Outcome.DONE)
     return process.exitcode == -signal.SIGKILL
+
+
+def wait_for_heartbeat(job: Job, process: ForkServerProcess) -> None:
+    folder = Store(job.resources.results).training(job.training.id)
+    while process.is_alive():
+        heartbeat = folder.heartbeat()
+        if heartbeat is not None and heartbeat.pid == process.pid:
+            return
+        time.sleep(0.02)
 
 
 def finish(job: Job) -> None:
@@ -81,11 +93,14 @@ def finish(job: Job) -> None:
 def test_killed_at_twenty_random_moments(tmp_path: Path, suite: Path, data_root: Path) -> None:
     undisturbed = job_in(tmp_path / "undisturbed", suite, data_root)
     finish(undisturbed)
+    started = time.monotonic()
+    finish(job_in(tmp_path / "timed", suite, data_root))
+    span = time.monotonic() - started
 
     rng, hit, generation = random.Random(0), Counter[str](), 0
     job = job_in(tmp_path / "killed0", suite, data_root)
     while hit.total() < KILLS or hit["evaluating"] < EVALUATION_KILLS:
-        if kill_once(job, rng):
+        if kill_once(job, rng, span):
             hit[phase(job)] += 1
         assert_whole(job.resources.results)
         if phase(job) == "done":
@@ -111,7 +126,7 @@ def test_asked_to_stop_it_saves_and_goes_on_later(
     while phase(job) != "done":
         process = context.Process(target=run_whole, args=(job,))
         process.start()
-        process.join(0.8)
+        wait_for_heartbeat(job, process)
         process.terminate()
         process.join(120)
         assert process.exitcode in (Outcome.STOPPED, Outcome.DONE, -signal.SIGTERM)
