@@ -24,6 +24,10 @@ from bench.pose.errors import BenchError
 __all__ = ["Optimisation", "Progress", "Training", "TrainingError", "learning_rate"]
 
 
+WARMUP_START = 0.001
+"""Part of the learning rate that the first step of a warm-up has."""
+
+
 class TrainingError(BenchError):
     """A training that cannot go on."""
 
@@ -39,6 +43,7 @@ class Optimisation:
         learning_rate_factor: by which it drops at each milestone.
         milestones: epochs, from 0, of the drops as configured.
         milestone_timing: "reference" drops one epoch early (behaviour T1), "exact" at the milestone.
+        warmup_steps: over which the learning rate rises linearly from a thousandth, counted from the very first step.
         seed: of initial weights, order and augmentation.
     """
 
@@ -48,14 +53,18 @@ class Optimisation:
     learning_rate_factor: float
     milestones: tuple[int, ...]
     milestone_timing: Literal["reference", "exact"]
+    warmup_steps: int
     seed: int
 
 
-def learning_rate(settings: Optimisation, epoch: int) -> float:
-    """Learning rate that an epoch, counted from 0, is trained at."""
+def learning_rate(settings: Optimisation, epoch: int, steps: int | None = None) -> float:
+    """Learning rate of an epoch, counted from 0; during warm-up, of the step after so many steps since the start."""
     early = 1 if settings.milestone_timing == "reference" else 0
     drops = sum(epoch >= milestone - early for milestone in settings.milestones)
-    return settings.learning_rate * settings.learning_rate_factor**drops
+    rate = settings.learning_rate * settings.learning_rate_factor**drops
+    if steps is None or steps >= settings.warmup_steps:
+        return rate
+    return rate * (WARMUP_START + (1 - WARMUP_START) * steps / settings.warmup_steps)
 
 
 @dataclass(frozen=True)
@@ -197,8 +206,9 @@ class Training:
             self.position = Position(epoch + 1, 0)
 
     def _optimise(self, batch: Batch) -> float:
+        epoch, step = self.position
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.settings, self.position.epoch)
+            group["lr"] = learning_rate(self.settings, epoch, epoch * self.steps_per_epoch + step)
         output = self.model(batch.normalised(self.device))
         target = self.codec.encode(batch.joints.to(self.device), batch.visible.to(self.device))
         loss = self.codec.loss(output, target)
@@ -206,8 +216,7 @@ class Training:
         if not math.isfinite(value):
             images = sorted({self.people[index].image.name for index in batch.indices.tolist()})
             raise TrainingError(
-                f"the loss is {value} at epoch {self.position.epoch}, step {self.position.step}; the batch's images: "
-                + ", ".join(images)
+                f"the loss is {value} at epoch {epoch}, step {step}; the batch's images: " + ", ".join(images)
             )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -114,7 +114,7 @@ def assert_decodes(codec, output, mirrored, want: dict[str, np.ndarray], case: s
 @pytest.mark.parametrize(("flip", "shift"), [(0, 0), (1, 0), (1, 1)])
 def test_heatmap_decoding(flip: int, shift: int, refine: bool) -> None:
     want = golden("decode_heatmap_64x64")
-    codec = HeatmapCodec((64, 64), MIRROR, sigma=1, refine=refine, mirror_shift=shift)
+    codec = HeatmapCodec((64, 64), MIRROR, sigma=1, refinement="quarter" if refine else None, mirror_shift=shift)
     output, mirrored = torch.from_numpy(want["out"]), torch.from_numpy(want["out_flip"])
     case = f"flip{flip}_shift{shift}_post{int(refine)}"
     assert_decodes(codec, output, mirrored if flip else None, want, case, (64, 64))

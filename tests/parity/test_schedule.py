@@ -24,6 +24,7 @@ def test_learning_rate(milestones: tuple[int, ...], timing: str) -> None:
         learning_rate_factor=0.1,
         milestones=milestones,
         milestone_timing=timing,
+        warmup_steps=0,
         seed=0,
     )
     rates = [learning_rate(settings, epoch) for epoch in range(settings.epochs)]
@@ -33,3 +34,18 @@ def test_learning_rate(milestones: tuple[int, ...], timing: str) -> None:
     assert [rate for _, rate in found] == pytest.approx([rate for _, rate in drops])
     early = 1 if timing == "reference" else 0
     assert [epoch for epoch, _ in found] == [milestone - early for milestone in milestones]
+
+
+def test_warm_up_rises_linearly_from_a_thousandth() -> None:
+    settings = Optimisation(
+        epochs=1,
+        batch_size=1,
+        learning_rate=1.0,
+        learning_rate_factor=0.1,
+        milestones=(),
+        milestone_timing="exact",
+        warmup_steps=500,
+        seed=0,
+    )
+    rates = [learning_rate(settings, 0, steps) for steps in (0, 250, 499, 500, 501)]
+    assert rates == pytest.approx([0.001, 0.5005, 0.998002, 1.0, 1.0])

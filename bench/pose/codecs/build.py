@@ -27,7 +27,9 @@ class CodecSettings:
         label_smoothing: of SimDR's classes.
         loss_reduction: "sum" or "mean" of SimDR's loss.
         weight_bounds: "pixels" or "bins", the margin outside the crop in which SimDR* joints keep their weight.
-        post_process: refine heatmap peaks by a quarter cell.
+        heatmap_center: "rounded" or "exact", where a heatmap's Gaussian stands.
+        post_process: refine heatmap peaks.
+        refinement: "quarter" or "dark", how they are refined.
         flip_shift: "reference" moves the mirrored view by one cell or bin, "exact" SimDR's by k - 1 bins (behaviour
             E2), "none" by nothing.
     """
@@ -39,7 +41,9 @@ class CodecSettings:
     label_smoothing: float | None = None
     loss_reduction: Literal["sum", "mean"] | None = None
     weight_bounds: Literal["pixels", "bins"] | None = None
+    heatmap_center: Literal["rounded", "exact"] | None = "rounded"
     post_process: bool = False
+    refinement: Literal["quarter", "dark"] | None = "quarter"
     flip_shift: Literal["reference", "exact", "none"] = "reference"
 
 
@@ -60,7 +64,8 @@ def build_codec(settings: CodecSettings, mirror: tuple[int, ...]) -> Codec[Any, 
                 settings.input_size,
                 mirror,
                 sigma=_needed(settings, "sigma"),
-                refine=settings.post_process,
+                center=_needed(settings, "heatmap_center"),
+                refinement=settings.refinement if settings.post_process else None,
                 mirror_shift=0.0 if settings.flip_shift == "none" else 1.0,
             )
         case "simdr":

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from bench.pose.codecs.base import Codec, Keypoints, shift_right
+from bench.pose.codecs.dark import dark_offset
 from bench.pose.geometry import Size
 
 __all__ = ["STRIDE", "HeatmapCodec", "HeatmapTarget"]
@@ -33,7 +34,9 @@ class HeatmapCodec(Codec[Tensor, HeatmapTarget]):
         input_size: crop height and width in px.
         mirror: joint permutation of a horizontal flip.
         sigma: of the Gaussian, in map cells.
-        refine: shift each peak a quarter cell towards its higher neighbour ("extra post-processing", E7).
+        center: "rounded" puts the Gaussian on the nearest cell (D20), "exact" on the joint, as DARK encodes.
+        refinement: "quarter" shifts each peak a quarter cell towards its higher neighbour (the reference's "extra
+            post-processing", E7), "dark" by a Newton step (TokenPose's), None not at all.
         mirror_shift: cells by which the mirrored map is moved right before averaging; 0 leaves it.
     """
 
@@ -43,22 +46,25 @@ class HeatmapCodec(Codec[Tensor, HeatmapTarget]):
         mirror: tuple[int, ...],
         *,
         sigma: float,
-        refine: bool = True,
+        center: Literal["rounded", "exact"] = "rounded",
+        refinement: Literal["quarter", "dark"] | None = "quarter",
         mirror_shift: float = MIRROR_SHIFT,
     ) -> None:
         self.height, self.width = input_size[0] // STRIDE, input_size[1] // STRIDE
         self.mirror = list(mirror)
         self.sigma = sigma
-        self.refine = refine
+        self.center = center
+        self.refinement = refinement
         self.mirror_shift = mirror_shift
 
     def encode(self, joints: Tensor, visible: Tensor) -> HeatmapTarget:
-        """Gaussians of peak 1 around the nearest cell, cut off at 3 sigma (behaviour D20, D21)."""
-        center = torch.trunc(joints / STRIDE + 0.5)
+        """Gaussians of peak 1 around the nearest cell, cut off at 3 sigma (behaviour D20, D21), or around the joint."""
+        rounded = torch.trunc(joints / STRIDE + 0.5)
         reach = 3 * self.sigma
-        limit = center.new_tensor([self.width, self.height])
-        inside = ((center - reach < limit) & (center + reach + 1 >= 0)).all(dim=-1)
+        limit = rounded.new_tensor([self.width, self.height])
+        inside = ((rounded - reach < limit) & (rounded + reach + 1 >= 0)).all(dim=-1)
         weight = (visible & inside).float()
+        center = rounded if self.center == "rounded" else joints / STRIDE
         columns = self._profile(center[..., 0], self.width)
         rows = self._profile(center[..., 1], self.height)
         maps = rows.unsqueeze(-1) * columns.unsqueeze(-2) * weight[..., None, None]
@@ -67,6 +73,8 @@ class HeatmapCodec(Codec[Tensor, HeatmapTarget]):
     def _profile(self, center: Tensor, size: int) -> Tensor:
         distance = torch.arange(size, device=center.device) - center.unsqueeze(-1)
         profile = torch.exp(-(distance**2) / (2 * self.sigma**2))
+        if self.center == "exact":
+            return profile
         return torch.where(distance.abs() <= 3 * self.sigma, profile, 0)
 
     def loss(self, output: Tensor, target: HeatmapTarget) -> Tensor:
@@ -86,8 +94,12 @@ class HeatmapCodec(Codec[Tensor, HeatmapTarget]):
         confidence, index = merged.flatten(2).max(dim=-1)
         cell = torch.stack([index % self.width, index // self.width], dim=-1)
         cell = cell * (confidence > 0).unsqueeze(-1)
-        offset = self._quarter_offset(merged, cell) if self.refine else 0
-        return Keypoints((cell + offset) * float(STRIDE), confidence)
+        return Keypoints((cell + self._offset(merged, cell)) * float(STRIDE), confidence)
+
+    def _offset(self, maps: Tensor, cell: Tensor) -> Tensor | int:
+        if self.refinement == "dark":
+            return dark_offset(maps, cell)
+        return self._quarter_offset(maps, cell) if self.refinement == "quarter" else 0
 
     def _quarter_offset(self, maps: Tensor, cell: Tensor) -> Tensor:
         """0.25 cells towards the higher neighbour, away from the border only (behaviour E7)."""

@@ -1,0 +1,37 @@
+"""DARK encoding and refinement: a Gaussian around the exact joint is found again far below a cell."""
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.pose.codecs.dark import dark_offset
+from bench.pose.codecs.heatmap import HeatmapCodec
+from bench.pose.skeletons import COCO_17
+
+SIZE = (64, 48)
+
+
+def codec(refinement: str | None) -> HeatmapCodec:
+    return HeatmapCodec((256, 192), COCO_17.mirror, sigma=2, center="exact", refinement=refinement)
+
+
+@settings(max_examples=50, deadline=None)
+@given(x=st.floats(40, 150), y=st.floats(40, 210))
+def test_an_exact_gaussian_is_found_within_a_tenth_of_a_pixel(x: float, y: float) -> None:
+    joints = torch.tensor([[x, y]], dtype=torch.float64).expand(1, 17, 2)
+    maps = codec("dark").encode(joints, torch.ones(1, 17, dtype=torch.bool)).maps
+    errors = {
+        refinement: (codec(refinement).decode(maps).coordinates - joints).abs().max().item()
+        for refinement in ("dark", None)
+    }
+    assert errors["dark"] < 0.1
+    assert errors[None] <= 2.0 + 1e-6, "half a cell of 4 px"
+
+
+def test_flat_maps_and_borders_are_left_alone() -> None:
+    flat = torch.zeros(1, 2, *SIZE)
+    cell = torch.tensor([[[20, 30], [0, 0]]])
+    assert dark_offset(flat, cell).abs().max() == 0
+    corner = flat.clone()
+    corner[..., 0, 0] = 1
+    assert dark_offset(corner, torch.zeros(1, 2, 2, dtype=torch.long)).abs().max() == 0
