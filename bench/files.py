@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from bench.pose.errors import BenchError
 
-__all__ = ["StoreError", "read_json", "remove_leftovers", "sha256", "write_atomically", "write_json"]
+__all__ = ["StoreError", "read_json", "remove_leftovers", "sha256", "write_atomically", "write_bytes", "write_json"]
 
 LEFTOVER = ".partial"
 
@@ -56,22 +56,30 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def write_bytes(path: Path, contents: bytes, *, durable: bool = True) -> None:
+    """Write contents that are at hand; see `write_atomically`."""
+    write_atomically(path, lambda file: file.write(contents), durable=durable)
+
+
 def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
     """Write a value as indented JSON, atomically. NaN is refused: it is no JSON."""
     text = json.dumps(value, indent=2, allow_nan=False) + "\n"
-    write_atomically(path, lambda file: file.write(text.encode()), durable=durable)
+    write_bytes(path, text.encode(), durable=durable)
 
 
 def read_json(path: Path) -> Any:
     """Parse a JSON file; None if there is none. Raises `StoreError` naming the file if it is unreadable."""
     try:
-        return json.loads(path.read_bytes())
+        value = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise StoreError(f"{path} is not valid JSON ({error}); remove it to have its result made again") from error
+    if value is None:
+        raise StoreError(f"{path} holds nothing; remove it to have its result made again")
+    return value
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "Failure",
     "Heartbeat",
     "Record",
+    "ServerScore",
     "State",
     "Store",
     "TrainingFolder",
@@ -72,7 +73,9 @@ class Record(_Document):
         id: of the evaluation.
         spec: of it.
         training: spec of the training that it measures.
-        metrics: COCO statistics in 0..1, and `mean_oks`.
+        metrics: of the dataset's protocol: COCO's and CrowdPose's in 0..1 with `mean_oks`, MPII's in percent. None yet
+            where only a server can score.
+        scored_by: us, or the server of a dataset that does not publish the split's annotations.
         baseline: the same metrics of the mean pose of the training people, on the same people with annotated boxes.
         people: number predicted.
         seconds: that it took.
@@ -84,11 +87,20 @@ class Record(_Document):
     spec: EvalSpec
     training: TrainSpec
     metrics: dict[str, float]
+    scored_by: Literal["bench", "server"] = "bench"
     baseline: dict[str, float]
     people: int
     seconds: float
     problems: list[str]
     provenance: Provenance
+
+
+class ServerScore(_Document):
+    """A score that a dataset's server returned for the predictions with this hash, and where it can be looked up."""
+
+    metrics: dict[str, float]
+    source: str
+    predictions_sha256: str
 
 
 class Failure(_Document):
@@ -235,9 +247,18 @@ class EvaluationFolder(_Folder):
         self.people_file = path / "people.json"
         self.people_folder = path / "people"
         self.record_file = path / "record.json"
+        self.server_file = path / "server.json"
+
+    def server_score(self) -> ServerScore | None:
+        """What the dataset's server said of the predictions, if it was entered."""
+        return _load(self.server_file, ServerScore)
 
     def record(self) -> Record | None:
-        """The record, if the evaluation is done; its specs must have the folder's id and the training's."""
+        """The record, if the evaluation is done, with the server's score in place of none.
+
+        Raises:
+            StoreError: its specs do not have the folder's id and the training's, or the file is unusable.
+        """
         record = _load(self.record_file, Record)
         if record is not None and record.training.id != record.spec.training:
             raise StoreError(
@@ -245,7 +266,8 @@ class EvaluationFolder(_Folder):
             )
         if record is not None and not record.id == record.spec.id == self.path.name:
             raise StoreError(f"{self.record_file}: its spec has id {record.spec.id}, not {self.path.name}")
-        return record
+        score = self.server_score() if record is not None and not record.metrics else None
+        return record if record is None or score is None else record.model_copy(update={"metrics": score.metrics})
 
     def state(self) -> State:
         """Whether it is done, failed or missing."""
@@ -267,6 +289,14 @@ class Store:
     def evaluation(self, evaluation_id: str) -> EvaluationFolder:
         """Folder of an evaluation, which need not exist."""
         return EvaluationFolder(self.root / "evaluations" / evaluation_id)
+
+    def finished_evaluation(self, prefix: str) -> tuple[EvaluationFolder, Record]:
+        """The one finished evaluation whose id starts like this. Raises `StoreError` for any other case."""
+        folder = self.find(prefix)
+        record = folder.record() if isinstance(folder, EvaluationFolder) else None
+        if not isinstance(folder, EvaluationFolder) or record is None:
+            raise StoreError(f"{folder.path.name} is no finished evaluation")
+        return folder, record
 
     def find(self, prefix: str) -> TrainingFolder | EvaluationFolder:
         """The one training or evaluation whose id starts like this. Raises `StoreError` for none or several."""

@@ -13,9 +13,9 @@ __all__ = ["app"]
 
 SOMETHING_WRONG = 1
 
-app = typer.Typer(help="List, check and draw datasets.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="List, fetch, check and draw datasets.", no_args_is_help=True, rich_markup_mode=None)
 
-DatasetName = Annotated[str, typer.Argument(help="Such as coco, lspet or synthetic.")]
+DatasetName = Annotated[str, typer.Argument(help="Such as coco, crowdpose, mpii, lspet or synthetic.")]
 SplitName = Annotated[str, typer.Argument(help="Such as val2017, val or train3000.")]
 
 
@@ -28,32 +28,42 @@ def list_datasets(data_root: DataRoot = Path("data")) -> None:
 
     rows = []
     for info in DATASETS.values():
-        files = sorted((data_root / info.name / "annotations").glob("person_keypoints_*.json"))
-        splits = ", ".join(file.stem.removeprefix("person_keypoints_") for file in files) or "none"
-        rows.append((info.name, info.title, info.skeleton.name, splits, info.source))
-    typer.echo(tabulate(rows, headers=("dataset", "title", "skeleton", f"splits in {data_root}", "source")))
+        splits = ", ".join(info.splits(data_root / info.name)) or "none"
+        rows.append((info.name, info.title, info.skeleton.name, info.protocol, splits, info.source))
+    headers = ("dataset", "title", "skeleton", "protocol", f"splits in {data_root}", "source")
+    typer.echo(tabulate(rows, headers=headers))
+
+
+@app.command("prepare")
+def prepare(
+    dataset: DatasetName,
+    splits: Annotated[list[str] | None, typer.Argument(help="Such as val2017; all if not given.")] = None,
+    data_root: DataRoot = Path("data"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+) -> None:
+    """Download what has a public address, resuming where it stopped, and say what to put where by hand.
+
+    COCO's images and annotations are downloaded and checked; Leeds Sports Pose Extended is converted once its original
+    is in place.
+    """
+    from bench.pose.data.prepare import prepare as prepare_dataset
+
+    prepare_dataset(dataset, data_root / dataset, tuple(splits or ()), typer.echo, dry_run=dry_run)
 
 
 @app.command("verify")
 def verify(dataset: DatasetName, split: SplitName, data_root: DataRoot = Path("data")) -> None:
-    """Read every annotation and every image of a split. Ends 1 if one is wrong."""
-    from bench.pose.data.datasets import open_split
-    from bench.pose.data.images import read_image
-    from bench.pose.errors import ImageError
+    """Read every annotation and image of a split and count them. Ends 1 if something is wrong or missing."""
+    from bench.pose.data.verify import verify as verify_split
 
-    opened = open_split(dataset, data_root / dataset, split)
-    people = opened.people()
-    problems = list(opened.problems)
-    images = {person.image_id: person.image for person in people}
-    for image_id, path in images.items():
-        try:
-            read_image(path)
-        except ImageError as error:
-            problems.append(f"image {image_id}: {error}")
-    for problem in problems:
-        typer.echo(problem)
-    typer.echo(f"{dataset} {split}: {len(people)} people in {len(images)} images, {len(problems)} problems")
-    if problems:
+    findings = verify_split(dataset, data_root / dataset, split)
+    *details, summary = findings.lines()
+    for line in details:
+        typer.echo(line)
+    typer.echo(f"{dataset} {split}: {summary}")
+    if findings.missing:
+        typer.echo(f"bench data prepare {dataset} --data-root {data_root} says where the files come from")
+    if not findings.complete:
         raise typer.Exit(SOMETHING_WRONG)
 
 
@@ -63,4 +73,6 @@ def synthesize(split: SplitName, data_root: DataRoot = Path("data")) -> None:
     from bench.pose.data.datasets import open_split
 
     opened = open_split("synthetic", data_root / "synthetic", split)
-    typer.echo(f"{opened.annotation_file}: {len(opened.people())} people in {len(opened.images)} images")
+    people = opened.people()
+    images = {person.image for person in people}
+    typer.echo(f"{opened.annotation_file}: {len(people)} people in {len(images)} images")

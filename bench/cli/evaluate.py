@@ -17,8 +17,8 @@ def evaluate(
     backbone: Annotated[str, typer.Option(help="Such as simba_res50 or hrnet_w32.")],
     representation: Annotated[str, typer.Option(help="heatmap, simdr or simdr_star.")],
     input_size: Annotated[str, typer.Option(metavar="HxW", help="Crop height and width, such as 256x192.")],
-    dataset: Annotated[str, typer.Option(help="Such as coco or lspet.")],
-    split: Annotated[str, typer.Option(help="Such as val2017.")],
+    dataset: Annotated[str, typer.Option(help="Such as coco, crowdpose or mpii.")],
+    split: Annotated[str, typer.Option(help="Such as val2017, test or valid.")],
     dataset_dir: Annotated[Path, typer.Option(help="The dataset's folder.")],
     checkpoint: Annotated[Path, typer.Option(help="Weights of exactly this network.")],
     out: Annotated[Path, typer.Option(help="Folder for predictions.json and metrics.json.")],
@@ -33,7 +33,7 @@ def evaluate(
     device: Device = "cpu",
     workers: Workers = 0,
 ) -> None:
-    """Write DIR/predictions.json and DIR/metrics.json. Everything not named follows the paper's recipe."""
+    """Write DIR/predictions.json and DIR/metrics.json (MPII: pred.mat too). What is not named follows the paper."""
     from bench.execute.standalone import Request, evaluate_weights
 
     request = Request(
@@ -47,5 +47,9 @@ def evaluate(
         flip_test=flip_test,
         flip_shift="reference" if shift else "none",
     )
-    metrics = evaluate_weights(request, dataset_dir, checkpoint, out, device=device, workers=workers)
-    typer.echo(json.dumps(metrics, indent=2))
+    found = evaluate_weights(request, dataset_dir, checkpoint, out, device=device, workers=workers)
+    for problem in found.problems:
+        typer.echo(problem, err=True)
+    if not found.metrics:
+        typer.echo(f"{dataset} {split} is scored by its server only; submit {out / 'predictions.json'}", err=True)
+    typer.echo(json.dumps(found.metrics, indent=2))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from bench.execute.photographs import store_photographs
 from bench.execute.pulse import Pulse, StoppedError
 from bench.execute.settings import box_file, protocol
 from bench.execute.training import network
-from bench.files import sha256, write_atomically, write_json
+from bench.files import remove_leftovers, sha256, write_bytes, write_json
 from bench.pose.checkpoints import load_weights
 from bench.pose.data.datasets import open_split
 from bench.pose.errors import CheckpointError
@@ -36,6 +35,7 @@ def make_evaluation(job: Job, spec: EvalSpec, record: TrainingRecord, store: Sto
     """
     started = time.time()
     resources, folder = job.resources, store.evaluation(spec.id)
+    remove_leftovers(folder.path)
     dataset_folder = resources.data_root / job.training.dataset
     split = open_split(job.training.dataset, dataset_folder, spec.split)
     how = protocol(job.training, spec, box_file(job.training.dataset, spec, dataset_folder))
@@ -51,14 +51,16 @@ def make_evaluation(job: Job, spec: EvalSpec, record: TrainingRecord, store: Sto
     found = measure(model.to(device), split, how, device=device, workers=resources.workers, watch=watch)
     train = open_split(job.training.dataset, dataset_folder, job.training.split)
     baseline = mean_pose_metrics(train.people(), split)
-    write_atomically(folder.predictions, lambda file: file.write(json.dumps(found.results).encode()))
+    for name, contents in found.files.items():
+        write_bytes(folder.path / name, contents)
     store_photographs(folder, split, found.results)
-    files = [split.annotation_file, *([how.box_file] if how.box_file else [])]
+    files = dict.fromkeys([split.annotation_file, split.truth_file, *([how.box_file] if how.box_file else [])])
     result = Record(
         id=spec.id,
         spec=spec,
         training=job.training,
         metrics=found.metrics,
+        scored_by="bench" if split.annotated else "server",
         baseline=baseline,
         people=found.people,
         seconds=time.time() - started,

@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.files import write_atomically, write_json
-from bench.pose.data.coco import CocoKeypoints
 from bench.pose.data.images import read_image
-from bench.pose.data.people import Person
+from bench.pose.data.people import Person, Split
 from bench.pose.errors import ImageError
 from bench.pose.geometry import affine_matrix, box_to_center_scale, transform_points, warp
 from bench.pose.metrics.oks import person_oks
@@ -28,13 +27,15 @@ ASPECTS = (160, 224, 288)
 Array = npt.NDArray[Any]
 
 
-def store_photographs(folder: EvaluationFolder, split: CocoKeypoints, results: Sequence[dict[str, Any]]) -> None:
+def store_photographs(folder: EvaluationFolder, split: Split, results: Sequence[dict[str, Any]]) -> None:
     """Store people spread evenly over the split, the same ones for every evaluation of it.
 
     Each has its photograph around the box, the annotated joints, and the joints of the prediction in that image that
     is most similar, all in px of the stored photograph. People whose image cannot be read are passed over: the
-    record lists them.
+    record lists them. None are stored of a split whose people are not published.
     """
+    if not split.annotated:
+        return
     by_image: dict[int, list[Array]] = {}
     for result in results:
         by_image.setdefault(result["image_id"], []).append(np.asarray(result["keypoints"]).reshape(-1, 3))
@@ -54,9 +55,7 @@ def _choose(people: Sequence[Person], joints: int) -> list[Person]:
     return [full[position] for position in positions]
 
 
-def _show(
-    folder: EvaluationFolder, split: CocoKeypoints, person: Person, predictions: Sequence[Array]
-) -> dict[str, Any]:
+def _show(folder: EvaluationFolder, split: Split, person: Person, predictions: Sequence[Array]) -> dict[str, Any]:
     size = (HEIGHT, min(ASPECTS, key=lambda width: abs(width / HEIGHT - person.box[2] / max(person.box[3], 1))))
     matrix = affine_matrix(*box_to_center_scale(person.box, size), 0, size)
     photograph = warp(read_image(person.image), matrix, size)
@@ -75,7 +74,7 @@ def _show(
     }
 
 
-def _oks(split: CocoKeypoints, person: Person, prediction: Array) -> float:
+def _oks(split: Split, person: Person, prediction: Array) -> float:
     return person_oks(prediction[:, :2], person.joints, person.visible, person.area, split.skeleton.sigmas)
 
 

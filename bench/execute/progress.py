@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from bench.execute.job import Job, Outcome
-from bench.store import Heartbeat, Store
+from bench.store import Heartbeat, Record, Store
 
 __all__ = ["LiveView", "PlainView", "View", "duration"]
 
@@ -18,6 +18,15 @@ OUTCOME_WORDS = {
     Outcome.STOPPED: "stopped, state saved",
     Outcome.BUSY: "skipped, another process works on it",
 }
+
+
+HEADLINES = {
+    "AP": "AP {:.3f}",
+    "mean_oks": "mean OKS {:.3f}",
+    "Mean": "PCKh@0.5 {:.1f}",
+    "Mean@0.1": "PCKh@0.1 {:.1f}",
+}
+"""Metrics to show of a finished evaluation, in the words to show them in."""
 
 
 class View(Protocol):
@@ -63,9 +72,15 @@ def results(job: Job) -> list[str]:
         record = store.evaluation(spec.id).record()
         if record is not None:
             refined = ", refined" if spec.post_process else ""
-            metrics = record.metrics
-            lines.append(f"{spec.boxes} boxes{refined}: AP {metrics['AP']:.3f}, mean OKS {metrics['mean_oks']:.3f}")
+            lines.append(f"{spec.boxes} boxes{refined}: {headline(record)}")
     return lines
+
+
+def headline(record: Record) -> str:
+    """The metrics of a record that say most, such as "AP 0.704, mean OKS 0.712"."""
+    if record.scored_by == "server":
+        return f"{record.people} people predicted; the server scores {record.spec.split}"
+    return ", ".join(text.format(record.metrics[name]) for name, text in HEADLINES.items() if name in record.metrics)
 
 
 class PlainView:

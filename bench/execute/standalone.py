@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,10 @@ import torch
 
 from bench.execute.settings import protocol
 from bench.execute.training import network
-from bench.files import write_atomically, write_json
+from bench.files import write_bytes, write_json
 from bench.pose.checkpoints import load_weights
 from bench.pose.data.datasets import open_split
-from bench.pose.evaluation import measure
+from bench.pose.evaluation import Measurement, measure
 from bench.suite.expansion import complete_cell, make_spec
 from bench.suite.recipe import load_recipe
 from bench.suite.rules import apply_rules
@@ -53,8 +52,10 @@ class Request:
 
 def evaluate_weights(
     request: Request, dataset_folder: Path, checkpoint: Path, out: Path, *, device: str, workers: int
-) -> dict[str, float]:
-    """Write `predictions.json` and `metrics.json` into `out`; returns the metrics.
+) -> Measurement:
+    """Write `predictions.json`, `metrics.json` and, for MPII, `pred.mat` into `out`; returns what is in them.
+
+    `metrics.json` is empty where only a server can score the predictions.
 
     Raises:
         BenchError: a name is unknown, or data, boxes or weights are unusable.
@@ -65,9 +66,10 @@ def evaluate_weights(
     split = open_split(request.dataset, dataset_folder, request.split)
     how = protocol(training, evaluation, request.box_file)
     found = measure(model.to(device), split, how, device=torch.device(device), workers=workers)
-    write_atomically(out / "predictions.json", lambda file: file.write(json.dumps(found.results).encode()))
+    for name, contents in found.files.items():
+        write_bytes(out / name, contents)
     write_json(out / "metrics.json", found.metrics)
-    return found.metrics
+    return found
 
 
 def _specs(request: Request) -> tuple[TrainSpec, EvalSpec]:

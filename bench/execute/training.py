@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from bench.files import sha256, write_atomically, write_json
 from bench.pose.checkpoints import imagenet_weights, load_file
 from bench.pose.codecs.build import build_codec
 from bench.pose.complexity import count_parameters
-from bench.pose.data.coco import CocoKeypoints
 from bench.pose.data.datasets import dataset_info, open_split
+from bench.pose.data.people import Split
 from bench.pose.errors import CheckpointError
 from bench.pose.models.build import build_model, initialise, load_trunk
 from bench.pose.models.heads import PoseModel
@@ -76,7 +77,7 @@ def make_training(job: Job, folder: TrainingFolder, pulse: Pulse) -> TrainingRec
     return record
 
 
-def _prepare(job: Job, split: CocoKeypoints) -> Training:
+def _prepare(job: Job, split: Split) -> Training:
     spec, device = job.training, torch.device(job.resources.device)
     torch.manual_seed(spec.seed)
     model = network(spec)
@@ -115,7 +116,7 @@ def _watch(pulse: Pulse, training: Training, progress: Progress) -> bool:
         epoch=min(epoch + 1, progress.epochs),
         epochs=progress.epochs,
         fraction=done,
-        loss=progress.loss,
+        loss=progress.loss if math.isfinite(progress.loss) else None,
         rate=progress.rate,
         remaining=left / progress.rate if progress.rate else None,
     )
@@ -127,7 +128,7 @@ def _save(path: Path, state: dict[str, Any]) -> None:
 
 
 def _record(
-    job: Job, folder: TrainingFolder, training: Training, split: CocoKeypoints, *, seconds: float, started: float
+    job: Job, folder: TrainingFolder, training: Training, split: Split, *, seconds: float, started: float
 ) -> TrainingRecord:
     """Store the weights and make the record that vouches for them."""
     spec, resources = job.training, job.resources

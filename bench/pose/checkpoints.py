@@ -46,6 +46,7 @@ IMAGENET_FILES: Mapping[str, ImageNetFile] = {
     "simba_res18": _torchvision_file("resnet18-5c106cde.pth"),
     "simba_res34": _torchvision_file("resnet34-333f7ec4.pth"),
     "simba_res50": _torchvision_file("resnet50-19c8e357.pth"),
+    "simba_res50_upsample_free": _torchvision_file("resnet50-19c8e357.pth"),
     "simba_res101": _torchvision_file("resnet101-5d3b4d8f.pth"),
     "simba_res152": _torchvision_file("resnet152-b121ed2d.pth"),
     "hrnet_w32": ImageNetFile("hrnet_w32-36af842e.pth"),
@@ -67,7 +68,7 @@ def load_file(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         message = f"{path}: refused, it holds more than tensors and plain values ({_first(error)})"
         raise CheckpointError(message) from None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # garbage makes the unpickler raise anything
         raise CheckpointError(f"{path}: not a readable torch file ({_first(error)})") from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,11 @@ import torch
 from torch import nn
 
 from bench.pose.codecs.build import CodecSettings, build_codec
-from bench.pose.data.coco import CocoKeypoints
 from bench.pose.data.crops import CropSettings
-from bench.pose.data.people import Person
+from bench.pose.data.people import Person, Split
 from bench.pose.inference import predict
-from bench.pose.metrics.coco import evaluate, load_ground_truth
 from bench.pose.metrics.mean_pose import mean_pose, place_mean_pose
-from bench.pose.metrics.nms import to_results
+from bench.pose.scoring import split_scoring
 
 __all__ = ["Measurement", "Protocol", "mean_pose_metrics", "measure"]
 
@@ -47,24 +46,34 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Measurement:
-    """COCO results, the metrics of them, how many people were predicted, and what had to be left out."""
+    """What a network predicted and what that is worth.
+
+    Attributes:
+        results: predicted people in the COCO results format.
+        metrics: of them; none if only a server can score them.
+        files: contents, by name, of the files to keep: `predictions.json` with the results, and in what else tools for
+            the dataset expect them.
+        people: how many were predicted.
+        problems: what had to be left out.
+    """
 
     results: list[dict[str, Any]]
     metrics: dict[str, float]
+    files: dict[str, bytes]
     people: int
     problems: list[str]
 
 
 def measure(
     model: nn.Module,
-    split: CocoKeypoints,
+    split: Split,
     protocol: Protocol,
     *,
     device: torch.device,
     workers: int = 0,
     watch: Callable[[int, int], object] = lambda _done, _total: None,
 ) -> Measurement:
-    """Predict everybody in a split and score the predictions with the split's own sigmas.
+    """Predict everybody in a split and score the predictions as the split's protocol does.
 
     Args:
         model: network on `device`.
@@ -73,8 +82,11 @@ def measure(
         device: where the model lives.
         workers: processes that load crops.
         watch: hears how many people are done, and of how many.
+
+    Raises:
+        DataError: the split, its truth or the boxes are unusable, or not one image can be read.
     """
-    skeleton = split.skeleton
+    skeleton, scoring = split.skeleton, split_scoring(split)
     people = split.people() if protocol.box_file is None else split.detections(protocol.box_file)
     predictions, broken = predict(
         model,
@@ -87,17 +99,23 @@ def measure(
         workers=workers,
         watch=lambda done: watch(done, len(people)),
     )
-    results = to_results(
-        predictions,
-        skeleton.sigmas,
-        score_threshold=protocol.score_threshold,
-        nms_threshold=protocol.nms_threshold,
+    results = scoring.results(
+        predictions, score_threshold=protocol.score_threshold, nms_threshold=protocol.nms_threshold
     )
-    metrics = evaluate(load_ground_truth(split.annotations), results, skeleton.sigmas)
-    return Measurement(results, metrics, len(predictions.image_ids), [*split.problems, *broken])
+    return Measurement(
+        results,
+        metrics=scoring.metrics(results),
+        files={"predictions.json": json.dumps(results).encode()} | scoring.files(results),
+        people=len(predictions.image_ids),
+        problems=[*split.problems, *broken],
+    )
 
 
-def mean_pose_metrics(train: Sequence[Person], split: CocoKeypoints) -> dict[str, float]:
-    """Metrics of putting the mean pose of the training people into every annotated box of a split."""
-    results = place_mean_pose(mean_pose(train), split.people())
-    return evaluate(load_ground_truth(split.annotations), results, split.skeleton.sigmas)
+def mean_pose_metrics(train: Sequence[Person], split: Split) -> dict[str, float]:
+    """Metrics of putting the mean pose of the training people into every annotated box of a split.
+
+    None for a split whose people are not published.
+    """
+    if not split.annotated:
+        return {}
+    return split_scoring(split).metrics(place_mean_pose(mean_pose(train), split.people()))

@@ -9,16 +9,26 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["TABLES", "PublishedRow", "published_rows"]
+__all__ = ["TABLES", "PublishedRow", "PublishedTable", "published_rows"]
 
-TABLES: Mapping[str, tuple[str, str]] = {
-    "coco_val": ("coco", "val2017"),
-    "coco_val_384x288": ("coco", "val2017"),
-    "coco_test_dev": ("coco", "test-dev2017"),
-    "mpii_val": ("mpii", "valid"),
-    "crowdpose_test": ("crowdpose", "test"),
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """What a published table was measured on: dataset, split, and whether boxes are a detector's or annotated."""
+
+    dataset: str
+    split: str
+    boxes: str = "detector"
+
+
+TABLES: Mapping[str, PublishedTable] = {
+    "coco_val": PublishedTable("coco", "val2017"),
+    "coco_val_384x288": PublishedTable("coco", "val2017"),
+    "coco_test_dev": PublishedTable("coco", "test-dev2017"),
+    "mpii_val": PublishedTable("mpii", "valid", boxes="gt"),
+    "crowdpose_test": PublishedTable("crowdpose", "test"),
 }
-"""Dataset and split of each published table."""
+"""The published tables by name."""
 
 BACKBONES = {
     "SimBa-Res50": "simba_res50",
@@ -36,6 +46,21 @@ REPRESENTATIONS = {"heatmap": "heatmap", "SimDR": "simdr", "SimDR*": "simdr_star
 PERCENT = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AP_E", "AP_M", "AP_H")
 """Metrics that the page prints in percent and records hold in 0..1."""
 
+PCKH = {
+    "Hea": "Head",
+    "Sho": "Shoulder",
+    "Elb": "Elbow",
+    "Wri": "Wrist",
+    "Hip": "Hip",
+    "Kne": "Knee",
+    "Ank": "Ankle",
+    "Mean": "Mean",
+}
+"""Our name of each column of the page's MPII table, in percent there and in records."""
+
+PCKH_SUFFIXES = {0.5: "", 0.1: "@0.1"}
+"""What the names of our metrics end in at each threshold, in head sizes."""
+
 
 @dataclass(frozen=True)
 class PublishedRow:
@@ -49,7 +74,7 @@ class PublishedRow:
         input_size: "HxW".
         post_process: the page's "Extra post." column; for tables without one, what the reference's configuration of
             the row does, which is to refine heatmaps.
-        metrics: in the units of our records (COCO metrics in 0..1).
+        metrics: under the names and in the units of our records: COCO's and CrowdPose's in 0..1, MPII's in percent.
         params_m: millions of parameters, where printed.
         gflops: where printed.
     """
@@ -86,7 +111,15 @@ def _row(row: dict[str, Any], number: int) -> PublishedRow:
         representation=representation,
         input_size=row["input_size"],
         post_process=row.get("extra_post", representation == "heatmap"),
-        metrics={name: row[name] / 100 for name in PERCENT if name in row},
+        metrics=_metrics(row),
         params_m=row.get("params_m"),
         gflops=row.get("gflops"),
     )
+
+
+def _metrics(row: dict[str, Any]) -> dict[str, float]:
+    metrics = {name: row[name] / 100 for name in PERCENT if name in row}
+    if "pckh_threshold" in row:
+        suffix = PCKH_SUFFIXES[row["pckh_threshold"]]
+        metrics |= {f"{name}{suffix}": row[column] for column, name in PCKH.items()}
+    return metrics

@@ -6,8 +6,6 @@ The conventions that decide AP are the reference's: which annotated people are k
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,32 +14,18 @@ from typing import Any
 
 import numpy as np
 
+from bench.pose.data.layout import COCO_LAYOUT, Layout
 from bench.pose.data.people import Person
+from bench.pose.data.reading import is_id, is_number, path_inside, problem_summary, read_json
 from bench.pose.errors import DataError
 from bench.pose.skeletons import SKELETONS, Skeleton
 
-__all__ = ["CocoKeypoints", "read_annotations", "read_boxes", "read_json", "skeleton_of"]
-
-MAX_LISTED = 5
+__all__ = ["CocoKeypoints", "clean_annotations", "read_annotations", "read_boxes", "skeleton_of"]
 
 PERSON = 1
 """The category of people."""
 
-LARGEST_NUMBER = 1e9
-
 BOX = "x, y, width and height as finite numbers, the latter two from 0"
-
-
-def read_json(path: Path) -> Any:
-    """Parse a JSON file. Raises `DataError` with the file and the place of the fault."""
-    try:
-        return json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not valid JSON ({error})") from error
 
 
 def skeleton_of(annotations: Any, source: Path) -> Skeleton:
@@ -67,13 +51,30 @@ def _person_category(annotations: Any, source: Path) -> dict[str, Any]:
     return category
 
 
-def read_annotations(file: Path, skeleton: Skeleton) -> tuple[dict[str, Any], list[str]]:
+def read_annotations(
+    file: Path, skeleton: Skeleton, *, area_of_box: float = 1.0, annotated: bool = True
+) -> tuple[dict[str, Any], list[str]]:
     """Contents of an annotation file and, apart from them, what is wrong with images and annotations left out.
+
+    Args:
+        file: to read.
+        skeleton: of its people.
+        area_of_box: part of the box that a person without a stored area is taken to cover.
+        annotated: whether the file lists people; if not, there is nothing but images.
 
     Raises:
         DataError: the file is missing, not of the COCO format, or of another skeleton.
     """
     contents = read_json(file)
+    if not annotated and isinstance(contents, dict):
+        contents = contents | {"annotations": [], "categories": [{"id": PERSON, "name": "person"}]}
+    return clean_annotations(contents, file, skeleton, area_of_box=area_of_box)
+
+
+def clean_annotations(
+    contents: Any, file: Path, skeleton: Skeleton, *, area_of_box: float = 1.0
+) -> tuple[dict[str, Any], list[str]]:
+    """The sound part of an annotation file's contents; see `read_annotations`."""
     category = _person_category(contents, file)
     joints = len(category.get("keypoints", [])) or skeleton.size
     if joints != skeleton.size:
@@ -82,7 +83,7 @@ def read_annotations(file: Path, skeleton: Skeleton) -> tuple[dict[str, Any], li
 
     def sound(kind: str, find_problem: Callable[[dict[str, Any]], str | None]) -> Iterator[dict[str, Any]]:
         for number, item in enumerate(contents[f"{kind}s"]):
-            if not isinstance(item, dict) or not _is_id(item.get("id")):
+            if not isinstance(item, dict) or not is_id(item.get("id")):
                 problems.append(f"{file}: {kind} number {number}: no object with a whole number as id: {item!r:.80}")
             elif problem := find_problem(item):
                 problems.append(f"{file}: {kind} {item['id']}: {problem}")
@@ -91,30 +92,45 @@ def read_annotations(file: Path, skeleton: Skeleton) -> tuple[dict[str, Any], li
 
     images = list(sound("image", _image_problem))
     ids = {image["id"] for image in images}
-    annotations = [_completed(item) for item in sound("annotation", lambda item: _problem(item, ids, skeleton.size))]
+    found = sound("annotation", lambda item: _problem(item, ids, skeleton.size))
+    annotations = [_completed(item, area_of_box) for item in found]
     return contents | {"images": images, "annotations": annotations, "categories": [category]}, problems
 
 
 @dataclass
 class CocoKeypoints:
-    """One split of a COCO-format dataset: `annotations/person_keypoints_SPLIT.json` and its images.
+    """One split of a COCO-format dataset.
 
     Attributes:
         folder: the dataset's folder.
-        split: name of the split; images lie under `images/SPLIT/` or `SPLIT/`.
+        split: name of the split.
         skeleton: the joints that the annotations list.
+        layout: where annotations and images lie.
+        protocol: how predictions are scored: "coco" or "crowdpose".
         problems: what was wrong with single images, annotations and detections, which are left out.
     """
 
     folder: Path
     split: str
     skeleton: Skeleton
+    layout: Layout = COCO_LAYOUT
+    protocol: str = "coco"
     problems: list[str] = field(default_factory=list)
 
     @property
     def annotation_file(self) -> Path:
         """Where the annotations are read from."""
-        return self.folder / "annotations" / f"person_keypoints_{self.split}.json"
+        return self.layout.annotation_file(self.folder, self.split)
+
+    @property
+    def truth_file(self) -> Path:
+        """What predictions are scored against: the annotations."""
+        return self.layout.truth_file(self.folder, self.split)
+
+    @property
+    def annotated(self) -> bool:
+        """Whether the file lists people; if not, there are only images."""
+        return self.layout.annotated
 
     @cached_property
     def annotations(self) -> dict[str, Any]:
@@ -123,7 +139,9 @@ class CocoKeypoints:
         Raises:
             DataError: the file is missing or not of this format.
         """
-        contents, problems = read_annotations(self.annotation_file, self.skeleton)
+        contents, problems = read_annotations(
+            self.annotation_file, self.skeleton, area_of_box=self.layout.area_of_box, annotated=self.annotated
+        )
         self.problems += problems
         return contents
 
@@ -135,17 +153,13 @@ class CocoKeypoints:
     @cached_property
     def image_folder(self) -> Path:
         """The split's image folder. Raises `DataError` if there is none."""
-        choices = (self.folder / "images" / self.split, self.folder / self.split)
-        for choice in choices:
-            if choice.is_dir():
-                return choice.resolve()
-        raise DataError(f"no images of split {self.split!r}: neither {choices[0]} nor {choices[1]} is a folder")
+        return self.layout.image_folder(self.folder, self.split)
 
     def image_path(self, image_id: int) -> Path:
         """File of an image. Raises `DataError` if its name leads out of the image folder."""
         name = self.images[image_id]["file_name"]
-        path = Path(os.path.realpath(self.image_folder / name))
-        if not path.is_relative_to(self.image_folder):
+        path = path_inside(self.image_folder, name)
+        if path is None:
             raise DataError(f"{self.annotation_file}: image {image_id}: file name {name!r} leaves the image folder")
         return path
 
@@ -153,28 +167,28 @@ class CocoKeypoints:
         """Annotated people with at least one labelled joint, images and people in file order (behaviour D11).
 
         Left out as the reference does: crowds, people without area, boxes outside the image, people whose keypoints
-        are all zero. Left out with an entry in `problems`: annotations that make no sense.
+        are all zero, which is those whom the file counts no keypoints for (CrowdPose does not count head and neck).
+        Left out with an entry in `problems`: annotations that make no sense.
+
+        Raises:
+            DataError: nobody is left, or the split's people are not published.
         """
+        if not self.annotated:
+            raise DataError(f"{self.annotation_file}: lists no people: their annotations are not published")
         by_image: dict[int, list[dict[str, Any]]] = {image_id: [] for image_id in self.images}
         for annotation in self.annotations["annotations"]:
             if not annotation["iscrowd"]:
                 by_image[annotation["image_id"]].append(annotation)
         people = [person for group in by_image.values() for person in map(self._person, group) if person]
         if not people:
-            raise DataError(f"{self.annotation_file}: no person with labelled joints{self._problem_summary()}")
+            raise DataError(f"{self.annotation_file}: no person with labelled joints{problem_summary(self.problems)}")
         return people
-
-    def _problem_summary(self) -> str:
-        if not self.problems:
-            return ""
-        listed = "; ".join(self.problems[:MAX_LISTED])
-        return f"; {len(self.problems)} entries make no sense: {listed}"
 
     def _person(self, annotation: dict[str, Any]) -> Person | None:
         image = self.images[annotation["image_id"]]
         box = _clip(annotation["bbox"], image["width"], image["height"])
         keypoints = np.asarray(annotation["keypoints"], dtype=np.float64).reshape(-1, 3)
-        if box is None or annotation["area"] <= 0 or keypoints.max() == 0:
+        if box is None or annotation["area"] <= 0 or not annotation["num_keypoints"] or keypoints.max() == 0:
             return None
         return Person(
             image=self.image_path(image["id"]),
@@ -223,7 +237,7 @@ def read_boxes(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, box in enumerate(boxes):
         if not isinstance(box, dict) or not {"image_id", "category_id", "bbox", "score"} <= box.keys():
             raise DataError(f"{path}: box {number}: needs image_id, category_id, bbox and score, found {box!r:.80}")
-        if not _is_id(box["image_id"]) or not _is_box(box["bbox"]) or not _is_number(box["score"]):
+        if not is_id(box["image_id"]) or not _is_box(box["bbox"]) or not is_number(box["score"]):
             raise DataError(
                 f"{path}: box {number}: image_id must be a whole number, score a finite one, and bbox {BOX};"
                 f" found {box!r:.200}"
@@ -236,13 +250,13 @@ def _problem(annotation: dict[str, Any], image_ids: set[int], joints: int) -> st
     image_id, keypoints = annotation.get("image_id"), annotation.get("keypoints")
     found = len(keypoints) if isinstance(keypoints, list) else "no list of"
     checks = (
-        (_is_id(image_id) and image_id in image_ids, f"image {image_id!r:.80} is not in the file"),
+        (is_id(image_id) and image_id in image_ids, f"image {image_id!r:.80} is not in the file"),
         (annotation.get("category_id", PERSON) == PERSON, f"its category is not {PERSON}, a person"),
         (found == 3 * joints, f"{found} keypoint values, expected {3 * joints}"),
-        (found == "no list of" or all(map(_is_number, keypoints or ())), "a keypoint value is not a finite number"),
+        (found == "no list of" or all(map(is_number, keypoints or ())), "a keypoint value is not a finite number"),
         (_is_box(annotation.get("bbox")), f"box {annotation.get('bbox')!r:.80} is not {BOX}"),
-        (_is_number(annotation.get("area", 0)), f"area {annotation.get('area')!r:.80} is not a finite number"),
-        (_is_number(annotation.get("num_keypoints", 0)), "num_keypoints is not a finite number"),
+        (is_number(annotation.get("area", 0)), f"area {annotation.get('area')!r:.80} is not a finite number"),
+        (is_number(annotation.get("num_keypoints", 0)), "num_keypoints is not a finite number"),
     )
     return next((problem for holds, problem in checks if not holds), None)
 
@@ -251,30 +265,21 @@ def _image_problem(image: dict[str, Any]) -> str | None:
     name = image.get("file_name")
     if not isinstance(name, str) or not name or not name.isprintable():
         return f"file_name {name!r:.80} names no file"
-    if not all(_is_number(image.get(side)) and image[side] > 0 for side in ("width", "height")):
+    if not all(is_number(image.get(side)) and image[side] > 0 for side in ("width", "height")):
         return f"size {image.get('width')!r:.40} x {image.get('height')!r:.40} is not two positive numbers"
     return None
 
 
-def _completed(annotation: dict[str, Any]) -> dict[str, Any]:
+def _completed(annotation: dict[str, Any], area_of_box: float) -> dict[str, Any]:
     """The annotation with the fields that the evaluation needs and some files leave out."""
     width, height = annotation["bbox"][2:]
     labelled = sum(visibility > 0 for visibility in annotation["keypoints"][2::3])
-    defaults = {"category_id": PERSON, "area": width * height, "num_keypoints": labelled}
+    defaults = {"category_id": PERSON, "area": area_of_box * width * height, "num_keypoints": labelled}
     return defaults | annotation | {"iscrowd": int(bool(annotation.get("iscrowd")))}
 
 
-def _is_id(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
-
-
-def _is_number(value: object) -> bool:
-    """Whether it is a number that a photograph can have, which excludes NaN and infinity."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST_NUMBER
-
-
 def _is_box(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 4 and all(map(_is_number, value)) and min(value[2:]) >= 0
+    return isinstance(value, list) and len(value) == 4 and all(map(is_number, value)) and min(value[2:]) >= 0
 
 
 def _clip(box: list[float], width: int, height: int) -> np.ndarray[Any, np.dtype[np.float64]] | None:

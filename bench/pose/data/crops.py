@@ -16,7 +16,7 @@ from bench.pose.data.augmentation import Augmentation, View, augment, mirror_joi
 from bench.pose.data.images import read_image
 from bench.pose.data.people import Person
 from bench.pose.errors import ImageError
-from bench.pose.geometry import Size, affine_matrix, box_to_center_scale, transform_points, warp
+from bench.pose.geometry import Size, affine_matrix, transform_points, warp
 from bench.pose.skeletons import Skeleton
 
 __all__ = ["Batch", "CropSettings", "Position", "evaluation_batches", "training_batches"]
@@ -105,7 +105,7 @@ class _Crops(Dataset[object]):
     def _crop(self, epoch: int, index: int) -> dict[str, np.ndarray]:
         person, settings = self.people[index], self.settings
         image, joints, visible = read_image(person.image), person.joints, person.visible
-        view = View(*box_to_center_scale(person.box, settings.size))
+        view = View(*person.crop(settings.size))
         if self.augmentation is not None:
             rng = np.random.default_rng((self.seed, AUGMENTATION_STREAM, epoch, index))
             view = augment(

@@ -15,7 +15,7 @@ from pycocotools.cocoeval import COCOeval
 
 from bench.pose.errors import DataError
 
-__all__ = ["STATISTICS", "check_results", "evaluate", "load_ground_truth", "load_results"]
+__all__ = ["STATISTICS", "check_results", "evaluate", "load_ground_truth", "load_results", "mean_oks"]
 
 STATISTICS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
 """Names of pycocotools' ten keypoint statistics, in its order."""
@@ -53,7 +53,7 @@ def evaluate(ground_truth: COCO, results: Sequence[dict[str, Any]], sigmas: Sequ
         evaluation.accumulate()
         evaluation.summarize()
     statistics = {name: float(value) for name, value in zip(STATISTICS, evaluation.stats, strict=True)}
-    return statistics | {"mean_oks": _mean_oks(ground_truth, evaluation)}
+    return statistics | {"mean_oks": mean_oks(evaluation)}
 
 
 def load_results(ground_truth: COCO, results: Sequence[dict[str, Any]]) -> COCO:
@@ -83,8 +83,11 @@ def check_results(ground_truth: COCO, results: Sequence[dict[str, Any]], joints:
             raise DataError(f"{where} (image {image_id}): a value is not a finite number")
 
 
-def _mean_oks(ground_truth: COCO, evaluation: COCOeval) -> float:
-    """Mean over labelled people of their best match; `evaluation.ious` holds (predictions, people) per image."""
+def mean_oks(evaluation: COCOeval) -> float:
+    """Mean, over the labelled people of an evaluation that was run, of the best OKS in their image; -1 without any.
+
+    `evaluation.ious` holds (predictions, people) per image.
+    """
     best: list[float] = []
     category = evaluation.params.catIds[0]
     for image_id in evaluation.params.imgIds:

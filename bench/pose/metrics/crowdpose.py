@@ -14,13 +14,11 @@ from typing import Any
 import numpy as np
 from pycocotools.cocoeval import COCOeval
 
+from bench.pose.data.datasets import CROWDPOSE_AREA
 from bench.pose.errors import DataError
-from bench.pose.metrics.coco import check_results, load_ground_truth, load_results
+from bench.pose.metrics.coco import check_results, load_ground_truth, load_results, mean_oks
 
 __all__ = ["evaluate_crowdpose"]
-
-AREA_OF_BOX = 0.53
-"""Part of a box that a person is taken to cover."""
 
 CROWDING = {"AP_E": (0.0, 0.2), "AP_M": (0.2, 0.8), "AP_H": (0.8, np.inf)}
 """Crowd index of easy, medium and hard images: at least the first, below the second number."""
@@ -40,15 +38,16 @@ def evaluate_crowdpose(
         sigmas: per joint.
 
     Returns:
-        AP, AP50, AP75, AR, AR50, AR75 in 0..1 and AP_E, AP_M, AP_H, rounded to four decimals; -1 where there are no
-        such images.
+        AP, AP50, AP75, AR, AR50, AR75 in 0..1, AP_E, AP_M, AP_H, rounded to four decimals, and `mean_oks` as in
+        `bench.pose.metrics.coco.evaluate`; -1 where there are no such images or people.
 
     Raises:
         DataError: an image lacks its crowd index, an annotation its box, or a result is unusable.
     """
     truth = _with_areas(annotations)
     check_results(load_ground_truth(truth), results, len(sigmas))
-    precision, recall = _accumulate(truth, results, sigmas)
+    evaluation = _evaluated(truth, results, sigmas)
+    precision, recall = evaluation.eval["precision"], evaluation.eval["recall"]
     metrics = {
         "AP": _mean_of_valid(precision),
         "AP50": _mean_of_valid(precision[0]),
@@ -57,13 +56,14 @@ def evaluate_crowdpose(
         "AR50": _mean_of_valid(recall[0]),
         "AR75": _mean_of_valid(recall[5]),
     }
-    return metrics | {name: _crowded(truth, results, sigmas, low, high) for name, (low, high) in CROWDING.items()}
+    crowded = {name: _crowded(truth, results, sigmas, low, high) for name, (low, high) in CROWDING.items()}
+    return metrics | crowded | {"mean_oks": mean_oks(evaluation)}
 
 
 def _with_areas(annotations: Mapping[str, Any]) -> dict[str, Any]:
     try:
         people = [
-            person | {"area": AREA_OF_BOX * person["bbox"][2] * person["bbox"][3]}
+            person | {"area": CROWDPOSE_AREA * person["bbox"][2] * person["bbox"][3]}
             for person in annotations["annotations"]
         ]
     except (KeyError, IndexError, TypeError) as error:
@@ -73,10 +73,8 @@ def _with_areas(annotations: Mapping[str, Any]) -> dict[str, Any]:
     return {**annotations, "annotations": people}
 
 
-def _accumulate(
-    truth: dict[str, Any], results: Sequence[dict[str, Any]], sigmas: Sequence[float]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Precision (thresholds, recalls, 1, 1, 1) and recall (thresholds, 1, 1, 1); -1 where undefined."""
+def _evaluated(truth: dict[str, Any], results: Sequence[dict[str, Any]], sigmas: Sequence[float]) -> COCOeval:
+    """Holds precision (thresholds, recalls, 1, 1, 1) and recall (thresholds, 1, 1, 1), -1 where undefined."""
     ground_truth = load_ground_truth(truth)
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(ground_truth, load_results(ground_truth, results), "keypoints")
@@ -85,7 +83,7 @@ def _accumulate(
         evaluation.params.areaRng, evaluation.params.areaRngLbl = [list(ANY_SIZE)], ["all"]
         evaluation.evaluate()
         evaluation.accumulate()
-    return evaluation.eval["precision"], evaluation.eval["recall"]
+    return evaluation
 
 
 def _mean_of_valid(values: np.ndarray) -> float:
@@ -103,5 +101,5 @@ def _crowded(
     ids = {image["id"] for image in images}
     people = [person for person in truth["annotations"] if person["image_id"] in ids]
     subset = {**truth, "images": images, "annotations": people}
-    precision, _ = _accumulate(subset, [result for result in results if result["image_id"] in ids], sigmas)
-    return round(float(precision.mean()), 4)
+    evaluation = _evaluated(subset, [result for result in results if result["image_id"] in ids], sigmas)
+    return round(float(evaluation.eval["precision"].mean()), 4)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from bench.pose.metrics.oks import joint_similarity
 from bench.pose.metrics.predictions import Predictions
 
-__all__ = ["detection_oks", "oks_nms", "rescore", "to_results"]
+__all__ = ["detection_oks", "oks_nms", "rescore", "to_result", "to_results"]
 
 Array = npt.NDArray[Any]
 
@@ -73,11 +73,12 @@ def to_results(
     for image_id in dict.fromkeys(predictions.image_ids.tolist()):
         people = np.flatnonzero(predictions.image_ids == image_id)
         keep = oks_nms(predictions.keypoints[people], scores[people], predictions.areas[people], sigmas, nms_threshold)
-        results += [_result(predictions, int(person), float(scores[person])) for person in people[keep]]
+        results += [to_result(predictions, int(person), float(scores[person])) for person in people[keep]]
     return results
 
 
-def _result(predictions: Predictions, person: int, score: float) -> dict[str, Any]:
+def to_result(predictions: Predictions, person: int, score: float) -> dict[str, Any]:
+    """One predicted person in the COCO results format, with the crop's centre and scale (behaviour E15)."""
     return {
         "image_id": int(predictions.image_ids[person]),
         "category_id": 1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import scipy.io
 from bench.pose.errors import DataError
 from bench.pose.skeletons import MPII_16
 
-__all__ = ["HeadTruth", "joint_pckh", "pckh", "read_head_truth"]
+__all__ = ["HeadTruth", "joint_pckh", "pckh", "read_head_truth", "read_predictions", "write_predictions"]
 
 Array = npt.NDArray[Any]
 
@@ -33,6 +34,11 @@ COLUMNS = {
 
 NOT_IN_MEAN = ("pelvis", "thorax")
 STRICT_THRESHOLD = 0.1
+
+FIRST_PIXEL = 1.0
+"""MPII counts pixels from 1."""
+
+NUMERIC = "biuf"
 FIELDS = ("dataset_joints", "jnt_missing", "pos_gt_src", "headboxes_src")
 
 
@@ -52,15 +58,16 @@ class HeadTruth:
 
 
 def read_head_truth(path: Path) -> HeadTruth:
-    """Truth from `gt_valid.mat`. Raises `DataError` if the file is missing or lacks a field."""
-    try:
-        contents = scipy.io.loadmat(path)
-    except (OSError, ValueError, NotImplementedError) as error:
-        raise DataError(f"{path}: not a readable MATLAB file ({error})") from error
+    """Truth from `gt_valid.mat`. Raises `DataError` if it is missing, lacks an array or has one of another shape."""
+    contents = _read_mat(path)
     missing = [name for name in FIELDS if name not in contents]
     if missing:
         raise DataError(f"{path}: lacks {', '.join(missing)}; expected MPII's gt_valid.mat")
-    heads = contents["headboxes_src"]
+    heads, people = contents["headboxes_src"], contents["jnt_missing"].shape[-1]
+    shapes = {"jnt_missing": (16, people), "pos_gt_src": (16, 2, people), "headboxes_src": (2, 2, people)}
+    for name, shape in shapes.items():
+        if contents[name].shape != shape or contents[name].dtype.kind not in NUMERIC:
+            raise DataError(f"{path}: {name} has shape {contents[name].shape}, expected numbers of shape {shape}")
     return HeadTruth(
         joints=np.transpose(contents["pos_gt_src"], (2, 0, 1)),
         visible=np.asarray(contents["jnt_missing"]).T == 0,
@@ -68,11 +75,43 @@ def read_head_truth(path: Path) -> HeadTruth:
     )
 
 
+def read_predictions(path: Path) -> Array:
+    """Joints, (people, 16, 2) 0-based px, from a `pred.mat` of the reference and its relatives.
+
+    Its array `preds`, (people, 16, 2 or more), holds 1-based px: they add the 1 before they store it.
+
+    Raises:
+        DataError: the file is missing or holds no such array.
+    """
+    preds = np.asarray(_read_mat(path).get("preds", ()))
+    if preds.ndim != 3 or preds.shape[1] != MPII_16.size or preds.shape[2] < 2 or preds.dtype.kind not in NUMERIC:
+        raise DataError(f"{path}: expected numbers 'preds' of shape (people, 16, 2 or more), found {preds.shape}")
+    return preds[..., :2].astype(np.float64) - FIRST_PIXEL
+
+
+def write_predictions(predictions: Array) -> bytes:
+    """Contents of the `pred.mat` for joints (people, 16, 2 or more) in 0-based px; see `read_predictions`."""
+    buffer = io.BytesIO()
+    scipy.io.savemat(buffer, {"preds": predictions[..., :2] + FIRST_PIXEL})
+    return buffer.getvalue()
+
+
+def _read_mat(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            contents: dict[str, Any] = scipy.io.loadmat(file)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except Exception as error:  # the reader lets through whatever a broken file provokes
+        raise DataError(f"{path}: not a readable MATLAB file ({error})") from error
+    return contents
+
+
 def joint_pckh(predictions: Array, truth: HeadTruth, threshold: float) -> Array:
     """Per joint, the percentage of visible ones predicted within `threshold` head sizes, the limit included.
 
     Args:
-        predictions: (people, 16, 2 or more) px, 0-based; moved to MPII's 1-based px here.
+        predictions: (people, 16, 2 or more) px, 0-based; moved to MPII's 1-based px here. NaN is a miss.
         truth: of the same people in the same order.
         threshold: in head sizes.
 
@@ -81,21 +120,26 @@ def joint_pckh(predictions: Array, truth: HeadTruth, threshold: float) -> Array:
     """
     if predictions.shape[:2] != truth.joints.shape[:2]:
         raise DataError(f"predictions are (people, joints) {predictions.shape[:2]}, truth is {truth.joints.shape[:2]}")
-    distance = np.linalg.norm(predictions[..., :2] + 1.0 - truth.joints, axis=-1) / truth.head_sizes[:, None]
+    distance = np.linalg.norm(predictions[..., :2] + FIRST_PIXEL - truth.joints, axis=-1) / truth.head_sizes[:, None]
     hits = (distance <= threshold) & truth.visible
     return 100.0 * hits.sum(axis=0) / np.maximum(truth.visible.sum(axis=0), 1)
 
 
 def pckh(predictions: Array, truth: HeadTruth, threshold: float = 0.5) -> dict[str, float]:
-    """The reported columns in percent at a threshold, `Mean` over visible joints, and `Mean@0.1`.
+    """The reported columns in percent at a threshold, and again as `Head@0.1` to `Mean@0.1`.
 
-    The mean counts every joint but pelvis and thorax, weighted by how often it is visible (behaviour E17); `Mean@0.1`
-    is at 0.10 exactly, where the code before the paper's took 0.11 (E18). Arguments and errors as in `joint_pckh`.
+    The mean counts every joint but pelvis and thorax, weighted by how often it is visible (behaviour E17); the strict
+    columns are at 0.10 exactly, where the code before the paper's took 0.11 (E18). Arguments and errors as in
+    `joint_pckh`.
     """
-    rates = joint_pckh(predictions, truth, threshold)
+    columns = _columns(joint_pckh(predictions, truth, threshold), truth)
+    strict = _columns(joint_pckh(predictions, truth, STRICT_THRESHOLD), truth)
+    return columns | {f"{name}@{STRICT_THRESHOLD}": value for name, value in strict.items()}
+
+
+def _columns(rates: Array, truth: HeadTruth) -> dict[str, float]:
     columns = {name: float(rates[_indices(joints)].mean()) for name, joints in COLUMNS.items()}
-    strict = joint_pckh(predictions, truth, STRICT_THRESHOLD)
-    return columns | {"Mean": _mean(rates, truth), "Mean@0.1": _mean(strict, truth)}
+    return columns | {"Mean": _mean(rates, truth)}
 
 
 def _mean(rates: Array, truth: HeadTruth) -> float:

@@ -1,0 +1,158 @@
+"""Reader of MPII's people in the JSON files that the reference and its neighbours share (behaviour D27)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.pose.data.layout import MPII_LAYOUT, Layout
+from bench.pose.data.people import Person
+from bench.pose.data.reading import is_number, path_inside, problem_summary, read_json
+from bench.pose.errors import DataError
+from bench.pose.geometry import BOX_PADDING, SCALE_UNIT
+from bench.pose.skeletons import MPII_16, Skeleton
+
+__all__ = ["MpiiPeople"]
+
+DOWNWARDS = 15
+"""Pixels per unit of scale by which the annotated centre lies above the middle of the body."""
+
+NO_CENTER = -1
+"""Horizontal centre of people whose centre was not annotated; they are not moved and not padded."""
+
+FIRST_PIXEL = 1
+"""MPII counts pixels from 1."""
+
+
+@dataclass
+class MpiiPeople:
+    """One split of MPII: a list of people, each with the centre and scale of its crop, and one folder of images.
+
+    A person's position in the file is its id and its image's id: predictions are scored by position.
+
+    Attributes:
+        folder: the dataset's folder.
+        split: "train" or "valid".
+        skeleton: the 16 joints.
+        layout: where the files lie.
+        protocol: how predictions are scored.
+        problems: what was wrong with single people, who are left out.
+    """
+
+    folder: Path
+    split: str
+    skeleton: Skeleton = MPII_16
+    layout: Layout = MPII_LAYOUT
+    protocol: str = "mpii"
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def annotation_file(self) -> Path:
+        """Where the people are read from."""
+        return self.layout.annotation_file(self.folder, self.split)
+
+    @property
+    def truth_file(self) -> Path:
+        """Joints and head boxes that predictions are scored against, which exist for "valid" only."""
+        return self.layout.truth_file(self.folder, self.split)
+
+    @property
+    def annotated(self) -> bool:
+        """Whether the people are known."""
+        return self.layout.annotated
+
+    @cached_property
+    def listed(self) -> list[Any]:
+        """The file's people, sound or not. Raises `DataError` if the file is missing or no list."""
+        contents = read_json(self.annotation_file)
+        if not isinstance(contents, list):
+            raise DataError(f"{self.annotation_file}: expected MPII's list of people, found {type(contents).__name__}")
+        return contents
+
+    @cached_property
+    def entries(self) -> dict[int, dict[str, Any]]:
+        """The sound people by position; those that make no sense go to `problems` instead."""
+        return dict(self._sound())
+
+    def _sound(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        for number, entry in enumerate(self.listed):
+            if problem := _problem(entry, self.skeleton.size):
+                self.problems.append(f"{self.annotation_file}: person {number}: {problem}")
+            else:
+                yield number, entry
+
+    @cached_property
+    def image_folder(self) -> Path:
+        """The image folder. Raises `DataError` if there is none."""
+        return self.layout.image_folder(self.folder, self.split)
+
+    def people(self) -> list[Person]:
+        """Everybody in file order, joints and centre moved to 0-based px.
+
+        Raises:
+            DataError: nobody is left, or an image's name leads out of the image folder.
+        """
+        people = [self._person(number, entry) for number, entry in self.entries.items()]
+        if not people:
+            raise DataError(f"{self.annotation_file}: lists no person{problem_summary(self.problems)}")
+        return people
+
+    def _person(self, number: int, entry: dict[str, Any]) -> Person:
+        image = path_inside(self.image_folder, entry["image"])
+        if image is None:
+            name = entry["image"]
+            raise DataError(f"{self.annotation_file}: person {number}: image name {name!r} leaves the image folder")
+        center, side = _body(entry["center"], entry["scale"])
+        padding = BOX_PADDING if entry["center"][0] != NO_CENTER else 1.0
+        return Person(
+            image=image,
+            image_id=number,
+            annotation_id=number,
+            box=np.array([*(center - side / 2), side, side]),
+            joints=np.asarray(entry["joints"], dtype=np.float64) - FIRST_PIXEL,
+            visible=np.asarray(entry["joints_vis"]) > 0,
+            area=side**2,
+            given_crop=(center, np.full(2, entry["scale"] * padding, dtype=np.float64)),
+        )
+
+    def detections(self, box_file: Path) -> list[Person]:
+        """Raises `DataError`: MPII's protocol gives everybody's centre and scale."""
+        raise DataError(f"{box_file}: MPII is measured with its annotated centres and scales, not with detected boxes")
+
+
+def _body(annotated: list[float], scale: float) -> tuple[np.ndarray[Any, np.dtype[np.float64]], float]:
+    """Centre (0-based px) and side (px) of the square that holds a person (behaviour D27)."""
+    center = np.asarray(annotated, dtype=np.float64)
+    if center[0] != NO_CENTER:
+        center = center + np.array([0, DOWNWARDS * scale])
+    return center - FIRST_PIXEL, scale * SCALE_UNIT
+
+
+def _problem(entry: object, joints: int) -> str | None:
+    if not isinstance(entry, dict):
+        return f"expected an object with image, center, scale, joints and joints_vis, found {entry!r:.80}"
+    name, scale = entry.get("image"), entry.get("scale")
+    checks = (
+        (isinstance(name, str) and name and name.isprintable(), f"image {name!r:.80} names no file"),
+        (_are_numbers(entry.get("center"), 2), f"center {entry.get('center')!r:.80} is not x and y"),
+        (
+            isinstance(scale, int | float) and is_number(scale) and scale > 0,
+            f"scale {scale!r:.40} is not a positive number",
+        ),
+        (_are_points(entry.get("joints"), joints), f"joints are not {joints} pairs of finite numbers"),
+        (_are_numbers(entry.get("joints_vis"), joints), f"joints_vis is not {joints} numbers"),
+    )
+    return next((problem for holds, problem in checks if not holds), None)
+
+
+def _are_points(value: object, count: int) -> bool:
+    return isinstance(value, list) and len(value) == count and all(_are_numbers(point, 2) for point in value)
+
+
+def _are_numbers(value: object, count: int) -> bool:
+    return isinstance(value, list) and len(value) == count and all(map(is_number, value))

@@ -1,0 +1,177 @@
+"""How to come by the datasets: what can be fetched is fetched, the rest is explained."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.pose.data.datasets import dataset_info
+from bench.pose.data.download import Download, fetch, unpack
+from bench.pose.errors import DataError
+
+__all__ = ["ARCHIVES", "Archive", "instructions", "prepare"]
+
+GIGA = 1e9
+
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A zip file of a dataset with a public address.
+
+    Attributes:
+        download: of it.
+        into: folder to unpack it in, relative to the dataset's.
+        splits: that need it.
+    """
+
+    download: Download
+    into: str
+    splits: tuple[str, ...]
+
+
+COCO_SERVER = "http://images.cocodataset.org"
+
+ARCHIVES: Mapping[str, tuple[Archive, ...]] = {
+    "coco": (
+        Archive(
+            Download(
+                f"{COCO_SERVER}/annotations/annotations_trainval2017.zip",
+                252_907_541,
+                "sha256:113a836d90195ee1f884e704da6304dfaaecff1f023f49b6ca93c4aaae470268",
+            ),
+            ".",
+            ("train2017", "val2017"),
+        ),
+        Archive(
+            Download(
+                f"{COCO_SERVER}/zips/val2017.zip",
+                815_585_330,
+                "sha256:4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05",
+            ),
+            "images",
+            ("val2017",),
+        ),
+        Archive(
+            Download(f"{COCO_SERVER}/zips/train2017.zip", 19_336_861_798, "md5:cced6f7f71b7629ddf16f17bbcfab6b2"),
+            "images",
+            ("train2017",),
+        ),
+        Archive(
+            Download(f"{COCO_SERVER}/zips/test2017.zip", 6_646_970_404, "md5:77ad2c53ac5d0aea611d422c0938fb35"),
+            "images",
+            ("test-dev2017",),
+        ),
+    )
+}
+"""Zip files with a public address, by dataset. COCO publishes no checksums; these are those that its users agree on."""
+
+BY_HAND: Mapping[str, str] = {
+    "coco": """\
+person_detection_results/COCO_val2017_detections_AP_H_56_person.json
+person_detection_results/COCO_test-dev2017_detections_AP_H_609_person.json
+    the detected boxes of the published results; the HRNet and Simple Baselines repositories link to them
+annotations/image_info_test-dev2017.json
+    from http://images.cocodataset.org/annotations/image_info_test2017.zip (its checksum is not known)""",
+    "crowdpose": """\
+annotations/crowdpose_{train,val,trainval,test}.json
+images/*.jpg
+    from https://github.com/jeffffffli/CrowdPose, which links to the image archive
+annotations/det_for_crowd_test_0.1_0.5.json
+    the detected boxes of MMPose's results; its CrowdPose instructions link to them""",
+    "mpii": """\
+images/*.jpg
+    from http://human-pose.mpi-inf.mpg.de, mpii_human_pose_v1.tar.gz
+annot/{train,valid}.json
+annot/gt_valid.mat
+    the annotations in the reference's format; the HRNet and Simple Baselines repositories link to them""",
+    "lspet": """\
+joints.mat
+original/im00001.jpg to im10000.jpg
+    from https://sam.johnson.io/research/lspet.html; the same command then converts them""",
+    "synthetic": """\
+nothing: it is drawn on first use, or by bench data synthesize""",
+}
+"""What to put where, relative to the dataset's folder."""
+
+
+def instructions(name: str, folder: Path) -> str:
+    """What to put where by hand. Raises `UnknownNameError` for a dataset that is not known."""
+    return f"To be put into {folder} by hand:\n{BY_HAND[dataset_info(name).name]}"
+
+
+def prepare(name: str, folder: Path, splits: tuple[str, ...], say: Say, *, dry_run: bool = False) -> None:
+    """Fetch, unpack and convert what can be, and say what else is needed. Interrupted, it goes on when called again.
+
+    Args:
+        name: of the dataset.
+        folder: of the dataset.
+        splits: to prepare; none means all.
+        say: hears, line by line, what is done and what is left to do.
+        dry_run: say it only.
+
+    Raises:
+        UnknownNameError: there is no such dataset.
+        DataError: there is no connection or no room, or something came that was not asked for.
+    """
+    text = instructions(name, folder)
+    for archive in ARCHIVES.get(name, ()):
+        if not splits or set(splits) & set(archive.splits):
+            _get(archive, folder, say, dry_run=dry_run)
+    if name == "lspet" and (folder / "joints.mat").is_file():
+        say(f"{folder / 'joints.mat'} -> {folder / 'annotations'}, {folder / 'images'}")
+        if not dry_run:
+            _convert_lspet(folder, say)
+    else:
+        say(text)
+
+
+def _get(archive: Archive, folder: Path, say: Say, *, dry_run: bool) -> None:
+    download, store = archive.download, folder / "downloads"
+    done = store / f"{download.name}.unpacked"
+    if done.exists():
+        say(f"{download.name}: unpacked already; remove {done} to have it made again")
+        return
+    say(f"{download.url} ({download.size / GIGA:.2f} GB) -> {folder / archive.into}")
+    if dry_run:
+        return
+    store.mkdir(parents=True, exist_ok=True)
+    _check_room(download, store)
+    fetch(download, store / download.name, watch=_Percentages(download, say))
+    count = unpack(store / download.name, folder / archive.into)
+    done.write_text(f"{download.url}\n{download.checksum}\n", encoding="utf-8")
+    (store / download.name).unlink()
+    say(f"{download.name}: {count:,} files")
+
+
+def _check_room(download: Download, store: Path) -> None:
+    """The archive and its contents, which hardly shrink in it, must both find room."""
+    free, needed = shutil.disk_usage(store).free, 2 * download.size
+    if free < needed:
+        raise DataError(
+            f"{store}: {free / GIGA:.1f} GB free, but {download.name} and its contents need {needed / GIGA:.1f} GB"
+        )
+
+
+class _Percentages:
+    """Says how far a download is, at each tenth."""
+
+    def __init__(self, download: Download, say: Say) -> None:
+        self._name, self._say = download.name, say
+        self._last: int | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        tenth = 10 * done // total
+        if tenth != self._last:
+            self._last = tenth
+            self._say(f"{self._name}: {10 * tenth} %")
+
+
+def _convert_lspet(folder: Path, say: Say) -> None:
+    from bench.pose.data.lspet import convert
+
+    for split, people in convert(folder / "joints.mat", folder / "original", folder).items():
+        say(f"{split}: {people:,} people")

@@ -1,0 +1,52 @@
+"""Reading what others wrote: JSON, its numbers, and file names that must stay in their folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.pose.errors import DataError
+
+__all__ = ["is_id", "is_number", "path_inside", "problem_summary", "read_json"]
+
+MAX_LISTED = 5
+
+LARGEST_NUMBER = 1e9
+
+
+def read_json(path: Path) -> Any:
+    """Parse a JSON file. Raises `DataError` with the file and the place of the fault."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not valid JSON ({error})") from error
+
+
+def is_id(value: object) -> bool:
+    """Whether it is a whole number."""
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a number that a photograph can have, which excludes NaN and infinity."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST_NUMBER
+
+
+def path_inside(folder: Path, name: str) -> Path | None:
+    """The file of that name, links followed; None if it is outside the (resolved) folder."""
+    path = Path(os.path.realpath(folder / name))
+    return path if path.is_relative_to(folder) else None
+
+
+def problem_summary(problems: Sequence[str]) -> str:
+    """A clause with the number of problems and the first few, or nothing if there are none."""
+    if not problems:
+        return ""
+    return f"; {len(problems)} entries make no sense: {'; '.join(problems[:MAX_LISTED])}"

@@ -1,0 +1,155 @@
+"""Whether a split is all there: its files, its known counts, every annotation and every image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.pose.data.coco import CocoKeypoints, read_boxes
+from bench.pose.data.datasets import dataset_info, open_split
+from bench.pose.data.images import read_image
+from bench.pose.data.mpii import MpiiPeople
+from bench.pose.data.people import Person
+from bench.pose.errors import DataError, ImageError
+
+__all__ = ["KNOWN", "Findings", "Known", "verify"]
+
+MAX_LISTED = 5
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a complete split counts; None where that is not known.
+
+    Attributes:
+        people: that are trained on or, with annotated boxes, evaluated.
+        people_images: images with such people.
+        annotations: entries of the annotation file, whether used or not.
+        images: of the annotation file.
+        boxes: person boxes of the published detector.
+    """
+
+    people: int | None = None
+    people_images: int | None = None
+    annotations: int | None = None
+    images: int | None = None
+    boxes: int | None = None
+
+
+KNOWN: Mapping[tuple[str, str], Known] = {
+    ("coco", "train2017"): Known(people=149_813, people_images=64_115),
+    ("coco", "val2017"): Known(boxes=104_125),
+    ("crowdpose", "train"): Known(images=10_000),
+    ("crowdpose", "val"): Known(annotations=8_527, images=2_000),
+    ("crowdpose", "trainval"): Known(images=12_000),
+    ("crowdpose", "test"): Known(images=8_000),
+    ("mpii", "train"): Known(annotations=22_246),
+    ("mpii", "valid"): Known(annotations=2_958),
+}
+"""Counts of the complete splits, by dataset and split."""
+
+WORDS = {
+    "people": "people to train on",
+    "people_images": "images with such people",
+    "annotations": "annotated people",
+    "images": "images listed",
+    "boxes": "detected boxes",
+}
+
+
+@dataclass
+class Findings:
+    """What is there of a split.
+
+    Attributes:
+        counts: under the names of `Known`, as far as they can be counted.
+        missing: files and folders that are not there.
+        problems: what is wrong with what is there.
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing or wrong."""
+        return not self.missing and not self.problems
+
+    def lines(self) -> Iterator[str]:
+        """Everything, for people to read."""
+        yield from (f"missing: {entry}" for entry in self.missing)
+        yield from self.problems
+        counted = ", ".join(f"{count:,} {WORDS[name]}" for name, count in self.counts.items()) or "nothing to count"
+        yield f"{counted}; {len(self.missing)} missing, {len(self.problems)} problems"
+
+
+def verify(name: str, folder: Path, split: str) -> Findings:
+    """Look at everything that a split needs.
+
+    Args:
+        name: of the dataset.
+        folder: of the dataset.
+        split: of it; drawn first if it is synthetic.
+
+    Raises:
+        UnknownNameError: there is no such dataset.
+    """
+    findings = Findings()
+    boxes = dict(dataset_info(name).detector_boxes).get(split)
+    opened = open_split(name, folder, split)
+    expected = [opened.annotation_file, *([folder / boxes] if boxes else [])]
+    if isinstance(opened, MpiiPeople) and split == "valid":
+        expected.append(opened.truth_file)
+    findings.missing += [str(file) for file in dict.fromkeys(expected) if not file.is_file()]
+    try:
+        people = _count(opened, findings.counts)
+        _check_images(opened, people, findings)
+        if boxes and (folder / boxes).is_file():
+            findings.counts["boxes"] = sum(1 for _ in read_boxes(folder / boxes))
+    except DataError as error:
+        if opened.annotation_file.is_file():
+            findings.problems.append(str(error))
+    findings.problems += opened.problems
+    findings.problems += _wrong_counts(findings.counts, KNOWN.get((name, split), Known()))
+    return findings
+
+
+def _count(opened: CocoKeypoints | MpiiPeople, counts: dict[str, int]) -> list[Person]:
+    """Count what the annotation file lists, and return the people to use, if they are known."""
+    if isinstance(opened, MpiiPeople):
+        counts["annotations"] = len(opened.listed)
+    else:
+        counts["images"] = len(opened.images)
+        if opened.annotated:
+            counts["annotations"] = len(opened.annotations["annotations"])
+    people = opened.people() if opened.annotated else []
+    if people:
+        counts["people"] = len(people)
+        counts["people_images"] = len({person.image for person in people})
+    return people
+
+
+def _check_images(opened: CocoKeypoints | MpiiPeople, people: Sequence[Person], findings: Findings) -> None:
+    """Read the images with people; where the people are not known, all."""
+    images = {str(person.image): person.image for person in people}
+    if isinstance(opened, CocoKeypoints) and not opened.annotated:
+        images = {str(path): path for path in map(opened.image_path, opened.images)}
+    absent = [name for name, path in images.items() if not path.is_file()]
+    findings.missing += absent[:MAX_LISTED]
+    if len(absent) > MAX_LISTED:
+        findings.missing.append(f"{len(absent) - MAX_LISTED:,} more images of {len(images):,}")
+    for path in images.values():
+        try:
+            if path.is_file():
+                read_image(path)
+        except ImageError as error:
+            findings.problems.append(str(error))
+
+
+def _wrong_counts(counts: Mapping[str, int], known: Known) -> Iterator[str]:
+    for name, count in counts.items():
+        complete = getattr(known, name)
+        if complete is not None and count != complete:
+            yield f"{count:,} {WORDS[name]}, but the complete split has {complete:,}"

@@ -1,0 +1,205 @@
+"""The evaluation protocols: what becomes of predictions, and what they are worth.
+
+COCO and CrowdPose rescore people, suppress duplicates and judge by OKS; MPII takes the predictions in the order of its
+people and judges by PCKh. All three write the COCO results format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.pose.data.coco import CocoKeypoints, clean_annotations, skeleton_of
+from bench.pose.data.mpii import MpiiPeople
+from bench.pose.data.people import Split
+from bench.pose.data.reading import is_id, is_number, read_json
+from bench.pose.errors import DataError, UnknownNameError
+from bench.pose.metrics.coco import check_results, evaluate, load_ground_truth
+from bench.pose.metrics.crowdpose import evaluate_crowdpose
+from bench.pose.metrics.nms import rescore, to_result, to_results
+from bench.pose.metrics.pckh import HeadTruth, pckh, read_head_truth, read_predictions, write_predictions
+from bench.pose.metrics.predictions import Predictions
+from bench.pose.skeletons import CROWDPOSE_14, MPII_16
+
+__all__ = ["PROTOCOLS", "Scoring", "open_scoring", "score_file", "split_scoring"]
+
+Results = Sequence[dict[str, Any]]
+Metrics = dict[str, float]
+
+
+class Scoring(Protocol):
+    """How predictions on a split are judged."""
+
+    def results(
+        self, predictions: Predictions, *, score_threshold: float, nms_threshold: float
+    ) -> list[dict[str, Any]]:
+        """Predicted people in the COCO results format; thresholds as in `rescore` and `oks_nms`."""
+
+    def metrics(self, results: Results) -> Metrics:
+        """What results are worth; nothing if only somebody else can tell. Raises `DataError` for unusable ones."""
+
+    def files(self, results: Results) -> dict[str, bytes]:
+        """Further files, by name, in which tools for the dataset expect the results."""
+
+
+Evaluator = Callable[[dict[str, Any], Results, Sequence[float]], Metrics]
+
+
+def _coco(annotations: dict[str, Any], results: Results, sigmas: Sequence[float]) -> Metrics:
+    return evaluate(load_ground_truth(annotations), results, sigmas)
+
+
+def _crowdpose(annotations: dict[str, Any], results: Results, sigmas: Sequence[float]) -> Metrics:
+    return evaluate_crowdpose(annotations, results, sigmas)
+
+
+def _server(annotations: dict[str, Any], results: Results, sigmas: Sequence[float]) -> Metrics:
+    """Predictions on a split whose annotations are not published are checked, and worth nothing yet (behaviour E15)."""
+    check_results(load_ground_truth(annotations), results, len(sigmas))
+    return {}
+
+
+@dataclass(frozen=True)
+class OksScoring:
+    """Rescored, suppressed per image, and judged by OKS (behaviour E9, E10, E12).
+
+    Attributes:
+        annotations: contents of the annotation file.
+        sigmas: per joint.
+        evaluator: of the protocol.
+    """
+
+    annotations: dict[str, Any]
+    sigmas: tuple[float, ...]
+    evaluator: Evaluator
+
+    def results(
+        self, predictions: Predictions, *, score_threshold: float, nms_threshold: float
+    ) -> list[dict[str, Any]]:
+        """People rescored and suppressed, by image."""
+        return to_results(predictions, self.sigmas, score_threshold=score_threshold, nms_threshold=nms_threshold)
+
+    def metrics(self, results: Results) -> Metrics:
+        """Statistics of the protocol in 0..1, and `mean_oks`; none for a split that only a server can score."""
+        return self.evaluator(self.annotations, results, self.sigmas)
+
+    def files(self, results: Results) -> dict[str, bytes]:
+        """None: the COCO results format is what tools expect."""
+        return {}
+
+
+@dataclass(frozen=True)
+class PckhScoring:
+    """Everybody once, in the order of the annotations, judged by PCKh (behaviour E17, E18)."""
+
+    truth: HeadTruth
+
+    def results(
+        self, predictions: Predictions, *, score_threshold: float, nms_threshold: float
+    ) -> list[dict[str, Any]]:
+        """All people in order; `image_id` is the position of the person in the annotations."""
+        scores = rescore(predictions.keypoints[..., 2], predictions.box_scores, score_threshold)
+        return [to_result(predictions, person, float(score)) for person, score in enumerate(scores)]
+
+    def metrics(self, results: Results) -> Metrics:
+        """`Head` to `Mean`, and `Head@0.1` to `Mean@0.1`, in percent; who is not predicted is missed."""
+        return pckh(self._joints(results), self.truth)
+
+    def files(self, results: Results) -> dict[str, bytes]:
+        """`pred.mat`; the joints of people who are not predicted are NaN in it."""
+        return {"pred.mat": write_predictions(self._joints(results))}
+
+    def _joints(self, results: Results) -> npt.NDArray[np.float64]:
+        """Predicted joints of everybody, (people, 16, 2) 0-based px, NaN for people without a prediction."""
+        joints = np.full((len(self.truth.joints), MPII_16.size, 2), np.nan)
+        for number, result in enumerate(results):
+            person = _checked_position(number, result, joints)
+            joints[person] = np.reshape(result["keypoints"], (-1, 3))[:, :2]
+        return joints
+
+
+def _checked_position(number: int, result: object, joints: npt.NDArray[np.float64]) -> int:
+    """The position that a result is for. Raises `DataError` if it is none, taken, or the result unusable."""
+    where, values = f"prediction {number}", 3 * MPII_16.size
+    if not isinstance(result, Mapping) or not {"image_id", "keypoints"} <= result.keys():
+        raise DataError(f"{where}: expected an object with image_id and keypoints, found {result!r:.80}")
+    person, keypoints = result["image_id"], result["keypoints"]
+    if not is_id(person) or not 0 <= person < len(joints):
+        raise DataError(f"{where}: image_id {person!r:.80} is no position among the {len(joints)} people")
+    if not np.isnan(joints[person]).all():
+        raise DataError(f"{where}: person {person} is predicted a second time")
+    if not isinstance(keypoints, list) or len(keypoints) != values or not all(map(is_number, keypoints)):
+        raise DataError(f"{where} (person {person}): keypoints are not {values} finite numbers")
+    return int(person)
+
+
+def split_scoring(split: Split) -> Scoring:
+    """How predictions on an opened split are judged.
+
+    Raises:
+        DataError: the truth is missing, unusable, or that of other people.
+    """
+    if isinstance(split, CocoKeypoints):
+        evaluator = OKS_EVALUATORS[split.protocol] if split.annotated else _server
+        return OksScoring(split.annotations, split.skeleton.sigmas, evaluator)
+    truth = read_head_truth(split.truth_file)
+    if isinstance(split, MpiiPeople) and len(split.listed) != len(truth.joints):
+        listed = f"{split.annotation_file} lists {len(split.listed)}"
+        raise DataError(f"{split.truth_file}: {len(truth.joints)} people, but {listed}")
+    return PckhScoring(truth)
+
+
+OKS_EVALUATORS: Mapping[str, Evaluator] = {"coco": _coco, "crowdpose": _crowdpose}
+
+PROTOCOLS = (*OKS_EVALUATORS, "mpii")
+"""Names of the evaluation protocols."""
+
+
+def open_scoring(protocol: str, truth: Path) -> tuple[Scoring, list[str]]:
+    """How a protocol judges predictions on an annotation file, and what was left out of the file as senseless.
+
+    Args:
+        protocol: one of `PROTOCOLS`.
+        truth: annotations in the COCO format, whose joints decide the sigmas; MPII's `gt_valid.mat`.
+
+    Raises:
+        UnknownNameError: there is no such protocol.
+        DataError: the file is unusable.
+    """
+    if protocol not in PROTOCOLS:
+        raise UnknownNameError("protocol", protocol, PROTOCOLS)
+    if protocol == "mpii":
+        return PckhScoring(read_head_truth(truth)), []
+    contents = read_json(truth)
+    skeleton = CROWDPOSE_14 if protocol == "crowdpose" else skeleton_of(contents, truth)
+    annotations, problems = clean_annotations(contents, truth, skeleton)
+    return OksScoring(annotations, skeleton.sigmas, OKS_EVALUATORS[protocol]), problems
+
+
+def score_file(protocol: str, predictions: Path, truth: Path) -> tuple[Metrics, list[str]]:
+    """Metrics of a file of predictions, and what was left out of the annotations as senseless.
+
+    Args:
+        protocol: one of `PROTOCOLS`.
+        predictions: in the COCO results format, or for MPII also a `pred.mat`.
+        truth: see `open_scoring`.
+
+    Raises:
+        UnknownNameError: there is no such protocol.
+        DataError: a file is unusable; the message names it.
+    """
+    scoring, problems = open_scoring(protocol, truth)
+    if isinstance(scoring, PckhScoring) and predictions.suffix == ".mat":
+        return pckh(read_predictions(predictions), scoring.truth), problems
+    people = read_json(predictions)
+    if not isinstance(people, list):
+        raise DataError(f"{predictions}: expected a list of people in the COCO results format")
+    try:
+        return scoring.metrics(people), problems
+    except DataError as error:
+        raise DataError(f"{predictions}: {error}") from None
