@@ -11,9 +11,8 @@ from bench.pose.data.datasets import dataset_info
 from bench.pose.models.spec import Complexity
 from bench.published import TABLES, PublishedRow, published_rows
 from bench.store import State, Store
-from bench.suite.expansion import expand
-from bench.suite.recipe import load_recipe
-from bench.suite.rules import apply_rules
+from bench.suite.expansion import complete_cell, expand
+from bench.suite.recipe import load_recipe, quirks
 from bench.suite.schema import Suite
 from bench.suite.source import SuiteError
 from bench.suite.specs import EvalSpec, TrainSpec
@@ -25,9 +24,6 @@ Selection = Mapping[str, tuple[str, ...]]
 
 GIGA, BINARY_GIGA = 1e9, 2**30
 """Units of the true count of multiply-adds and of the paper's."""
-
-IDENTIFYING = ("split_ratio", "sigma", "label_smoothing")
-"""Settings that tell the paper's own cell from an ablation of it."""
 
 
 @dataclass(frozen=True)
@@ -146,13 +142,21 @@ def _selected(training: TrainSpec, selection: Selection) -> bool:
 
 def _answered_rows(training: TrainSpec, evaluation: EvalSpec) -> tuple[PublishedRow, ...]:
     """Published rows that this evaluation measures again: same data, method, cell settings and way of testing."""
-    if evaluation.boxes != "detector" or not evaluation.flip_test:
-        return ()
     return tuple(row for row in published_rows() if _answers(training, evaluation, row))
 
 
 def _answers(training: TrainSpec, evaluation: EvalSpec, row: PublishedRow) -> bool:
-    asked = (row.backbone, row.representation, row.input_size, row.post_process, *TABLES[row.table])
+    table = TABLES[row.table]
+    asked = (
+        row.backbone,
+        row.representation,
+        row.input_size,
+        row.post_process,
+        table.dataset,
+        table.split,
+        table.boxes,
+        True,
+    )
     found = (
         training.backbone,
         training.representation,
@@ -160,14 +164,15 @@ def _answers(training: TrainSpec, evaluation: EvalSpec, row: PublishedRow) -> bo
         evaluation.post_process,
         training.dataset,
         evaluation.split,
+        evaluation.boxes,
+        evaluation.flip_test,
     )
     if asked != found:
         return False
     cell = {name: getattr(training, name) for name in ("dataset", "split", "backbone", "representation", "input_size")}
-    paper = apply_rules(load_recipe("paper").train, cell)
-    return all(
-        getattr(training, name) == paper.get(name) for name in IDENTIFYING if getattr(training, name) is not None
-    )
+    paper = complete_cell(load_recipe("paper").train, cell)
+    free = {"seed", *quirks()}
+    return all(value == paper[name] for name, value in training if name not in free)
 
 
 def _training_json(training: PlannedTraining) -> dict[str, Any]:

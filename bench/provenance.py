@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Provenance", "collect"]
+__all__ = ["Provenance", "checkout", "collect"]
 
 PACKAGES = ("bench", "torch", "torchvision", "numpy", "opencv-python-headless", "pycocotools")
 
@@ -47,7 +47,7 @@ def collect(
     *, device: str, threads: int, files: dict[str, str], seed: int, command: str, started: float | None = None
 ) -> Provenance:
     """Provenance of a result made by this process. Arguments are as in `Provenance`."""
-    commit, dirty = _checkout()
+    commit, dirty = checkout()
     return Provenance(
         commit=commit,
         dirty=dirty,
@@ -67,7 +67,7 @@ def collect(
 
 
 @cache
-def _checkout() -> tuple[str | None, bool | None]:
+def checkout() -> tuple[str | None, bool | None]:
     """Commit and dirty state of the checkout that this package lies in."""
     folder = Path(__file__).parent
 

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from bench.cli import data, evaluate, plan, report, run, score, status
+from bench.cli import data, evaluate, lint, plan, report, run, score, server, status
 from bench.pose.errors import BenchError
 
 __all__ = ["UNUSABLE_INPUT", "app", "main"]
@@ -28,7 +28,9 @@ app.command("status")(status.status)
 app.command("report")(report.report)
 app.command("eval")(evaluate.evaluate)
 app.command("score")(score.score)
+app.command("lint")(lint.lint)
 app.add_typer(data.app, name="data")
+app.add_typer(server.app, name="server")
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from tabulate import tabulate
 
 from bench.plan import BINARY_GIGA, GIGA, Plan, PlannedTraining
 from bench.store import Store
+from bench.suite.recipe import quirks
 
 __all__ = ["print_plan", "print_status", "summary"]
 
@@ -34,7 +35,8 @@ def print_plan(plan: Plan) -> None:
     )
     rows = [(*_cell(training), *_costs(training), *_states(training)) for training in plan.trainings]
     typer.echo(tabulate(rows, headers=(*headers, "state", "evaluations", "published rows"), disable_numparse=True))
-    typer.echo(f"\n{summary(plan)}")
+    typer.echo(f"\nswitches: {_switches(plan)}")
+    typer.echo(summary(plan))
     for axes, reason in plan.excluded:
         typer.echo(f"excluded: {', '.join(f'{name}={value}' for name, value in axes.items())}: {reason}")
 
@@ -51,6 +53,12 @@ def summary(plan: Plan) -> str:
     trainings = _count(training.state for training in plan.trainings)
     evaluations = _count(spec.state for training in plan.trainings for spec in training.evaluations)
     return f"trainings: {trainings}; evaluations: {evaluations}"
+
+
+def _switches(plan: Plan) -> str:
+    """The values that the quirk settings take among the trainings."""
+    found = {name: dict.fromkeys(str(getattr(item.spec, name)) for item in plan.trainings) for name in quirks()}
+    return ", ".join(f"{name}={'|'.join(values)}" for name, values in found.items())
 
 
 def _count(found: Iterable[str]) -> str:

@@ -31,10 +31,18 @@ DIGITS = 6
 
 @dataclass(frozen=True)
 class _Published:
-    """The paper's row for a condition: `note` says why the two must not be subtracted, "" where they may."""
+    """The paper's rows of a method - MPII's table has one per threshold - and why nothing is taken from them, if so."""
 
-    row: PublishedRow
+    rows: tuple[PublishedRow, ...]
     note: str
+
+    @property
+    def id(self) -> str:
+        return ", ".join(row.id for row in self.rows)
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        return {name: value for row in self.rows for name, value in row.metrics.items()}
 
 
 def results_table(results: Results, wanted: schema.Table) -> Table:
@@ -137,7 +145,7 @@ def _metrics(
         if metric in compared:
             cells += _beside(condition, metric, paper)
     comparable = paper is not None and not paper.note
-    return [*cells, Cell(value=paper.row.id if paper is not None and comparable else None)]
+    return [*cells, Cell(value=paper.id if paper is not None and comparable else None)]
 
 
 def _ours(condition: Condition, metric: str, best: Mapping[tuple[str, str, str], str]) -> Cell:
@@ -171,34 +179,40 @@ def _reasons(condition: Condition) -> str:
 def _published(condition: Condition, table: str | None) -> _Published | None:
     """The paper's row of the same method, and whether this condition measures it again."""
     training, evaluation = condition.training, condition.evaluation
-    answered = [row for row in condition.measurements[0].evaluation.published if row.table == table]
+    answered = tuple(row for row in condition.measurements[0].evaluation.published if row.table == table)
     if answered:
-        return _Published(answered[0], "")
-    for row in published_rows():
-        asked = (row.table, row.backbone, row.input_size, row.representation, row.post_process)
-        if asked == (table, *condition.group, training.representation, evaluation.post_process):
-            return _Published(row, _obstacle(condition, row))
-    return None
+        return _Published(answered, "")
+    wanted = (table, *condition.group, training.representation, evaluation.post_process)
+    alike = tuple(
+        row
+        for row in published_rows()
+        if (row.table, row.backbone, row.input_size, row.representation, row.post_process) == wanted
+    )
+    return _Published(alike, _obstacle(condition, alike[0])) if alike else None
 
 
 def _obstacle(condition: Condition, row: PublishedRow) -> str:
     """Why a row of the paper cannot be subtracted from a measurement of the same method."""
     training, evaluation = condition.training, condition.evaluation
-    dataset, split = published.TABLES[row.table]
+    table = published.TABLES[row.table]
+    dataset, split = table.dataset, table.split
     if (dataset, split) != (training.dataset, evaluation.split):
         return f"published on {data_name(dataset, split)}; other data, so no difference is taken"
     ways = [
         way
-        for way, same in (("detector boxes", evaluation.boxes == "detector"), ("flip test", evaluation.flip_test))
+        for way, same in (
+            (f"{table.boxes} boxes", evaluation.boxes == table.boxes),
+            ("flip test", evaluation.flip_test),
+        )
         if not same
     ]
-    other = " and ".join(ways) or "other training settings (splitting factor, sigma or label smoothing)"
+    other = " and ".join(ways) or "other training settings"
     return f"published with {other}, so no difference is taken"
 
 
 def _beside(condition: Condition, metric: str, paper: _Published | None) -> tuple[Cell, Cell]:
     """Cells with the paper's value and the difference from it."""
-    value = paper.row.metrics.get(metric) if paper is not None else None
+    value = paper.metrics.get(metric) if paper is not None else None
     if paper is None or value is None:
         return Cell(DASH, note="not in the paper", emphasis="muted"), Cell()
     if paper.note:
@@ -235,7 +249,7 @@ def _baseline_row(columns: Sequence[Column], baseline: Mapping[str, float]) -> R
 def _remarks(results: Results, wanted: schema.Table, compared: Sequence[str]) -> tuple[str, ...]:
     training, evaluation = results.conditions[0].training, results.conditions[0].evaluation
     remarks = [
-        f"Measured on {data_name(training.dataset, evaluation.split)}. AP and AR in percent, mean OKS in 0 to 1;"
+        f"Measured on {data_name(training.dataset, evaluation.split)}. AP, AR and PCKh in percent, mean OKS in 0 to 1;"
         " mean over seeds, ± sample standard deviation where there are several. Bold: best of its backbone and"
         " input size.",
         "GFLOPs: true multiply-adds per image in units of 1e9, and the paper's way of counting in units of 2^30, which"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench.plan import Plan
-from bench.provenance import collect
+from bench.provenance import checkout
 from bench.report.appendix import Entry, describe_records, format_time
 from bench.report.comparison import results_table
 from bench.report.formatting import backbone_name, metric_name, representation_name, setting_name, setting_text
@@ -96,9 +96,9 @@ def make_report(plan: Plan, store: Store, *, pictures: bool = True) -> Report:
 
 def _generated() -> str:
     now = time.time()
-    code = collect(device="none", threads=1, files={}, seed=0, command="", started=now)
-    commit = f"commit {code.commit}" if code.commit else "code outside a checkout"
-    return f"{format_time(now)} by {commit}{' with uncommitted changes' if code.dirty else ''}"
+    revision, dirty = checkout()
+    commit = f"commit {revision}" if revision else "code outside a checkout"
+    return f"{format_time(now)} by {commit}{' with uncommitted changes' if dirty else ''}"
 
 
 def _exclusions(plan: Plan) -> tuple[Exclusion, ...]:

@@ -27,6 +27,7 @@ _BACKBONE_NAMES = {name: title for title, name in BACKBONES.items()} | {
     "simba_tiny": "SimBa-tiny",
     "simba_res18": "SimBa-Res18",
     "simba_res34": "SimBa-Res34",
+    "simba_res50_upsample_free": "SimBa-Res50 without upsampling",
 }
 _REPRESENTATION_NAMES = {name: title for title, name in REPRESENTATIONS.items()}
 _SETTING_NAMES = {"split_ratio": "k"}

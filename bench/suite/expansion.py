@@ -19,7 +19,7 @@ __all__ = ["Cell", "Expansion", "complete_cell", "expand", "make_spec"]
 SpecT = TypeVar("SpecT", TrainSpec, EvalSpec)
 
 REPRESENTATION_SETTINGS = {
-    "heatmap": frozenset({"sigma"}),
+    "heatmap": frozenset({"sigma", "heatmap_center"}),
     "simdr": frozenset({"split_ratio", "label_smoothing", "loss_reduction"}),
     "simdr_star": frozenset({"split_ratio", "sigma", "weight_bounds"}),
 }
@@ -90,6 +90,8 @@ def _evaluations(suite: Suite, training: TrainSpec) -> Iterator[EvalSpec]:
                 continue
             if training.representation != "heatmap":
                 cell["post_process"] = False
+            if not cell["post_process"]:
+                cell["refinement"] = None
             settings = {name: cell[name] for name in EvalSpec.model_fields if name in cell}
             spec = make_spec(
                 EvalSpec, settings | {"training": training.id}, f"{suite.file}: evaluation {_words(given)}"
@@ -109,8 +111,12 @@ def make_spec(kind: type[SpecT], settings: Mapping[str, Any], where: str) -> Spe
     try:
         return kind.model_validate(settings)
     except ValidationError as error:
-        details = "; ".join(f"{detail['loc'][0]}: {plain_message(detail)}" for detail in error.errors())
-        raise SuiteError(f"{where}: {details}") from None
+        raise SuiteError(f"{where}: {'; '.join(map(_describe, error.errors()))}") from None
+
+
+def _describe(detail: Mapping[str, Any]) -> str:
+    """A wrong setting by name, or what contradicts itself between settings."""
+    return ": ".join([*map(str, detail["loc"][:1]), plain_message(detail)])
 
 
 def _words(settings: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from bench.pose.errors import UnknownNameError
 from bench.suite.rules import EVALUATION_SETTINGS, TRAINING_SETTINGS, Rule, read_rules
 from bench.suite.source import Problem, read_yaml
 
-__all__ = ["RECIPES", "Recipe", "load_recipe"]
+__all__ = ["RECIPES", "Recipe", "load_recipe", "quirks"]
 
 _FOLDER = Path(__file__).parent / "recipes"
 
@@ -20,10 +20,17 @@ RECIPES = tuple(sorted(file.stem for file in _FOLDER.glob("*.yaml")))
 
 @dataclass(frozen=True)
 class Recipe:
-    """Rules for trainings and for evaluations."""
+    """Rules for trainings and for evaluations.
 
-    train: tuple[Rule, ...]
-    evaluate: tuple[Rule, ...]
+    Attributes:
+        train: of trainings, those of the extended recipe first.
+        evaluate: of evaluations, likewise.
+        own_train: the rules that this recipe adds to the one it extends.
+    """
+
+    train: tuple[Rule, ...] = ()
+    evaluate: tuple[Rule, ...] = ()
+    own_train: tuple[Rule, ...] = ()
 
 
 @cache
@@ -44,5 +51,10 @@ def load_recipe(name: str) -> Recipe:
     )
     if problems:
         raise source.error(problems)
-    base = load_recipe(source.data["extends"]) if "extends" in source.data else Recipe((), ())
-    return Recipe((*base.train, *train), (*base.evaluate, *evaluate))
+    base = load_recipe(source.data["extends"]) if "extends" in source.data else Recipe()
+    return Recipe((*base.train, *train), (*base.evaluate, *evaluate), own_train=tuple(train))
+
+
+def quirks() -> tuple[str, ...]:
+    """Training settings in which `corrected` departs from `paper`: each a switch for one quirk of the reference."""
+    return tuple(dict.fromkeys(name for rule in load_recipe("corrected").own_train for name in rule.settings))

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from bench.pose.data.datasets import DATASETS
 from bench.pose.errors import nearest
-from bench.pose.models.spec import BACKBONES, CELL, INITIALISATIONS, REPRESENTATIONS
+from bench.pose.models.spec import BACKBONES, CELL, INITIALISATIONS, REPRESENTATIONS, ModelSpec
 
 __all__ = ["SCHEMA_VERSION", "Dataset", "EvalSpec", "TrainSpec", "parse_size"]
 
@@ -97,6 +97,7 @@ class TrainSpec(_Identified):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] | None
     loss_reduction: Literal["sum", "mean"] | None
     weight_bounds: Literal["pixels", "bins"] | None
+    heatmap_center: Literal["rounded", "exact"] | None
     seed: Seed
     initialisation: Annotated[str, _one_of("initialisation", ("imagenet", *INITIALISATIONS))]
     epochs: Count
@@ -106,6 +107,7 @@ class TrainSpec(_Identified):
     learning_rate_factor: Positive
     milestones: Annotated[tuple[int, ...], Field(strict=False)]
     milestone_timing: Literal["reference", "exact"]
+    warmup_steps: Annotated[int, Field(ge=0)]
     color_order: Literal["rgb", "bgr"]
     flip_probability: Probability
     scale_factor: Probability
@@ -115,6 +117,13 @@ class TrainSpec(_Identified):
     half_body_min_joints: Annotated[int, Field(ge=0)]
     half_body_coin: Literal["normal", "uniform"]
     precision: Literal["float32"]
+
+    @model_validator(mode="after")
+    def _check_network(self) -> Self:
+        """Refuse combinations that no network exists for, in the words of `ModelSpec`."""
+        joints = DATASETS[self.dataset].skeleton.size
+        ModelSpec(self.backbone, self.representation, joints, self.size, self.split_ratio)
+        return self
 
     @property
     def size(self) -> tuple[int, int]:
@@ -132,6 +141,7 @@ class EvalSpec(_Identified):
         flip_test: average with the prediction on the mirrored crop.
         flip_shift: see `CodecSettings`.
         post_process: refine heatmap peaks.
+        refinement: how they are refined; None where they are not.
         score_threshold: joints above it count in a person's score.
         nms_threshold: OKS above which the weaker of two people goes.
         batch_size: people per forward pass.
@@ -145,8 +155,9 @@ class EvalSpec(_Identified):
     flip_test: bool
     flip_shift: Literal["reference", "exact", "none"]
     post_process: bool
+    refinement: Literal["quarter", "dark"] | None
     score_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     nms_threshold: Probability
     batch_size: Count
     precision: Literal["float32"]
-    evaluator: Literal["pycocotools"]
+    evaluator: Literal["pycocotools", "crowdpose", "pckh"]

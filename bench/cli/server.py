@@ -1,0 +1,64 @@
+"""`bench server`: evaluations that only a dataset's server can score."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.options import DataRoot, Results
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="Package predictions for a server, enter its scores.", no_args_is_help=True, rich_markup_mode=None
+)
+
+EvaluationId = Annotated[str, typer.Argument(help="Id of the evaluation, or how it starts.")]
+
+
+@app.command("package")
+def package_predictions(
+    evaluation: EvaluationId,
+    name: Annotated[str, typer.Option(help="Of the algorithm: letters, digits and '-'.")],
+    out: Annotated[Path, typer.Option(help="Folder for the archive.")] = Path("submissions"),
+    data_root: DataRoot = Path("data"),
+    results: Results = Path("results"),
+) -> None:
+    """Check an evaluation's predictions and pack them in the server's naming."""
+    from bench.pose.data.coco import CocoKeypoints
+    from bench.pose.data.datasets import open_split
+    from bench.pose.errors import DataError
+    from bench.server import package
+    from bench.store import Store
+
+    folder, record = Store(results).finished_evaluation(evaluation)
+    split = open_split(record.training.dataset, data_root / record.training.dataset, record.spec.split)
+    if not isinstance(split, CocoKeypoints):
+        raise DataError(f"{record.training.dataset} is not scored by a server that takes COCO results")
+    typer.echo(package(folder, split, name, out))
+
+
+@app.command("enter")
+def enter(
+    evaluation: EvaluationId,
+    scores: Annotated[list[str], typer.Argument(metavar="METRIC=VALUE...", help="Such as AP=0.755 AR=0.805.")],
+    source: Annotated[str, typer.Option(help="Where the score can be looked up.")],
+    results: Results = Path("results"),
+) -> None:
+    """Enter the score that a server returned; tables show it from then on, marked as the server's."""
+    from bench.pose.errors import DataError
+    from bench.server import enter_score
+    from bench.store import Store
+
+    metrics: dict[str, float] = {}
+    for item in scores:
+        name, _, value = item.partition("=")
+        try:
+            metrics[name] = float(value)
+        except ValueError:
+            raise DataError(f"{item!r}: expected METRIC=VALUE, such as AP=0.755") from None
+    folder, record = Store(results).finished_evaluation(evaluation)
+    enter_score(folder, record, metrics, source)
+    typer.echo(f"{folder.server_file}: {', '.join(f'{name} {value:g}' for name, value in metrics.items())}")

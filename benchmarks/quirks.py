@@ -1,0 +1,159 @@
+"""What each quirk of the reference changes, measured without training anything.
+
+    python -m benchmarks.quirks --dataset lspet --split val --data-root DATA_ROOT
+
+The numbers in docs/recipes.md come from here.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from tabulate import tabulate
+
+from bench.pose.codecs.base import Codec
+from bench.pose.codecs.heatmap import HeatmapCodec
+from bench.pose.codecs.simdr import SimDRCodec
+from bench.pose.codecs.simdr_star import SimDRStarCodec
+from bench.pose.data.augmentation import Augmentation
+from bench.pose.data.coco import CocoKeypoints
+from bench.pose.data.crops import Batch, CropSettings, Position, evaluation_batches, training_batches
+from bench.pose.data.datasets import open_split
+from bench.pose.data.people import Person
+from bench.pose.geometry import Size, crop_to_image
+from bench.pose.metrics.coco import evaluate, load_ground_truth
+from bench.pose.models.heads import Coordinates
+
+SIZES: tuple[Size, ...] = ((64, 64), (128, 128), (256, 192))
+BATCH = 256
+
+
+def batches(people: Sequence[Person], crops: CropSettings) -> list[Batch]:
+    """All people, unaugmented."""
+    return [batch for batch in evaluation_batches(people, crops, batch_size=BATCH) if isinstance(batch, Batch)]
+
+
+def one_hot(codec: SimDRCodec, joints: torch.Tensor) -> Coordinates:
+    """Logits of a network that is certain of the right bins."""
+    bins = codec.encode(joints, torch.ones(joints.shape[:2], dtype=torch.bool)).bins
+    x, y = (torch.nn.functional.one_hot(bins[..., axis], codec.bins[axis]) * 50.0 for axis in (0, 1))
+    return Coordinates(x, y)
+
+
+def perfect_output(codec: Codec, batch: Batch) -> torch.Tensor | Coordinates:
+    """What a network puts out that has learnt its targets exactly."""
+    if isinstance(codec, SimDRCodec):
+        return one_hot(codec, batch.joints)
+    return codec.encode(batch.joints, batch.visible).maps
+
+
+def ceiling(split: CocoKeypoints, people: Sequence[Person], codec: Codec, size: Size) -> float:
+    """AP of perfect outputs: what is lost by representing joints at all."""
+    results = []
+    for batch in batches(people, CropSettings(size, "rgb", split.skeleton)):
+        decoded = codec.decode(codec.merge(perfect_output(codec, batch)))
+        points = crop_to_image(decoded.coordinates.numpy(), batch.centers.numpy(), batch.scales.numpy(), size)
+        for index, joints in zip(batch.indices.tolist(), points, strict=True):
+            keypoints = np.column_stack([joints, np.ones(len(joints))]).ravel().tolist()
+            image_id = people[index].image_id
+            results.append({"image_id": image_id, "category_id": 1, "keypoints": keypoints, "score": 1.0})
+    return evaluate(load_ground_truth(split.annotations), results, split.skeleton.sigmas)["AP"]
+
+
+def print_ceilings(split: CocoKeypoints, people: Sequence[Person]) -> None:
+    mirror = split.skeleton.mirror
+    rows = []
+    for size in SIZES:
+        sigma = 2 if size == (256, 192) else 1
+        codecs = [HeatmapCodec(size, mirror, sigma=sigma, refinement=None)]
+        codecs += [SimDRCodec(size, mirror, split_ratio=k) for k in (1, 1.5, 2, 3)]
+        rows.append((f"{size[0]}x{size[1]}", *(ceiling(split, people, codec, size) for codec in codecs)))
+    print("\nQuantisation ceilings: AP of perfect outputs")
+    print(tabulate(rows, headers=("input", "heatmap", "k=1", "k=1.5", "k=2", "k=3"), floatfmt=".3f"))
+
+
+def mirror_residual(split_ratio: float, shift: float) -> float:
+    """Mean distance in px of the mirrored view's x from the plain view's, over joints spread over the crop."""
+    size = (64, 64)
+    codec = SimDRCodec(size, (0,), split_ratio=split_ratio, mirror_shift=shift)
+    x = torch.linspace(8, 55, 471, dtype=torch.float64)
+    joints = torch.stack([x, x], dim=-1).unsqueeze(1)
+    mirrored_joints = joints.clone()
+    mirrored_joints[..., 0] = size[1] - 1 - joints[..., 0]
+    restored = codec.merge(one_hot(codec, joints), one_hot(codec, mirrored_joints)).x * 2 - one_hot(
+        codec, joints
+    ).x.softmax(-1)
+    found = (restored * torch.arange(codec.bins[0])).sum(-1) / restored.sum(-1) / split_ratio
+    plain = one_hot(codec, joints).x.argmax(-1) / split_ratio
+    return float((found - plain).mean())
+
+
+def print_mirror_residuals() -> None:
+    rows = [(k, mirror_residual(k, 0.0), mirror_residual(k, -1.0), mirror_residual(k, 1.0 - k)) for k in (1, 1.5, 2, 3)]
+    print("\nE2: mean offset of the mirrored view, px")
+    print(tabulate(rows, headers=("k", "no shift", "reference", "exact"), floatfmt="+.3f"))
+
+
+def print_half_body_coin() -> None:
+    rng = np.random.default_rng(0)
+    draws = {"normal": rng.standard_normal(1_000_000), "uniform": rng.random(1_000_000)}
+    shares = ", ".join(f"{name} {np.mean(values < 0.5):.4f}" for name, values in draws.items())
+    print(f"\nD1: share of coins that prefer the upper body: {shares}")
+
+
+def print_color_order(split: CocoKeypoints, people: Sequence[Person]) -> None:
+    (first, *_) = batches(people, CropSettings((64, 64), "rgb", split.skeleton))
+    (second, *_) = batches(people, CropSettings((64, 64), "bgr", split.skeleton))
+    device = torch.device("cpu")
+    difference = (first.normalised(device) - second.normalised(device)).abs().mean(dim=(0, 2, 3))
+    values = ", ".join(f"{value:.3f}" for value in difference)
+    print(f"\nD18: mean absolute difference of the network's input, standard deviations per channel: {values}")
+
+
+def print_weight_bounds(split: CocoKeypoints, people: Sequence[Person]) -> None:
+    """How many joints SimDR* trains towards almost nothing under each reading of the margin."""
+    size, k, sigma = (256, 192), 2.0, 4.0
+    loaded = training_batches(
+        people,
+        CropSettings(size, "rgb", split.skeleton),
+        Augmentation(),
+        batch_size=BATCH,
+        epochs=1,
+        seed=0,
+        start=Position(),
+    )
+    kept = {"pixels": 0, "bins": 0}
+    empty = {"pixels": 0, "bins": 0}
+    for batch in loaded:
+        for bounds in kept:
+            codec = SimDRStarCodec(size, split.skeleton.mirror, split_ratio=k, sigma=sigma, bounds=bounds)
+            target = codec.encode(batch.joints, batch.visible)
+            mass = torch.minimum(target.x.sum(-1), target.y.sum(-1))
+            kept[bounds] += int(target.weight.sum())
+            empty[bounds] += int(((mass < 0.01) & (target.weight > 0)).sum())
+    print("\nD24: joints with weight in augmented 256x192 crops, and those whose target holds under 1% of its mass")
+    print(tabulate([(name, kept[name], empty[name]) for name in kept], headers=("bounds", "joints", "empty")))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", default="synthetic")
+    parser.add_argument("--split", default="val400")
+    parser.add_argument("--data-root", type=Path, default=Path("data"))
+    arguments = parser.parse_args()
+    split = open_split(arguments.dataset, arguments.data_root / arguments.dataset, arguments.split)
+    people = split.people()
+    print(f"{arguments.dataset} {arguments.split}: {len(people)} people")
+    print_ceilings(split, people)
+    print_mirror_residuals()
+    print_half_body_coin()
+    print_color_order(split, people)
+    print_weight_bounds(split, people)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""Weights files: every layout the reference releases loads strictly, and nothing else does."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import os
+import pickle
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from bench.pose import checkpoints
+from bench.pose.checkpoints import ImageNetFile, imagenet_weights, load_weights, read_weights
+from bench.pose.errors import CheckpointError
+from bench.pose.models.build import build_model
+from bench.pose.models.heads import PoseModel
+
+LAYOUTS = {
+    "plain": lambda state: state,
+    "module prefix": lambda state: {f"module.{name}": value for name, value in state.items()},
+    "under state_dict": lambda state: {"epoch": 3, "state_dict": state, "optimizer": {"lr": 1e-3}},
+    "best of several": lambda state: {
+        "state_dict": {name: torch.zeros_like(value) for name, value in state.items()},
+        "best_state_dict": {f"module.{name}": value for name, value in state.items()},
+        "perf": 0.7,
+    },
+}
+
+
+def model(seed: int = 0, representation: str = "simdr") -> PoseModel:
+    torch.manual_seed(seed)
+    split_ratio = None if representation == "heatmap" else 2.0
+    return build_model("simba_tiny", representation, joints=17, input_size=(64, 64), split_ratio=split_ratio)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_loads(tmp_path: Path, layout: str) -> None:
+    file, saved, loaded = tmp_path / "weights.pth", model(0), model(1)
+    torch.save(LAYOUTS[layout](saved.state_dict()), file)
+    load_weights(loaded, file)
+    for name, value in saved.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value), name
+
+
+def changed(change: str) -> dict[str, Any]:
+    state = model().state_dict()
+    if change == "missing":
+        del state["mlp_head_x.weight"]
+    elif change == "unexpected":
+        state["extra.weight"] = torch.zeros(1)
+    else:
+        state["final_layer.weight"] = torch.zeros(3, 3)
+    return state
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("missing", "missing mlp_head_x.weight"),
+        ("unexpected", "unexpected extra.weight"),
+        ("shape", r"final_layer.weight is \(3, 3\), expected \(17, 64, 1, 1\)"),
+    ],
+)
+def test_a_wrong_key_is_named_and_nothing_is_loaded(tmp_path: Path, change: str, message: str) -> None:
+    file, target = tmp_path / "weights.pth", model(1)
+    before = {name: value.clone() for name, value in target.state_dict().items()}
+    torch.save(changed(change), file)
+    with pytest.raises(CheckpointError, match=message):
+        load_weights(target, file)
+    assert all(torch.equal(before[name], value) for name, value in target.state_dict().items())
+
+
+def test_a_heatmap_checkpoint_is_not_for_simdr(tmp_path: Path) -> None:
+    file = tmp_path / "weights.pth"
+    torch.save(model(representation="heatmap").state_dict(), file)
+    with pytest.raises(CheckpointError, match=r"missing mlp_head_x.weight; missing mlp_head_x.bias.*"):
+        load_weights(model(), file)
+
+
+class Malicious:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("touch pwned",)
+
+
+def write_bad(file: Path, kind: str) -> None:
+    if kind == "code":
+        torch.save({"state_dict": Malicious()}, file)
+    elif kind == "bare pickle":
+        file.write_bytes(pickle.dumps(Malicious()))
+    elif kind == "truncated":
+        torch.save(model().state_dict(), file)
+        file.write_bytes(file.read_bytes()[:1000])
+    elif kind == "empty":
+        file.touch()
+    elif kind == "text":
+        file.write_text("these are no weights")
+    elif kind == "no tensors":
+        torch.save({"epoch": 3}, file)
+
+
+@pytest.mark.parametrize("kind", ["code", "bare pickle", "truncated", "empty", "text", "no tensors", "missing"])
+def test_bad_files_are_refused_by_name_and_run_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "weights.pth"
+    write_bad(file, kind)
+    with pytest.raises(CheckpointError, match=r"weights\.pth"):
+        read_weights(file)
+    assert not (tmp_path / "pwned").exists()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Any:
+    """Serves `tmp_path / "served"` on the loopback interface."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments, directory=str(folder))
+
+        def log_message(self, *_arguments: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+def publish(folder: Path, address: str, monkeypatch: pytest.MonkeyPatch, *, honest: bool = True) -> str:
+    """Serve weights for simba_tiny under a name with their checksum, or with a wrong one."""
+    torch.save({"conv1.weight": torch.ones(1)}, folder / "file")
+    digest = hashlib.sha256((folder / "file").read_bytes()).hexdigest()
+    name = f"tiny-{digest[:8] if honest else '00000000'}.pth"
+    (folder / "file").rename(folder / name)
+    monkeypatch.setattr(checkpoints, "IMAGENET_FILES", {"simba_tiny": ImageNetFile(name, f"{address}/{name}")})
+    return name
+
+
+def test_imagenet_weights_are_downloaded_once_and_checked(
+    tmp_path: Path, server: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, address = server
+    name = publish(folder, address, monkeypatch)
+    assert imagenet_weights("simba_tiny", tmp_path / "imagenet")["conv1.weight"].item() == 1
+    (folder / name).unlink()
+    assert imagenet_weights("simba_tiny", tmp_path / "imagenet")["conv1.weight"].item() == 1
+    (tmp_path / "imagenet" / name).write_bytes(b"bitrot")
+    with pytest.raises(CheckpointError, match="sha256 starts"):
+        imagenet_weights("simba_tiny", tmp_path / "imagenet")
+
+
+def test_a_wrong_checksum_or_no_network_is_said_with_what_to_do(
+    tmp_path: Path, server: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, address = server
+    name = publish(folder, address, monkeypatch, honest=False)
+    with pytest.raises(CheckpointError, match="cannot download"):
+        imagenet_weights("simba_tiny", tmp_path / "imagenet")
+    assert not (tmp_path / "imagenet" / name).exists()
+    unreachable = ImageNetFile("tiny-00000000.pth", "http://127.0.0.1:1/tiny-00000000.pth")
+    monkeypatch.setattr(checkpoints, "IMAGENET_FILES", {"simba_tiny": unreachable})
+    with pytest.raises(CheckpointError, match=r"put the file at .*tiny-00000000\.pth"):
+        imagenet_weights("simba_tiny", tmp_path / "imagenet")
+
+
+def test_weights_without_an_address_are_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"hrnet_w32-36af842e\.pth is missing: get"):
+        imagenet_weights("hrnet_w32", tmp_path)
+    with pytest.raises(CheckpointError, match="no ImageNet weights for simba_tiny"):
+        imagenet_weights("simba_tiny", tmp_path)
