@@ -167,7 +167,8 @@ class CocoKeypoints:
         """Annotated people with at least one labelled joint, images and people in file order (behaviour D11).
 
         Left out as the reference does: crowds, people without area, boxes outside the image, people whose keypoints
-        are all zero, which is those whom the file counts no keypoints for (CrowdPose does not count head and neck).
+        are all zero. CrowdPose's people without a counted keypoint, which head and neck are not, go too: its public
+        training leaves them out.
         Left out with an entry in `problems`: annotations that make no sense.
 
         Raises:
@@ -188,7 +189,8 @@ class CocoKeypoints:
         image = self.images[annotation["image_id"]]
         box = _clip(annotation["bbox"], image["width"], image["height"])
         keypoints = np.asarray(annotation["keypoints"], dtype=np.float64).reshape(-1, 3)
-        if box is None or annotation["area"] <= 0 or not annotation["num_keypoints"] or keypoints.max() == 0:
+        uncounted = self.protocol == "crowdpose" and not annotation["num_keypoints"]
+        if box is None or annotation["area"] <= 0 or keypoints.max() == 0 or uncounted:
             return None
         return Person(
             image=self.image_path(image["id"]),
