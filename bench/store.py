@@ -51,6 +51,7 @@ class EpochEntry(_Document):
     loss: float
     learning_rate: float
     people: int
+    validation: float | None = None
 
 
 class TrainingRecord(_Document):

@@ -13,9 +13,20 @@ from bench.pose.data.datasets import dataset_info
 from bench.pose.errors import DataError
 from bench.pose.evaluation import Protocol
 from bench.pose.training import Optimisation
+from bench.suite.expansion import make_spec
+from bench.suite.recipe import load_recipe
+from bench.suite.rules import apply_rules
 from bench.suite.specs import EvalSpec, TrainSpec
 
-__all__ = ["augmentation", "box_file", "codec_settings", "crop_settings", "optimisation", "protocol"]
+__all__ = [
+    "augmentation",
+    "box_file",
+    "codec_settings",
+    "crop_settings",
+    "optimisation",
+    "protocol",
+    "selection_protocol",
+]
 
 
 def augmentation(training: TrainSpec) -> Augmentation:
@@ -47,6 +58,14 @@ def protocol(training: TrainSpec, evaluation: EvalSpec, box_file: Path | None) -
         box_file=box_file,
         **_shared(evaluation, Protocol),
     )
+
+
+def selection_protocol(training: TrainSpec) -> Protocol:
+    """How the reference scores a training after every epoch: as it tests, but with annotated boxes (behaviour T15)."""
+    known = training.model_dump() | {"training": training.id, "split": training.selection_split, "boxes": "gt"}
+    cell = apply_rules(load_recipe("paper").evaluate, known, fixed={"boxes"})
+    evaluation = {name: cell[name] for name in EvalSpec.model_fields}
+    return protocol(training, make_spec(EvalSpec, evaluation, f"selection of training {training.id}"), None)
 
 
 def box_file(dataset: str, evaluation: EvalSpec, folder: Path) -> Path | None:

@@ -12,6 +12,7 @@ import torch
 from bench.execute.job import Job
 from bench.execute.pulse import Pulse, StoppedError
 from bench.execute.settings import augmentation, codec_settings, crop_settings, optimisation
+from bench.execute.validation import make_validation
 from bench.files import sha256, write_atomically, write_json
 from bench.pose.checkpoints import imagenet_weights, load_file
 from bench.pose.codecs.build import build_codec
@@ -56,7 +57,7 @@ def make_training(job: Job, folder: TrainingFolder, pulse: Pulse) -> TrainingRec
     started = time.time()
     spec, resources = job.training, job.resources
     split = open_split(spec.dataset, resources.data_root / spec.dataset, spec.split)
-    training = _prepare(job, split)
+    training = _prepare(job, split, pulse)
     earlier = _resume(training, folder.checkpoint, spec)
 
     def save() -> None:
@@ -77,7 +78,7 @@ def make_training(job: Job, folder: TrainingFolder, pulse: Pulse) -> TrainingRec
     return record
 
 
-def _prepare(job: Job, split: Split) -> Training:
+def _prepare(job: Job, split: Split, pulse: Pulse) -> Training:
     spec, device = job.training, torch.device(job.resources.device)
     torch.manual_seed(spec.seed)
     model = network(spec)
@@ -93,6 +94,7 @@ def _prepare(job: Job, split: Split) -> Training:
         augmentation=augmentation(spec),
         settings=optimisation(spec),
         device=device,
+        validate=make_validation(job, pulse),
     )
 
 
@@ -132,7 +134,7 @@ def _record(
 ) -> TrainingRecord:
     """Store the weights and make the record that vouches for them."""
     spec, resources = job.training, job.resources
-    _save(folder.weights, training.model.state_dict())
+    _save(folder.weights, training.weights)
     return TrainingRecord(
         id=spec.id,
         spec=spec,

@@ -97,7 +97,8 @@ class Training:
         settings: of the optimisation.
         device: where the model lives.
         position: next step to take.
-        history: one entry per finished epoch: epoch, loss, learning_rate, people.
+        validate: scores the model after every epoch, higher is better; None to train blind.
+        history: one entry per finished epoch: epoch, loss, learning_rate, people, and validation if scored.
         broken: what was wrong with people whose image cannot be read, each once.
     """
 
@@ -108,6 +109,7 @@ class Training:
     augmentation: Augmentation
     settings: Optimisation
     device: torch.device
+    validate: Callable[[nn.Module], float] | None = None
     position: Position = field(default_factory=Position)
     history: list[dict[str, float]] = field(default_factory=list)
     broken: dict[str, None] = field(default_factory=dict)
@@ -116,6 +118,7 @@ class Training:
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=self.settings.learning_rate)
         self._loss_sum = 0.0
         self._seen = 0
+        self._best: dict[str, Any] = {"validation": -math.inf, "model": {}}
 
     @property
     def steps_per_epoch(self) -> int:
@@ -127,6 +130,11 @@ class Training:
         """Whether every epoch is done."""
         return self.position.epoch >= self.settings.epochs
 
+    @property
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The weights to keep: the last, or those of the best validation, the later of equals (behaviour T15)."""
+        return self.model.state_dict() if self.validate is None else self._best["model"]
+
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the training depends on, as tensors and plain values."""
         return {
@@ -136,6 +144,7 @@ class Training:
             "history": self.history,
             "broken": list(self.broken),
             "epoch_loss": [self._loss_sum, self._seen],
+            "best": self._best,
             "random_state": torch.get_rng_state(),
         }
 
@@ -147,6 +156,7 @@ class Training:
         self.history = state["history"]
         self.broken = dict.fromkeys(state["broken"])
         self._loss_sum, self._seen = state["epoch_loss"]
+        self._best = state["best"]
         torch.set_rng_state(state["random_state"])
 
     def run(self, watch: Watcher, *, save: Callable[[], None], save_every: float = math.inf, workers: int = 0) -> bool:
@@ -235,6 +245,15 @@ class Training:
             }
         )
         self._loss_sum, self._seen = 0.0, 0
+        if self.validate is not None:
+            self._compare(self.validate(self.model))
+
+    def _compare(self, validation: float) -> None:
+        self.model.train()
+        self.history[-1]["validation"] = validation
+        if validation >= self._best["validation"]:
+            weights = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+            self._best = {"validation": validation, "model": weights}
 
     def _progress(self, rate: float) -> Progress:
         loss = self._loss_sum / self._seen if self._seen else self.history[-1]["loss"] if self.history else math.nan

@@ -72,7 +72,8 @@ def complete_cell(rules: Iterable[Rule], given: Mapping[str, Any]) -> dict[str, 
     """All settings of a cell: those given, and the rules' for the rest; `None` for what its representation ignores."""
     cell = apply_rules(rules, dict(given), fixed=given.keys())
     read = REPRESENTATION_SETTINGS.get(cell["representation"], ALL_REPRESENTATION_SETTINGS)
-    return cell | dict.fromkeys(ALL_REPRESENTATION_SETTINGS - read)
+    unread = {*(ALL_REPRESENTATION_SETTINGS - read), *(["selection_split"] if cell.get("selection") == "final" else [])}
+    return cell | dict.fromkeys(unread)
 
 
 def _data(suite: Suite) -> dict[str, Any]:

@@ -116,11 +116,15 @@ class TrainSpec(_Identified):
     half_body_probability: Probability
     half_body_min_joints: Annotated[int, Field(ge=0)]
     half_body_coin: Literal["normal", "uniform"]
+    selection: Literal["best", "final"]
+    selection_split: str | None
     precision: Literal["float32"]
 
     @model_validator(mode="after")
-    def _check_network(self) -> Self:
-        """Refuse combinations that no network exists for, in the words of `ModelSpec`."""
+    def _check_combination(self) -> Self:
+        """Refuse networks that do not exist, in the words of `ModelSpec`, and a selection on nothing."""
+        if self.selection == "best" and self.selection_split is None:
+            raise ValueError("selection: best needs a selection_split to validate on after every epoch")
         joints = DATASETS[self.dataset].skeleton.size
         ModelSpec(self.backbone, self.representation, joints, self.size, self.split_ratio)
         return self

@@ -25,6 +25,7 @@ train:
     input_size: [64x64]
   set:
     - {initialisation: kaiming, epochs: 3, milestones: [2], batch_size: 16}
+    - {when: {representation: simdr}, selection: best, selection_split: val16}
 evaluate:
   - {boxes: gt, post_process: [true, false], when: {representation: heatmap}}
   - {boxes: gt, when: {representation: simdr}}

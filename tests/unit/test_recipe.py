@@ -104,6 +104,8 @@ def test_the_corrected_recipe_replaces_quirks_and_nothing_else(tmp_path: Path) -
         "color_order": ["bgr", "rgb"],
         "half_body_coin": ["normal", "uniform"],
         "replicas": [4, 1],
+        "selection": ["best", "final"],
+        "selection_split": ["val2017", None],
     }
     assert [cell.evaluations[0].flip_shift for cell in (paper, corrected)] == ["reference", "exact"]
 

@@ -1,0 +1,41 @@
+"""Scoring a model after every epoch, for trainings that keep their best weights (behaviour T15)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from bench.execute.job import Job
+from bench.execute.pulse import Pulse
+from bench.execute.settings import selection_protocol
+from bench.pose.data.datasets import open_split
+from bench.pose.evaluation import measure
+
+__all__ = ["make_validation"]
+
+HEADLINES = ("AP", "Mean")
+"""The metric that selects, of those that a dataset's protocol may give: COCO's and CrowdPose's, or MPII's."""
+
+
+def make_validation(job: Job, pulse: Pulse) -> Callable[[nn.Module], float] | None:
+    """A function that scores a model on the selection split; None for trainings that keep their last weights."""
+    spec, resources = job.training, job.resources
+    if spec.selection_split is None:
+        return None
+    split = open_split(spec.dataset, resources.data_root / spec.dataset, spec.selection_split)
+    protocol = selection_protocol(spec)
+
+    def validate(model: nn.Module) -> float:
+        found = measure(
+            model,
+            split,
+            protocol,
+            device=torch.device(resources.device),
+            workers=resources.workers,
+            watch=lambda done, total: pulse.beat("evaluating", fraction=done / total),
+        )
+        return next(found.metrics[name] for name in HEADLINES if name in found.metrics)
+
+    return validate
