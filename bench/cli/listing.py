@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import typer
 from tabulate import tabulate
@@ -12,7 +12,7 @@ from bench.plan import BINARY_GIGA, GIGA, Plan, PlannedTraining
 from bench.store import Store
 from bench.suite.recipe import quirks
 
-__all__ = ["print_plan", "print_status", "summary"]
+__all__ = ["print_plan", "print_sharing", "print_status", "summary"]
 
 MILLION = 1e6
 CELL_HEADERS = ("training", "backbone", "representation", "input", "k", "sigma", "seed")
@@ -41,6 +41,25 @@ def print_plan(plan: Plan) -> None:
         typer.echo(f"excluded: {', '.join(f'{name}={value}' for name, value in axes.items())}: {reason}")
 
 
+def print_sharing(plans: Sequence[Plan]) -> None:
+    """What the suites need together, and which trainings several of them use."""
+    users: dict[str, list[str]] = {}
+    for plan in plans:
+        for training in plan.trainings:
+            users.setdefault(training.spec.id, []).append(plan.suite.name)
+    rows = {
+        row.id
+        for plan in plans
+        for training in plan.trainings
+        for item in training.evaluations
+        for row in item.published
+    }
+    typer.echo(f"\ntogether: {len(users)} trainings, {len(rows)} published rows")
+    for training_id, names in users.items():
+        if len(names) > 1:
+            typer.echo(f"shared: {training_id} by {', '.join(names)}")
+
+
 def print_status(plan: Plan, store: Store) -> None:
     """One line per training with what its job is doing or why it failed, then totals."""
     rows = [(*_cell(training), *_states(training)[:2], _activity(training, store)) for training in plan.trainings]
@@ -57,8 +76,9 @@ def summary(plan: Plan) -> str:
 
 def _switches(plan: Plan) -> str:
     """The values that the quirk settings take among the trainings."""
-    found = {name: dict.fromkeys(str(getattr(item.spec, name)) for item in plan.trainings) for name in quirks()}
-    return ", ".join(f"{name}={'|'.join(values)}" for name, values in found.items())
+    found = {name: dict.fromkeys(getattr(item.spec, name) for item in plan.trainings) for name in quirks()}
+    used = {name: [str(value) for value in values if value is not None] for name, values in found.items()}
+    return ", ".join(f"{name}={'|'.join(values)}" for name, values in used.items() if values)
 
 
 def _count(found: Iterable[str]) -> str:

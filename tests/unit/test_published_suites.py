@@ -7,7 +7,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from bench.cli import app
 from bench.lint import compare_sizes
 from bench.plan import Plan, make_plan
 from bench.published import published_rows
@@ -85,3 +87,12 @@ def test_lint_explains_every_disagreement_with_the_page() -> None:
     params = [row for row, disagreements in found.items() if "params" in disagreements]
     assert gflops == ["coco_test_dev/1", "coco_val/7", "coco_val/8"]
     assert "coco_val/27" in params
+
+
+def test_plan_tells_what_suites_share() -> None:
+    files = [str(ROOT / "suites" / f"{name}.yaml") for name in SUITES]
+    printed = CliRunner().invoke(app, ["plan", *files]).output
+    assert "together: 49 trainings, 73 published rows" in printed
+    assert printed.count("by coco_384x288, coco_test_dev") == 4
+    documents = json.loads(CliRunner().invoke(app, ["plan", "--json", *files]).output)
+    assert [document["suite"] for document in documents] == list(SUITES)
