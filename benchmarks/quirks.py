@@ -126,8 +126,8 @@ def print_weight_bounds(split: CocoKeypoints, people: Sequence[Person]) -> None:
         seed=0,
         start=Position(),
     )
-    kept = {"pixels": 0, "bins": 0}
-    empty = {"pixels": 0, "bins": 0}
+    kept = {"reference": 0, "exact": 0}
+    empty = {"reference": 0, "exact": 0}
     for batch in loaded:
         for bounds in kept:
             codec = SimDRStarCodec(size, split.skeleton.mirror, split_ratio=k, sigma=sigma, bounds=bounds)

@@ -19,7 +19,7 @@ __all__ = ["Cell", "Expansion", "complete_cell", "expand", "make_spec"]
 SpecT = TypeVar("SpecT", TrainSpec, EvalSpec)
 
 REPRESENTATION_SETTINGS = {
-    "heatmap": frozenset({"sigma", "heatmap_center"}),
+    "heatmap": frozenset({"sigma", "heatmap_center", "weight_bounds"}),
     "simdr": frozenset({"split_ratio", "label_smoothing", "loss_reduction"}),
     "simdr_star": frozenset({"split_ratio", "sigma", "weight_bounds"}),
 }

@@ -96,7 +96,7 @@ class TrainSpec(_Identified):
     sigma: Positive | None
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] | None
     loss_reduction: Literal["sum", "mean"] | None
-    weight_bounds: Literal["pixels", "bins"] | None
+    weight_bounds: Literal["reference", "exact"] | None
     heatmap_center: Literal["rounded", "exact"] | None
     seed: Seed
     initialisation: Annotated[str, _one_of("initialisation", ("imagenet", *INITIALISATIONS))]

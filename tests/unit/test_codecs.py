@@ -33,7 +33,7 @@ def codec(representation: str, **changes: Any) -> Codec[Any, Any]:
         "sigma": 2.0,
         "label_smoothing": 0.1,
         "loss_reduction": "sum",
-        "weight_bounds": "pixels",
+        "weight_bounds": "reference",
     }
     return build_codec(CodecSettings(representation, SIZE, **(needed | changes)), COCO_17.mirror)
 
@@ -286,3 +286,16 @@ def test_an_unknown_representation_or_a_missing_setting_is_named() -> None:
         codec("simdrr")
     with pytest.raises(ValueError, match="representation 'simdr_star' needs sigma"):
         codec("simdr_star", sigma=None)
+
+
+@pytest.mark.parametrize(("bounds", "weight"), [("reference", 1.0), ("exact", 0.0)])
+def test_a_joint_whose_gaussian_ends_just_before_the_map_keeps_its_weight_in_the_reference_only(
+    bounds: str, weight: float
+) -> None:
+    """Behaviour D21: sigma 2, map coordinate -7, so that the last cell of the Gaussian is -1."""
+    joints = torch.full((1, JOINTS, 2), 16.0)
+    joints[0, 0, 0] = -7 * 4 - 2
+    target = codec("heatmap", weight_bounds=bounds).encode(joints.double(), everything_visible(joints))
+    assert target.weight[0, 0] == weight
+    assert target.maps[0, 0].abs().max() == 0
+    assert target.weight[0, 1:].all()

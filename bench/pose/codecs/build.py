@@ -26,7 +26,7 @@ class CodecSettings:
         sigma: of the Gaussian, in map cells (heatmap) or bins (SimDR*).
         label_smoothing: of SimDR's classes.
         loss_reduction: "sum" or "mean" of SimDR's loss.
-        weight_bounds: "pixels" or "bins", the margin outside the crop in which SimDR* joints keep their weight.
+        weight_bounds: "reference" or "exact", how far outside the crop joints keep their weight (heatmap and SimDR*).
         heatmap_center: "rounded" or "exact", where a heatmap's Gaussian stands.
         post_process: refine heatmap peaks.
         refinement: "quarter" or "dark", how they are refined.
@@ -40,7 +40,7 @@ class CodecSettings:
     sigma: float | None = None
     label_smoothing: float | None = None
     loss_reduction: Literal["sum", "mean"] | None = None
-    weight_bounds: Literal["pixels", "bins"] | None = None
+    weight_bounds: Literal["reference", "exact"] | None = None
     heatmap_center: Literal["rounded", "exact"] | None = "rounded"
     post_process: bool = False
     refinement: Literal["quarter", "dark"] | None = "quarter"
@@ -65,6 +65,7 @@ def build_codec(settings: CodecSettings, mirror: tuple[int, ...]) -> Codec[Any, 
                 mirror,
                 sigma=_needed(settings, "sigma"),
                 center=_needed(settings, "heatmap_center"),
+                bounds=_needed(settings, "weight_bounds"),
                 refinement=settings.refinement if settings.post_process else None,
                 mirror_shift=0.0 if settings.flip_shift == "none" else 1.0,
             )

@@ -37,6 +37,8 @@ class HeatmapCodec(Codec[Tensor, HeatmapTarget]):
         center: "rounded" puts the Gaussian on the nearest cell (D20), "exact" on the joint, as DARK encodes.
         refinement: "quarter" shifts each peak a quarter cell towards its higher neighbour (the reference's "extra
             post-processing", E7), "dark" by a Newton step (TokenPose's), None not at all.
+        bounds: "reference" keeps the weight of joints whose Gaussian ends just left of or above the map (D21), "exact"
+            drops them.
         mirror_shift: cells by which the mirrored map is moved right before averaging; 0 leaves it.
     """
 
@@ -47,6 +49,7 @@ class HeatmapCodec(Codec[Tensor, HeatmapTarget]):
         *,
         sigma: float,
         center: Literal["rounded", "exact"] = "rounded",
+        bounds: Literal["reference", "exact"] = "reference",
         refinement: Literal["quarter", "dark"] | None = "quarter",
         mirror_shift: float = MIRROR_SHIFT,
     ) -> None:
@@ -54,6 +57,7 @@ class HeatmapCodec(Codec[Tensor, HeatmapTarget]):
         self.mirror = list(mirror)
         self.sigma = sigma
         self.center = center
+        self.bounds = bounds
         self.refinement = refinement
         self.mirror_shift = mirror_shift
 
@@ -62,7 +66,8 @@ class HeatmapCodec(Codec[Tensor, HeatmapTarget]):
         rounded = torch.trunc(joints / STRIDE + 0.5)
         reach = 3 * self.sigma
         limit = rounded.new_tensor([self.width, self.height])
-        inside = ((rounded - reach < limit) & (rounded + reach + 1 >= 0)).all(dim=-1)
+        first = 1 if self.bounds == "exact" else 0
+        inside = ((rounded - reach < limit) & (rounded + reach + 1 >= first)).all(dim=-1)
         weight = (visible & inside).float()
         center = rounded if self.center == "rounded" else joints / STRIDE
         columns = self._profile(center[..., 0], self.width)

@@ -28,8 +28,8 @@ class SimDRStarCodec(CoordinateCodec[SimDRStarTarget]):
 
     Args:
         sigma: of the Gaussian, in bins.
-        bounds: "pixels" keeps the weight of joints up to 3 sigma *px* outside the crop as the reference does, though
-            sigma is in bins (behaviour D24); "bins" measures the margin in bins.
+        bounds: "reference" keeps the weight of joints up to 3 sigma *px* outside the crop, though sigma is in bins
+            (behaviour D24); "exact" of those whose Gaussian, cut off at 3 sigma bins, reaches a bin.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class SimDRStarCodec(CoordinateCodec[SimDRStarTarget]):
         *,
         split_ratio: float,
         sigma: float,
-        bounds: Literal["pixels", "bins"] = "pixels",
+        bounds: Literal["reference", "exact"] = "reference",
         mirror_shift: float = -1.0,
     ) -> None:
         super().__init__(input_size, mirror, split_ratio=split_ratio, mirror_shift=mirror_shift)
@@ -54,13 +54,14 @@ class SimDRStarCodec(CoordinateCodec[SimDRStarTarget]):
         return SimDRStarTarget(x.float(), y.float(), weight)
 
     def _within_reach(self, joints: Tensor) -> Tensor:
-        unit = 1.0 if self.bounds == "pixels" else self.split_ratio
+        exact = self.bounds == "exact"
+        unit = self.split_ratio if exact else 1.0
         mean = joints * unit
         limit = mean.new_tensor([self.input_size[1], self.input_size[0]]) * unit
         reach = 3 * self.sigma
         # Truncation towards zero, as in the reference, keeps a joint whose last cell ends just outside.
         first, end = torch.trunc(mean - reach), torch.trunc(mean + reach + 1)
-        return ((first < limit) & (end >= 0)).all(dim=-1)
+        return ((first < limit) & (end >= (1 if exact else 0))).all(dim=-1)
 
     def _density(self, mean: Tensor, bins: int) -> Tensor:
         distance = torch.arange(bins, device=mean.device) - mean.unsqueeze(-1)
