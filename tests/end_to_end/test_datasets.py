@@ -23,6 +23,7 @@ train:
     input_size: [64x64]
   set:
     - {{split_ratio: 2, epochs: 1, milestones: [], batch_size: 4, replicas: 1, initialisation: kaiming}}
+    - {{when: {{dataset: coco}}, selection: final}}
 evaluate:
   - {{boxes: {boxes}}}
 tables: [{{id: tiny, metrics: [{metrics}]}}]
