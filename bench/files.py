@@ -8,13 +8,26 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from bench.pose.errors import BenchError
 
-__all__ = ["StoreError", "read_json", "remove_leftovers", "sha256", "write_atomically", "write_bytes", "write_json"]
+__all__ = [
+    "StoreError",
+    "load_document",
+    "read_json",
+    "remove_leftovers",
+    "sha256",
+    "write_atomically",
+    "write_bytes",
+    "write_json",
+]
 
 LEFTOVER = ".partial"
+
+DocumentT = TypeVar("DocumentT", bound=BaseModel)
 
 
 class StoreError(BenchError):
@@ -80,6 +93,19 @@ def read_json(path: Path) -> Any:
     if value is None:
         raise StoreError(f"{path} holds nothing; remove it to have its result made again")
     return value
+
+
+def load_document(path: Path, kind: type[DocumentT]) -> DocumentT | None:
+    """A JSON file as the document that it holds; None if there is none. Raises `StoreError` naming what is wrong."""
+    contents = read_json(path)
+    if contents is None:
+        return None
+    try:
+        return kind.model_validate(contents)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise StoreError(f"{path}: {where}: {first['msg']}; remove it to have its result made again") from None
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a suite asks for against what the store holds. A pure function of files; imports no torch."""
+"""What a suite asks for against what the store holds and the scheduler knows. Reads only; imports no torch."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.cost import predict
+from bench.execute.state import Observer, Standing
 from bench.pose.data.datasets import dataset_info
 from bench.pose.models.spec import Complexity
 from bench.published import TABLES, PublishedRow, published_rows
@@ -31,8 +32,13 @@ class PlannedEvaluation:
     """One evaluation, where it stands, and the published rows that it answers."""
 
     spec: EvalSpec
-    state: State
+    standing: Standing
     published: tuple[PublishedRow, ...]
+
+    @property
+    def state(self) -> State:
+        """Where it stands, in one word."""
+        return self.standing.state
 
 
 @dataclass(frozen=True)
@@ -40,14 +46,39 @@ class PlannedTraining:
     """One training with its evaluations, where it stands, and what its network costs per image."""
 
     spec: TrainSpec
-    state: State
+    standing: Standing
     complexity: Complexity
     evaluations: tuple[PlannedEvaluation, ...]
 
     @property
+    def state(self) -> State:
+        """Where it stands, in one word."""
+        return self.standing.state
+
+    @property
+    def parts(self) -> tuple[PlannedTraining | PlannedEvaluation, ...]:
+        """It and its evaluations."""
+        return (self, *self.evaluations)
+
+    @property
     def finished(self) -> bool:
         """Whether it and all its evaluations are done."""
-        return self.state == "done" and all(evaluation.state == "done" for evaluation in self.evaluations)
+        return all(part.state == "done" for part in self.parts)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether somebody works on what is left of it or will."""
+        return any(part.standing.under_way for part in self.parts)
+
+    @property
+    def with_slurm(self) -> bool:
+        """Whether what is left of it runs or waits in a SLURM job."""
+        return any(part.standing.under_way and part.standing.job for part in self.parts)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it or one of its evaluations failed."""
+        return any(part.state == "failed" for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -85,14 +116,16 @@ def make_plan(suite: Suite, store: Store, selection: Selection | None = None) ->
     Raises:
         SuiteError: the suite does not expand, or nothing fits the selection.
     """
-    expansion = expand(suite)
+    expansion, observer = expand(suite), Observer(store)
     trainings = tuple(
         PlannedTraining(
             spec=cell.training,
-            state=store.training(cell.training.id).state(),
+            standing=observer.training(cell.training.id),
             complexity=complexity_of(cell.training),
             evaluations=tuple(
-                PlannedEvaluation(spec, store.evaluation(spec.id).state(), _answered_rows(cell.training, spec))
+                PlannedEvaluation(
+                    spec, observer.evaluation(cell.training.id, spec.id), _answered_rows(cell.training, spec)
+                )
                 for spec in cell.evaluations
             ),
         )
@@ -196,6 +229,8 @@ def _training_json(training: PlannedTraining) -> dict[str, Any]:
             "published_convention": complexity.published_convention / BINARY_GIGA,
         },
         "state": training.state,
+        "reason": training.standing.reason,
+        "job": training.standing.job,
         "spec": spec.model_dump(mode="json"),
     }
 
@@ -208,4 +243,5 @@ def _evaluation_json(evaluation: PlannedEvaluation) -> dict[str, Any]:
         **{name: getattr(spec, name) for name in names},
         "published": [row.id for row in evaluation.published],
         "state": evaluation.state,
+        "reason": evaluation.standing.reason,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
@@ -12,7 +13,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Provenance", "checkout", "collect"]
+__all__ = ["SNAPSHOT_FILE", "Provenance", "checkout", "collect"]
+
+SNAPSHOT_FILE = "snapshot.json"
+"""Beside a copy of this package: the commit and the dirty state of the checkout that it was copied from."""
 
 PACKAGES = ("bench", "torch", "torchvision", "numpy", "opencv-python-headless", "pycocotools")
 
@@ -68,8 +72,12 @@ def collect(
 
 @cache
 def checkout() -> tuple[str | None, bool | None]:
-    """Commit and dirty state of the checkout that this package lies in."""
+    """Commit and dirty state of the checkout that this package lies in or was copied from; None if there is none."""
     folder = Path(__file__).parent
+    snapshot = folder.parent / SNAPSHOT_FILE
+    if snapshot.exists():
+        origin = json.loads(snapshot.read_text(encoding="utf-8"))
+        return origin["commit"], origin["dirty"]
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(folder), *arguments]

@@ -1,6 +1,7 @@
 """The results folder: what was trained and measured, by id.
 
-    trainings/ID/    spec.json  checkpoint.pt  weights.pt  training.json  progress.json  failure.json  log.txt
+    trainings/ID/    spec.json  checkpoint.pt  weights.pt  training.json  progress.json  failure.json  cancelled.json
+                     claims/N.json  log.txt
     evaluations/ID/  spec.json  predictions.json  people.json  people/*.jpg  record.json  failure.json
 
 `training.json` and `record.json` are written last: where one is, its folder is complete.
@@ -10,19 +11,19 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from bench.files import StoreError, read_json, remove_leftovers, write_json
+from bench.claims import Claim, Claims, Owner
+from bench.files import StoreError, load_document, remove_leftovers, write_json
 from bench.provenance import Provenance
 from bench.suite.specs import EvalSpec, TrainSpec
 
 __all__ = [
-    "BusyError",
+    "Cause",
     "EvaluationFolder",
     "Failure",
     "Heartbeat",
@@ -34,10 +35,12 @@ __all__ = [
     "TrainingRecord",
 ]
 
-State = Literal["done", "running", "failed", "interrupted", "missing"]
+State = Literal["done", "running", "queued", "failed", "cancelled", "interrupted", "missing", "unknown"]
+"""Where a training stands; "unknown" is a submitted one of which the scheduler does not answer."""
 
-HEARTBEAT_SECONDS = 60.0
-"""A running job whose last sign of life is older is taken for dead by readers; the lock decides for writers."""
+Cause = Literal["exception", "out_of_memory", "killed", "stalled"]
+"""Why a job failed: an error that it raised, too little memory, a process killed from outside, or no progress between
+time limits."""
 
 
 class _Document(BaseModel):
@@ -105,11 +108,22 @@ class ServerScore(_Document):
 
 
 class Failure(_Document):
-    """Why a job ended without a result."""
+    """Why a job ended without a result.
+
+    Attributes:
+        kind: class of the error.
+        message: what it says.
+        cause: decides whether the job is tried again.
+        details: its traceback, where it has one.
+        retry: whether whoever started the job tries it again.
+        at: seconds since the epoch.
+    """
 
     kind: str
     message: str
+    cause: Cause = "exception"
     details: str = ""
+    retry: bool = False
     at: float = Field(default_factory=time.time)
 
 
@@ -127,34 +141,11 @@ class Heartbeat(_Document):
     rate: float = 0.0
     remaining: float | None = None
 
-    @property
-    def fresh(self) -> bool:
-        """Whether it is recent enough for the job to be taken for alive."""
-        return time.time() - self.at < HEARTBEAT_SECONDS
-
-
-class BusyError(StoreError):
-    """Another process holds the training."""
-
-
-DocumentT = TypeVar("DocumentT", bound=BaseModel)
-
-
-def _load(path: Path, kind: type[DocumentT]) -> DocumentT | None:
-    contents = read_json(path)
-    if contents is None:
-        return None
-    try:
-        return kind.model_validate(contents)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise StoreError(f"{path}: {where}: {first['msg']}; remove it to have its result made again") from None
-
 
 class _Folder:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, record: str) -> None:
         self.path = path
+        self.record_file = path / record
 
     @property
     def failure_file(self) -> Path:
@@ -163,7 +154,7 @@ class _Folder:
 
     def failure(self) -> Failure | None:
         """Why the last try failed, if it did."""
-        return _load(self.failure_file, Failure)
+        return load_document(self.failure_file, Failure)
 
     def fail(self, failure: Failure) -> None:
         """Leave word of a failure."""
@@ -176,7 +167,7 @@ class _Folder:
     def save_spec(self, spec: TrainSpec | EvalSpec) -> None:
         """Store a spec beside its id; a different one already there is an error."""
         file = self.path / "spec.json"
-        stored = _load(file, type(spec))
+        stored = load_document(file, type(spec))
         if stored is not None and stored.id != spec.id:
             raise StoreError(f"{file}: holds the spec of {stored.id}, not of {spec.id}; the folder was tampered with")
         if stored is None:
@@ -187,72 +178,70 @@ class TrainingFolder(_Folder):
     """Folder of one training."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path)
+        super().__init__(path, "training.json")
         self.checkpoint = path / "checkpoint.pt"
         self.weights = path / "weights.pt"
         self.log = path / "log.txt"
-        self.record_file = path / "training.json"
         self.heartbeat_file = path / "progress.json"
+        self.cancel_file = path / "cancelled.json"
+        self.claims = Claims(path / "claims")
 
     @contextlib.contextmanager
-    def lock(self, timeout: float = 0) -> Iterator[None]:
-        """Hold the training against other processes; a killed holder lets go by itself.
+    def claim(
+        self, patience: float = 0, job_lives: Callable[[Owner], bool | None] = lambda _owner: None
+    ) -> Iterator[Claim]:
+        """Hold the training and its evaluations against all other processes; see `Claims.take`.
 
         Raises:
-            BusyError: another process has held it for `timeout` seconds.
+            BusyError: another process holds it.
             StoreError: the folder cannot be made or written.
         """
-        lock = FileLock(self.path / "lock", timeout=timeout)
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-        except Timeout:
-            raise BusyError(f"training {self.path.name} is being worked on by another process") from None
-        except OSError as error:
-            raise StoreError(f"cannot lock {self.path}: {error.strerror or error}") from error
-        try:
+        with self.claims.take(patience, job_lives) as claim:
             remove_leftovers(self.path)
-            yield
-        finally:
-            lock.release()
+            yield claim
+
+    def cancel(self) -> None:
+        """Wish that nobody works on it; whoever does saves its state and stops."""
+        write_json(self.cancel_file, {"at": time.time()})
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody is to work on it."""
+        return self.cancel_file.exists()
+
+    def reinstate(self) -> None:
+        """Take the wish back that nobody works on it."""
+        self.cancel_file.unlink(missing_ok=True)
 
     def record(self) -> TrainingRecord | None:
         """The finished training, if it is; its spec must have the folder's id."""
-        record = _load(self.record_file, TrainingRecord)
+        record = load_document(self.record_file, TrainingRecord)
         if record is not None and not record.id == record.spec.id == self.path.name:
             raise StoreError(f"{self.record_file}: its spec has id {record.spec.id}, not {self.path.name}")
         return record
 
     def heartbeat(self) -> Heartbeat | None:
         """The last sign of life of whoever works on it."""
-        return _load(self.heartbeat_file, Heartbeat)
-
-    def state(self) -> State:
-        """What a reader sees without taking the lock."""
-        if self.record_file.exists():
-            return "done"
-        heartbeat = self.heartbeat()
-        if heartbeat is not None and heartbeat.fresh:
-            return "running"
-        if self.failure_file.exists():
-            return "failed"
-        return "interrupted" if self.checkpoint.exists() else "missing"
+        return load_document(self.heartbeat_file, Heartbeat)
 
 
 class EvaluationFolder(_Folder):
     """Folder of one evaluation."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path)
+        super().__init__(path, "record.json")
         self.predictions = path / "predictions.json"
         self.people_file = path / "people.json"
         self.people_folder = path / "people"
-        self.record_file = path / "record.json"
         self.server_file = path / "server.json"
+
+    def spec(self) -> EvalSpec | None:
+        """What is evaluated, if that was ever begun."""
+        return load_document(self.path / "spec.json", EvalSpec)
 
     def server_score(self) -> ServerScore | None:
         """What the dataset's server said of the predictions, if it was entered."""
-        return _load(self.server_file, ServerScore)
+        return load_document(self.server_file, ServerScore)
 
     def record(self) -> Record | None:
         """The record, if the evaluation is done, with the server's score in place of none.
@@ -260,7 +249,7 @@ class EvaluationFolder(_Folder):
         Raises:
             StoreError: its specs do not have the folder's id and the training's, or the file is unusable.
         """
-        record = _load(self.record_file, Record)
+        record = load_document(self.record_file, Record)
         if record is not None and record.training.id != record.spec.training:
             raise StoreError(
                 f"{self.record_file}: its training has id {record.training.id}, not {record.spec.training}"
@@ -269,12 +258,6 @@ class EvaluationFolder(_Folder):
             raise StoreError(f"{self.record_file}: its spec has id {record.spec.id}, not {self.path.name}")
         score = self.server_score() if record is not None and not record.metrics else None
         return record if record is None or score is None else record.model_copy(update={"metrics": score.metrics})
-
-    def state(self) -> State:
-        """Whether it is done, failed or missing."""
-        if self.record_file.exists():
-            return "done"
-        return "failed" if self.failure_file.exists() else "missing"
 
 
 class Store:
@@ -290,6 +273,14 @@ class Store:
     def evaluation(self, evaluation_id: str) -> EvaluationFolder:
         """Folder of an evaluation, which need not exist."""
         return EvaluationFolder(self.root / "evaluations" / evaluation_id)
+
+    def folders(self, training_id: str, evaluation_ids: Iterable[str]) -> list[TrainingFolder | EvaluationFolder]:
+        """Folders of a training and of evaluations of it."""
+        return [self.training(training_id), *map(self.evaluation, evaluation_ids)]
+
+    def complete(self, training_id: str, evaluation_ids: Iterable[str]) -> bool:
+        """Whether a training and evaluations of it are done."""
+        return all(folder.record_file.exists() for folder in self.folders(training_id, evaluation_ids))
 
     def finished_evaluation(self, prefix: str) -> tuple[EvaluationFolder, Record]:
         """The one finished evaluation whose id starts like this. Raises `StoreError` for any other case."""

@@ -1,5 +1,19 @@
 """Settings of every test: one thread per process, as pytest-xdist runs a process per core."""
 
+from pathlib import Path
+
+import pytest
 import torch
 
+from bench.pose.data.datasets import open_split
+
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data root with two small synthetic splits."""
+    root = tmp_path_factory.mktemp("data")
+    for split in ("train48", "val16"):
+        open_split("synthetic", root / "synthetic", split)
+    return root

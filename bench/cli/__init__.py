@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from bench.cli import data, evaluate, lint, plan, report, run, score, server, status
+from bench.cli import cancel, data, evaluate, lint, logs, plan, report, retry, run, score, server, status
 from bench.pose.errors import BenchError
 
 __all__ = ["UNUSABLE_INPUT", "app", "main"]
@@ -25,6 +25,9 @@ app = typer.Typer(
 app.command("plan")(plan.plan)
 app.command("run")(run.run)
 app.command("status")(status.status)
+app.command("logs")(logs.logs)
+app.command("cancel")(cancel.cancel)
+app.command("retry")(retry.retry)
 app.command("report")(report.report)
 app.command("eval")(evaluate.evaluate)
 app.command("score")(score.score)

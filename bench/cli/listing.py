@@ -109,11 +109,13 @@ def _states(training: PlannedTraining) -> tuple[str, ...]:
 
 
 def _activity(training: PlannedTraining, store: Store) -> str:
-    if training.state == "running":
+    """What is being done, or why nothing is."""
+    parts = training.parts
+    job = next((f"job {part.standing.job}" for part in parts if part.standing.job), "")
+    reasons = list(dict.fromkeys(part.standing.reason for part in parts if part.standing.reason))
+    if any(part.state == "running" for part in parts):
         from bench.execute.progress import describe
 
         heartbeat = store.training(training.spec.id).heartbeat()
-        return describe(heartbeat) if heartbeat else ""
-    folders = [store.training(training.spec.id), *(store.evaluation(e.spec.id) for e in training.evaluations)]
-    failures = (folder.failure() for folder in folders)
-    return "; ".join(f"{failure.kind}: {failure.message}" for failure in failures if failure)
+        reasons = [describe(heartbeat) if heartbeat else "starting"]
+    return "; ".join([job, *reasons] if job and not training.finished else reasons)

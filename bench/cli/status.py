@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import AsJson, Results, SuiteFile
+from bench.cli.options import AsJson, Only, Results, SuiteFile
 
 __all__ = ["status"]
 
@@ -19,20 +19,22 @@ WATCH_SECONDS = 2.0
 def status(
     suite: SuiteFile,
     results: Results = Path("results"),
+    only: Only = None,
     as_json: AsJson = False,
     watch: Annotated[bool, typer.Option(help="Print again every two seconds until nothing is left to do.")] = False,
 ) -> None:
-    """Show what is done, running, failed or missing. Reads only."""
+    """Show what is done, running, queued, failed, cancelled or missing. Reads files and SLURM's queue only."""
     from rich.console import Console
 
     from bench.cli.listing import print_status
-    from bench.plan import make_plan
+    from bench.plan import make_plan, parse_selection
     from bench.store import Store
     from bench.suite.schema import load_suite
 
     loaded, store = load_suite(suite), Store(results)
+    selection = parse_selection(only or [], loaded)
     while True:
-        planned = make_plan(loaded, store)
+        planned = make_plan(loaded, store, selection)
         if watch:
             Console().clear()
         if as_json:

@@ -27,10 +27,11 @@ __all__ = ["make_evaluation"]
 def make_evaluation(job: Job, spec: EvalSpec, record: TrainingRecord, store: Store, pulse: Pulse) -> Record:
     """Measure a finished training; store predictions, photographs and, last, the record.
 
-    The caller holds the training's lock.
+    The caller holds the training's claim.
 
     Raises:
         StoppedError: the job was asked to stop.
+        ClaimLostError: the work was taken over.
         BenchError: data, boxes or weights are unusable.
     """
     started = time.time()
@@ -51,6 +52,7 @@ def make_evaluation(job: Job, spec: EvalSpec, record: TrainingRecord, store: Sto
     found = measure(model.to(device), split, how, device=device, workers=resources.workers, watch=watch)
     train = open_split(job.training.dataset, dataset_folder, job.training.split)
     baseline = mean_pose_metrics(train.people(), split)
+    pulse.ensure_claim()
     for name, contents in found.files.items():
         write_bytes(folder.path / name, contents)
     store_photographs(folder, split, found.results)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from typing import Annotated
 
+from pydantic import BaseModel, ConfigDict, Field
+
+from bench.store import Cause
 from bench.suite.specs import EvalSpec, TrainSpec
 
-__all__ = ["Job", "Outcome", "Resources"]
+__all__ = ["NO_RETRIES", "Job", "Outcome", "Resources", "Retries"]
 
 
 class Outcome(IntEnum):
@@ -18,10 +21,43 @@ class Outcome(IntEnum):
     FAILED = 1
     STOPPED = 10
     BUSY = 11
+    CANCELLED = 12
+    LOST = 13
+    """Another process of the same training went away."""
 
 
-@dataclass(frozen=True)
-class Resources:
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Times = Annotated[int, Field(ge=0, strict=True)]
+
+
+class Retries(_Settings):
+    """How often a job is tried again after each cause before it counts as failed.
+
+    Attributes:
+        killed: a process of it died by a signal or without a word.
+        out_of_memory: of the machine or of the GPU.
+        exception: anything else that it raised.
+        stalled: runs in a row that ended at a time limit without one step of progress.
+    """
+
+    killed: Times = 2
+    out_of_memory: Times = 0
+    exception: Times = 0
+    stalled: Times = 3
+
+    def left(self, cause: Cause, used: int) -> int:
+        """How many tries are left after so many."""
+        limit: int = getattr(self, cause)
+        return max(limit - used, 0)
+
+
+NO_RETRIES = Retries(killed=0, out_of_memory=0, exception=0, stalled=0)
+
+
+class Resources(_Settings):
     """What a job may use; nothing here decides a result.
 
     Attributes:
@@ -41,14 +77,23 @@ class Resources:
     save_every: float
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(_Settings):
     """One training with the evaluations to make of it, and the command that makes the same again."""
 
     training: TrainSpec
     evaluations: tuple[EvalSpec, ...]
     resources: Resources
     command: str
+
+    @property
+    def id(self) -> str:
+        """Of the training."""
+        return self.training.id
+
+    @property
+    def evaluation_ids(self) -> list[str]:
+        """Of the evaluations."""
+        return [spec.id for spec in self.evaluations]
 
     @property
     def title(self) -> str:

@@ -1,83 +1,80 @@
-"""Runs jobs on this machine, one after the other, each in a process of its own. Imports no torch."""
+"""The local executor: this machine's devices, one job at a time on each unless told otherwise. Imports no torch."""
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
-from collections.abc import Sequence
-from multiprocessing.context import ForkServerProcess
+import os
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
 
-from bench.execute.job import Job, Outcome
-from bench.execute.progress import View
-from bench.store import Failure, Store
+from bench.execute.job import Job, Resources
+from bench.execute.seat import Slot, make_slots
+from bench.plan import Plan, PlannedTraining
 
-__all__ = ["PRELOAD", "run_jobs"]
-
-POLL_SECONDS = 0.3
-
-PRELOAD = "bench.execute.preload"
-"""Module that the fork server imports before the first job."""
+__all__ = ["LocalOptions", "local_jobs", "local_slots", "make_job"]
 
 
-def run_jobs(jobs: Sequence[Job], view: View) -> list[Outcome]:
-    """Do all jobs; a job that fails or dies takes no other with it.
+@dataclass(frozen=True)
+class LocalOptions:
+    """What jobs on this machine may use.
 
-    On Ctrl-C the running job saves its state and the rest is left for the next time.
-
-    Returns:
-        What became of each job that was started, in order.
+    Attributes:
+        device: "cpu", "cuda" for all GPUs, "cuda:N", or "auto" for GPUs if there are any.
+        threads: of torch, for each job; 0 shares the cores among the jobs that run at once.
+        workers: processes that load crops, for each job.
+        save_every: seconds between checkpoints.
+        pack: jobs at once on each device.
     """
-    context = multiprocessing.get_context("forkserver")
-    # The server imports torch once; each job's process is forked from it in no time.
-    context.set_forkserver_preload([PRELOAD])
-    outcomes: list[Outcome] = []
-    for number, job in enumerate(jobs, start=1):
-        view.start(job, number, len(jobs))
-        process = context.Process(target=_enter, args=(job,), name=job.training.id)
-        process.start()
-        outcome = _follow(process, job, view)
-        outcomes.append(outcome)
-        view.finish(job, outcome, _reason(job))
-        if outcome is Outcome.STOPPED:
-            break
-    return outcomes
+
+    device: str = "auto"
+    threads: int = 0
+    workers: int = 0
+    save_every: float = 60.0
+    pack: int = 1
 
 
-def _enter(job: Job) -> None:
-    from bench.execute.runner import run_process
-
-    run_process(job)
-
-
-def _follow(process: ForkServerProcess, job: Job, view: View) -> Outcome:
-    """Show the job's heartbeats until its process ends."""
-    folder = Store(job.resources.results).training(job.training.id)
-    while True:
-        try:
-            process.join(POLL_SECONDS)
-            if process.exitcode is not None:
-                return _outcome(process.exitcode, job)
-            heartbeat = folder.heartbeat()
-            if heartbeat is not None and heartbeat.pid == process.pid:
-                view.beat(job, heartbeat)
-        except KeyboardInterrupt:
-            # The terminal sends the signal to the job too, unless it runs in a process group of its own.
-            process.terminate()
+def local_slots(options: LocalOptions, trainings: Iterable[PlannedTraining]) -> list[Slot]:
+    """Room for the widest of the trainings, as often as the devices have it."""
+    width = max((training.spec.world_size for training in trainings), default=1)
+    return make_slots(_devices(options.device), pack=options.pack, width=width)
 
 
-def _outcome(exitcode: int, job: Job) -> Outcome:
-    if exitcode in set(Outcome):
-        return Outcome(exitcode)
-    cause = signal.Signals(-exitcode).name if exitcode < 0 else f"exit status {exitcode}"
-    hint = " (often: out of memory)" if exitcode == -signal.SIGKILL else ""
-    folder = Store(job.resources.results).training(job.training.id)
-    folder.fail(Failure(kind="ProcessDied", message=f"the process ended by {cause}{hint}; see {folder.log}"))
-    return Outcome.FAILED
+def local_jobs(
+    plan: Plan,
+    trainings: Iterable[PlannedTraining],
+    options: LocalOptions,
+    *,
+    data_root: Path,
+    results: Path,
+    slots: int,
+) -> list[Job]:
+    """Jobs of planned trainings for this machine, which does so many at once."""
+    resources = Resources(
+        data_root=data_root.absolute(),
+        results=results.absolute(),
+        device=options.device,
+        threads=options.threads or max(len(os.sched_getaffinity(0)) // slots, 1),
+        workers=options.workers,
+        save_every=options.save_every,
+    )
+    return [make_job(plan, training, resources) for training in trainings]
 
 
-def _reason(job: Job) -> str:
-    """Why the job's training or an evaluation of it failed, if one did."""
-    store = Store(job.resources.results)
-    folders = [store.training(job.training.id), *(store.evaluation(spec.id) for spec in job.evaluations)]
-    failures = (folder.failure() for folder in folders)
-    return "; ".join(f"{failure.kind}: {failure.message}" for failure in failures if failure)
+def make_job(plan: Plan, training: PlannedTraining, resources: Resources) -> Job:
+    """The job of a planned training."""
+    cell = [f"--only {name}={getattr(training.spec, name)}" for name in plan.suite.axes]
+    return Job(
+        training=training.spec,
+        evaluations=tuple(evaluation.spec for evaluation in training.evaluations),
+        resources=resources,
+        command=f"python -m bench run {shlex.quote(str(plan.suite.file))} {' '.join(cell)}",
+    )
+
+
+def _devices(name: str) -> list[str]:
+    """Devices by name; asking for GPUs through the driver's files spares this process the import of torch."""
+    gpus = [f"cuda:{number}" for number in range(len(list(Path("/dev").glob("nvidia[0-9]*"))))]
+    if name == "auto":
+        return gpus or ["cpu"]
+    return gpus or ["cuda"] if name == "cuda" else [name]

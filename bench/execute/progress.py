@@ -10,13 +10,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from bench.execute.job import Job, Outcome
 from bench.store import Heartbeat, Record, Store
 
-__all__ = ["LiveView", "PlainView", "View", "duration"]
+__all__ = ["LiveView", "PlainView", "View", "describe", "duration"]
 
 OUTCOME_WORDS = {
     Outcome.DONE: "done",
     Outcome.FAILED: "FAILED",
     Outcome.STOPPED: "stopped, state saved",
     Outcome.BUSY: "skipped, another process works on it",
+    Outcome.CANCELLED: "cancelled, state saved",
+    Outcome.LOST: "stopped with another process of the same training",
 }
 
 
@@ -84,36 +86,41 @@ def headline(record: Record) -> str:
 
 
 class PlainView:
-    """A line when a job starts, changes phase, finishes an epoch, and ends."""
+    """A line when a job starts, changes phase, finishes an epoch, and ends. Jobs side by side are told apart by id."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._last: tuple[str, int] | None = None
+        self._last: dict[str, tuple[str, int] | None] = {}
 
     def start(self, job: Job, number: int, total: int) -> None:
         """A job begins."""
-        self._last = None
-        self._print(f"[{number}/{total}] {job.title} ({job.training.id})")
+        self._last[job.id] = None
+        self._print(f"[{number}/{total}] {job.title} ({job.id})")
 
     def beat(self, job: Job, heartbeat: Heartbeat) -> None:
         """A job lives: worth a line once per phase and epoch."""
         now = (heartbeat.phase, heartbeat.epoch)
-        if now != self._last:
-            self._last = now
-            self._print(f"    {describe(heartbeat)}")
+        if now != self._last[job.id]:
+            self._last[job.id] = now
+            self._print(f"    {self._label(job)}{describe(heartbeat)}")
 
     def finish(self, job: Job, outcome: Outcome, reason: str) -> None:
         """A job ended."""
+        label = self._label(job)
+        self._last.pop(job.id, None)
         for line in results(job):
-            self._print(f"    {line}")
-        self._print(f"    {OUTCOME_WORDS[outcome]}" + (f": {reason}" if reason else ""))
+            self._print(f"    {label}{line}")
+        self._print(f"    {label}{OUTCOME_WORDS[outcome]}" + (f": {reason}" if reason else ""))
+
+    def _label(self, job: Job) -> str:
+        return f"{job.id}: " if len(self._last) > 1 else ""
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 class LiveView:
-    """A bar over all jobs and one for the running job. A context manager."""
+    """A bar over all jobs and one for each that runs. A context manager."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
@@ -125,7 +132,7 @@ class LiveView:
         )
         self._plain = PlainView(console)
         self._all: TaskID | None = None
-        self._job: TaskID | None = None
+        self._bars: dict[str, TaskID] = {}
 
     def __enter__(self) -> LiveView:
         self._progress.start()
@@ -138,17 +145,16 @@ class LiveView:
         """A job begins."""
         if self._all is None:
             self._all = self._progress.add_task("trainings", total=total, words="")
-        self._job = self._progress.add_task(job.title, total=100, words="starting")
+        self._bars[job.id] = self._progress.add_task(job.title, total=100, words="starting")
 
     def beat(self, job: Job, heartbeat: Heartbeat) -> None:
         """A job lives."""
-        if self._job is not None:
-            self._progress.update(self._job, completed=round(100 * heartbeat.fraction), words=describe(heartbeat))
+        self._progress.update(self._bars[job.id], completed=round(100 * heartbeat.fraction), words=describe(heartbeat))
 
     def finish(self, job: Job, outcome: Outcome, reason: str) -> None:
         """A job ended: its bar gives way to lines that stay."""
-        if self._job is not None and self._all is not None:
-            self._progress.remove_task(self._job)
+        self._progress.remove_task(self._bars.pop(job.id))
+        if self._all is not None:
             self._progress.advance(self._all)
-        self._progress.console.print(f"{job.title} ({job.training.id})", markup=False, highlight=False)
+        self._progress.console.print(f"{job.title} ({job.id})", markup=False, highlight=False)
         self._plain.finish(job, outcome, reason)

@@ -12,6 +12,7 @@ from multiprocessing import connection
 from types import FrameType
 from typing import Any, Literal
 
+from bench.claims import Claim
 from bench.files import write_json
 from bench.store import Heartbeat, TrainingFolder
 
@@ -25,17 +26,23 @@ class StoppedError(Exception):
 
 
 class Pulse:
-    """Writes heartbeats and listens for a wish to stop: SIGINT, SIGTERM, or the end of the parent process."""
+    """Writes heartbeats under a claim and listens for a wish to stop.
+
+    The wish is SIGINT, SIGTERM, the end of the parent process, or a cancelled training.
+    """
 
     def __init__(self, folder: TrainingFolder) -> None:
         self._folder = folder
         self._last = 0.0
         self._stop = threading.Event()
+        self._claim: Claim | None = None
 
     def listen(self) -> None:
         """Turn signals and the end of the parent process into a wish to stop. Only for a process of the job's own."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
+        # SLURM sends it, before a time limit, to every process of a job; the one that watches this process answers it.
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
         parent = multiprocessing.parent_process()
         if parent is not None:
             threading.Thread(target=self._outlive, args=(parent.sentinel,), daemon=True).start()
@@ -47,18 +54,34 @@ class Pulse:
         connection.wait([sentinel])
         self._stop.set()
 
+    def guard(self, claim: Claim) -> None:
+        """Work under a claim from now on."""
+        self._claim = claim
+
+    def ensure_claim(self) -> None:
+        """Raise `ClaimLostError` if the work was taken over: to be called before anything is written that stays."""
+        if self._claim is not None:
+            self._claim.ensure()
+
     @property
     def stopping(self) -> bool:
         """Whether the job is to stop as soon as its state is saved."""
         return self._stop.is_set()
 
     def beat(self, phase: Literal["training", "evaluating"], **fields: Any) -> None:
-        """Leave a heartbeat, unless the last one is fresh. `fields` are those of `Heartbeat`."""
-        now = time.time()
+        """Leave a heartbeat, unless the last one is fresh. `fields` are those of `Heartbeat`.
+
+        Raises:
+            ClaimLostError: the work was taken over.
+        """
+        now = time.monotonic()
         if now - self._last < SECONDS_BETWEEN_BEATS:
             return
         self._last = now
-        heartbeat = Heartbeat(phase=phase, pid=os.getpid(), host=socket.gethostname(), at=now, **fields)
+        self.ensure_claim()
+        if self._folder.cancelled:
+            self._stop.set()
+        heartbeat = Heartbeat(phase=phase, pid=os.getpid(), host=socket.gethostname(), at=time.time(), **fields)
         write_json(self._folder.heartbeat_file, heartbeat.model_dump(), durable=False)
 
     def end(self) -> None:

@@ -48,10 +48,11 @@ def network(spec: TrainSpec) -> PoseModel:
 def make_training(job: Job, folder: TrainingFolder, pulse: Pulse) -> TrainingRecord:
     """Train to the end, from the checkpoint if there is one, and store weights and record.
 
-    The caller holds the folder's lock.
+    The caller holds the folder's claim.
 
     Raises:
         StoppedError: the job was asked to stop; the checkpoint holds its state.
+        ClaimLostError: the work was taken over.
         BenchError: data, weights or the training itself are unusable.
     """
     started = time.time()
@@ -61,6 +62,7 @@ def make_training(job: Job, folder: TrainingFolder, pulse: Pulse) -> TrainingRec
     earlier = _resume(training, folder.checkpoint, spec)
 
     def save() -> None:
+        pulse.ensure_claim()
         state = {"spec": spec.id, "seconds": earlier + time.time() - started, "training": training.state_dict()}
         _save(folder.checkpoint, state)
 
@@ -72,6 +74,7 @@ def make_training(job: Job, folder: TrainingFolder, pulse: Pulse) -> TrainingRec
     )
     if not finished:
         raise StoppedError
+    pulse.ensure_claim()
     record = _record(job, folder, training, split, seconds=earlier + time.time() - started, started=started)
     write_json(folder.record_file, record.model_dump(mode="json"))
     folder.checkpoint.unlink(missing_ok=True)

@@ -188,17 +188,15 @@ def _measure(
 
 def _reason(training: PlannedTraining, evaluation: PlannedEvaluation, store: Store) -> str:
     """Why an evaluation has no record."""
-    folder = store.training(training.spec.id)
-    heartbeat = folder.heartbeat()
-    if heartbeat is not None and heartbeat.fresh:
-        return f"running: {heartbeat.phase}, epoch {heartbeat.epoch} of {heartbeat.epochs}"
-    failure = store.evaluation(evaluation.spec.id).failure()
-    state = folder.state()
-    if failure is None and state == "failed":
-        failure = folder.failure()
-    if failure is not None:
-        return f"failed: {_shorten(failure.message)}"
-    return "missing: trained, not evaluated yet" if state == "done" else state
+    standing = evaluation.standing
+    if standing.state == "running":
+        heartbeat = store.training(training.spec.id).heartbeat()
+        return f"running: {heartbeat.phase}, epoch {heartbeat.epoch} of {heartbeat.epochs}" if heartbeat else "running"
+    if standing.state == "missing":
+        standing = training.standing
+    if standing.state == "done":
+        return "missing: trained, not evaluated yet"
+    return f"{standing.state}: {_shorten(standing.reason)}" if standing.reason else standing.state
 
 
 def _shorten(message: str) -> str:

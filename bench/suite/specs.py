@@ -102,6 +102,7 @@ class TrainSpec(_Identified):
     initialisation: Annotated[str, _one_of("initialisation", ("imagenet", *INITIALISATIONS))]
     epochs: Count
     batch_size: Count
+    world_size: Count
     replicas: Count
     learning_rate: Positive
     learning_rate_factor: Positive

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from bench.pose.data.datasets import open_split
-
 Bench = Callable[..., subprocess.CompletedProcess[str]]
 
 SUITE = """
@@ -32,15 +30,6 @@ evaluate:
 tables:
   - {id: tiny}
 """
-
-
-@pytest.fixture(scope="session")
-def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data root with the synthetic splits of `SUITE`."""
-    root = tmp_path_factory.mktemp("data")
-    for split in ("train48", "val16"):
-        open_split("synthetic", root / "synthetic", split)
-    return root
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import random
 import signal
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bench.execute.job import Job, Outcome, Resources
-from bench.execute.local import PRELOAD
+from bench.execute.pool import job_context
 from bench.files import sha256
 from bench.pose.checkpoints import load_file
 from bench.store import Store
@@ -26,15 +25,14 @@ KILLS = 20
 EVALUATION_KILLS = 3
 """Of them at least, between the end of training and the record."""
 
-context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload([PRELOAD])
+context = job_context()
 
 
 def job_in(results: Path, suite: Path, data_root: Path) -> Job:
     """The SimDR cell of the suite, with a checkpoint after every step."""
     cell = expand(load_suite(suite)).cells[1]
-    resources = Resources(data_root, results, device="cpu", threads=1, workers=0, save_every=0)
-    return Job(cell.training, cell.evaluations, resources, command="test")
+    resources = Resources(data_root=data_root, results=results, device="cpu", threads=1, workers=0, save_every=0)
+    return Job(training=cell.training, evaluations=cell.evaluations, resources=resources, command="test")
 
 
 def phase(job: Job) -> str:

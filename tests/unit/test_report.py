@@ -264,14 +264,16 @@ def test_cells_without_a_record_say_why(bench: Bench) -> None:
     first, second, third, *_ = bench.plan(SYNTHETIC).trainings
     bench.store.training(first.spec.id).fail(Failure(kind="Memory", message="needs <b>more</b> | memory"))
     beat = Heartbeat(phase="training", pid=1, host="host", at=4e9, epoch=2, epochs=9)
-    write_json(bench.store.training(second.spec.id).heartbeat_file, beat.model_dump())
+    running = bench.store.training(second.spec.id)
+    write_json(running.heartbeat_file, beat.model_dump())
     bench.store.training(third.spec.id).checkpoint.parent.mkdir(parents=True)
     bench.store.training(third.spec.id).checkpoint.touch()
-    texts = bench.render(bench.plan(SYNTHETIC))
+    with running.claim():
+        texts = bench.render(bench.plan(SYNTHETIC))
 
     rows = _rows(texts["results.csv"])
-    reasons = "seed 0: failed: needs <b>more</b> | memory; seed 1: running: training, epoch 2 of 9; seed 2: interrupted"
-    assert reasons in rows[0]["notes"]
+    reasons = "seed 0: failed: Memory: needs <b>more</b> | memory; seed 1: running: training, epoch 2 of 9; seed 2: "
+    assert reasons + "interrupted" in rows[0]["notes"]
     assert rows[-1]["AP"] == ""
     assert "missing" in rows[-1]["notes"]
     assert "*failed, running, interrupted*<sup>" in texts["report.md"]
@@ -286,7 +288,7 @@ def test_evaluation_that_is_not_done_after_its_training_says_so(bench: Bench) ->
     bench.store.evaluation(failing.evaluations[0].spec.id).fail(Failure(kind="Data", message="no boxes"))
     rows = _rows(bench.render(bench.plan(COCO))["coco_val.csv"])
     assert [row["notes"] for row in rows] == [
-        "failed: no boxes", "missing: trained, not evaluated yet", "missing: trained, not evaluated yet",
+        "failed: Data: no boxes", "missing: trained, not evaluated yet", "missing: trained, not evaluated yet",
     ]  # fmt: skip
 
 

@@ -12,13 +12,10 @@ from typing import Any
 
 import pytest
 
+from bench.claims import BusyError
 from bench.files import StoreError
 from bench.provenance import Provenance
 from bench.store import (
-    HEARTBEAT_SECONDS,
-    BusyError,
-    Failure,
-    Heartbeat,
     Record,
     Store,
     TrainingFolder,
@@ -66,10 +63,6 @@ def evaluation_record(spec: EvalSpec, training: TrainSpec) -> dict[str, Any]:
 def write(file: Path, document: Any) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(document))
-
-
-def beat(age: float = 0.0) -> dict[str, Any]:
-    return Heartbeat(phase="training", pid=1, host="here", at=time.time() - age).model_dump()
 
 
 def test_records_come_back(store: Store, training: TrainSpec, evaluation: EvalSpec) -> None:
@@ -138,68 +131,43 @@ def test_a_half_or_foreign_document_is_named(contents: str, store: Store, traini
             read()
 
 
-def test_states_of_a_training(store: Store, training: TrainSpec) -> None:
-    folder = store.training(training.id)
-    assert folder.state() == "missing"
-    write(folder.checkpoint, "")
-    assert folder.state() == "interrupted"
-    folder.fail(Failure(kind="DataError", message="no such file"))
-    assert folder.state() == "failed"
-    write(folder.heartbeat_file, beat(age=HEARTBEAT_SECONDS + 1))
-    assert folder.state() == "failed", "the last sign of life is too old"
-    write(folder.heartbeat_file, beat())
-    assert folder.state() == "running"
-    folder.forgive()
-    write(folder.record_file, training_record(training))
-    assert folder.state() == "done"
-
-
-def test_states_of_an_evaluation(store: Store, evaluation: EvalSpec, training: TrainSpec) -> None:
-    folder = store.evaluation(evaluation.id)
-    assert folder.state() == "missing"
-    folder.fail(Failure(kind="DataError", message="no such file"))
-    assert (folder.state(), folder.failure().message) == ("failed", "no such file")
-    folder.forgive()
-    folder.forgive()
-    assert folder.state() == "missing"
-    write(folder.record_file, evaluation_record(evaluation, training))
-    assert folder.state() == "done"
-
-
 def _hold(folder: TrainingFolder, connection: Connection) -> None:
-    with folder.lock():
+    with folder.claim():
         (folder.path / f".weights.pt.{os.getpid()}.partial").touch()
         connection.send("held")
         time.sleep(60)
 
 
-def test_a_lock_excludes_other_processes_until_its_holder_is_killed(store: Store, training: TrainSpec) -> None:
+def test_a_claim_excludes_other_processes_until_its_holder_is_killed(store: Store, training: TrainSpec) -> None:
     folder = store.training(training.id)
     here, there = PROCESSES.Pipe()
     holder = PROCESSES.Process(target=_hold, args=(folder, there))
     holder.start()
     assert here.poll(30)
-    with pytest.raises(BusyError, match=training.id), folder.lock():
+    with pytest.raises(BusyError, match=training.id), folder.claim():
         pass
     leftovers = list(folder.path.glob(".*.partial"))
     os.kill(holder.pid, signal.SIGKILL)
     holder.join()
-    with folder.lock(timeout=5):
+    with folder.claim(patience=5):
         assert leftovers
         assert not any(file.exists() for file in leftovers), "the next holder removes what the killed one left"
 
 
-def test_an_error_under_the_lock_passes_through_and_releases_it(store: Store, training: TrainSpec) -> None:
+def test_an_error_under_the_claim_passes_through_and_releases_it(store: Store, training: TrainSpec) -> None:
     folder = store.training(training.id)
-    with pytest.raises(TimeoutError, match="my own"), folder.lock():
+    with pytest.raises(TimeoutError, match="my own"), folder.claim():
         raise TimeoutError("my own")
-    with folder.lock():
+    with folder.claim():
         pass
 
 
 def test_a_results_folder_that_cannot_be_made_is_named(tmp_path: Path, training: TrainSpec) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match=r"cannot lock .*file"), Store(tmp_path / "file").training(training.id).lock():
+    with (
+        pytest.raises(StoreError, match=r"cannot claim .*file"),
+        Store(tmp_path / "file").training(training.id).claim(),
+    ):
         pass
 
 

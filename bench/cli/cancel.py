@@ -1,0 +1,34 @@
+"""`bench cancel`: stop what runs or waits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from bench.cli.options import Only, Results, SuiteFile
+from bench.cli.targets import Ids, States, matching, parse_states
+
+__all__ = ["cancel"]
+
+
+def cancel(
+    suite: SuiteFile,
+    ids: Ids = None,
+    states: States = None,
+    only: Only = None,
+    results: Results = Path("results"),
+) -> None:
+    """Stop a suite's trainings that run or wait, here or on SLURM. What they did is kept; `run` goes on with it."""
+    from bench.execute.slurm.cancelling import withdraw
+    from bench.plan import make_plan, parse_selection
+    from bench.store import Store
+    from bench.suite.schema import load_suite
+
+    loaded, store = load_suite(suite), Store(results)
+    plan = make_plan(loaded, store, parse_selection(only or [], loaded))
+    chosen = [item for item in matching(plan, ids or [], parse_states(states or [])) if item.under_way]
+    for training in chosen:
+        store.training(training.spec.id).cancel()
+    jobs = withdraw(store, [training.spec.id for training in chosen])
+    typer.echo(f"cancelled: {len(chosen)} trainings" + (f"; SLURM jobs: {', '.join(jobs)}" if jobs else ""))

@@ -1,0 +1,70 @@
+"""`bench logs`: what trainings wrote while they ran."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli.options import Results
+from bench.cli.targets import States
+
+if TYPE_CHECKING:
+    from bench.store import Store, TrainingFolder
+
+__all__ = ["logs"]
+
+ALL_LINES = 10**9
+
+
+def logs(
+    target: Annotated[str, typer.Argument(help="Suite file, or id of a training or evaluation.", show_default=False)],
+    states: States = None,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Last lines of each log; 0: all.")] = 40,
+    results: Results = Path("results"),
+) -> None:
+    """Print the end of each log: the training's own and, where it was in a SLURM job, what the job wrote."""
+    from bench.store import Store
+
+    store = Store(results)
+    for folder in _folders(target, states or [], store):
+        for file in [folder.log, *_job_logs(store, folder)]:
+            typer.echo(f"==> {file} <==")
+            if file.exists():
+                with file.open(encoding="utf-8", errors="replace") as opened:
+                    typer.echo("".join(deque(opened, maxlen=lines or ALL_LINES)), nl=False)
+
+
+def _folders(target: str, states: list[str], store: Store) -> list[TrainingFolder]:
+    from bench.cli.targets import matching, parse_states
+    from bench.files import StoreError
+    from bench.plan import make_plan
+    from bench.store import TrainingFolder
+    from bench.suite.schema import load_suite
+
+    if Path(target).suffix in {".yaml", ".yml"}:
+        plan = make_plan(load_suite(Path(target)), store)
+        found = [store.training(item.spec.id) for item in matching(plan, [], parse_states(states))]
+        return [folder for folder in found if folder.path.exists()]
+    folder = store.find(target)
+    if isinstance(folder, TrainingFolder):
+        return [folder]
+    spec = folder.spec()
+    if spec is None:
+        raise StoreError(f"{folder.path}: holds no spec, so that its training is not known")
+    return [store.training(spec.training)]
+
+
+def _job_logs(store: Store, folder: TrainingFolder) -> list[Path]:
+    """What the SLURM jobs wrote that worked on a training, latest last."""
+    from bench.execute.slurm.ledger import Ledger
+
+    ticket = Ledger(store.root).tickets().get(folder.path.name)
+    if ticket is None or ticket.job is None:
+        return []
+    log = Ledger(store.root).folder(ticket.submission).log
+    # A submission of one task is a plain job: its files carry no number of a task.
+    files = {*log.glob(f"{ticket.job}_{ticket.index}_*_log.*"), *log.glob(f"{ticket.job}_0_log.*")}
+    return sorted(files)

@@ -1,0 +1,53 @@
+"""`bench retry`: try again what failed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli.options import DataRoot, Device, Only, Results, SuiteFile
+from bench.cli.targets import Ids, States, matching, parse_states
+
+if TYPE_CHECKING:
+    from bench.plan import Plan, PlannedTraining
+
+__all__ = ["retry"]
+
+
+def retry(
+    suite: SuiteFile,
+    ids: Ids = None,
+    states: States = None,
+    only: Only = None,
+    profile: Annotated[Path | None, typer.Option(help="Run on SLURM with this profile; else on this machine.")] = None,
+    data_root: DataRoot = Path("data"),
+    results: Results = Path("results"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be run, and run nothing.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="SLURM: follow the jobs until none is left.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Try trainings and evaluations again that failed, or those in other states that nobody works on.
+
+    They go on from their last checkpoint. Ends as `bench run` does.
+    """
+    from bench.cli.execution import Task, run_here, run_on_slurm
+    from bench.execute.local import LocalOptions
+    from bench.execute.slurm.profile import load_profile
+    from bench.plan import make_plan, parse_selection
+    from bench.store import Store
+    from bench.suite.schema import load_suite
+
+    loaded = load_suite(suite)
+    selection = parse_selection(only or [], loaded)
+    wanted = parse_states(states or ["failed"])
+
+    def choose(plan: Plan) -> list[PlannedTraining]:
+        fitting = matching(plan, ids or [], wanted)
+        return [training for training in fitting if not training.under_way and not training.finished]
+
+    task = Task(lambda: make_plan(loaded, Store(results), selection), choose, data_root, results, dry_run)
+    if profile is None:
+        raise typer.Exit(run_here(task, LocalOptions(device)))
+    raise typer.Exit(run_on_slurm(task, load_profile(profile), wait=wait))

@@ -1,0 +1,52 @@
+"""Which trainings a command is about: those of a suite, or one by its id, in some states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, get_args
+
+import typer
+
+from bench.pose.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from bench.plan import Plan, PlannedTraining
+
+__all__ = ["Ids", "States", "matching", "parse_states"]
+
+MAX_NAMED = 20
+
+Ids = Annotated[
+    list[str] | None, typer.Option("--id", help="Only trainings or evaluations whose id starts so; may be repeated.")
+]
+States = Annotated[
+    list[str] | None, typer.Option("--state", metavar="STATE[,STATE]", help="Only trainings in these states.")
+]
+
+
+def parse_states(items: Sequence[str]) -> set[str]:
+    """States from comma-separated lists. Raises `UnknownNameError`."""
+    from bench.store import State
+
+    names = {name for item in items for name in item.split(",")}
+    for name in sorted(names - set(get_args(State))):
+        raise UnknownNameError("state", name, get_args(State))
+    return names
+
+
+def matching(plan: Plan, ids: Sequence[str], states: set[str]) -> list[PlannedTraining]:
+    """Trainings of a plan that, or an evaluation of which, have such an id and such a state. Empty means any.
+
+    Raises:
+        UnknownNameError: an id fits nothing in the plan.
+    """
+    known = [part.spec.id for training in plan.trainings for part in training.parts]
+    for prefix in ids:
+        if not any(id_.startswith(prefix) for id_ in known):
+            raise UnknownNameError("id", prefix, known[:MAX_NAMED])
+    return [
+        training
+        for training in plan.trainings
+        if (not ids or any(part.spec.id.startswith(tuple(ids)) for part in training.parts))
+        and (not states or any(part.state in states for part in training.parts))
+    ]

@@ -1,0 +1,245 @@
+"""Runs jobs on this machine, several at once where it has room, each in processes of its own. Imports no torch."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing import connection
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+
+from bench.execute.job import NO_RETRIES, Job, Outcome, Retries
+from bench.execute.progress import View
+from bench.execute.seat import Seat, Slot, local_seats
+from bench.store import Cause, Failure, Store
+
+__all__ = ["PRELOAD", "Pool", "job_context"]
+
+POLL_SECONDS = 0.3
+
+TEAM_PATIENCE = 30.0
+"""Seconds that the processes of a training may outlive one that ended badly, before they are killed."""
+
+PRELOAD = "bench.execute.preload"
+"""Module that the fork server imports before the first job."""
+
+IGNORED = (signal.SIGTERM, signal.SIGUSR2)
+"""What SLURM sends to every process of a job. The fork server must outlive it, or the jobs' last words are lost."""
+
+Seats = Callable[[Job, int], Sequence[Seat]]
+"""The processes to start for a job at its n-th try, from 0."""
+
+
+def job_context() -> ForkServerContext:
+    """How job processes are started: forked from a server that has torch imported and ignores what ends jobs."""
+    from multiprocessing import forkserver
+
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([PRELOAD])
+    earlier = {number: signal.signal(number, signal.SIG_IGN) for number in IGNORED}
+    try:
+        forkserver.ensure_running()
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+    return context
+
+
+@dataclass
+class _Running:
+    """A job's processes, and the tries that it has used by cause."""
+
+    job: Job
+    slot: Slot
+    processes: list[ForkServerProcess]
+    used: Counter[Cause] = field(default_factory=Counter)
+    ended_badly: float | None = None
+
+    def exited(self) -> bool:
+        """Whether all processes ended; those that outlive a bad end for too long are killed."""
+        codes = [process.exitcode for process in self.processes]
+        if None in codes and any(code for code in codes if code not in {None, Outcome.BUSY, Outcome.CANCELLED}):
+            self.ended_badly = self.ended_badly or time.monotonic()
+            if time.monotonic() - self.ended_badly > TEAM_PATIENCE:
+                self.signal(ForkServerProcess.kill)
+        return None not in codes
+
+    def outcome(self) -> Outcome:
+        """What became of the job by the exit statuses of its processes; `LOST` if one was killed."""
+        codes = [process.exitcode for process in self.processes]
+        if any(code not in set(Outcome) for code in codes):
+            return Outcome.LOST
+        found = [Outcome(code) for code in codes if code is not None]
+        return next((bad for bad in (Outcome.FAILED, Outcome.LOST) if bad in found), found[0])
+
+    def signal(self, send: Callable[[ForkServerProcess], None]) -> None:
+        for process in self.processes:
+            if process.exitcode is None:
+                send(process)
+
+
+class Pool:
+    """A queue of jobs with as many slots as the machine has room; a job that fails or dies takes no other with it."""
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        view: View,
+        *,
+        slots: Sequence[Slot],
+        seats: Seats = local_seats,
+        retries: Retries = NO_RETRIES,
+    ) -> None:
+        """Queue jobs.
+
+        Args:
+            jobs: to do, in order.
+            view: hears what becomes of them.
+            slots: places to work; each has one job at a time.
+            seats: which of a job's processes are started here.
+            retries: how often a job is tried again after each cause.
+        """
+        self._queue = deque(enumerate(jobs, start=1))
+        self._total = len(jobs)
+        self._free = deque(slots)
+        self._view = view
+        self._seats = seats
+        self._retries = retries
+        self._running: list[_Running] = []
+        self._stopping = False
+        self.outcomes: dict[str, Outcome] = {}
+
+    @property
+    def unfinished(self) -> list[Job]:
+        """Jobs that run or wait."""
+        return [running.job for running in self._running] + [job for _, job in self._queue]
+
+    def run(self) -> list[Outcome]:
+        """Do all jobs. On Ctrl-C those that run save their state, and the rest is left for the next time.
+
+        Returns:
+            What became of each job that was started.
+        """
+        self._context = job_context()
+        while self._running or (self._queue and not self._stopping):
+            try:
+                self._fill()
+                self._await()
+                if self._stopping:
+                    self.stop()  # again: a process that had just started may not have listened yet
+            except KeyboardInterrupt:
+                self.stop()
+        return list(self.outcomes.values())
+
+    def stop(self) -> None:
+        """Have the running jobs save their state and end; start no more."""
+        self._stopping = True
+        for running in self._running:
+            running.signal(ForkServerProcess.terminate)
+
+    def stop_within(self, seconds: float) -> None:
+        """`stop`, wait until all processes have ended, and kill those that have not after so many seconds."""
+        deadline = time.monotonic() + seconds
+        while any(not running.exited() for running in self._running) and time.monotonic() < deadline:
+            self.stop()
+            time.sleep(POLL_SECONDS)
+        for running in self._running:
+            running.signal(ForkServerProcess.kill)
+            for process in running.processes:
+                process.join()
+
+    def _fill(self) -> None:
+        while self._queue and self._free and not self._stopping:
+            number, job = self._queue.popleft()
+            if Store(job.resources.results).training(job.id).cancelled:
+                self.outcomes[job.id] = Outcome.CANCELLED
+                continue
+            running = _Running(job, self._free.popleft(), [])
+            self._view.start(job, number, self._total)
+            self._running.append(running)
+            self._start(running)
+
+    def _start(self, running: _Running) -> None:
+        left = Retries(**{cause: self._retries.left(cause, used) for cause, used in _uses(running.used).items()})
+        running.ended_badly = None
+        running.processes = [
+            self._context.Process(
+                target=_enter, args=(running.slot.equip(running.job, seat), seat, left), name=f"{running.job.id}"
+            )
+            for seat in self._seats(running.job, running.used.total())
+        ]
+        for process in running.processes:
+            process.start()
+
+    def _await(self) -> None:
+        sentinels = [p.sentinel for running in self._running for p in running.processes if p.exitcode is None]
+        connection.wait(sentinels, POLL_SECONDS)
+        for running in list(self._running):
+            if running.exited():
+                self._settle(running)
+            else:
+                self._show(running)
+
+    def _show(self, running: _Running) -> None:
+        heartbeat = Store(running.job.resources.results).training(running.job.id).heartbeat()
+        if heartbeat is not None and heartbeat.pid in {process.pid for process in running.processes}:
+            self._view.beat(running.job, heartbeat)
+
+    def _settle(self, running: _Running) -> None:
+        """Try the job again if its end allows that, or let it go."""
+        outcome = running.outcome()
+        failures = _failures(running.job)
+        if outcome is Outcome.LOST and any(not failure.retry for failure in failures):
+            outcome = Outcome.FAILED  # of a process on another node
+        cause = _cause(outcome, failures)
+        if cause and not self._stopping and self._retries.left(cause, running.used[cause]):
+            running.used[cause] += 1
+            self._start(running)
+            return
+        if outcome is Outcome.LOST and not self._stopping:
+            outcome = _record_death(running)
+        self._running.remove(running)
+        self._free.append(running.slot)
+        self.outcomes[running.job.id] = outcome
+        words = "; ".join(f"{failure.kind}: {failure.message}" for failure in _failures(running.job))
+        self._view.finish(running.job, outcome, words)
+
+
+def _enter(job: Job, seat: Seat, retries: Retries) -> None:
+    from bench.execute.runner import run_process
+
+    run_process(job, seat, retries)
+
+
+def _uses(used: Counter[Cause]) -> Mapping[Cause, int]:
+    causes: tuple[Cause, ...] = ("killed", "out_of_memory", "exception", "stalled")
+    return {cause: used[cause] for cause in causes}
+
+
+def _failures(job: Job) -> list[Failure]:
+    """Why the job's training or evaluations of it failed, for those that did."""
+    folders = Store(job.resources.results).folders(job.id, job.evaluation_ids)
+    return [failure for folder in folders if (failure := folder.failure())]
+
+
+def _cause(outcome: Outcome, failures: Sequence[Failure]) -> Cause | None:
+    """What a job is to be tried again for, if its end was a bad one."""
+    if outcome is Outcome.LOST:
+        return "killed"
+    return failures[0].cause if outcome is Outcome.FAILED and failures else None
+
+
+def _record_death(running: _Running) -> Outcome:
+    """Leave word of a job whose process ended without a word of its own."""
+    folder = Store(running.job.resources.results).training(running.job.id)
+    codes = [process.exitcode or 0 for process in running.processes]
+    code = next((code for code in codes if code not in set(Outcome)), int(Outcome.LOST))
+    ended = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+    hint = " (often: out of memory)" if code == -signal.SIGKILL else ""
+    tries = f" at each of {running.used['killed'] + 1} tries" if running.used["killed"] else ""
+    message = f"the process ended by {ended}{tries}{hint}; see {folder.log}"
+    folder.fail(Failure(kind="ProcessDied", message=message, cause="killed"))
+    return Outcome.FAILED

@@ -1,0 +1,37 @@
+"""Takes jobs back from SLURM. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.execute.slurm.ledger import Ledger
+from bench.execute.slurm.scheduler import cancel_jobs, listed_jobs
+from bench.store import Store
+
+__all__ = ["withdraw"]
+
+
+def withdraw(store: Store, trainings: Sequence[str]) -> list[str]:
+    """End the SLURM jobs of cancelled trainings, except those in which other trainings go on.
+
+    The wish that nobody works on a training must be in the store already: a job that does several stops that one.
+
+    Returns:
+        Ids of the jobs that were ended.
+
+    Raises:
+        SchedulerError: SLURM does not answer or refuses.
+    """
+    tickets = Ledger(store.root).tickets()
+    concerned = {(tickets[id_].name, tickets[id_].index) for id_ in trainings if id_ in tickets}
+    if not concerned:
+        return []
+    busy = {
+        (ticket.name, ticket.index)
+        for id_, ticket in tickets.items()
+        if not store.training(id_).cancelled and not store.complete(id_, ticket.evaluations)
+    }
+    jobs = [job for job in listed_jobs() if job.alive and (job.name, job.index or 0) in concerned - busy]
+    # A job that runs sees the wish, saves and ends; one that waits has nobody who could see it.
+    cancel_jobs(job.id for job in jobs)
+    return [job.id for job in jobs]

@@ -1,0 +1,135 @@
+"""What SLURM knows of jobs: `squeue` for those that live or ended lately, `sacct` for older ones. Imports no torch."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bench.claims import Owner, slurm_job
+from bench.pose.errors import BenchError
+
+__all__ = ["SchedulerError", "SchedulerJob", "cancel_jobs", "ended_jobs", "job_lives", "listed_jobs"]
+
+PATIENCE_SECONDS = 30.0
+FINISHED = frozenset(
+    {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "REVOKED"}
+    | {"TIMEOUT"}
+)
+"""States that a job does not leave by itself. All others count as alive: a state unknown here must kill nothing."""
+
+WAITING = frozenset({"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD"})
+
+SQUEUE_FIELDS = "%F|%K|%A|%j|%T|%N|%r"
+SACCT_FIELDS = "JobID,JobName,State,NodeList"
+
+
+class SchedulerError(BenchError):
+    """SLURM does not answer, or refuses."""
+
+
+@dataclass(frozen=True)
+class SchedulerJob:
+    """One job, or one task of a job array.
+
+    Attributes:
+        id: "123", or "123_4" for a task.
+        name: of the job.
+        index: of the task; None for a job without tasks.
+        state: in SLURM's words, such as "PENDING".
+        nodes: where it runs or ran.
+        reason: why it waits or ended, in SLURM's words.
+    """
+
+    id: str
+    name: str
+    index: int | None
+    state: str
+    nodes: str
+    reason: str
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs or will run."""
+        return self.state not in FINISHED
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it has not started, or waits to start again."""
+        return self.state in WAITING
+
+
+def listed_jobs() -> list[SchedulerJob]:
+    """All of this user's jobs that live, and those that ended lately.
+
+    Raises:
+        SchedulerError: the controller does not answer.
+    """
+    lines = _ask(["squeue", "-h", "-r", "-t", "all", "-u", str(os.getuid()), "-o", SQUEUE_FIELDS]).splitlines()
+    jobs = []
+    for line in lines:
+        array, index, job, name, state, nodes, reason = line.split("|", 6)
+        is_task = index.isdigit()
+        jobs.append(
+            SchedulerJob(
+                f"{array}_{index}" if is_task else job, name, int(index) if is_task else None, state, nodes, reason
+            )
+        )
+    return jobs
+
+
+def ended_jobs(ids: Sequence[str]) -> list[SchedulerJob]:
+    """What accounting remembers of jobs, given as ids without their task; nothing where there is no accounting."""
+    if not ids or not shutil.which("sacct"):
+        return []
+    try:
+        answer = _ask(["sacct", "-n", "-P", "-X", "-o", SACCT_FIELDS, "-j", ",".join(ids)])
+    except SchedulerError:
+        return []
+    found = []
+    for line in answer.splitlines():
+        job, name, state, nodes = line.split("|", 3)
+        match = re.fullmatch(r"\d+(?:_(\d+))?", job)
+        if match:  # tasks that never started are listed as a range; squeue knows them
+            word, _, detail = state.partition(" ")
+            found.append(SchedulerJob(job, name, int(match[1]) if match[1] else None, word, nodes, detail))
+    return found
+
+
+def job_lives(owner: Owner) -> bool | None:
+    """Whether the job of a claim's owner can still be at work; None if nobody knows.
+
+    An earlier start of the very job that asks is over: SLURM starts a job again only when it has ended.
+    """
+    if owner.job is None:
+        return None
+    mine, restart = slurm_job()
+    if owner.job == mine:
+        return None if owner.restart == restart else owner.restart > restart
+    try:
+        found = next((job for job in listed_jobs() if job.id == owner.job), None)
+    except SchedulerError:
+        return None
+    return found.alive if found else None
+
+
+def cancel_jobs(ids: Iterable[str]) -> None:
+    """End jobs. Raises `SchedulerError` if SLURM refuses."""
+    listed = list(ids)
+    if listed:
+        _ask(["scancel", *listed])
+
+
+def _ask(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
+    except FileNotFoundError:
+        raise SchedulerError(f"{command[0]}: not found; SLURM's commands must be on the PATH") from None
+    except subprocess.TimeoutExpired:
+        raise SchedulerError(f"{command[0]} gave no answer in {PATIENCE_SECONDS:.0f} s") from None
+    if done.returncode:
+        raise SchedulerError(f"{command[0]}: {done.stderr.strip() or f'exit status {done.returncode}'}")
+    return done.stdout

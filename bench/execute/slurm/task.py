@@ -1,0 +1,135 @@
+"""What runs on a node: one task of a job array, which does its trainings and asks SLURM to go on after a time limit."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from submitit import JobEnvironment
+from submitit.core.utils import DelayedSubmission
+
+from bench.claims import slurm_job
+from bench.execute.job import Job, Outcome
+from bench.execute.pool import Pool
+from bench.execute.progress import PlainView
+from bench.execute.seat import Seat, make_slots
+from bench.execute.slurm.ledger import Submission, SubmissionFolder
+from bench.files import StoreError, load_document
+from bench.store import Failure, Store
+
+__all__ = ["Task"]
+
+STOP_SHARE = 0.7
+"""Part of the time before a limit in which jobs may save their state; the rest is for SLURM to take the job back."""
+
+END_SECONDS = 600.0
+"""How long a task that was told to end waits for SLURM to end it: one that ends by itself is not started again."""
+
+
+@dataclass
+class Task:
+    """One task of an array of a submission. submitit pickles it: it holds plain values only.
+
+    Attributes:
+        folder: of the submission.
+        array: number of the array in it.
+        index: of the task in the array.
+        stalls: for each training, how many runs in a row ended at a time limit without progress.
+    """
+
+    folder: str
+    array: int
+    index: int
+    stalls: dict[str, int] = field(default_factory=dict)
+
+    def __call__(self) -> None:
+        """Do the trainings of this task. Ends the process with status 1 if one failed."""
+        folder, submission = self._submission()
+        environment = JobEnvironment()
+        jobs = [job for job in self._jobs(folder, submission) if not _settled(job, submission.at)]
+        self._marks = {job.id: _mark(job) for job in jobs}
+        self._pool = Pool(
+            jobs,
+            PlainView(Console(soft_wrap=True)),
+            slots=make_slots(_devices(jobs), pack=submission.pack),
+            seats=lambda job, attempt: [_seat(environment, job, attempt)],
+            retries=submission.retries,
+        )
+        outcomes = self._pool.run()
+        if Outcome.STOPPED in outcomes:
+            time.sleep(END_SECONDS)
+        sys.exit(1 if {Outcome.FAILED, Outcome.STOPPED} & set(outcomes) else 0)
+
+    def checkpoint(self) -> DelayedSubmission | None:
+        """Called by submitit when the time limit comes: save everything. None if there is nothing to go on with."""
+        # SLURM has only just signalled; it may do so again while the job saves.
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+        _, submission = self._submission()
+        jobs = self._pool.unfinished
+        self._pool.stop_within(STOP_SHARE * submission.signal_delay)
+        stalls = {job.id: self._stalls(job) for job in jobs}
+        limit = submission.retries.stalled
+        for job in jobs:
+            if stalls[job.id] >= limit:
+                _give_up(job, limit)
+        if all(_settled(job, submission.at) for job in jobs):
+            return None
+        return DelayedSubmission(Task(self.folder, self.array, self.index, stalls))
+
+    def _submission(self) -> tuple[SubmissionFolder, Submission]:
+        folder = SubmissionFolder(Path(self.folder))
+        if folder.submission is None:
+            raise StoreError(f"{folder.file}: no such file; the job's submission was removed")
+        return folder, folder.submission
+
+    def _jobs(self, folder: SubmissionFolder, submission: Submission) -> list[Job]:
+        found = [load_document(folder.job(id_), Job) for id_ in submission.arrays[self.array].tasks[self.index]]
+        return [job for job in found if job]
+
+    def _stalls(self, job: Job) -> int:
+        owner = Store(job.resources.results).training(job.id).claims.latest()
+        waits = owner is None or (owner.job, owner.restart) != slurm_job()
+        if waits or _mark(job) != self._marks[job.id]:
+            return 0
+        return self.stalls.get(job.id, 0) + 1
+
+
+def _seat(environment: JobEnvironment, job: Job, attempt: int) -> Seat:
+    name, restart = slurm_job()
+    token = f"{name}-{restart}-{attempt}"
+    return Seat(environment.global_rank, job.training.world_size, token, local_rank=environment.local_rank)
+
+
+def _devices(jobs: Sequence[Job]) -> list[str]:
+    """The devices that SLURM gave to this task."""
+    kind = jobs[0].resources.device if jobs else "cpu"
+    visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    return [f"cuda:{number}" for number in range(len(visible))] or [kind] if kind == "cuda" else [kind]
+
+
+def _settled(job: Job, since: float) -> bool:
+    """Whether nothing is left to do for a job: it is done, cancelled, or has failed since it was submitted."""
+    store = Store(job.resources.results)
+    failures = [folder.failure() for folder in store.folders(job.id, job.evaluation_ids)]
+    failed = any(failure and failure.at > since and not failure.retry for failure in failures)
+    return failed or store.training(job.id).cancelled or store.complete(job.id, job.evaluation_ids)
+
+
+def _mark(job: Job) -> tuple[float, ...]:
+    """Changes with every lasting progress of a job."""
+    store = Store(job.resources.results)
+    files = [folder.record_file for folder in store.folders(job.id, job.evaluation_ids)]
+    return tuple(file.stat().st_mtime if file.exists() else 0 for file in (store.training(job.id).checkpoint, *files))
+
+
+def _give_up(job: Job, runs: int) -> None:
+    folders = Store(job.resources.results).folders(job.id, job.evaluation_ids)
+    folder = next((folder for folder in folders if not folder.record_file.exists()), folders[0])
+    message = f"{runs} runs in a row reached the time limit without a step of progress; raise `time` in the profile"
+    folder.fail(Failure(kind="Stalled", message=message, cause="stalled"))

@@ -1,0 +1,14 @@
+"""A view that shows nothing."""
+
+from bench.execute.job import Job, Outcome
+from bench.store import Heartbeat
+
+
+class SilentView:
+    """Hears and says nothing."""
+
+    def start(self, job: Job, number: int, total: int) -> None: ...
+
+    def beat(self, job: Job, heartbeat: Heartbeat) -> None: ...
+
+    def finish(self, job: Job, outcome: Outcome, reason: str) -> None: ...

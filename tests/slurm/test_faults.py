@@ -1,0 +1,149 @@
+"""Whatever happens to a job: its cell ends done, with the bits of an undisturbed training, or failed with a reason."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests.slurm.checker import Checker
+from tests.slurm.cluster import Cluster, wait_until
+from tests.slurm.desk import Desk
+
+pytestmark = pytest.mark.slurm
+
+LONG = 40
+"""Epochs of a training that lasts long enough to be disturbed, some ten seconds."""
+
+
+def test_scancel_of_a_job(desk: Desk, watched: Checker, cluster: Cluster) -> None:
+    desk.write(epochs=LONG)
+    desk.submit()
+    desk.await_training()
+    job = desk.job()
+    cluster.ask("scancel", job)
+    desk.await_end()
+    assert set(desk.states()) == {"cancelled"}
+    assert job in desk.plan().trainings[0].standing.reason
+    desk.submit()
+    desk.await_end()
+    desk.assert_as_undisturbed()
+
+
+def test_kill_of_the_training_process(desk: Desk, watched: Checker) -> None:
+    desk.write(epochs=LONG)
+    desk.submit()
+    os.kill(desk.await_training().pid, signal.SIGKILL)
+    desk.await_end()
+    desk.assert_as_undisturbed()
+    assert "failed" not in watched.seen, "it was tried again at once"
+
+
+def test_kill_of_the_training_process_at_every_try(desk: Desk, watched: Checker) -> None:
+    desk.write(epochs=LONG, retries={"killed": 1})
+    desk.submit()
+    os.kill(desk.await_training().pid, signal.SIGKILL)
+    first = desk.folders()[0].claims.latest()
+    wait_until(lambda: desk.folders()[0].claims.latest() != first, "second try")
+    os.kill(desk.await_training(epoch=4).pid, signal.SIGKILL)
+    desk.await_end()
+    assert set(desk.states()) == {"failed"}
+    assert "SIGKILL at each of 2 tries" in desk.plan().trainings[0].standing.reason
+    assert desk.call(desk.command("retry", desk.suite, "--dry-run")).returncode == 0
+    assert "nothing to submit" in desk.submit(), "run leaves to retry what failed"
+
+
+def test_requeue(desk: Desk, watched: Checker, cluster: Cluster) -> None:
+    desk.write(epochs=LONG)
+    desk.submit()
+    desk.await_training()
+    cluster.ask("scontrol", "requeue", desk.job())
+    desk.await_end()
+    desk.assert_as_undisturbed()
+    assert [owner.restart for owner in desk.folders()[0].claims.history()] == [0, 1]
+    assert "queued" in watched.seen
+
+
+def test_a_time_limit_shorter_than_the_training(desk: Desk, watched: Checker) -> None:
+    desk.write(epochs=400, time=1, signal_delay=30)
+    desk.submit()
+    desk.await_end(seconds=480)
+    desk.assert_as_undisturbed()
+    assert len(desk.folders()[0].claims.history()) > 1
+    assert watched.seen <= {"queued", "running", "done"}
+
+
+def test_a_node_goes_down_and_comes_back(desk: Desk, watched: Checker, cluster: Cluster) -> None:
+    desk.write(seeds=2, epochs=LONG)
+    desk.submit()
+    desk.await_training()
+    node = cluster.jobs()[desk.job()][1]
+    cluster.node(node, "down")
+    time.sleep(2)
+    cluster.node(node, "resume")
+    desk.await_end()
+    desk.assert_as_undisturbed()
+
+
+def test_the_controller_stops_and_starts(desk: Desk, watched: Checker, cluster: Cluster) -> None:
+    desk.write(seeds=4, epochs=LONG, throttle=2)
+    desk.submit()
+    desk.await_training()
+    cluster.script("stop-controller")
+    states = desk.states()
+    assert "running" in states, "a heartbeat tells without the scheduler"
+    assert set(states) <= {"running", "unknown", "done"}, "nobody is called dead of whom nothing is known"
+    time.sleep(5)
+    cluster.script("start-controller")
+    desk.await_end()
+    desk.assert_as_undisturbed()
+
+
+def test_a_job_that_raises_fails_alone_and_says_why(desk: Desk, watched: Checker) -> None:
+    desk.write(seeds=2)
+    text = desk.suite.read_text().replace("epochs: 3", "epochs: 3, ")
+    broken = "    - {when: {seed: 1}, initialisation: imagenet}\nevaluate:"
+    desk.suite.write_text(text.replace("evaluate:", broken))
+    desk.submit()
+    desk.await_end()
+    good, bad = desk.plan().trainings
+    assert (good.state, bad.state) == ("done", "failed")
+    assert "there are no ImageNet weights for simba_tiny" in bad.standing.reason
+    said = desk.call(desk.command("status", desk.suite)).stdout
+    assert "there are no ImageNet weights for simba_tiny" in said
+
+
+@pytest.mark.parametrize("setup", ["ulimit -v 3000000"])
+def test_a_job_that_runs_out_of_memory_by_its_own_limit(desk: Desk, watched: Checker, setup: str) -> None:
+    desk.write(setup=[setup])
+    text = desk.suite.read_text().replace("64x64", "1024x1024")
+    desk.suite.write_text(text)
+    desk.submit()
+    desk.await_end()
+    (training,) = desk.plan().trainings
+    assert training.state == "failed"
+    failure = desk.folders()[0].failure()
+    assert failure is not None
+    assert failure.cause in {"out_of_memory", "killed"}
+
+
+def test_a_job_that_slurm_kills_for_its_memory(desk: Desk, watched: Checker) -> None:
+    desk.write(memory="300MB", retries={"killed": 0})
+    desk.submit()
+    desk.await_end()
+    assert set(desk.states()) == {"failed"}
+    assert desk.plan().trainings[0].standing.reason
+
+
+def test_accounting_goes_off(desk: Desk, watched: Checker, cluster: Cluster) -> None:
+    desk.write(seeds=2, epochs=LONG)
+    desk.submit()
+    desk.await_training()
+    cluster.script("stop-accounting")
+    try:
+        desk.await_end()
+        desk.assert_as_undisturbed()
+    finally:
+        cluster.script("start-accounting")
