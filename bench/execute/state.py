@@ -15,8 +15,8 @@ __all__ = ["Observer", "Standing"]
 
 UNDER_WAY: frozenset[State] = frozenset({"running", "queued", "unknown"})
 
-CUT_SHORT = frozenset({"BOOT_FAIL", "DEADLINE", "NODE_FAIL", "PREEMPTED", "REVOKED", "TIMEOUT"})
-"""Ends of a SLURM job that are nobody's failure."""
+CUT_SHORT = frozenset({"BOOT_FAIL", "COMPLETED", "DEADLINE", "NODE_FAIL", "PREEMPTED", "REVOKED", "TIMEOUT"})
+"""Ends of a SLURM job that are nobody's failure; one that completes left undone what somebody else was doing."""
 
 
 @dataclass(frozen=True)
