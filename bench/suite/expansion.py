@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from bench.suite.rules import Rule, apply_rules, plain_message
+from bench.suite.rules import Rule, apply_rules
 from bench.suite.schema import Suite
 from bench.suite.source import SuiteError
 from bench.suite.specs import EvalSpec, TrainSpec
+from bench.suite.structure import plain_message
 
 __all__ = ["Cell", "Expansion", "complete_cell", "expand", "make_spec"]
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from bench.pose.errors import nearest
 from bench.suite.source import Path_, Problem
 from bench.suite.specs import EvalSpec, TrainSpec
+from bench.suite.structure import plain_message
 
 __all__ = [
     "EVALUATION_SETTINGS",
@@ -119,12 +120,6 @@ def _read(name: str, value: Any, place: Path_, problems: list[Problem], *, valid
     except ValidationError as error:
         problems += [Problem(place, f"{name}: {plain_message(detail)}") for detail in error.errors()]
         return value
-
-
-def plain_message(detail: Mapping[str, Any]) -> str:
-    """A pydantic error in our words: what is expected and what was found."""
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    return message if detail["type"] == "value_error" else f"{message}, found {detail['input']!r:.80}"
 
 
 @cache

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from bench.pose.errors import nearest
 from bench.published import TABLES
@@ -16,13 +16,13 @@ from bench.suite.rules import (
     EVALUATION_SETTINGS,
     TRAINING_SETTINGS,
     Rule,
-    plain_message,
     read_condition,
     read_rules,
     read_values,
 )
-from bench.suite.source import Path_, Problem, Source, read_yaml
+from bench.suite.source import Problem, read_yaml
 from bench.suite.specs import Dataset
+from bench.suite.structure import check_structure
 
 __all__ = ["Suite", "Table", "load_suite"]
 
@@ -109,7 +109,7 @@ def load_suite(file: Path) -> Suite:
         SuiteError: one `file:line: what` per problem, with what is valid and the nearest valid name.
     """
     source = read_yaml(file)
-    document = _check_structure(source)
+    document = check_structure(source, _Document)
     problems: list[Problem] = []
     train = document.train
     axes = {
@@ -135,32 +135,6 @@ def load_suite(file: Path) -> Suite:
         recipe=load_recipe(train.recipe),
         tables=tuple(document.tables),
     )
-
-
-def _check_structure(source: Source) -> _Document:
-    if not isinstance(source.data, Mapping):
-        raise source.error([Problem((), "expected a mapping with name, title, dataset, train, evaluate and tables")])
-    try:
-        return _Document.model_validate(source.data)
-    except ValidationError as error:
-        raise source.error([_structural_problem(detail) for detail in error.errors()]) from None
-
-
-def _structural_problem(detail: Any) -> Problem:
-    place: Path_ = tuple(detail["loc"])
-    name = str(place[-1]) if place else ""
-    if detail["type"] == "extra_forbidden":
-        valid = _keys_at(place[:-1])
-        return Problem(place, f"unknown key {name!r}{nearest(name, valid)}; valid: {', '.join(valid)}")
-    if detail["type"] == "missing":
-        return Problem(place[:-1], f"the key {name!r} is missing")
-    return Problem(place, f"{name}: {plain_message(detail)}")
-
-
-def _keys_at(place: Path_) -> list[str]:
-    """Valid keys of the section at a place."""
-    sections: dict[str | int, type[BaseModel]] = {"dataset": Dataset, "train": _Train, "tables": Table}
-    return list((sections[place[0]] if place else _Document).model_fields)
 
 
 def _read_evaluations(items: list[Any], problems: list[Problem]) -> list[Rule]:

@@ -27,7 +27,7 @@ class Problem:
 
 
 class SuiteError(BenchError):
-    """A suite that cannot be used; the message has one `file:line: what` per problem."""
+    """A suite or another YAML file that cannot be used; the message has one `file:line: what` per problem."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,20 @@ class _Loader(yaml.SafeLoader):
         except (ValueError, LookupError, AttributeError) as error:
             kind = node.tag.rpartition(":")[2]
             raise ConstructorError(None, None, f"{node.value!r:.80} is no valid {kind}", node.start_mark) from error
+
+
+def _number(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
+    """A number, but never a count to base 60: YAML 1.1 reads the time 12:30:00 as 45000, later versions as a text."""
+    if not isinstance(node, yaml.ScalarNode):
+        raise ConstructorError(None, None, "expected a number", node.start_mark)
+    if ":" in node.value:
+        return node.value
+    return loader.construct_yaml_int(node) if node.tag == _INT else loader.construct_yaml_float(node)
+
+
+_INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
+_Loader.add_constructor(_INT, _number)
+_Loader.add_constructor(_FLOAT, _number)
 
 
 def read_yaml(file: Path) -> Source:

@@ -1,0 +1,275 @@
+"""Profiles: what a job of ours asks of one SLURM cluster, read from YAML. Imports neither torch nor submitit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from bench.execute.slurm.options import sbatch_problems, srun_problems
+from bench.execute.slurm.quantities import count_gpus, parse_memory, parse_time, scale_gpus
+from bench.pose.errors import BenchError
+from bench.suite.source import Problem, read_yaml
+from bench.suite.structure import ContradictionError, check_structure
+
+__all__ = ["Layout", "Profile", "Retries", "load_profile"]
+
+
+def _check_line(text: str) -> str:
+    # Each of these becomes one line of a script: a line break would smuggle in more.
+    if not text.strip() or not text.isprintable():
+        raise ValueError(f"expected a text on one line without control characters, found {text!r:.80}")
+    return text
+
+
+def _check_setup(text: str) -> str:
+    if any(line.lstrip().startswith("#SBATCH") for line in text.splitlines()):
+        raise ValueError("#SBATCH belongs into no setup line; use the profile's fields or sbatch")
+    return text
+
+
+def _check_memory(text: str) -> str:
+    parse_memory(text)
+    return text
+
+
+def _check_gres(text: str) -> str:
+    count_gpus(text)
+    return text
+
+
+def _time_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _check_time(text: str) -> str:
+    parse_time(text)
+    return text
+
+
+def _check_extra(value: Any) -> Any:
+    if isinstance(value, str):
+        return _check_line(value)
+    if not isinstance(value, int):
+        raise ValueError(f"expected a text, a whole number, true or false, found {value!r:.80}")
+    return value
+
+
+Line = Annotated[str, AfterValidator(_check_line)]
+Memory = Annotated[Line, AfterValidator(_check_memory)]
+Count = Annotated[int, Field(ge=1)]
+Times = Annotated[int, Field(ge=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Retries(_Section):
+    """How often a training is tried again in the same job after each cause of failure.
+
+    Attributes:
+        killed: its process died by a signal.
+        out_of_memory: of the machine or of the GPU.
+        exception: anything else that it raised.
+        stalled: runs in a row that ended at a time limit without one step of progress.
+    """
+
+    killed: Times = 2
+    out_of_memory: Times = 0
+    exception: Times = 0
+    stalled: Times = 3
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the processes of one training are spread over nodes, one task each.
+
+    Attributes:
+        nodes: that the job takes.
+        tasks_per_node: processes on each.
+        gpus_per_node: that the job takes of each.
+    """
+
+    nodes: int
+    tasks_per_node: int
+    gpus_per_node: int
+
+    @property
+    def world_size(self) -> int:
+        """Processes of the training."""
+        return self.nodes * self.tasks_per_node
+
+
+class Profile(_Section):
+    """What a job asks of one cluster.
+
+    Attributes:
+        partition: queue; the cluster's default where None.
+        account: that pays for the job.
+        qos: quality of service.
+        constraint: features that nodes must have.
+        reservation: to run in.
+        nodes: most nodes that one training may span.
+        gpus_per_node: GPUs of a node that one job takes; fewer where a training has fewer processes.
+        gres: generic resources of a node, instead of `gpus_per_node` where a site wants GPUs asked for like this.
+        tasks_per_node: most processes of one training on a node; as many as GPUs, or one, where not given.
+        cpus_per_task: CPUs of each process.
+        memory: of a node, "32GB"; the same for every layout.
+        memory_per_cpu: instead of `memory`.
+        time: limit of a job: minutes, "HH:MM:SS" or "D-HH:MM:SS".
+        signal_delay: seconds before the limit at which the job is told to save and stop.
+        throttle: array tasks that run at once.
+        queue_limit: most jobs that a suite has queued at once; further cells share jobs, one after the other.
+        pack: trainings side by side in one job, which share its GPU and CPUs.
+        setup: lines of shell before the job. They are run as they stand: a profile is trusted like a script.
+        python: command that starts Python, itself shell; this environment's where None.
+        sbatch: further parameters of sbatch by their long names.
+        srun: further arguments of srun.
+        device: "auto" is CUDA where the job has GPUs; see `resolved_device`.
+        threads: of each training; its share of `cpus_per_task` where not given.
+        workers: processes of each training that load crops.
+        save_every: seconds between checkpoints.
+        retries: of failed trainings.
+    """
+
+    partition: Line | None = None
+    account: Line | None = None
+    qos: Line | None = None
+    constraint: Line | None = None
+    reservation: Line | None = None
+    nodes: Count = 1
+    gpus_per_node: Annotated[int, Field(ge=0)] = 0
+    gres: Annotated[Line, AfterValidator(_check_gres)] | None = None
+    tasks_per_node: Count = Field(default_factory=lambda given: _gpus(given["gpus_per_node"], given["gres"]) or 1)
+    cpus_per_task: Count = 1
+    memory: Memory | None = None
+    memory_per_cpu: Memory | None = None
+    time: Annotated[Line, BeforeValidator(_time_text), AfterValidator(_check_time)]
+    signal_delay: Count = 90
+    throttle: Count | None = None
+    queue_limit: Count | None = None
+    pack: Count = 1
+    setup: list[Annotated[str, AfterValidator(_check_setup)]] = []
+    python: Line | None = None
+    sbatch: dict[str, Annotated[Any, AfterValidator(_check_extra)]] = {}
+    srun: list[Line] = []
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: Count = Field(default_factory=lambda given: max(1, given["cpus_per_task"] // given["pack"]))
+    workers: Annotated[int, Field(ge=0)] = 0
+    save_every: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 60.0
+    retries: Retries = Retries()
+
+    @model_validator(mode="after")
+    def _check_combination(self) -> Self:
+        problems = [*sbatch_problems(self.sbatch), *srun_problems(self.srun), *self._contradictions()]
+        if problems:
+            raise ContradictionError(problems)
+        return self
+
+    @property
+    def minutes(self) -> int:
+        """Time limit of a job, rounded up to whole minutes."""
+        return parse_time(self.time)
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of a node that a job with `tasks_per_node` processes takes, however they are asked for."""
+        return _gpus(self.gpus_per_node, self.gres)
+
+    @property
+    def resolved_device(self) -> Literal["cpu", "cuda"]:
+        """Device of the trainings, "auto" decided."""
+        if self.device == "auto":
+            return "cuda" if self.gpus else "cpu"
+        return self.device
+
+    def layout(self, world_size: int) -> Layout:
+        """How a training of so many processes is spread over nodes: as few nodes as can be.
+
+        Raises:
+            BenchError: nodes would get unequal shares, or there are too few; it says what is valid.
+        """
+        tasks = min(world_size, self.tasks_per_node)
+        nodes = world_size // tasks if tasks > 0 else 0
+        if nodes * tasks != world_size or not 1 <= nodes <= self.nodes:
+            valid = [*range(1, self.tasks_per_node + 1), *(self.tasks_per_node * n for n in range(2, self.nodes + 1))]
+            raise BenchError(
+                f"a training of {world_size} processes does not fit this profile (tasks_per_node {self.tasks_per_node},"
+                f" nodes {self.nodes}); valid: {', '.join(map(str, valid))}"
+            )
+        return Layout(nodes, tasks, self._share(self.gpus, tasks))
+
+    def parameters(self, layout: Layout) -> dict[str, Any]:
+        """Keyword arguments for `update_parameters` of submitit's `SlurmExecutor`."""
+        gres = scale_gpus(self.gres, lambda count: self._share(count, layout.tasks_per_node)) if self.gres else None
+        given = {
+            "partition": self.partition,
+            "account": self.account,
+            "qos": self.qos,
+            "constraint": self.constraint,
+            "time": self.minutes,
+            "nodes": layout.nodes,
+            "ntasks_per_node": layout.tasks_per_node,
+            "cpus_per_task": self.cpus_per_task,
+            "gpus_per_node": self._share(self.gpus_per_node, layout.tasks_per_node) or None,
+            "gres": gres,
+            "mem": self.memory,
+            "mem_per_cpu": self.memory_per_cpu,
+            "array_parallelism": self.throttle,
+            "signal_delay_s": self.signal_delay,
+            "setup": list(self.setup) or None,
+            # Since SLURM 22.05 srun takes no notice of what sbatch was told about CPUs per task.
+            "srun_args": [f"--cpus-per-task={self.cpus_per_task}", *self.srun],
+            "additional_parameters": self._additional_parameters(),
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+    def _additional_parameters(self) -> dict[str, Any]:
+        # A switch that is false is one that is not given: sbatch knows no --name=False.
+        extra = {name: value for name, value in self.sbatch.items() if value is not False}
+        reservation = {"reservation": self.reservation} if self.reservation else {}
+        return {"requeue": True, **reservation, **extra}
+
+    def _share(self, count: int, tasks: int) -> int:
+        """Of a node's `count` GPUs, those of so many of its tasks."""
+        return count * tasks // self.tasks_per_node
+
+    def _contradictions(self) -> Iterator[Problem]:
+        if self.gpus_per_node and self.gres and count_gpus(self.gres):
+            yield Problem(("gres",), "gres and gpus_per_node both ask for GPUs; keep one of them")
+        elif self.gpus % self.tasks_per_node and self.device != "cpu":
+            yield Problem(
+                ("tasks_per_node",),
+                f"tasks_per_node: {self.tasks_per_node} processes cannot share {self.gpus} GPUs evenly",
+            )
+        if self.memory and self.memory_per_cpu:
+            yield Problem(("memory_per_cpu",), "memory_per_cpu and memory exclude each other; keep one of them")
+        if self.signal_delay * 2 > self.minutes * 60:
+            yield Problem(
+                ("signal_delay",),
+                f"signal_delay: {self.signal_delay} s are too near to the time limit of {self.minutes * 60} s;"
+                f" at most {self.minutes * 30}, or a longer time",
+            )
+        if self.pack > 1 and (self.tasks_per_node > 1 or self.nodes > 1):
+            yield Problem(
+                ("pack",), "pack: only trainings of one process share a job; set tasks_per_node and nodes to 1"
+            )
+        if self.device == "cuda" and not (self.gpus or self.gres or any("gpu" in name for name in self.sbatch)):
+            yield Problem(("device",), "device: cuda needs GPUs; set gpus_per_node or gres")
+
+
+def load_profile(file: Path) -> Profile:
+    """Read and check a profile.
+
+    Raises:
+        SuiteError: one `file:line: what` per problem, with what is valid and the nearest valid name.
+    """
+    return check_structure(read_yaml(file), Profile)
+
+
+def _gpus(gpus_per_node: int, gres: str | None) -> int:
+    return gpus_per_node or (count_gpus(gres) if gres else 0)

@@ -1,0 +1,90 @@
+"""Times, amounts of memory and generic resources as SLURM writes them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+
+__all__ = ["count_gpus", "format_time", "parse_memory", "parse_time", "scale_gpus"]
+
+_TIME = re.compile(
+    r"(?:(?P<days>[0-9]{1,4})-(?=[0-9]{2}:))?(?P<hours>[0-9]{1,5}):(?P<minutes>[0-5][0-9]):(?P<seconds>[0-5][0-9])"
+)
+_MEMORY = re.compile(r"(?P<amount>[1-9][0-9]{0,11})(?P<unit>[KMGT])B?", re.ASCII)
+_GRES = re.compile(
+    r"(?P<name>[A-Za-z][\w.-]*)(?P<type>:[A-Za-z][\w.-]*|:[0-9]+[A-Za-z][\w.-]*)?(?::(?P<count>[1-9][0-9]{0,3}))?",
+    re.ASCII,
+)
+_KILOBYTES = {"K": 1, "M": 1024, "G": 1024**2, "T": 1024**3}
+
+
+def parse_time(text: str | int) -> int:
+    """Minutes of a time limit, seconds rounded up as SLURM does.
+
+    Args:
+        text: minutes, "HH:MM:SS" or "D-HH:MM:SS".
+
+    Raises:
+        ValueError: it is none of these, or no time at all.
+    """
+    plain = re.fullmatch(r"[0-9]{1,7}", str(text), re.ASCII)
+    match = _TIME.fullmatch(str(text))
+    if plain:
+        minutes = int(plain[0])
+    elif match and not (match["days"] and int(match["hours"]) > 23):
+        days, hours, whole, seconds = (int(match[name] or 0) for name in ("days", "hours", "minutes", "seconds"))
+        minutes = (days * 24 + hours) * 60 + whole + math.ceil(seconds / 60)
+    else:
+        raise ValueError(f"{text!r:.80} is no time limit; write minutes, HH:MM:SS or D-HH:MM:SS")
+    if minutes == 0:
+        raise ValueError(f"a time limit of {text!r:.80} leaves no time at all")
+    return minutes
+
+
+def format_time(minutes: int) -> str:
+    """Minutes as SLURM prints them: "HH:MM:00", with days before it from one day on."""
+    days, rest = divmod(minutes, 24 * 60)
+    clock = f"{rest // 60:02}:{rest % 60:02}:00"
+    return f"{days}-{clock}" if days else clock
+
+
+def parse_memory(text: str) -> int:
+    """Kilobytes (1024 bytes) of an amount such as "32GB" or "500M". Raises `ValueError` if it is none."""
+    match = _MEMORY.fullmatch(text)
+    if not match:
+        raise ValueError(f"{text!r:.80} is no amount of memory; write a whole number and a unit, such as 32GB or 500MB")
+    return int(match["amount"]) * _KILOBYTES[match["unit"]]
+
+
+def count_gpus(gres: str) -> int:
+    """GPUs that a list of generic resources such as "gpu:a100:2,license:1" names.
+
+    Raises:
+        ValueError: it is no such list, or names GPUs of several types, of which no training makes use.
+    """
+    counts = [int(match["count"] or 1) for match in _entries(gres) if match["name"] == "gpu"]
+    if len(counts) > 1:
+        raise ValueError(f"{gres!r:.80} names GPUs more than once; keep one type")
+    return sum(counts)
+
+
+def scale_gpus(gres: str, scale: Callable[[int], int]) -> str:
+    """The same generic resources with another number of GPUs."""
+
+    def scaled(match: re.Match[str]) -> str:
+        if match["name"] != "gpu":
+            return match[0]
+        return f"gpu{match['type'] or ''}:{scale(int(match['count'] or 1))}"
+
+    return ",".join(map(scaled, _entries(gres)))
+
+
+def _entries(gres: str) -> list[re.Match[str]]:
+    matches = [_GRES.fullmatch(entry) for entry in gres.split(",")]
+    if not all(matches):
+        raise ValueError(
+            f"{gres!r:.80} is no list of generic resources; write NAME[:TYPE][:COUNT], several with commas between,"
+            " such as gpu:a100:2"
+        )
+    return [match for match in matches if match]

@@ -1,0 +1,83 @@
+"""Checks parsed YAML against pydantic models, so that every file of ours complains in the same words and with lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from bench.pose.errors import nearest
+from bench.suite.source import Path_, Problem, Source
+
+__all__ = ["ContradictionError", "check_structure", "plain_message"]
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class ContradictionError(ValueError):
+    """Raised by a model's own checks: values that are fine one by one but not together, each at its own place.
+
+    Attributes:
+        problems: places inside the model that raises, and what is wrong there.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.problems = tuple(problems)
+
+
+def check_structure(source: Source, model: type[Model]) -> Model:
+    """The document of a file as a checked model.
+
+    Raises:
+        SuiteError: one `file:line: what` per problem, with what is valid and the nearest valid name.
+    """
+    if not isinstance(source.data, Mapping):
+        needed = [name for name, field in model.model_fields.items() if field.is_required()]
+        raise source.error([Problem((), f"expected a mapping with {_listed(needed)}")])
+    try:
+        return model.model_validate(source.data)
+    except ValidationError as error:
+        raise source.error([problem for detail in error.errors() for problem in _problems(detail, model)]) from None
+
+
+def plain_message(detail: Mapping[str, Any]) -> str:
+    """A pydantic error in our words: what is expected and what was found."""
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    return message if detail["type"] == "value_error" else f"{message}, found {detail['input']!r:.80}"
+
+
+def _problems(detail: Any, model: type[BaseModel]) -> list[Problem]:
+    if detail["type"] == "default_factory_not_called":
+        return []  # follows from a problem of its own
+    place: Path_ = tuple(detail["loc"])
+    name = str(place[-1]) if place else ""
+    if detail["type"] == "extra_forbidden":
+        valid = list(_section(model, place[:-1]).model_fields)
+        return [Problem(place, f"unknown key {name!r}{nearest(name, valid)}; valid: {', '.join(valid)}")]
+    if detail["type"] == "missing":
+        return [Problem(place[:-1], f"the key {name!r} is missing")]
+    error = detail.get("ctx", {}).get("error")
+    if isinstance(error, ContradictionError):
+        return [Problem((*place, *problem.path), problem.message) for problem in error.problems]
+    return [Problem(place, f"{name}: {plain_message(detail)}")]
+
+
+def _section(model: type[BaseModel], place: Path_) -> type[BaseModel]:
+    """The model that describes the mapping at a place of the document; positions in lists lead nowhere deeper."""
+    for key in place:
+        if isinstance(key, str):
+            model = next(_models(model.model_fields[key].annotation))
+    return model
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
