@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -43,7 +44,8 @@ class Cluster:
 
     def script(self, *arguments: str) -> None:
         """Run `slurm/local_cluster.sh` for the cluster."""
-        subprocess.run(["bash", str(SCRIPT), *arguments], check=True, capture_output=True, timeout=120)
+        environment = os.environ | {"SLURM_HOME": str(self.conf.parent)}
+        subprocess.run(["bash", str(SCRIPT), *arguments], check=True, capture_output=True, timeout=120, env=environment)
 
     def node(self, name: str, state: str) -> None:
         """Set a node up or down."""
