@@ -6,7 +6,7 @@ READY := .venv/ready
 TEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test lint format lspet benchmarks clean
+.PHONY: help setup quickstart test test-slurm lint format lspet benchmarks clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ reports/quickstart/report.html: suites/quickstart.yaml $(wildcard results/evalua
 
 test: lint  ## Lint, check types and run the tests (under 8 minutes on 2 cores)
 	$(TEST)
+
+test-slurm: $(READY)  ## Run the tests that need SLURM, on clusters started for it (root on Debian; else they skip)
+	slurm/test.sh
 
 lint: $(READY)  ## Lint and check types
 	$(BIN)/ruff check .

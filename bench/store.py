@@ -186,6 +186,10 @@ class TrainingFolder(_Folder):
         self.cancel_file = path / "cancelled.json"
         self.claims = Claims(path / "claims")
 
+    def meeting_file(self, token: str) -> Path:
+        """Where the processes of one try of a training find each other."""
+        return self.path / f"meeting-{token}.json"
+
     @contextlib.contextmanager
     def claim(
         self, patience: float = 0, job_lives: Callable[[Owner], bool | None] = lambda _owner: None

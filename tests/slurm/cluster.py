@@ -48,9 +48,8 @@ class Cluster:
         subprocess.run(["bash", str(SCRIPT), *arguments], check=True, capture_output=True, timeout=120, env=environment)
 
     def node(self, name: str, state: str) -> None:
-        """Set a node up or down."""
-        reason = ["reason=test"] if state == "down" else []
-        subprocess.run(["scontrol", "update", f"nodename={name}", f"state={state}", *reason], check=True, timeout=60)
+        """Set a node's state: "down", or "resume", which is refused of one that came back by itself."""
+        self.ask("scontrol", "update", f"nodename={name}", f"state={state}", "reason=test")
 
     def nodes(self) -> list[str]:
         """Names of the nodes."""

@@ -67,7 +67,7 @@ def test_requeue(desk: Desk, watched: Checker, cluster: Cluster) -> None:
 
 
 def test_a_time_limit_shorter_than_the_training(desk: Desk, watched: Checker) -> None:
-    desk.write(epochs=400, time=1, signal_delay=30)
+    desk.write(epochs=200, time=1, signal_delay=30)
     desk.submit()
     desk.await_end(seconds=480)
     desk.assert_as_undisturbed()
@@ -81,7 +81,7 @@ def test_a_node_goes_down_and_comes_back(desk: Desk, watched: Checker, cluster: 
     desk.await_training()
     node = cluster.jobs()[desk.job()][1]
     cluster.node(node, "down")
-    time.sleep(2)
+    wait_until(lambda: cluster.jobs()[desk.job()][0] != "RUNNING", "end of the job on the node")
     cluster.node(node, "resume")
     desk.await_end()
     desk.assert_as_undisturbed()

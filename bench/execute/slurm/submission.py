@@ -63,13 +63,17 @@ def arrange(jobs: Sequence[Job], profile: Profile, name: str, *, queued: int = 0
     sizes = sorted({job.training.world_size for job in jobs})
     for size in sizes:
         profile.layout(size)
+    sizes = sizes[:room]
+    # Each size may need one task more than its share, because its last one is not full.
     rounds = math.ceil(math.ceil(len(jobs) / profile.pack) / max(room - len(sizes) + 1, 1))
+    if profile.queue_limit is None:
+        rounds = 1
     arrays: list[Array] = []
     for size in sizes:
         ids = [job.id for job in jobs if job.training.world_size == size]
         for tasks in _chunks(_chunks(ids, profile.pack * rounds), MAX_ARRAY):
             arrays.append(Array(name=f"{name}-{len(arrays)}", world_size=size, tasks=tasks))
-    return Arrangement(arrays, [])
+    return Arrangement(arrays, [job for job in jobs if job.training.world_size not in sizes])
 
 
 def submit(
