@@ -155,8 +155,11 @@ def test_a_submission_is_whole_before_slurm_has_it(
 
 def _pending(results: Path) -> str:
     """Shell that answers as squeue does while both tasks of the only submission wait."""
-    name = f"name=bench-example-$(basename $(dirname {results}/submissions/*/submission.json))-0"
-    return f'[ -e {results}/submissions/*/submission.json ] || exit 0\n{name}\nfor i in 0 1; do echo "7|$i|7|$name|PENDING||Priority"; done'
+    return f"""
+[ -e {results}/submissions/*/submission.json ] || exit 0
+name=bench-example-$(basename $(dirname {results}/submissions/*/submission.json))-0
+for i in 0 1; do echo "7|$i|7|$name|PENDING||Priority"; done
+"""
 
 
 def test_what_slurm_refuses_is_kept_as_the_reason(
