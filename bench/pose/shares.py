@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-__all__ = ["Share"]
+__all__ = ["WHOLE", "Share"]
 
 
 @dataclass(frozen=True)
@@ -55,3 +55,7 @@ class Share:
         taken = max(1, self.replicas // self.size) * self.part_size(people)
         begin, end = (min(edge * taken, people) for edge in (group, group + 1))
         return slice(*(begin + (end - begin) * edge // self.partners for edge in (member, member + 1)))
+
+
+WHOLE = Share()
+"""The share of a process that works alone."""
