@@ -50,6 +50,7 @@ def make_evaluation(job: Job, spec: EvalSpec, record: TrainingRecord, store: Sto
         pulse.beat("evaluating", fraction=done / total)
 
     found = measure(model.to(device), split, how, device=device, workers=resources.workers, watch=watch)
+    assert found is not None, "a process that works alone scores"
     train = open_split(job.training.dataset, dataset_folder, job.training.split)
     baseline = mean_pose_metrics(train.people(), split)
     pulse.ensure_claim()

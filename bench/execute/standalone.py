@@ -66,6 +66,7 @@ def evaluate_weights(
     split = open_split(request.dataset, dataset_folder, request.split)
     how = protocol(training, evaluation, request.box_file)
     found = measure(model.to(device), split, how, device=torch.device(device), workers=workers)
+    assert found is not None, "a process that works alone scores"
     for name, contents in found.files.items():
         write_bytes(out / name, contents)
     write_json(out / "metrics.json", found.metrics)

@@ -42,6 +42,7 @@ def network(spec: TrainSpec) -> PoseModel:
         input_size=spec.size,
         split_ratio=spec.split_ratio,
         replicas=spec.replicas,
+        world_size=spec.world_size,
     )
 
 

@@ -19,7 +19,7 @@ HEADLINES = ("AP", "Mean")
 """The metric that selects, of those that a dataset's protocol may give: COCO's and CrowdPose's, or MPII's."""
 
 
-def make_validation(job: Job, pulse: Pulse) -> Callable[[nn.Module], float] | None:
+def make_validation(job: Job, pulse: Pulse) -> Callable[[nn.Module], float | None] | None:
     """A function that scores a model on the selection split; None for trainings that keep their last weights."""
     spec, resources = job.training, job.resources
     if spec.selection_split is None:
@@ -27,7 +27,7 @@ def make_validation(job: Job, pulse: Pulse) -> Callable[[nn.Module], float] | No
     split = open_split(spec.dataset, resources.data_root / spec.dataset, spec.selection_split)
     protocol = selection_protocol(spec)
 
-    def validate(model: nn.Module) -> float:
+    def validate(model: nn.Module) -> float | None:
         found = measure(
             model,
             split,
@@ -36,6 +36,6 @@ def make_validation(job: Job, pulse: Pulse) -> Callable[[nn.Module], float] | No
             workers=resources.workers,
             watch=lambda done, total: pulse.beat("evaluating", fraction=done / total),
         )
-        return next(found.metrics[name] for name in HEADLINES if name in found.metrics)
+        return None if found is None else next(found.metrics[name] for name in HEADLINES if name in found.metrics)
 
     return validate

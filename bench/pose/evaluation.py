@@ -16,6 +16,7 @@ from bench.pose.data.crops import CropSettings
 from bench.pose.data.people import Person, Split
 from bench.pose.inference import predict
 from bench.pose.metrics.mean_pose import mean_pose, place_mean_pose
+from bench.pose.parallel import ALONE, Team
 from bench.pose.scoring import split_scoring
 
 __all__ = ["Measurement", "Protocol", "mean_pose_metrics", "measure"]
@@ -72,7 +73,8 @@ def measure(
     device: torch.device,
     workers: int = 0,
     watch: Callable[[int, int], object] = lambda _done, _total: None,
-) -> Measurement:
+    team: Team = ALONE,
+) -> Measurement | None:
     """Predict everybody in a split and score the predictions as the split's protocol does.
 
     Args:
@@ -82,9 +84,14 @@ def measure(
         device: where the model lives.
         workers: processes that load crops.
         watch: hears how many people are done, and of how many.
+        team: processes that predict together; each must have the same weights.
+
+    Returns:
+        The measurement on rank 0, which alone scores, and None in the other processes.
 
     Raises:
         DataError: the split, its truth or the boxes are unusable, or not one image can be read.
+        TeamError: another process is gone.
     """
     skeleton, scoring = split.skeleton, split_scoring(split)
     people = split.people() if protocol.box_file is None else split.detections(protocol.box_file)
@@ -98,7 +105,10 @@ def measure(
         batch_size=protocol.batch_size,
         workers=workers,
         watch=lambda done: watch(done, len(people)),
+        team=team,
     )
+    if team.rank > 0:
+        return None
     results = scoring.results(
         predictions, score_threshold=protocol.score_threshold, nms_threshold=protocol.nms_threshold
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,8 +16,13 @@ from bench.pose.data.people import Person
 from bench.pose.errors import DataError
 from bench.pose.geometry import crop_to_image
 from bench.pose.metrics.predictions import Predictions
+from bench.pose.parallel import ALONE, Team
 
 __all__ = ["predict"]
+
+T = TypeVar("T")
+
+_Rows = tuple[np.ndarray, ...]
 
 
 @torch.inference_mode()
@@ -31,8 +37,12 @@ def predict(
     batch_size: int = 32,
     workers: int = 0,
     watch: Callable[[int], object] = lambda _done: None,
+    team: Team = ALONE,
 ) -> tuple[Predictions, list[str]]:
     """Joints of all people.
+
+    A team deals the batches out in turn. Each batch is what it is in one process, and so are the joints to the bit,
+    where all processes compute alike.
 
     Args:
         model: put into evaluation mode here.
@@ -43,22 +53,30 @@ def predict(
         device: where the model lives.
         batch_size: people per forward pass.
         workers: processes that load crops.
-        watch: hears how many people are done after each batch.
+        watch: hears how many people are done after each batch, counted as if the team were in step.
+        team: processes that share the work and have the same weights.
 
     Returns:
-        Predictions in the order of `people`, and what was wrong with people left out because of a broken image.
+        Predictions in the order of `people`, and what was wrong with people left out because of a broken image; both
+        complete in each process.
 
     Raises:
         DataError: not one image can be read.
+        TeamError: another process is gone.
     """
     model.eval()
-    rows: list[tuple[np.ndarray, ...]] = []
-    broken: list[str] = []
-    for done, batch in enumerate(evaluation_batches(people, crops, batch_size=batch_size, workers=workers), start=1):
+    mine: list[tuple[_Rows | None, tuple[str, ...]]] = []
+    turns = slice(team.rank, None, team.size)
+    for batch in evaluation_batches(people, crops, batch_size=batch_size, workers=workers, which=turns):
         if isinstance(batch, Batch):
-            rows.append(_predict_batch(model, codec, batch, crops, flip_test=flip_test, device=device))
-        broken += batch.broken if isinstance(batch, Batch) else batch
-        watch(min(done * batch_size, len(people)))
+            found = _predict_batch(model, codec, batch, crops, flip_test=flip_test, device=device)
+            mine.append((found, batch.broken))
+        else:
+            mine.append((None, batch))
+        watch(min(len(mine) * team.size * batch_size, len(people)))
+    done = list(_in_turn(team.gather(mine)))
+    rows = [found for found, _ in done if found is not None]
+    broken = [problem for _, problems in done for problem in problems]
     if not rows:
         raise DataError(f"none of {len(people)} people has a readable image; the first: {broken[0]}")
     indices, keypoints, centers, scales = (np.concatenate(column) for column in zip(*rows, strict=True))
@@ -72,6 +90,12 @@ def predict(
     return predictions, broken
 
 
+def _in_turn(dealt: Sequence[Sequence[T]]) -> Iterator[T]:
+    """What was dealt out in turn, in its order."""
+    for round_ in itertools.zip_longest(*dealt, fillvalue=None):
+        yield from (one for one in round_ if one is not None)
+
+
 def _predict_batch(
     model: nn.Module,
     codec: Codec[Any, Any],
@@ -80,7 +104,7 @@ def _predict_batch(
     *,
     flip_test: bool,
     device: torch.device,
-) -> tuple[np.ndarray, ...]:
+) -> _Rows:
     """Indices, keypoints (people, joints, 3), centres and scales of one batch."""
     images = batch.normalised(device)
     output = model(images)

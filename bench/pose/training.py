@@ -2,6 +2,9 @@
 
 Everything that decides the weights follows from the seed and the position, so that a training continued from a
 checkpoint ends with the same bits as one that was never interrupted (same machine, same number of threads).
+
+In a team each process computes the gradients of its share of every batch, and all take the same step with their mean.
+Losses, history and weights are then those of one process, up to rounding.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import Batch, CropSettings, Position, training_batches
 from bench.pose.data.people import Person
 from bench.pose.errors import BenchError
+from bench.pose.gradients import BatchResult, Gradients
+from bench.pose.parallel import ALONE, Team
 
 __all__ = ["Optimisation", "Progress", "Training", "TrainingError", "learning_rate"]
 
@@ -38,7 +43,7 @@ class Optimisation:
 
     Attributes:
         epochs: passes over the people.
-        batch_size: people per step, over all replicas.
+        batch_size: people per step, over all replicas and processes.
         learning_rate: at the start.
         learning_rate_factor: by which it drops at each milestone.
         milestones: epochs, from 0, of the drops as configured.
@@ -79,7 +84,7 @@ class Progress:
 
 
 class Watcher(Protocol):
-    """Hears of every step. Returns True to have the training stopped after it."""
+    """Hears of every step. Returns True to have the training stopped after it, in a team after the next one."""
 
     def __call__(self, progress: Progress) -> bool: ...
 
@@ -97,9 +102,16 @@ class Training:
         settings: of the optimisation.
         device: where the model lives.
         position: next step to take.
-        validate: scores the model after every epoch, higher is better; None to train blind.
+        validate: scores the model after every epoch, higher is better; None to train blind. It runs in every process of
+            the team, and rank 0's score counts.
         history: one entry per finished epoch: epoch, loss, learning_rate, people, and validation if scored.
         broken: what was wrong with people whose image cannot be read, each once.
+        team: processes that train the same model together; each has all of this, but its own device. The model must be
+            built for the team's size. `run` is for all of them; everything else works in each as in a single process.
+            Before the end of an epoch the running statistics of `model` are right on rank 0 only.
+
+    Raises:
+        ValueError: the team cannot divide the batches of this model, see `Share`.
     """
 
     model: nn.Module
@@ -109,12 +121,14 @@ class Training:
     augmentation: Augmentation
     settings: Optimisation
     device: torch.device
-    validate: Callable[[nn.Module], float] | None = None
+    validate: Callable[[nn.Module], float | None] | None = None
     position: Position = field(default_factory=Position)
     history: list[dict[str, float]] = field(default_factory=list)
     broken: dict[str, None] = field(default_factory=dict)
+    team: Team = ALONE
 
     def __post_init__(self) -> None:
+        self._gradients = Gradients(self.model, self.codec, self.device, self.crops.size, self.team)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=self.settings.learning_rate)
         self._loss_sum = 0.0
         self._seen = 0
@@ -160,11 +174,12 @@ class Training:
         torch.set_rng_state(state["random_state"])
 
     def run(self, watch: Watcher, *, save: Callable[[], None], save_every: float = math.inf, workers: int = 0) -> bool:
-        """Train until the end, or until `watch` asks to stop.
+        """Train until the end, or until `watch` asks to stop. A team starts from rank 0's state.
 
         Args:
-            watch: hears of every step.
-            save: called to store `state_dict()`, at the latest every `save_every` seconds and before stopping early.
+            watch: hears of every step. In a team any process may ask to stop.
+            save: called to store `state_dict()`, at the latest every `save_every` seconds and before stopping early; in
+                a team on rank 0 only.
             save_every: seconds.
             workers: processes that load crops.
 
@@ -173,8 +188,10 @@ class Training:
 
         Raises:
             TrainingError: the loss is not finite, or no image of an epoch can be read.
+            TeamError: another process is gone.
         """
         settings = self.settings
+        self._start_from_rank_0()
         self.model.train()
         saved = started = time.monotonic()
         people = 0
@@ -187,51 +204,62 @@ class Training:
             seed=settings.seed,
             start=self.position,
             workers=workers,
+            share=self._gradients.share,
         )
+        wish = False
         for batch in batches:
-            self._take_step(batch)
-            people += len(batch) if isinstance(batch, Batch) else 0
+            result = self._take_step(batch, wish)
+            people += result.people
             now = time.monotonic()
-            stop = watch(self._progress(people / max(now - started, 1e-9)))
-            if stop or now - saved >= save_every:
+            wish = watch(self._progress(people / max(now - started, 1e-9)))
+            stop = wish if self.team.size == 1 else result.stop
+            if self.team.rank == 0 and (stop or now - saved >= save_every):
                 save()
                 saved = now
             if stop:
                 return self.finished
         return True
 
-    def _take_step(self, batch: Batch | tuple[str, ...]) -> None:
-        if isinstance(batch, Batch):
-            self.broken |= dict.fromkeys(batch.broken)
-            loss = self._optimise(batch)
-            self._loss_sum += loss * len(batch)
-            self._seen += len(batch)
-        else:
-            self.broken |= dict.fromkeys(batch)
+    def _start_from_rank_0(self) -> None:
+        if self.team.size > 1:
+            state = self.team.broadcast(self.state_dict() if self.team.rank == 0 else None)
+            if self.team.rank > 0:
+                self.load_state_dict(state)
+
+    def _take_step(self, batch: Batch | tuple[str, ...], wish: bool) -> BatchResult:
+        self.optimizer.zero_grad(set_to_none=True)
         epoch, step = self.position
+        size = min(self.settings.batch_size, len(self.people) - step * self.settings.batch_size)
+        result = self._gradients.compute(batch, batch_size=size, stop=wish, known=self.broken)
+        self.broken |= dict.fromkeys(result.broken)
+        if result.people:
+            self._check(result.loss, batch)
+            self._descend()
+            self._loss_sum += result.loss * result.people
+            self._seen += result.people
         if step + 1 < self.steps_per_epoch:
             self.position = Position(epoch, step + 1)
         else:
             self._finish_epoch(epoch)
             self.position = Position(epoch + 1, 0)
+        return result
 
-    def _optimise(self, batch: Batch) -> float:
+    def _check(self, loss: float, batch: Batch | tuple[str, ...]) -> None:
+        """Refuse a loss that is not finite. It is everybody's loss, so the whole team gets here."""
+        if math.isfinite(loss):
+            return
+        indices = batch.indices.tolist() if isinstance(batch, Batch) else []
+        images = {self.people[index].image.name for share in self.team.gather(indices) for index in share}
+        epoch, step = self.position
+        raise TrainingError(
+            f"the loss is {loss} at epoch {epoch}, step {step}; the batch's images: " + ", ".join(sorted(images))
+        )
+
+    def _descend(self) -> None:
         epoch, step = self.position
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.settings, epoch, epoch * self.steps_per_epoch + step)
-        output = self.model(batch.normalised(self.device))
-        target = self.codec.encode(batch.joints.to(self.device), batch.visible.to(self.device))
-        loss = self.codec.loss(output, target)
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            images = sorted({self.people[index].image.name for index in batch.indices.tolist()})
-            raise TrainingError(
-                f"the loss is {value} at epoch {epoch}, step {step}; the batch's images: " + ", ".join(images)
-            )
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
         self.optimizer.step()
-        return value
 
     def _finish_epoch(self, epoch: int) -> None:
         if not self._seen:
@@ -246,7 +274,13 @@ class Training:
         )
         self._loss_sum, self._seen = 0.0, 0
         if self.validate is not None:
-            self._compare(self.validate(self.model))
+            self._share_statistics()
+            self._compare(self.team.broadcast(self.validate(self.model)))
+
+    def _share_statistics(self) -> None:
+        if self.team.size > 1:
+            buffers = self.team.broadcast(dict(self.model.named_buffers()))
+            self.model.load_state_dict(buffers, strict=False)
 
     def _compare(self, validation: float) -> None:
         self.model.train()

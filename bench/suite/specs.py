@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from bench.pose.data.datasets import DATASETS
 from bench.pose.errors import nearest
 from bench.pose.models.spec import BACKBONES, CELL, INITIALISATIONS, REPRESENTATIONS, ModelSpec
+from bench.pose.shares import Share
 
 __all__ = ["SCHEMA_VERSION", "Dataset", "EvalSpec", "TrainSpec", "parse_size"]
 
@@ -84,7 +85,8 @@ class TrainSpec(_Identified):
     """One set of weights to be made.
 
     `None` stands where a representation has no such setting. Terms are those of `bench.pose`: see `CodecSettings`,
-    `Augmentation`, `Optimisation`, `CropSettings`, and `initialise` for the meaning of each.
+    `Augmentation`, `Optimisation`, `CropSettings`, and `initialise` for the meaning of each. `world_size` is the number
+    of processes that work on the training together: they divide its batches as `Share` says.
     """
 
     dataset: Annotated[str, _one_of("dataset", tuple(DATASETS))]
@@ -104,6 +106,7 @@ class TrainSpec(_Identified):
     batch_size: Count
     world_size: Count
     replicas: Count
+    world_size: Count
     learning_rate: Positive
     learning_rate_factor: Positive
     milestones: Annotated[tuple[int, ...], Field(strict=False)]
@@ -123,11 +126,16 @@ class TrainSpec(_Identified):
 
     @model_validator(mode="after")
     def _check_combination(self) -> Self:
-        """Refuse networks that do not exist, in the words of `ModelSpec`, and a selection on nothing."""
+        """Refuse networks that do not exist, a selection on nothing, and processes without work."""
         if self.selection == "best" and self.selection_split is None:
             raise ValueError("selection: best needs a selection_split to validate on after every epoch")
         joints = DATASETS[self.dataset].skeleton.size
         ModelSpec(self.backbone, self.representation, joints, self.size, self.split_ratio)
+        Share(self.replicas, size=self.world_size)
+        if self.batch_size < self.world_size:
+            raise ValueError(
+                f"a batch_size of {self.batch_size} leaves some of {self.world_size} processes nothing to do"
+            )
         return self
 
     @property

@@ -22,10 +22,22 @@ CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
 
 def build(
-    backbone: str = "simba_res18", representation: str = "heatmap", k: float | None = None, replicas: int = 1
+    backbone: str = "simba_res18",
+    representation: str = "heatmap",
+    k: float | None = None,
+    replicas: int = 1,
+    world_size: int = 1,
 ) -> PoseModel:
     size = size_of(backbone)
-    return build_model(backbone, representation, joints=JOINTS, input_size=size, split_ratio=k, replicas=replicas)
+    return build_model(
+        backbone,
+        representation,
+        joints=JOINTS,
+        input_size=size,
+        split_ratio=k,
+        replicas=replicas,
+        world_size=world_size,
+    )
 
 
 def size_of(backbone: str) -> tuple[int, int]:
@@ -146,12 +158,14 @@ def test_joints_and_replicas_are_positive() -> None:
 @pytest.mark.parametrize("backbone", ["simba_res50", "hrnet_w32", "tokenpose_s"])
 def test_replicas_change_every_normalisation_and_no_weight_name(backbone: str) -> None:
     with torch.device("meta"):
-        one, four = build(backbone), build(backbone, replicas=4)
+        one, four, team = build(backbone), build(backbone, replicas=4), build(backbone, world_size=2)
     layers = [layer for layer in four.modules() if isinstance(layer, nn.BatchNorm2d)]
     assert layers
     assert all(isinstance(layer, ReplicaBatchNorm2d) and layer.replicas == 4 for layer in layers)
     assert not any(isinstance(layer, ReplicaBatchNorm2d) for layer in one.modules())
-    assert one.state_dict().keys() == four.state_dict().keys()
+    assert one.state_dict().keys() == four.state_dict().keys() == team.state_dict().keys()
+    layers = [layer for layer in team.modules() if isinstance(layer, nn.BatchNorm2d)]
+    assert all(isinstance(layer, ReplicaBatchNorm2d) and layer.replicas == 1 for layer in layers)
 
 
 # First weights.

@@ -91,6 +91,13 @@ def test_rows_are_numbered_in_the_page_s_order(tmp_path: Path) -> None:
     assert cells["hrnet_w48", "256x192", "simdr", False] == [f"coco_val/{number}"]
 
 
+def test_the_number_of_processes_is_none_of_the_paper_s_business(tmp_path: Path) -> None:
+    changes = [(old, new.replace("{seed: 0}", "{world_size: 2}")) for old, new in PAPER_CELLS]
+    found = plan(tmp_path, *changes)
+    assert {training.spec.world_size for training in found.trainings} == {2}
+    assert answered(found) == answered(plan(tmp_path, *PAPER_CELLS))
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -249,14 +249,26 @@ def test_a_cell_without_evaluation_or_setting_is_named(tmp_path: Path) -> None:
         expand(load(tmp_path, ("epochs: 5", "sigma: -1")))
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("replicas: 4, world_size: 3", "3 processes cannot divide a batch of 4 replicas.*: 1, 2, 4 and multiples of 4"),
+        ("replicas: 2, world_size: 4, batch_size: 3", "a batch_size of 3 leaves some of 4 processes nothing to do"),
+    ],
+)
+def test_processes_that_cannot_share_the_batches_are_refused(settings: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(SuiteError, match=message):
+        expand(load(tmp_path, ("epochs: 5", settings)))
+
+
 OTHER_TRAINING = {
     "dataset": "lspet", "split": "x", "backbone": "hrnet_w32", "representation": "simdr_star", "input_size": "128x64",
     "split_ratio": 1.5, "sigma": 4.0, "label_smoothing": 0.3, "loss_reduction": "mean", "weight_bounds": "exact",
     "heatmap_center": "exact", "warmup_steps": 1, "selection": "final", "selection_split": "x",
-    "seed": 1, "initialisation": "kaiming", "epochs": 1, "batch_size": 1, "replicas": 1, "learning_rate": 1.0,
-    "learning_rate_factor": 0.2, "milestones": (1,), "milestone_timing": "exact", "color_order": "rgb",
-    "flip_probability": 0.1, "scale_factor": 0.1, "rotation_factor": 1.0, "rotation_probability": 0.1,
-    "half_body_probability": 0.1, "half_body_min_joints": 1, "half_body_coin": "uniform",
+    "seed": 1, "initialisation": "kaiming", "epochs": 1, "batch_size": 2, "replicas": 1, "world_size": 2,
+    "learning_rate": 1.0, "learning_rate_factor": 0.2, "milestones": (1,), "milestone_timing": "exact",
+    "color_order": "rgb", "flip_probability": 0.1, "scale_factor": 0.1, "rotation_factor": 1.0,
+    "rotation_probability": 0.1, "half_body_probability": 0.1, "half_body_min_joints": 1, "half_body_coin": "uniform",
 }  # fmt: skip
 OTHER_EVALUATION = {
     "training": "x", "split": "x", "boxes": "detector", "flip_test": False, "flip_shift": "exact", "post_process": True,
@@ -271,7 +283,7 @@ def test_ids_last() -> None:
     If a field is added, removed or changes its meaning, raise SCHEMA_VERSION in bench.suite.specs, so that old results
     cannot be mistaken for new ones, and write the new ids here.
     """
-    assert TrainSpec(**OTHER_TRAINING, precision="float32").id == "769fdf412960"
+    assert TrainSpec(**OTHER_TRAINING, precision="float32").id == "d43d66282eb9"
     assert EvalSpec(**OTHER_EVALUATION, precision="float32").id == "cbcbc8e87772"
 
 

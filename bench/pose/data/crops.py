@@ -17,6 +17,7 @@ from bench.pose.data.images import read_image
 from bench.pose.data.people import Person
 from bench.pose.errors import ImageError
 from bench.pose.geometry import Size, affine_matrix, transform_points, warp
+from bench.pose.shares import WHOLE, Share
 from bench.pose.skeletons import Skeleton
 
 __all__ = ["Batch", "CropSettings", "Position", "evaluation_batches", "training_batches"]
@@ -147,20 +148,22 @@ def _collate(samples: Sequence[dict[str, np.ndarray] | str]) -> Batch | tuple[st
 
 @dataclass(frozen=True)
 class _TrainingOrder:
-    """Batches of (epoch, index) keys from a position to the end of training, each epoch in a new order."""
+    """A share of the (epoch, index) keys of batches from a position to the end, each epoch in a new order."""
 
     people: int
     batch_size: int
     epochs: int
     seed: int
     start: Position
+    share: Share
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         for epoch in range(self.start.epoch, self.epochs):
             order = np.random.default_rng((self.seed, ORDER_STREAM, epoch)).permutation(self.people)
             skip = self.start.step * self.batch_size if epoch == self.start.epoch else 0
             for begin in range(skip, self.people, self.batch_size):
-                yield [(epoch, int(index)) for index in order[begin : begin + self.batch_size]]
+                batch = order[begin : begin + self.batch_size]
+                yield [(epoch, int(index)) for index in batch[self.share.of(len(batch))]]
 
 
 def training_batches(
@@ -173,23 +176,29 @@ def training_batches(
     seed: int,
     start: Position,
     workers: int = 0,
+    share: Share = WHOLE,
 ) -> Iterator[Batch | tuple[str, ...]]:
-    """All batches from `start` to the end of the last epoch; the last batch of an epoch may be smaller.
+    """A share of all batches from `start` to the end of the last epoch; the last batch of an epoch may be smaller.
 
-    A batch of which nothing could be read comes as the tuple of what was wrong. The number of workers changes speed
-    only, never a sample.
+    A batch of which nothing could be read, or an empty share, comes as the tuple of what was wrong. Neither the number
+    of workers nor the share changes a sample.
     """
-    order = _TrainingOrder(len(people), batch_size, epochs, seed, start)
+    order = _TrainingOrder(len(people), batch_size, epochs, seed, start, share)
     return _load(_Crops(people, settings, augmentation, seed), order, workers)
 
 
 def evaluation_batches(
-    people: Sequence[Person], settings: CropSettings, *, batch_size: int, workers: int = 0
+    people: Sequence[Person],
+    settings: CropSettings,
+    *,
+    batch_size: int,
+    workers: int = 0,
+    which: slice = slice(None),
 ) -> Iterator[Batch | tuple[str, ...]]:
-    """Unaugmented crops of all people in order."""
+    """Unaugmented crops of all people in order, or those batches that `which` chooses."""
     keys = [(0, index) for index in range(len(people))]
     order = [keys[begin : begin + batch_size] for begin in range(0, len(keys), batch_size)]
-    return _load(_Crops(people, settings, None, 0), order, workers)
+    return _load(_Crops(people, settings, None, 0), order[which], workers)
 
 
 def _load(

@@ -31,6 +31,7 @@ def build_model(
     input_size: tuple[int, int],
     split_ratio: float | None = None,
     replicas: int = 1,
+    world_size: int = 1,
 ) -> PoseModel:
     """A network with torch's default weights; call `initialise` or `load_trunk` before training it.
 
@@ -41,6 +42,7 @@ def build_model(
         input_size: (height, width) of the input in pixels, multiples of 32; some backbones have few, see `INPUT_SIZES`.
         split_ratio: bins per pixel, for simdr and simdr_star only.
         replicas: number of devices whose separate batch statistics training reproduces (behaviour T4).
+        world_size: number of processes that train it together; makes no difference to evaluation.
 
     Raises:
         UnknownNameError: no such backbone or representation.
@@ -50,7 +52,8 @@ def build_model(
     spec = ModelSpec(backbone, representation, joints, input_size, split_ratio)
     if replicas < 1:
         raise ValueError(f"replicas must be at least 1, got {replicas}")
-    norm_layer: NormLayer = nn.BatchNorm2d if replicas == 1 else partial(ReplicaBatchNorm2d, replicas=replicas)
+    plain = replicas == world_size == 1
+    norm_layer: NormLayer = nn.BatchNorm2d if plain else partial(ReplicaBatchNorm2d, replicas=replicas)
     return _network(spec)(spec, norm_layer)
 
 

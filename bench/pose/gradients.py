@@ -1,0 +1,119 @@
+"""Gradients of the mean loss of a batch, in one process or in a team that divides the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from bench.pose.codecs.base import Codec
+from bench.pose.data.crops import Batch
+from bench.pose.geometry import Size
+from bench.pose.models.batch_norm import distribute
+from bench.pose.parallel import Team
+from bench.pose.shares import Share
+
+__all__ = ["BatchResult", "Gradients"]
+
+
+class BatchResult(NamedTuple):
+    """What came of a batch, over the whole team.
+
+    Attributes:
+        loss: mean over the people.
+        people: whose image can be read; with none, there is no gradient.
+        stop: whether some process wants to stop.
+        broken: what was wrong with the others, in the order of the batch.
+    """
+
+    loss: float
+    people: int
+    stop: bool
+    broken: tuple[str, ...]
+
+
+@dataclass
+class Gradients:
+    """Computes gradients, the same in all processes of the team.
+
+    Attributes:
+        model: the network; built for the team's size.
+        codec: with a loss that is a mean over people, as all are.
+        device: where the model lives.
+        input_size: height and width of the crops in px.
+        team: the processes that divide each batch.
+
+    Raises:
+        ValueError: the team cannot divide the batches of this model, see `Share`.
+    """
+
+    model: nn.Module
+    codec: Codec[Any, Any]
+    device: torch.device
+    input_size: Size
+    team: Team
+
+    def __post_init__(self) -> None:
+        self._division = distribute(self.model, self.team)
+
+    @property
+    def share(self) -> Share:
+        """What this process takes of a batch."""
+        return self._division.share
+
+    def compute(
+        self, batch: Batch | tuple[str, ...], *, batch_size: int, stop: bool = False, known: Container[str] = ()
+    ) -> BatchResult:
+        """Add the gradients of a batch's mean loss to those of the model, which must be cleared in a team.
+
+        Takes one exchange in a team, and another if something is newly broken.
+
+        Args:
+            batch: this process's share as `training_batches` gives it.
+            batch_size: people in the whole batch, readable or not.
+            stop: whether this process wants to stop.
+            known: what everybody knows to be broken and need not hear again.
+        """
+        people, broken = (len(batch), batch.broken) if isinstance(batch, Batch) else (0, batch)
+        if self.team.size == 1:
+            return BatchResult(float(self._backward(batch)) if people else 0.0, people, stop, broken)
+        self._division.part_size = self.share.part_size(batch_size)
+        loss = self._backward(batch, weight=people)
+        news = tuple(problem for problem in broken if problem not in known)
+        loss_sum, stops, reports, people_sum = self._average([loss, stop, len(news)], people)
+        if reports:
+            news = tuple(problem for told in self.team.gather(news) for problem in told)
+        return BatchResult(loss_sum / max(people_sum, 1), int(people_sum), stops > 0, news)
+
+    def _backward(self, batch: Batch | tuple[str, ...], weight: int = 1) -> Tensor:
+        """Weighted mean loss of the people of a share, a scalar, its gradients added to those of the model."""
+        if isinstance(batch, Batch):
+            output = self.model(batch.normalised(self.device))
+            target = self.codec.encode(batch.joints.to(self.device), batch.visible.to(self.device))
+            loss = self.codec.loss(output, target) * weight
+            loss.backward()
+            return loss.detach()
+        if self._division.partners.size > 1:
+            # Nobody's images, so that the partners can exchange the statistics of theirs.
+            output = self.model(torch.zeros(0, 3, *self.input_size, device=self.device))
+            parts = output if isinstance(output, tuple) else (output,)
+            torch.stack([part.sum() for part in parts]).sum().backward()
+        return torch.zeros(())
+
+    def _average(self, numbers: Sequence[Tensor | float], people: int) -> list[float]:
+        """From gradients of sums over each process's people to those of the mean over all; sums of some numbers.
+
+        The number of all people comes last. The numbers travel with the gradients: they are as exact as those.
+        """
+        parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        gradients = [torch.zeros_like(one) if one.grad is None else one.grad for one in parameters]
+        tail = [torch.as_tensor(number).to(gradients[0]).reshape(1) for number in (*numbers, people)]
+        *sums, totals = self.team.sum_(torch.cat([*(one.flatten() for one in gradients), *tail])).split(
+            [*(one.numel() for one in gradients), len(tail)]
+        )
+        for parameter, total in zip(parameters, sums, strict=True):
+            parameter.grad = total.view_as(parameter) / totals[-1].clamp(min=1)
+        return totals.tolist()

@@ -1,0 +1,137 @@
+"""The processes that work on one training, and what they tell each other. Wraps `torch.distributed`."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed.distributed_c10d import Store
+
+from bench.pose.errors import BenchError
+
+__all__ = ["ALONE", "Team", "TeamError", "join"]
+
+T = TypeVar("T")
+
+
+class TeamError(BenchError):
+    """Another process of the team is gone, or was silent for too long."""
+
+
+@dataclass(frozen=True)
+class Team:
+    """Processes that work together. All of them must call the same methods in the same order.
+
+    A team of one communicates with nobody.
+
+    Attributes:
+        rank: of this process, from 0.
+        size: number of processes.
+        group: by which they communicate; None in a team of one.
+    """
+
+    rank: int = 0
+    size: int = 1
+    group: dist.ProcessGroup | None = None
+
+    def sum_(self, tensor: Tensor) -> Tensor:
+        """Replace a contiguous tensor by its sum over the team, the same bits in every process, and return it."""
+        if self.size > 1:
+            self._communicate(lambda: dist.all_reduce(tensor, group=self.group))
+        return tensor
+
+    def gather(self, value: T) -> list[T]:
+        """The values of all processes, in the order of ranks, in each of them. They are pickled."""
+        values: list[Any] = [value] * self.size
+        if self.size > 1:
+            self._communicate(lambda: dist.all_gather_object(values, value, group=self.group))
+        return values
+
+    def broadcast(self, value: T | None) -> T:
+        """The value of rank 0, whatever the others pass: plain values and tensors, which arrive on the CPU."""
+        if self.size == 1:
+            return cast(T, value)
+        sent = [_packed(value) if self.rank == 0 else None]
+        self._communicate(lambda: dist.broadcast_object_list(sent, group=self.group, group_src=0))
+        return cast(T, value if self.rank == 0 else _unpacked(cast(bytes, sent[0])))
+
+    def divide(self, size: int) -> Team:
+        """The part of the team, processes side by side and `size` in each part, that this process is in.
+
+        Only for a team that `join` made.
+        """
+        if size == 1:
+            return ALONE
+        if size == self.size:
+            return self
+        group, _others = dist.new_subgroups(group_size=size, group=self.group)
+        return Team(self.rank % size, size, group)
+
+    def _communicate(self, call: Callable[[], object]) -> None:
+        try:
+            call()
+        except RuntimeError as error:  # also the errors of torch.distributed
+            raise TeamError(f"process {self.rank} of {self.size} has lost the others: {error}") from error
+
+
+ALONE = Team()
+"""The team of a process that works by itself."""
+
+
+def _packed(value: object) -> bytes:
+    file = io.BytesIO()
+    torch.save(value, file)
+    return file.getvalue()
+
+
+def _unpacked(data: bytes) -> Any:
+    return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+
+
+@contextmanager
+def join(
+    store: Store,
+    *,
+    rank: int,
+    size: int,
+    device: torch.device,
+    timeout: timedelta = timedelta(minutes=30),
+) -> Iterator[Team]:
+    """The team of `size` processes that meet at a store, from when all are there until this one leaves.
+
+    Sums of tensors on a GPU go through NCCL, which wants a GPU for each process, and everything else through Gloo. A
+    process works in one such team at a time.
+
+    Args:
+        store: where they meet, such as a `TCPStore` on rank 0's machine, with nothing of an earlier team in it.
+        rank: of this process, from 0.
+        size: number of processes; for one, nothing is opened.
+        device: of this process's model.
+        timeout: after which a process counts as lost. It must cover what one does while the others wait: loading a
+            batch, saving, scoring.
+
+    Raises:
+        TeamError: not all processes came in time.
+    """
+    if size == 1:
+        yield ALONE
+        return
+    backend = "gloo"
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+        backend = "cpu:gloo,cuda:nccl"
+    try:
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
+    except RuntimeError as error:
+        raise TeamError(f"process {rank} of {size} cannot reach the others: {error}") from error
+    try:
+        yield Team(rank, size, dist.group.WORLD)
+    finally:
+        dist.destroy_process_group()
