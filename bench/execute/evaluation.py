@@ -9,7 +9,7 @@ import torch
 
 from bench.execute.job import Job
 from bench.execute.photographs import store_photographs
-from bench.execute.pulse import Pulse, StoppedError
+from bench.execute.pulse import Pulse, show_evaluation
 from bench.execute.settings import box_file, protocol
 from bench.execute.training import network
 from bench.files import remove_leftovers, sha256, write_bytes, write_json
@@ -17,40 +17,46 @@ from bench.pose.checkpoints import load_weights
 from bench.pose.data.datasets import open_split
 from bench.pose.errors import CheckpointError
 from bench.pose.evaluation import mean_pose_metrics, measure
+from bench.pose.parallel import ALONE, Team
 from bench.provenance import collect
-from bench.store import Record, Store, TrainingFolder, TrainingRecord
+from bench.store import Record, Store, TrainingFolder
 from bench.suite.specs import EvalSpec
 
 __all__ = ["make_evaluation"]
 
 
-def make_evaluation(job: Job, spec: EvalSpec, record: TrainingRecord, store: Store, pulse: Pulse) -> Record:
+def make_evaluation(job: Job, spec: EvalSpec, store: Store, pulse: Pulse, team: Team = ALONE) -> Record | None:
     """Measure a finished training; store predictions, photographs and, last, the record.
 
-    The caller holds the training's claim.
+    Rank 0 of the team holds the training's claim and writes; it returns the record, the others None.
 
     Raises:
         StoppedError: the job was asked to stop.
         ClaimLostError: the work was taken over.
+        TeamError: another process of the team is gone.
         BenchError: data, boxes or weights are unusable.
     """
     started = time.time()
     resources, folder = job.resources, store.evaluation(spec.id)
-    remove_leftovers(folder.path)
+    if team.rank == 0:
+        remove_leftovers(folder.path)
     dataset_folder = resources.data_root / job.training.dataset
     split = open_split(job.training.dataset, dataset_folder, spec.split)
     how = protocol(job.training, spec, box_file(job.training.dataset, spec, dataset_folder))
     device = torch.device(resources.device)
     model = network(job.training)
-    load_weights(model, _checked_weights(store.training(record.id), record))
-
-    def watch(done: int, total: int) -> None:
-        if pulse.stopping:
-            raise StoppedError
-        pulse.beat("evaluating", fraction=done / total)
-
-    found = measure(model.to(device), split, how, device=device, workers=resources.workers, watch=watch)
-    assert found is not None, "a process that works alone scores"
+    load_weights(model, _checked_weights(store.training(job.id)))
+    found = measure(
+        model.to(device),
+        split,
+        how,
+        device=device,
+        workers=resources.workers,
+        watch=lambda done, total: show_evaluation(pulse, done, total),
+        team=team,
+    )
+    if found is None:
+        return None
     train = open_split(job.training.dataset, dataset_folder, job.training.split)
     baseline = mean_pose_metrics(train.people(), split)
     pulse.ensure_claim()
@@ -81,9 +87,10 @@ def make_evaluation(job: Job, spec: EvalSpec, record: TrainingRecord, store: Sto
     return result
 
 
-def _checked_weights(folder: TrainingFolder, record: TrainingRecord) -> Path:
-    if not folder.weights.exists() or sha256(folder.weights) != record.weights_sha256:
+def _checked_weights(folder: TrainingFolder) -> Path:
+    record = folder.record()
+    if record is None or not folder.weights.exists() or sha256(folder.weights) != record.weights_sha256:
         raise CheckpointError(
-            f"{folder.weights} is not what training {record.id} ended with; remove {folder.record_file} to train again"
+            f"{folder.weights} is not what its training ended with; remove {folder.record_file} to train again"
         )
     return folder.weights

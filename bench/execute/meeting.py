@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from pydantic import BaseModel, ConfigDict
-from torch.distributed import TCPStore
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from bench.execute.seat import Seat
 from bench.files import load_document, write_json

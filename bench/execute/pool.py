@@ -70,6 +70,8 @@ class _Running:
     def outcome(self) -> Outcome:
         """What became of the job by the exit statuses of its processes; `LOST` if one was killed."""
         codes = [process.exitcode for process in self.processes]
+        if codes[0] == Outcome.BUSY:  # the others lost the one that gave way
+            return Outcome.BUSY
         if any(code not in set(Outcome) for code in codes):
             return Outcome.LOST
         found = [Outcome(code) for code in codes if code is not None]
@@ -194,6 +196,8 @@ class Pool:
         failures = _failures(running.job)
         if outcome is Outcome.LOST and any(not failure.retry for failure in failures):
             outcome = Outcome.FAILED  # of a process on another node
+        if outcome is Outcome.FAILED and not failures:
+            outcome = Outcome.LOST  # before it could say why
         cause = _cause(outcome, failures)
         if cause and not self._stopping and self._retries.left(cause, running.used[cause]):
             running.used[cause] += 1

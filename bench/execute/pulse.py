@@ -16,7 +16,7 @@ from bench.claims import Claim
 from bench.files import write_json
 from bench.store import Heartbeat, TrainingFolder
 
-__all__ = ["Pulse", "StoppedError"]
+__all__ = ["Pulse", "StoppedError", "show_evaluation"]
 
 SECONDS_BETWEEN_BEATS = 0.5
 
@@ -69,11 +69,13 @@ class Pulse:
         return self._stop.is_set()
 
     def beat(self, phase: Literal["training", "evaluating"], **fields: Any) -> None:
-        """Leave a heartbeat, unless the last one is fresh. `fields` are those of `Heartbeat`.
+        """Leave a heartbeat, unless the last one is fresh or there is no claim. `fields` are those of `Heartbeat`.
 
         Raises:
             ClaimLostError: the work was taken over.
         """
+        if self._claim is None:  # a process that works with the one that holds it
+            return
         now = time.monotonic()
         if now - self._last < SECONDS_BETWEEN_BEATS:
             return
@@ -87,3 +89,10 @@ class Pulse:
     def end(self) -> None:
         """Remove the heartbeat: nobody works on the training any more."""
         self._folder.heartbeat_file.unlink(missing_ok=True)
+
+
+def show_evaluation(pulse: Pulse, done: int, total: int) -> None:
+    """Leave a heartbeat of an evaluation, or raise `StoppedError` if the job is to stop."""
+    if pulse.stopping:
+        raise StoppedError
+    pulse.beat("evaluating", fraction=done / total)

@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Callable
 
 import torch
 
 from bench.claims import BusyError, ClaimLostError
 from bench.execute.evaluation import make_evaluation
 from bench.execute.job import NO_RETRIES, Job, Outcome, Retries
+from bench.execute.meeting import meet
 from bench.execute.pulse import Pulse, StoppedError
-from bench.execute.seat import ALONE, Seat
+from bench.execute.seat import LONE_SEAT, Seat
 from bench.execute.slurm.scheduler import job_lives
 from bench.execute.training import make_training
+from bench.files import StoreError
 from bench.pose.errors import BenchError
+from bench.pose.parallel import Team, TeamError
 from bench.store import Cause, EvaluationFolder, Failure, Store, TrainingFolder
+from bench.suite.specs import EvalSpec, TrainSpec
 
 __all__ = ["run_job", "run_process"]
 
@@ -24,7 +29,7 @@ CLAIM_PATIENCE = 20.0
 """Seconds to wait for another holder: a job whose parent was killed needs a moment to save its state."""
 
 
-def run_process(job: Job, seat: Seat = ALONE, retries: Retries = NO_RETRIES) -> None:
+def run_process(job: Job, seat: Seat = LONE_SEAT, retries: Retries = NO_RETRIES) -> None:
     """Do a job as the whole of this process: output goes to the training's log, the outcome is the exit status."""
     folder = Store(job.resources.results).training(job.id)
     folder.path.mkdir(parents=True, exist_ok=True)
@@ -33,71 +38,123 @@ def run_process(job: Job, seat: Seat = ALONE, retries: Retries = NO_RETRIES) -> 
         os.dup2(log.fileno(), sys.stderr.fileno())
     pulse = Pulse(folder)
     pulse.listen()
-    sys.exit(run_job(job, pulse, retries))
+    sys.exit(run_job(job, pulse, seat, retries))
 
 
-def run_job(job: Job, pulse: Pulse, retries: Retries = NO_RETRIES) -> Outcome:
+def run_job(job: Job, pulse: Pulse, seat: Seat = LONE_SEAT, retries: Retries = NO_RETRIES) -> Outcome:
     """Train what is not trained and evaluate what is not evaluated. Failures are stored, not raised.
 
     Args:
         job: to do.
         pulse: of this process.
+        seat: of this process among those that do the job together.
         retries: how often whoever started this will try again after each cause.
     """
-    store = Store(job.resources.results)
-    folder = store.training(job.id)
+    folder = Store(job.resources.results).training(job.id)
     torch.set_num_threads(job.resources.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
-        with folder.claim(CLAIM_PATIENCE, job_lives) as claim:
-            pulse.guard(claim)
-            try:
-                outcome = _work(job, store, folder, pulse, retries)
-            finally:
-                pulse.end()
-    except (BusyError, ClaimLostError) as error:
+        with meet(folder, seat, torch.device(job.resources.device)) as team:
+            work = _Work(job, pulse, team, retries)
+            outcome = work.lead() if team.rank == 0 else work.follow()
+    except TeamError as error:
         print(error, file=sys.stderr, flush=True)
-        return Outcome.BUSY
+        return Outcome.STOPPED if pulse.stopping else Outcome.LOST
     return Outcome.CANCELLED if outcome is Outcome.STOPPED and folder.cancelled else outcome
 
 
-def _work(job: Job, store: Store, folder: TrainingFolder, pulse: Pulse, retries: Retries) -> Outcome:
-    try:
-        folder.save_spec(job.training)
-        record = folder.record() or make_training(job, folder, pulse)
-        folder.forgive()
-    except Exception as error:
-        return _end(folder, pulse, error, retries)
-    outcome = Outcome.DONE
-    for spec in job.evaluations:
-        target = store.evaluation(spec.id)
+class _Work:
+    """A job under way in one of its processes."""
+
+    def __init__(self, job: Job, pulse: Pulse, team: Team, retries: Retries) -> None:
+        self._job = job
+        self._pulse = pulse
+        self._team = team
+        self._retries = retries
+        self._store = Store(job.resources.results)
+        self._folder = self._store.training(job.id)
+
+    def lead(self) -> Outcome:
+        """Claim the training and do the job, others following."""
         try:
-            target.save_spec(spec)
-            if target.record() is None:
-                make_evaluation(job, spec, record, store, pulse)
-            target.forgive()
-        except Exception as error:
-            outcome = _end(target, pulse, error, retries)
-            if outcome is Outcome.STOPPED:
+            with self._folder.claim(CLAIM_PATIENCE, job_lives) as claim:
+                self._pulse.guard(claim)
+                self._agree(lambda: True)
+                try:
+                    return self._do()
+                finally:
+                    self._pulse.end()
+        except BusyError as error:
+            self._agree(lambda: False)
+            return self._give_way(error)
+        except ClaimLostError as error:
+            return self._give_way(error)
+
+    def follow(self) -> Outcome:
+        """Do what rank 0 does, once it holds the claim."""
+        return self._do() if self._agree(lambda: False) else Outcome.BUSY
+
+    def _give_way(self, error: StoreError) -> Outcome:
+        print(error, file=sys.stderr, flush=True)
+        return Outcome.BUSY
+
+    def _do(self) -> Outcome:
+        outcome = self._train()
+        for spec in self._job.evaluations if outcome is Outcome.DONE else ():
+            evaluated = self._evaluate(spec)
+            outcome = outcome if evaluated is Outcome.DONE else evaluated
+            # Where one process failed the others wait for it in vain: what is left is for the next try.
+            if evaluated is Outcome.STOPPED or (evaluated is Outcome.FAILED and self._team.size > 1):
                 break
-    return outcome
+        return outcome
+
+    def _train(self) -> Outcome:
+        try:
+            if self._agree(lambda: _begin(self._folder, self._job.training)):
+                make_training(self._job, self._folder, self._pulse, self._team)
+            return self._succeed(self._folder)
+        except Exception as error:
+            return self._end(self._folder, error)
+
+    def _evaluate(self, spec: EvalSpec) -> Outcome:
+        folder = self._store.evaluation(spec.id)
+        try:
+            if self._agree(lambda: _begin(folder, spec)):
+                make_evaluation(self._job, spec, self._store, self._pulse, self._team)
+            return self._succeed(folder)
+        except Exception as error:
+            return self._end(folder, error)
+
+    def _agree(self, question: Callable[[], bool]) -> bool:
+        """Rank 0's answer: what the others see of the files may be older."""
+        return self._team.broadcast(question() if self._team.rank == 0 else None)
+
+    def _succeed(self, folder: TrainingFolder | EvaluationFolder) -> Outcome:
+        if self._team.rank == 0:
+            folder.forgive()
+        return Outcome.DONE
+
+    def _end(self, folder: TrainingFolder | EvaluationFolder, error: Exception) -> Outcome:
+        """What an error means for the job; a failure is stored. Errors that a user can mend need no traceback."""
+        if isinstance(error, ClaimLostError | TeamError):
+            raise error
+        details = "" if isinstance(error, BenchError) else traceback.format_exc()
+        message = str(error) or type(error).__name__
+        if not isinstance(error, StoppedError):
+            print(details or message, file=sys.stderr, flush=True)
+        if self._pulse.stopping or isinstance(error, StoppedError):
+            # Whoever asks a job to stop may have ended its helpers too; what fails then is no failure of the job.
+            return Outcome.STOPPED
+        cause = _cause(error)
+        retry = self._retries.left(cause, used=0) > 0
+        folder.fail(Failure(kind=type(error).__name__, message=message, cause=cause, details=details, retry=retry))
+        return Outcome.FAILED
 
 
-def _end(folder: TrainingFolder | EvaluationFolder, pulse: Pulse, error: Exception, retries: Retries) -> Outcome:
-    """What an error means for the job; a failure is stored. Errors that a user can mend need no traceback."""
-    if isinstance(error, ClaimLostError):
-        raise error
-    details = "" if isinstance(error, BenchError) else traceback.format_exc()
-    message = str(error) or type(error).__name__
-    if not isinstance(error, StoppedError):
-        print(details or message, file=sys.stderr, flush=True)
-    if pulse.stopping:
-        # Whoever asks a job to stop may have ended its helpers too; what fails then is no failure of the job.
-        return Outcome.STOPPED
-    cause = _cause(error)
-    retry = retries.left(cause, used=0) > 0
-    folder.fail(Failure(kind=type(error).__name__, message=message, cause=cause, details=details, retry=retry))
-    return Outcome.FAILED
+def _begin(folder: TrainingFolder | EvaluationFolder, spec: TrainSpec | EvalSpec) -> bool:
+    """Have the spec stored; whether its result is still to be made."""
+    folder.save_spec(spec)
+    return folder.record() is None
 
 
 def _cause(error: Exception) -> Cause:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bench.execute.job import Job
 
-__all__ = ["ALONE", "Seat", "Slot", "local_seats", "make_slots"]
+__all__ = ["LONE_SEAT", "Seat", "Slot", "local_seats", "make_slots"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Seat:
     local_rank: int = 0
 
 
-ALONE = Seat()
+LONE_SEAT = Seat()
 """The one process of a training that has no other."""
 
 

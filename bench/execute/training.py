@@ -22,6 +22,7 @@ from bench.pose.data.people import Split
 from bench.pose.errors import CheckpointError
 from bench.pose.models.build import build_model, initialise, load_trunk
 from bench.pose.models.heads import PoseModel
+from bench.pose.parallel import ALONE, Team
 from bench.pose.training import Progress, Training
 from bench.provenance import collect
 from bench.store import EpochEntry, TrainingFolder, TrainingRecord
@@ -46,21 +47,22 @@ def network(spec: TrainSpec) -> PoseModel:
     )
 
 
-def make_training(job: Job, folder: TrainingFolder, pulse: Pulse) -> TrainingRecord:
+def make_training(job: Job, folder: TrainingFolder, pulse: Pulse, team: Team = ALONE) -> TrainingRecord | None:
     """Train to the end, from the checkpoint if there is one, and store weights and record.
 
-    The caller holds the folder's claim.
+    Rank 0 of the team holds the folder's claim and writes; it returns the record, the others None.
 
     Raises:
         StoppedError: the job was asked to stop; the checkpoint holds its state.
         ClaimLostError: the work was taken over.
+        TeamError: another process of the team is gone.
         BenchError: data, weights or the training itself are unusable.
     """
     started = time.time()
     spec, resources = job.training, job.resources
     split = open_split(spec.dataset, resources.data_root / spec.dataset, spec.split)
-    training = _prepare(job, split, pulse)
-    earlier = _resume(training, folder.checkpoint, spec)
+    training = _prepare(job, split, pulse, team)
+    earlier = _resume(training, folder.checkpoint, spec) if team.rank == 0 else 0.0
 
     def save() -> None:
         pulse.ensure_claim()
@@ -75,6 +77,8 @@ def make_training(job: Job, folder: TrainingFolder, pulse: Pulse) -> TrainingRec
     )
     if not finished:
         raise StoppedError
+    if team.rank > 0:
+        return None
     pulse.ensure_claim()
     record = _record(job, folder, training, split, seconds=earlier + time.time() - started, started=started)
     write_json(folder.record_file, record.model_dump(mode="json"))
@@ -82,7 +86,7 @@ def make_training(job: Job, folder: TrainingFolder, pulse: Pulse) -> TrainingRec
     return record
 
 
-def _prepare(job: Job, split: Split, pulse: Pulse) -> Training:
+def _prepare(job: Job, split: Split, pulse: Pulse, team: Team) -> Training:
     spec, device = job.training, torch.device(job.resources.device)
     torch.manual_seed(spec.seed)
     model = network(spec)
@@ -98,7 +102,8 @@ def _prepare(job: Job, split: Split, pulse: Pulse) -> Training:
         augmentation=augmentation(spec),
         settings=optimisation(spec),
         device=device,
-        validate=make_validation(job, pulse),
+        validate=make_validation(job, pulse, team),
+        team=team,
     )
 
 

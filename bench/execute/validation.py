@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from bench.execute.job import Job
-from bench.execute.pulse import Pulse
+from bench.execute.pulse import Pulse, show_evaluation
 from bench.execute.settings import selection_protocol
 from bench.pose.data.datasets import open_split
 from bench.pose.evaluation import measure
+from bench.pose.parallel import Team
 
 __all__ = ["make_validation"]
 
@@ -19,8 +20,11 @@ HEADLINES = ("AP", "Mean")
 """The metric that selects, of those that a dataset's protocol may give: COCO's and CrowdPose's, or MPII's."""
 
 
-def make_validation(job: Job, pulse: Pulse) -> Callable[[nn.Module], float | None] | None:
-    """A function that scores a model on the selection split; None for trainings that keep their last weights."""
+def make_validation(job: Job, pulse: Pulse, team: Team) -> Callable[[nn.Module], float | None] | None:
+    """A function that scores a model on the selection split; None for trainings that keep their last weights.
+
+    It raises `StoppedError` when the job is to stop: the training goes on from its last checkpoint then.
+    """
     spec, resources = job.training, job.resources
     if spec.selection_split is None:
         return None
@@ -34,7 +38,8 @@ def make_validation(job: Job, pulse: Pulse) -> Callable[[nn.Module], float | Non
             protocol,
             device=torch.device(resources.device),
             workers=resources.workers,
-            watch=lambda done, total: pulse.beat("evaluating", fraction=done / total),
+            watch=lambda done, total: show_evaluation(pulse, done, total),
+            team=team,
         )
         return None if found is None else next(found.metrics[name] for name in HEADLINES if name in found.metrics)
 

@@ -104,7 +104,6 @@ class TrainSpec(_Identified):
     initialisation: Annotated[str, _one_of("initialisation", ("imagenet", *INITIALISATIONS))]
     epochs: Count
     batch_size: Count
-    world_size: Count
     replicas: Count
     world_size: Count
     learning_rate: Positive
