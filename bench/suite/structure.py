@@ -52,7 +52,10 @@ def _problems(detail: Any, model: type[BaseModel]) -> list[Problem]:
     if detail["type"] == "default_factory_not_called":
         return []  # follows from a problem of its own
     place: Path_ = tuple(detail["loc"])
-    name = str(place[-1]) if place else ""
+    name = _last_name(place)
+    if detail["type"] == "invalid_key" or place[-1:] == ("[key]",):
+        *section, key = place if detail["type"] == "invalid_key" else place[:-1]
+        return [Problem((*section, str(key)), f"the key {key!r:.80} is no text")]
     if detail["type"] == "extra_forbidden":
         valid = list(_section(model, place[:-1]).model_fields)
         return [Problem(place, f"unknown key {name!r}{nearest(name, valid)}; valid: {', '.join(valid)}")]
@@ -62,6 +65,11 @@ def _problems(detail: Any, model: type[BaseModel]) -> list[Problem]:
     if isinstance(error, ContradictionError):
         return [Problem((*place, *problem.path), problem.message) for problem in error.problems]
     return [Problem(place, f"{name}: {plain_message(detail)}")]
+
+
+def _last_name(place: Sequence[str | int]) -> str:
+    """The innermost key that leads to a place: positions in lists say little to a reader."""
+    return next((key for key in reversed(place) if isinstance(key, str)), "")
 
 
 def _section(model: type[BaseModel], place: Path_) -> type[BaseModel]:

@@ -133,7 +133,7 @@ class Profile(_Section):
     memory: Memory | None = None
     memory_per_cpu: Memory | None = None
     time: Annotated[Line, BeforeValidator(_time_text), AfterValidator(_check_time)]
-    signal_delay: Count = 90
+    signal_delay: Annotated[int, Field(ge=1, le=65535)] = 90  # SLURM's own bound
     throttle: Count | None = None
     queue_limit: Count | None = None
     pack: Count = 1
@@ -219,8 +219,8 @@ class Profile(_Section):
         return {"requeue": True, **reservation, **extra}
 
     def _share(self, count: int, tasks: int) -> int:
-        """Of a node's `count` GPUs, those of so many of its tasks."""
-        return count * tasks // self.tasks_per_node
+        """Of a node's `count` GPUs, those of so many of its tasks, rounded up."""
+        return -(-count * tasks // self.tasks_per_node)
 
     def _contradictions(self) -> Iterator[Problem]:
         if self.gpus_per_node and self.gres and count_gpus(self.gres):

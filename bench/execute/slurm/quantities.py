@@ -11,7 +11,7 @@ __all__ = ["count_gpus", "format_time", "parse_memory", "parse_time", "scale_gpu
 _TIME = re.compile(
     r"(?:(?P<days>[0-9]{1,4})-(?=[0-9]{2}:))?(?P<hours>[0-9]{1,5}):(?P<minutes>[0-5][0-9]):(?P<seconds>[0-5][0-9])"
 )
-_MEMORY = re.compile(r"(?P<amount>[1-9][0-9]{0,11})(?P<unit>[KMGT])B?", re.ASCII)
+_MEMORY = re.compile(r"(?P<amount>[1-9][0-9]{0,17})(?P<unit>[KMGT])B?", re.ASCII)
 _GRES = re.compile(
     r"(?P<name>[A-Za-z][\w.-]*)(?P<type>:[A-Za-z][\w.-]*|:[0-9]+[A-Za-z][\w.-]*)?(?::(?P<count>[1-9][0-9]{0,3}))?",
     re.ASCII,
@@ -28,7 +28,7 @@ def parse_time(text: str | int) -> int:
     Raises:
         ValueError: it is none of these, or no time at all.
     """
-    plain = re.fullmatch(r"[0-9]{1,7}", str(text), re.ASCII)
+    plain = re.fullmatch(r"[0-9]{1,8}", str(text), re.ASCII)
     match = _TIME.fullmatch(str(text))
     if plain:
         minutes = int(plain[0])
