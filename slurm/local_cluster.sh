@@ -55,6 +55,11 @@ within() { # SECONDS COMMAND...: repeat the command until it succeeds
     done
 }
 
+# Clusters share /etc/hosts and the numbers of jobs.
+lock_machine() { exec {machine}>/run/lock/local_cluster.lock && flock "$machine"; }
+
+unlock_machine() { exec {machine}>&-; }
+
 # --- processes --------------------------------------------------------------------------------------------------------
 
 ours() { # PID: whether a process was started with this cluster's settings, so that a reused number harms nobody
@@ -165,22 +170,28 @@ check_settings() {
 # were.
 first_job_id() {
     local clock next
+    lock_machine
     clock=$((($(date +%s) - 1735689600) / 2 % 66000000 + 1))
     next=$(cat "$counter" 2>/dev/null || echo 0)
     next=$((next > clock && next < 66000000 ? next : clock))
     echo $((next + 2000)) >"$counter"
+    unlock_machine
     echo "$next"
 }
 
 keep_next_job_id() {
     local next
     next=$(scontrol show config 2>/dev/null | sed -n 's/^NEXT_JOB_ID *= *//p')
+    lock_machine
     if [ "${next:-0}" -gt "$(cat "$counter" 2>/dev/null || echo 0)" ]; then echo "$next" >"$counter"; fi
+    unlock_machine
 }
 
 write_settings() {
     [ -s "$home/first_job_id" ] || first_job_id >"$home/first_job_id"
     write_gres
+    # slurmd looks for cgroups even if nothing uses them; this kind it does not miss where a container has none.
+    echo CgroupPlugin=cgroup/v1 >"$home/cgroup.conf"
     write_slurm_conf >"$SLURM_CONF"
     write_slurmdbd_conf
     write_hosts
@@ -280,8 +291,10 @@ write_hosts() {
 
 edit_hosts() { # [LINE]: in place of the one that this cluster has; containers let nobody replace the file itself
     local hosts
+    lock_machine
     hosts=$(grep -v " # $name\$" /etc/hosts || true)
     printf '%s\n' "$hosts" ${1:+"$1"} 2>/dev/null >/etc/hosts || say "warning: /etc/hosts cannot be written"
+    unlock_machine
 }
 
 # --- packages ---------------------------------------------------------------------------------------------------------
