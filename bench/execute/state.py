@@ -44,7 +44,8 @@ class Observer:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._tickets = Ledger(store.root).tickets()
+        self._ledger = Ledger(store.root)
+        self._tickets = self._ledger.tickets()
         pending = [ticket for id_, ticket in self._tickets.items() if not store.complete(id_, ticket.evaluations)]
         self._silence = ""
         self._jobs = self._ask(pending) if pending else {}
@@ -85,7 +86,9 @@ class Observer:
         if ticket.sent is not None and ticket.sent.error:
             return Standing(_left(folder), f"SLURM refused it: {ticket.sent.error}")
         if job is not None:
-            return _in_job(folder, ticket, job)
+            if job.alive:
+                return _in_job(ticket, job)
+            return _after_job(folder, job, self._ledger.folder(ticket.submission).last_words(job.id))
         if self._silence:
             return Standing("unknown", f"the scheduler does not answer: {self._silence}", ticket.job)
         if ticket.sent is None:
@@ -106,17 +109,15 @@ class Observer:
         return {(job.name, job.index or 0): job for job in remembered if job.name in names} | found
 
 
-def _in_job(folder: TrainingFolder, ticket: Ticket, job: SchedulerJob) -> Standing:
+def _in_job(ticket: Ticket, job: SchedulerJob) -> Standing:
     if job.waiting:
         return Standing("queued", _words(job.reason), job.id)
-    if job.alive:
-        if ticket.alone:
-            return Standing("running", "", job.id)
-        return Standing("queued", "its job runs; other trainings come first", job.id)
-    return _after_job(folder, job)
+    if ticket.alone:
+        return Standing("running", "", job.id)
+    return Standing("queued", "its job runs; other trainings come first", job.id)
 
 
-def _after_job(folder: TrainingFolder, job: SchedulerJob) -> Standing:
+def _after_job(folder: TrainingFolder, job: SchedulerJob, last_words: str) -> Standing:
     """Where a training stands whose job ended before it was done, and that left no word of its own."""
     if job.state == "CANCELLED":
         return Standing("cancelled", f"job {job.id} was cancelled {_words(job.reason)}".strip(), job.id)
@@ -124,13 +125,14 @@ def _after_job(folder: TrainingFolder, job: SchedulerJob) -> Standing:
         return Standing(_left(folder), f"job {job.id} ended: {job.state}", job.id)
     if job.state == "OUT_OF_MEMORY":
         return Standing("failed", f"job {job.id} needed more memory than its profile asks for", job.id)
-    return Standing(
-        "failed", f"job {job.id} ended without a word: {job.state} on {job.nodes}; see {folder.log}", job.id
-    )
+    said = f"; the last it wrote: {last_words}" if last_words else ""
+    return Standing("failed", f"job {job.id} ended: {job.state} on {job.nodes}{said}", job.id)
 
 
 def _words(reason: str) -> str:
     """SLURM's reason, or nothing where it gives none."""
+    if "held" in reason.lower():
+        return f"{reason}; `scontrol release` lets it go"
     return "" if reason == "None" else reason
 
 

@@ -75,6 +75,19 @@ def test_a_time_limit_shorter_than_the_training(desk: Desk, watched: Checker) ->
     assert watched.seen <= {"queued", "running", "done"}
 
 
+def test_preemption(desk: Desk, watched: Checker) -> None:
+    """A job of a partition that makes room: every CPU is wanted by others for some seconds."""
+    desk.write(epochs=LONG, partition="scavenger")
+    desk.submit()
+    desk.await_training()
+    others = ["srun", "--partition=main", "--nodes=2", "--exclusive", "sleep", "5"]
+    subprocess.run(others, check=True, capture_output=True, timeout=120)
+    desk.await_end()
+    desk.assert_as_undisturbed()
+    assert len(desk.folders()[0].claims.history()) == 2
+    assert watched.seen <= {"queued", "running", "done"}
+
+
 def test_a_node_goes_down_and_comes_back(desk: Desk, watched: Checker, cluster: Cluster) -> None:
     desk.write(seeds=2, epochs=LONG)
     desk.submit()
@@ -130,7 +143,7 @@ def test_a_job_that_slurm_kills_for_its_memory(desk: Desk, watched: Checker) -> 
     desk.submit()
     desk.await_end()
     assert set(desk.states()) == {"failed"}
-    assert desk.plan().trainings[0].standing.reason
+    assert "exceeded memory limit" in desk.plan().trainings[0].standing.reason
 
 
 def test_accounting_goes_off(desk: Desk, watched: Checker, cluster: Cluster) -> None:

@@ -53,6 +53,8 @@ class Scene:
             evaluations={id_: [EVALUATION] for id_ in ("first", CELL, *others)},
         )
         folder = Ledger(self.store.root).folder("s")
+        folder.log.mkdir(parents=True)
+        (folder.log / "7_1_0_log.err").write_text("module: command not found\n\n", encoding="utf-8")
         write_json(folder.file, submission.model_dump(mode="json"))
         if sent:
             folder.note_sent(0, sent)
@@ -102,7 +104,7 @@ def test_without_a_scheduler(scene: Scene) -> None:
         ("NODE_FAIL", "missing", "job 7_1 ended: NODE_FAIL"),
         ("PREEMPTED", "missing", "job 7_1 ended: PREEMPTED"),
         ("OUT_OF_MEMORY", "failed", "job 7_1 needed more memory"),
-        ("FAILED", "failed", "job 7_1 ended without a word: FAILED on node1"),
+        ("FAILED", "failed", "job 7_1 ended: FAILED on node1; the last it wrote: module: command not found"),
         ("COMPLETED", "missing", "job 7_1 ended: COMPLETED"),
     ],
 )
@@ -113,6 +115,20 @@ def test_by_the_scheduler(scene: Scene, said: str, state: str, reason: str, sour
     standing = scene.standing
     assert (standing.state, standing.job) == (state, "7_1")
     assert standing.reason.startswith(reason)
+
+
+def test_a_held_job_says_how_to_let_it_go(scene: Scene) -> None:
+    scene.submit()
+    scene.say("PENDING", "launch failed requeued held")
+    assert scene.standing.reason == "launch failed requeued held; `scontrol release` lets it go"
+
+
+def test_a_job_that_slurm_killed_for_its_memory_says_so(scene: Scene) -> None:
+    scene.submit()
+    scene.say("FAILED")
+    words = "slurmstepd: error: StepId=7.0 exceeded memory limit (2 > 1), being killed\nsrun: done\n"
+    (Ledger(scene.store.root).folder("s").log / "7_1_0_log.err").write_text(words, encoding="utf-8")
+    assert "exceeded memory limit (2 > 1)" in scene.standing.reason
 
 
 def test_what_the_files_say_is_newer_than_what_the_scheduler_said(scene: Scene) -> None:

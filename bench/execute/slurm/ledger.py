@@ -22,6 +22,10 @@ from bench.files import load_document, write_json
 __all__ = ["Array", "Ledger", "Sent", "Submission", "SubmissionFolder", "Ticket"]
 
 
+MEMORY_KILL = "exceeded memory limit"
+"""In what SLURM writes when it kills a step for its memory. Without cgroups its states do not tell that from a kill."""
+
+
 class _Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -124,6 +128,17 @@ class SubmissionFolder:
     def submission(self) -> Submission | None:
         """The intent; None if the folder is not complete."""
         return load_document(self.file, Submission)
+
+    def last_words(self, job: str) -> str:
+        """The last line that a job wrote to its standard error; "" if there is none."""
+        lines = [
+            line
+            for file in sorted(self.log.glob(f"{job}_*_log.err"))
+            for line in file.read_text(encoding="utf-8", errors="replace").splitlines()
+            if line.strip()
+        ]
+        killed = [line for line in lines if MEMORY_KILL in line]
+        return (killed or lines or [""])[-1].strip()
 
     def sent(self, array: int) -> Sent | None:
         """What SLURM answered for an array, if it was asked and the answer was written down."""
