@@ -99,9 +99,51 @@ def test_killed_run_goes_on(bench: Bench, suite: Path, tmp_path: Path, data_root
     assert len(records(tmp_path / "results")) == 3
 
 
+def test_trainings_side_by_side_in_processes_of_their_own(bench: Bench, suite: Path, data_root: Path) -> None:
+    """Two slots of one CPU, and a training of two processes, which end with what they end with alone."""
+    suite.write_text(
+        SUITE.replace("batch_size: 16}", "batch_size: 16}\n    - {when: {representation: simdr}, world_size: 2}")
+    )
+    for options in (("--results", "one"), ("--results", "two", "--pack", 2)):
+        done = bench("run", suite, "--data-root", data_root, "--threads", 1, *options)
+        assert done.returncode == 0, done.stdout + done.stderr
+    found = [
+        {file.parent.name: file.read_bytes() for file in (suite.parent / results).glob("trainings/*/weights.pt")}
+        for results in ("one", "two")
+    ]
+    assert len(found[0]) == 2
+    assert found[0] == found[1]
+
+
+def test_cancel_stops_what_runs_and_run_goes_on(bench: Bench, suite: Path, tmp_path: Path, data_root: Path) -> None:
+    suite.write_text(SUITE.replace("epochs: 3", "epochs: 60"))
+    command = [sys.executable, "-m", "bench", "run", str(suite), "--data-root", str(data_root), "--threads", "1"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("results/trainings/*/progress.json")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert bench("cancel", suite).stdout == "cancelled: 1 trainings\n"
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "cancelled, state saved" in said
+    states = [item["state"] for item in json.loads(bench("status", suite, "--json").stdout)["trainings"]]
+    assert sorted(states) == ["cancelled", "done"]
+
+    retried = bench("retry", suite, "--state", "cancelled", "--data-root", data_root)
+    assert retried.returncode == 0, retried.stdout + retried.stderr
+    assert len(records(tmp_path / "results")) == 3
+
+
 @pytest.mark.parametrize(
     ("command", "message"),
     [
+        ("run tiny.yaml --executor slurm", "--executor slurm and --profile FILE go together"),
+        ("run tiny.yaml --profile p.yaml", "--executor slurm and --profile FILE go together"),
+        ("run tiny.yaml --executor slurm --profile nowhere.yaml", "nowhere.yaml: No such file"),
+        ("cancel tiny.yaml --state runing", "unknown state 'runing' (did you mean 'running'?)"),
+        ("retry tiny.yaml --id zzz", "unknown id 'zzz'"),
+        ("logs zzz", "the id 'zzz' must name one training or evaluation"),
         ("plan nowhere.yaml", "nowhere.yaml: No such file"),
         ("run tiny.yaml --only backbone=hrnet", "has no value 'hrnet'; valid: simba_tiny"),
         ("run tiny.yaml --executor cloud", "unknown executor 'cloud'; valid: local"),
