@@ -44,6 +44,7 @@ def _print(calibration: Calibration) -> None:
     from tabulate import tabulate
 
     from bench.forecast.prices import Prices
+    from bench.forecast.work import KINDS
 
     observations = [point.observation for point in calibration.points]
     prices = Prices(observations) if Prices.sufficient(observations) else None
@@ -65,4 +66,6 @@ def _print(calibration: Calibration) -> None:
     if prices is None:
         typer.echo("too little was measured to tell the kinds of work apart; give it more --seconds")
     else:
-        typer.echo("\n" + "\n".join(f"{name}: {1e3 * value:.4g} ms" for name, value in prices.named.items()))
+        typer.echo("")
+        for kind, price in zip(KINDS.values(), prices.values, strict=True):
+            typer.echo(f"{1e3 * price:10.3f} ms for {kind}")

@@ -66,6 +66,8 @@ class BudgetError(BenchError):
 
 def forecast(training: PlannedTraining, evidence: Evidence) -> Forecast | Unknown:
     """What is left of an unfinished training; an interrupted one counts as a whole."""
+    if not evidence.rates and evidence.prices is None:
+        return Unknown(UNMEASURED)
     spec, people = training.spec, evidence.people
     tasks = [] if training.state == "done" else [(spec.id, training_task(spec, people))]
     tasks += [

@@ -54,10 +54,10 @@ class Estimate:
     @property
     def bounds(self) -> tuple[float, float]:
         """Seconds between which the truth lies with probability `CONFIDENCE`, log-normally."""
-        from scipy.special import stdtrit  # slow to import, and not needed where nothing is known
-
         if not self.seconds:
             return 0.0, 0.0
+        from scipy.special import stdtrit  # slow to import, and not needed where nothing is known
+
         quantile = float(stdtrit(min(self.freedom, 1e6), (1 + CONFIDENCE) / 2))
         factor = math.exp(quantile * math.hypot(*self.errors.values()) / self.seconds)
         return self.seconds / factor, self.seconds * factor
@@ -89,6 +89,9 @@ class Rates:
         self._logarithms = dict(logarithms)
         squares = sum(float(np.var(values)) * len(values) for values in logarithms.values())
         self._spread = Spread.pooled(squares, sum(len(values) - 1 for values in logarithms.values()))
+
+    def __len__(self) -> int:
+        return len(self._logarithms)
 
     def __contains__(self, key: Hashable) -> bool:
         return key in self._logarithms
@@ -144,11 +147,6 @@ class Prices:
         relative = np.array([item.work / item.seconds for item in observations])
         scales = np.linalg.norm(relative, axis=0)
         return bool(scales.all()) and int(np.linalg.matrix_rank(relative / scales)) == len(KINDS)
-
-    @property
-    def named(self) -> dict[str, float]:
-        """Seconds per unit, by kind of work."""
-        return dict(zip(KINDS, map(float, self.values), strict=True))
 
     def estimate(self, network: str, work: Array) -> Estimate:
         """Time of some work of a network."""

@@ -17,9 +17,14 @@ from bench.suite.specs import EvalSpec, TrainSpec
 
 __all__ = ["KINDS", "MEGAPIXELS", "People", "Task", "evaluation_task", "forward_work", "training_task", "training_work"]
 
-KINDS = ("crops", "megapixels", "updates", "training", "forward")
-"""Kinds of work: crops made, megapixels decoded for them, 1e9 parameter updates, 1e9 multiply-adds of the forward
-passes that are trained on (their backward passes cost in proportion), 1e9 multiply-adds of other forward passes."""
+KINDS = {
+    "crops": "a crop, with what goes with each person",
+    "megapixels": "a megapixel decoded",
+    "updates": "1e9 parameters updated",
+    "training": "1e9 multiply-adds of a forward pass in training, with its way back",
+    "forward": "1e9 multiply-adds of another forward pass",
+}
+"""Kinds of work, in the order of every vector of work, and what their prices are paid for."""
 
 PUBLISHED_PEOPLE: Mapping[tuple[str, str, str], int] = {
     ("coco", "train2017", "gt"): 149_813,
