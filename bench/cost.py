@@ -43,6 +43,7 @@ class Trunk:
     stride: int
 
 
+@cache
 def predict(
     backbone: str,
     representation: str,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["SNAPSHOT_FILE", "Provenance", "checkout", "collect"]
+__all__ = ["SNAPSHOT_FILE", "Provenance", "checkout", "collect", "describe_hardware"]
 
 SNAPSHOT_FILE = "snapshot.json"
 """Beside a copy of this package: the commit and the dirty state of the checkout that it was copied from."""
@@ -28,7 +28,7 @@ class Provenance(BaseModel):
         commit: of the code; None outside a git checkout.
         dirty: whether the checkout had changes; None outside one.
         versions: of Python and the packages that decide numbers.
-        hardware: processor, its cores, the device and threads used.
+        hardware: see `describe_hardware`.
         files: sha256 of each annotation and box file read, by name.
         seed: of the training.
         command: that makes the result again.
@@ -48,7 +48,14 @@ class Provenance(BaseModel):
 
 
 def collect(
-    *, device: str, threads: int, files: dict[str, str], seed: int, command: str, started: float | None = None
+    *,
+    device: str,
+    threads: int,
+    files: dict[str, str],
+    seed: int,
+    command: str,
+    started: float | None = None,
+    workers: int = 0,
 ) -> Provenance:
     """Provenance of a result made by this process. Arguments are as in `Provenance`."""
     commit, dirty = checkout()
@@ -56,18 +63,25 @@ def collect(
         commit=commit,
         dirty=dirty,
         versions=_versions(),
-        hardware={
-            "processor": _processor(),
-            "machine": platform.machine(),
-            "cores": os.cpu_count() or 1,
-            "threads": threads,
-            "device": device,
-        },
+        hardware=describe_hardware(device, threads, workers),
         files=files,
         seed=seed,
         command=command,
         started=time.time() if started is None else started,
     )
+
+
+def describe_hardware(device: str, threads: int, workers: int = 0) -> dict[str, str | int]:
+    """Processor, its cores, the device, threads of torch and processes that load crops; of GPUs their models too."""
+    hardware: dict[str, str | int] = {
+        "processor": _processor(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count() or 1,
+        "threads": threads,
+        "workers": workers,
+        "device": device,
+    }
+    return hardware | {"gpu": _gpus()} if device.startswith("cuda") else hardware
 
 
 @cache
@@ -106,3 +120,12 @@ def _processor() -> str:
         return platform.processor()
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.processor())
+
+
+def _gpus() -> str:
+    """Models of this machine's GPUs, each once, as the driver's files name them; empty where they do not tell."""
+    names = set()
+    for file in Path("/proc/driver/nvidia/gpus").glob("*/information"):
+        fields = dict(line.partition(":")[::2] for line in file.read_text(encoding="utf-8").splitlines())
+        names.add(fields.get("Model", "").strip())
+    return ", ".join(sorted(names - {""}))

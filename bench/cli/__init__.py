@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from bench.cli import cancel, data, evaluate, lint, logs, plan, report, retry, run, score, server, status
+from bench.cli import calibrate, cancel, data, evaluate, lint, logs, plan, report, retry, run, score, server, status
 from bench.pose.errors import BenchError
 
 __all__ = ["UNUSABLE_INPUT", "app", "main"]
@@ -23,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("plan")(plan.plan)
+app.command("calibrate")(calibrate.calibrate)
 app.command("run")(run.run)
 app.command("status")(status.status)
 app.command("logs")(logs.logs)

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import typer
 from tabulate import tabulate
 
+from bench.forecast.plan import Forecast, Unknown
 from bench.plan import BINARY_GIGA, GIGA, Plan, PlannedTraining
 from bench.store import Store
 from bench.suite.recipe import quirks
 
-__all__ = ["print_plan", "print_sharing", "print_status", "summary"]
+__all__ = ["hours", "print_plan", "print_sharing", "print_status", "summary"]
 
 MILLION = 1e6
 CELL_HEADERS = ("training", "backbone", "representation", "input", "k", "sigma", "seed")
 
 
-def print_plan(plan: Plan) -> None:
-    """One line per training, then totals and what is excluded."""
+def print_plan(plan: Plan, forecasts: Mapping[str, Forecast | Unknown] | None = None) -> None:
+    """One line per training, with the forecast of what is left of it if there are any; then what is excluded."""
     typer.echo(f"{plan.suite.title}\n")
     headers = (
         "training",
@@ -33,8 +34,13 @@ def print_plan(plan: Plan) -> None:
         "GFLOPs",
         "as published",
     )
-    rows = [(*_cell(training), *_costs(training), *_states(training)) for training in plan.trainings]
-    typer.echo(tabulate(rows, headers=(*headers, "state", "evaluations", "published rows"), disable_numparse=True))
+    rows = [
+        (*_cell(training), *_costs(training), *_hours(training, forecasts), *_states(training))
+        for training in plan.trainings
+    ]
+    column = () if forecasts is None else ("hours",)
+    last = ("state", "evaluations", "published rows")
+    typer.echo(tabulate(rows, headers=(*headers, *column, *last), disable_numparse=True))
     typer.echo(f"\nswitches: {_switches(plan)}")
     typer.echo(summary(plan))
     for axes, reason in plan.excluded:
@@ -74,6 +80,12 @@ def summary(plan: Plan) -> str:
     return f"trainings: {trainings}; evaluations: {evaluations}"
 
 
+def hours(middle: float, bounds: tuple[float, float]) -> str:
+    """Hours and their bounds, to three digits."""
+    expected, low, high = (f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in (middle, *bounds))
+    return f"{expected} ({low} to {high})"
+
+
 def _switches(plan: Plan) -> str:
     """The values that the quirk settings take among the trainings."""
     found = {name: dict.fromkeys(getattr(item.spec, name) for item in plan.trainings) for name in quirks()}
@@ -100,6 +112,16 @@ def _costs(training: PlannedTraining) -> tuple[str, ...]:
         f"{cost.multiply_adds / GIGA:.2f}",
         f"{cost.published_convention / BINARY_GIGA:.2f}",
     )
+
+
+def _hours(training: PlannedTraining, forecasts: Mapping[str, Forecast | Unknown] | None) -> tuple[str, ...]:
+    """What is left, if that is a column: nothing of what is finished."""
+    if forecasts is None:
+        return ()
+    found = forecasts.get(training.spec.id)
+    if isinstance(found, Forecast):
+        return (hours(found.hours, found.bounds),)
+    return ("?" if found else "",)
 
 
 def _states(training: PlannedTraining) -> tuple[str, ...]:

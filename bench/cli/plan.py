@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import AsJson, Only, Results
+from bench.cli.options import AsJson, CalibrationFile, Device, Only, Results, Threads, Workers
 
 __all__ = ["plan"]
 
@@ -18,23 +18,37 @@ def plan(
     results: Results = Path("results"),
     only: Only = None,
     as_json: AsJson = False,
+    device: Device = "auto",
+    threads: Threads = 0,
+    workers: Workers = 0,
+    calibration: CalibrationFile = None,
 ) -> None:
     """Show the trainings and evaluations of suites, where they stand, and what several suites share.
 
+    Hours are forecast for what is missing, with 90 % intervals: from records of the same work and from `bench
+    calibrate`, both on the hardware that --device, --threads and --workers, or --calibration, say.
+
     With --json one suite gives an object, several give a list of them.
     """
+    from bench.cli.forecasting import describe_total, forecast_json, forecast_plans
     from bench.cli.listing import print_plan, print_sharing
+    from bench.execute.local import LocalOptions
     from bench.plan import make_plan, parse_selection
     from bench.store import Store
     from bench.suite.schema import load_suite
 
     loaded = [load_suite(file) for file in suites]
     plans = [make_plan(suite, Store(results), parse_selection(only or [], suite)) for suite in loaded]
+    forecasts, unit = forecast_plans(plans, results, LocalOptions(device, threads, workers), calibration)
     if as_json:
-        documents = [planned.as_json() for planned in plans]
+        documents = [forecast_json(planned, forecasts) for planned in plans]
         typer.echo(json.dumps(documents[0] if len(documents) == 1 else documents, indent=2))
         return
     for planned in plans:
-        print_plan(planned)
+        print_plan(planned, forecasts)
+        for line in describe_total(forecasts, planned.trainings, unit):
+            typer.echo(line)
     if len(plans) > 1:
         print_sharing(plans)
+        for line in describe_total(forecasts, [item for planned in plans for item in planned.trainings], unit):
+            typer.echo(line)

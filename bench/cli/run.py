@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import DataRoot, Device, Only, Results, SuiteFile, Workers
+from bench.cli.options import CalibrationFile, DataRoot, Device, Only, Results, SuiteFile, Threads, Workers
 
 if TYPE_CHECKING:
     from bench.plan import Plan, PlannedTraining
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 EXECUTORS = ("local", "slurm")
+
+Budget = Annotated[
+    float | None,
+    typer.Option(
+        metavar="HOURS",
+        min=0,
+        help="Only the first trainings whose forecasts fit into so many device-hours. Their upper bounds are added up,"
+        " as a budget is there to be kept: less than that is likely to be used.",
+    ),
+]
 
 
 def run(
@@ -27,10 +38,12 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be run, and run nothing.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="SLURM: follow the jobs until none is left.")] = False,
     device: Device = "auto",
-    threads: Annotated[int, typer.Option(min=0, help="Threads of torch per job; 0: share the cores.")] = 0,
+    threads: Threads = 0,
     workers: Workers = 0,
     save_every: Annotated[float, typer.Option(min=0, help="Seconds between checkpoints.")] = 60.0,
     pack: Annotated[int, typer.Option(min=1, help="Trainings at once on each device.")] = 1,
+    budget: Budget = None,
+    calibration: CalibrationFile = None,
 ) -> None:
     """Train and evaluate what is missing. Ends 0 when all is done, 1 when something failed, 3 for unusable input.
 
@@ -52,7 +65,14 @@ def run(
         raise BenchError("--executor slurm and --profile FILE go together; slurm/profiles/ has examples")
     loaded = load_suite(suite)
     selection = parse_selection(only or [], loaded)
-    choose = _unfinished if profile is None else _missing
+    choose: Callable[[Plan], list[PlannedTraining]] = _unfinished if profile is None else _missing
+    if budget is not None:
+        from bench.cli.forecasting import gather_evidence, within_budget
+
+        if profile is not None and calibration is None:
+            raise BenchError("--budget with --executor slurm needs --calibration FILE, made where the jobs run")
+        evidence = gather_evidence(results, LocalOptions(device, threads, workers, pack=pack), calibration)
+        choose = within_budget(make_plan(loaded, Store(results), selection), choose, budget, evidence)
     task = Task(lambda: make_plan(loaded, Store(results), selection), choose, data_root, results, dry_run)
     if profile is None:
         raise typer.Exit(run_here(task, LocalOptions(device, threads, workers, save_every, pack)))

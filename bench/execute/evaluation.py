@@ -77,6 +77,7 @@ def make_evaluation(job: Job, spec: EvalSpec, store: Store, pulse: Pulse, team: 
         provenance=collect(
             device=resources.device,
             threads=resources.threads,
+            workers=resources.workers,
             files={file.name: sha256(file) for file in files},
             seed=job.training.seed,
             command=job.command,

@@ -33,6 +33,10 @@ class LocalOptions:
     save_every: float = 60.0
     pack: int = 1
 
+    def threads_of(self, slots: int) -> int:
+        """Threads of each of so many jobs at once."""
+        return self.threads or max(len(os.sched_getaffinity(0)) // slots, 1)
+
 
 def local_slots(options: LocalOptions, trainings: Iterable[PlannedTraining]) -> list[Slot]:
     """Room for the widest of the trainings, as often as the devices have it."""
@@ -54,7 +58,7 @@ def local_jobs(
         data_root=data_root.absolute(),
         results=results.absolute(),
         device=options.device,
-        threads=options.threads or max(len(os.sched_getaffinity(0)) // slots, 1),
+        threads=options.threads_of(slots),
         workers=options.workers,
         save_every=options.save_every,
     )

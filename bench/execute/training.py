@@ -155,6 +155,7 @@ def _record(
         provenance=collect(
             device=resources.device,
             threads=resources.threads,
+            workers=resources.workers,
             files={split.annotation_file.name: sha256(split.annotation_file)},
             seed=spec.seed,
             command=job.command,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from functools import cache
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -73,12 +74,18 @@ class _Identified(_Frozen):
     @property
     def id(self) -> str:
         """Hash of the canonical JSON of this spec."""
-        return hashlib.sha256(self.canonical().encode()).hexdigest()[:ID_LENGTH]
+        return _identify(self)
 
     def canonical(self) -> str:
         """JSON with sorted keys, no white space, and the schema version."""
         fields: dict[str, Any] = self.model_dump(mode="json") | {"schema": SCHEMA_VERSION}
         return json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+@cache
+def _identify(spec: _Identified) -> str:
+    """Remembered by value: plans ask for the id of each spec a dozen times."""
+    return hashlib.sha256(spec.canonical().encode()).hexdigest()[:ID_LENGTH]
 
 
 class TrainSpec(_Identified):

@@ -18,6 +18,7 @@ TORCHLESS = [
     "bench.published",
     "bench.cost",
     "bench.execute.slurm.profile",
+    "bench.forecast.plan",
 ]
 LATER = ["bench.report", "bench.check", "bench.cli"]
 """Parts that need no torch either, once they are there."""

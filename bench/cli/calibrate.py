@@ -1,0 +1,71 @@
+"""`bench calibrate`: what this machine takes for networks of several sizes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli.options import Device, Results, Threads, Workers
+
+if TYPE_CHECKING:
+    from bench.forecast.evidence import Calibration
+
+__all__ = ["calibrate"]
+
+
+def calibrate(
+    results: Results = Path("results"),
+    device: Device = "auto",
+    threads: Threads = 0,
+    workers: Workers = 0,
+    seconds: Annotated[float, typer.Option(min=1, help="To take, about; more of them measure larger networks.")] = 60.0,
+) -> None:
+    """Measure training steps and predictions here, for the forecasts of `bench plan` on such hardware.
+
+    Nothing else should run meanwhile. Threads and workers are to be those of the later runs.
+    """
+    from bench.execute.calibration import calibrate as measure
+    from bench.execute.local import LocalOptions
+    from bench.files import write_json
+    from bench.forecast.evidence import calibration_file, job_hardware
+
+    used, share = job_hardware(LocalOptions(device, threads, workers))
+    command = f"python -m bench calibrate --device {device} --threads {threads} --workers {workers}"
+    found = measure(device=used, threads=share, workers=workers, seconds=seconds, command=command)
+    file = calibration_file(results, found.kind)
+    write_json(file, found.model_dump(mode="json"))
+    _print(found)
+    typer.echo(f"\n{file}: measured in {found.seconds:.0f} s; `bench plan` forecasts with it")
+
+
+def _print(calibration: Calibration) -> None:
+    from tabulate import tabulate
+
+    from bench.forecast.prices import Prices
+    from bench.forecast.work import KINDS
+
+    observations = [point.observation for point in calibration.points]
+    prices = Prices(observations) if Prices.sufficient(observations) else None
+    rows = [
+        (
+            point.backbone,
+            point.representation,
+            point.input_size,
+            point.batch_size,
+            f"{point.megapixels:.2f}",
+            point.phase,
+            f"{1e3 * point.seconds / point.people:.2f}",
+            f"{1e3 * prices.estimate('', item.work).seconds / point.people:.2f}" if prices else "",
+        )
+        for point, item in zip(calibration.points, observations, strict=True)
+    ]
+    headers = ("backbone", "representation", "input", "batch", "megapixels", "phase", "ms per person", "as priced")
+    typer.echo(tabulate(rows, headers=headers, disable_numparse=True))
+    if prices is None:
+        typer.echo("too little was measured to tell the kinds of work apart; give it more --seconds")
+    else:
+        typer.echo("")
+        for kind, price in zip(KINDS.values(), prices.values, strict=True):
+            typer.echo(f"{1e3 * price:10.3f} ms for {kind}")

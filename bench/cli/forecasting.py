@@ -1,0 +1,108 @@
+"""What `plan` and `run` share: forecasts of plans, in words and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from bench.cli.listing import hours
+from bench.execute.local import LocalOptions
+from bench.forecast.evidence import Evidence, gather, kind_here, load_calibration
+from bench.forecast.plan import CALIBRATE, HOUR, UNMEASURED, Forecast, Unknown, affordable, forecast, total
+from bench.plan import Plan, PlannedTraining
+from bench.store import Store
+
+__all__ = ["Forecasts", "describe_total", "forecast_json", "forecast_plans", "within_budget"]
+
+Forecasts = Mapping[str, Forecast | Unknown]
+"""Forecasts of unfinished trainings by their ids."""
+
+
+def gather_evidence(results: Path, options: LocalOptions, calibration: Path | None) -> Evidence:
+    """What is known of the hardware of a calibration, or of what jobs get here under such options."""
+    given = load_calibration(calibration) if calibration else None
+    return gather(Store(results), given.kind if given else kind_here(options), given)
+
+
+def forecast_plans(
+    plans: Iterable[Plan], results: Path, options: LocalOptions, calibration: Path | None
+) -> tuple[Forecasts, str]:
+    """Forecasts of all that is unfinished in some plans, and the unit of their hours."""
+    unfinished = {training.spec.id: training for plan in plans for training in plan.unfinished}
+    if not unfinished:
+        return {}, ""
+    evidence = gather_evidence(results, options, calibration)
+    return {id_: forecast(training, evidence) for id_, training in unfinished.items()}, evidence.kind.unit
+
+
+def describe_total(forecasts: Forecasts, trainings: Sequence[PlannedTraining], unit: str) -> list[str]:
+    """What the unfinished ones of some trainings take together, and what is not known of it."""
+    left = {training.spec.id: training for training in trainings if training.spec.id in forecasts}
+    found = [forecasts[id_] for id_ in left]
+    known = [item for item in found if isinstance(item, Forecast)]
+    lines = []
+    if known:
+        estimate = total(known)
+        low, high = estimate.bounds
+        text = hours(estimate.seconds / HOUR, (low / HOUR, high / HOUR))
+        measured = sum(item.source == "measured" for item in known)
+        sources = [f"{measured} as measured before"] if measured else []
+        sources += [f"{len(known) - measured} by calibration"] if measured < len(known) else []
+        lines.append(f"missing: {text} {unit}; trainings: {', '.join(sources)}")
+    for reason in dict.fromkeys(item.reason for item in found if isinstance(item, Unknown)):
+        number = sum(item == Unknown(reason) for item in found)
+        hint = f"; {CALIBRATE}" if reason == UNMEASURED else ""
+        lines.append(f"missing: {number} trainings more of which is unknown: {reason}{hint}")
+    begun = sum(training.state in {"running", "interrupted"} for training in left.values())
+    if begun and known:
+        lines.append(f"of these {begun} are begun and counted as a whole")
+    return lines
+
+
+def forecast_json(plan: Plan, forecasts: Forecasts) -> dict[str, Any]:
+    """The documented form of `plan --json`: `as_json` with a forecast of each training, and of all together."""
+    document = plan.as_json()
+    for training in document["trainings"]:
+        found = forecasts.get(training["id"])
+        training["forecast"] = found.as_json() if isinstance(found, Forecast) else None
+    left = [forecasts[training.spec.id] for training in plan.unfinished]
+    estimate = total(left)
+    low, high = estimate.bounds
+    document["forecast"] = {
+        "hours": estimate.seconds / HOUR,
+        "low": low / HOUR,
+        "high": high / HOUR,
+        "unknown": sum(isinstance(item, Unknown) for item in left),
+    }
+    return document
+
+
+def within_budget(
+    plan: Plan,
+    choose: Callable[[Plan], list[PlannedTraining]],
+    budget: float,
+    evidence: Evidence,
+) -> Callable[[Plan], list[PlannedTraining]]:
+    """`choose` without what does not fit into so many device-hours as things stand, which it tells.
+
+    What others work on already is theirs to pay for.
+
+    Raises:
+        BudgetError: what a training takes is not known.
+    """
+    chosen = [training for training in choose(plan) if not training.under_way]
+    forecasts = [forecast(training, evidence) for training in chosen]
+    number = affordable(chosen, forecasts, budget)
+    known = [item for item in forecasts if isinstance(item, Forecast)]
+    spent = sum(item.bounds[1] for item in known[:number])
+    unit = evidence.kind.unit
+    typer.echo(f"budget of {budget:g} {unit}: {number} of {len(chosen)} trainings, {spent:.3g} at most")
+    for training, item in zip(chosen[number:], known[number:], strict=False):
+        spec = training.spec
+        cell = f"{spec.backbone} {spec.representation} {spec.input_size} seed {spec.seed}"
+        typer.echo(f"left out: {spec.id} {cell}: {hours(item.hours, item.bounds)} {unit}")
+    ids = {training.spec.id for training in chosen[:number]}
+    return lambda later: [training for training in choose(later) if training.spec.id in ids]
