@@ -1,7 +1,7 @@
 """The results folder: what was trained and measured, by id.
 
     trainings/ID/    spec.json  checkpoint.pt  weights.pt  training.json  progress.json  failure.json  cancelled.json
-                     claims/N.json  log.txt
+                     leases/N.json  log.txt
     evaluations/ID/  spec.json  predictions.json  people.json  people/*.jpg  record.json  failure.json
 
 `training.json` and `record.json` are written last: where one is, its folder is complete.
@@ -17,8 +17,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bench.claims import Claim, Claims, Owner
 from bench.files import StoreError, load_document, remove_leftovers, write_json
+from bench.leases import Lease, Leases, Owner
 from bench.provenance import Provenance
 from bench.suite.specs import EvalSpec, TrainSpec
 
@@ -184,25 +184,25 @@ class TrainingFolder(_Folder):
         self.log = path / "log.txt"
         self.heartbeat_file = path / "progress.json"
         self.cancel_file = path / "cancelled.json"
-        self.claims = Claims(path / "claims")
+        self.leases = Leases(path / "leases")
 
     def meeting_file(self, token: str) -> Path:
         """Where the processes of one try of a training find each other."""
         return self.path / f"meeting-{token}.json"
 
     @contextlib.contextmanager
-    def claim(
+    def lease(
         self, patience: float = 0, job_lives: Callable[[Owner], bool | None] = lambda _owner: None
-    ) -> Iterator[Claim]:
-        """Hold the training and its evaluations against all other processes; see `Claims.take`.
+    ) -> Iterator[Lease]:
+        """Hold the training and its evaluations against all other processes; see `Leases.take`.
 
         Raises:
             BusyError: another process holds it.
             StoreError: the folder cannot be made or written.
         """
-        with self.claims.take(patience, job_lives) as claim:
+        with self.leases.take(patience, job_lives) as lease:
             remove_leftovers(self.path)
-            yield claim
+            yield lease
 
     def cancel(self) -> None:
         """Wish that nobody works on it; whoever does saves its state and stops."""

@@ -28,11 +28,11 @@ __all__ = ["make_evaluation"]
 def make_evaluation(job: Job, spec: EvalSpec, store: Store, pulse: Pulse, team: Team = ALONE) -> Record | None:
     """Measure a finished training; store predictions, photographs and, last, the record.
 
-    Rank 0 of the team holds the training's claim and writes; it returns the record, the others None.
+    Rank 0 of the team holds the training's lease and writes; it returns the record, the others None.
 
     Raises:
         StoppedError: the job was asked to stop.
-        ClaimLostError: the work was taken over.
+        LeaseLostError: the work was taken over.
         TeamError: another process of the team is gone.
         BenchError: data, boxes or weights are unusable.
     """
@@ -59,7 +59,7 @@ def make_evaluation(job: Job, spec: EvalSpec, store: Store, pulse: Pulse, team: 
         return None
     train = open_split(job.training.dataset, dataset_folder, job.training.split)
     baseline = mean_pose_metrics(train.people(), split)
-    pulse.ensure_claim()
+    pulse.ensure_lease()
     for name, contents in found.files.items():
         write_bytes(folder.path / name, contents)
     store_photographs(folder, split, found.results)

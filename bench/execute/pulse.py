@@ -12,8 +12,8 @@ from multiprocessing import connection
 from types import FrameType
 from typing import Any, Literal
 
-from bench.claims import Claim
 from bench.files import write_json
+from bench.leases import Lease
 from bench.store import Heartbeat, TrainingFolder
 
 __all__ = ["Pulse", "StoppedError", "show_evaluation"]
@@ -26,7 +26,7 @@ class StoppedError(Exception):
 
 
 class Pulse:
-    """Writes heartbeats under a claim and listens for a wish to stop.
+    """Writes heartbeats under a lease and listens for a wish to stop.
 
     The wish is SIGINT, SIGTERM, the end of the parent process, or a cancelled training.
     """
@@ -35,7 +35,7 @@ class Pulse:
         self._folder = folder
         self._last = 0.0
         self._stop = threading.Event()
-        self._claim: Claim | None = None
+        self._lease: Lease | None = None
 
     def listen(self) -> None:
         """Turn signals and the end of the parent process into a wish to stop. Only for a process of the job's own."""
@@ -54,14 +54,14 @@ class Pulse:
         connection.wait([sentinel])
         self._stop.set()
 
-    def guard(self, claim: Claim) -> None:
-        """Work under a claim from now on."""
-        self._claim = claim
+    def guard(self, lease: Lease) -> None:
+        """Work under a lease from now on."""
+        self._lease = lease
 
-    def ensure_claim(self) -> None:
-        """Raise `ClaimLostError` if the work was taken over: to be called before anything is written that stays."""
-        if self._claim is not None:
-            self._claim.ensure()
+    def ensure_lease(self) -> None:
+        """Raise `LeaseLostError` if the work was taken over: to be called before anything is written that stays."""
+        if self._lease is not None:
+            self._lease.ensure()
 
     @property
     def stopping(self) -> bool:
@@ -69,18 +69,18 @@ class Pulse:
         return self._stop.is_set()
 
     def beat(self, phase: Literal["training", "evaluating"], **fields: Any) -> None:
-        """Leave a heartbeat, unless the last one is fresh or there is no claim. `fields` are those of `Heartbeat`.
+        """Leave a heartbeat, unless the last one is fresh or there is no lease. `fields` are those of `Heartbeat`.
 
         Raises:
-            ClaimLostError: the work was taken over.
+            LeaseLostError: the work was taken over.
         """
-        if self._claim is None:  # a process that works with the one that holds it
+        if self._lease is None:  # a process that works with the one that holds it
             return
         now = time.monotonic()
         if now - self._last < SECONDS_BETWEEN_BEATS:
             return
         self._last = now
-        self.ensure_claim()
+        self.ensure_lease()
         if self._folder.cancelled:
             self._stop.set()
         heartbeat = Heartbeat(phase=phase, pid=os.getpid(), host=socket.gethostname(), at=time.time(), **fields)

@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import torch
 
-from bench.claims import BusyError, ClaimLostError
 from bench.execute.evaluation import make_evaluation
 from bench.execute.job import NO_RETRIES, Job, Outcome, Retries
 from bench.execute.meeting import meet
@@ -18,6 +17,7 @@ from bench.execute.seat import LONE_SEAT, Seat
 from bench.execute.slurm.scheduler import job_lives
 from bench.execute.training import make_training
 from bench.files import StoreError
+from bench.leases import BusyError, LeaseLostError
 from bench.pose.errors import BenchError
 from bench.pose.parallel import Team, TeamError
 from bench.store import Cause, EvaluationFolder, Failure, Store, TrainingFolder
@@ -25,7 +25,7 @@ from bench.suite.specs import EvalSpec, TrainSpec
 
 __all__ = ["run_job", "run_process"]
 
-CLAIM_PATIENCE = 20.0
+LEASE_PATIENCE = 20.0
 """Seconds to wait for another holder: a job whose parent was killed needs a moment to save its state."""
 
 
@@ -75,10 +75,10 @@ class _Work:
         self._folder = self._store.training(job.id)
 
     def lead(self) -> Outcome:
-        """Claim the training and do the job, others following."""
+        """Take the training's lease and do the job, others following."""
         try:
-            with self._folder.claim(CLAIM_PATIENCE, job_lives) as claim:
-                self._pulse.guard(claim)
+            with self._folder.lease(LEASE_PATIENCE, job_lives) as lease:
+                self._pulse.guard(lease)
                 self._agree(lambda: True)
                 try:
                     return self._do()
@@ -87,11 +87,11 @@ class _Work:
         except BusyError as error:
             self._agree(lambda: False)
             return self._give_way(error)
-        except ClaimLostError as error:
+        except LeaseLostError as error:
             return self._give_way(error)
 
     def follow(self) -> Outcome:
-        """Do what rank 0 does, once it holds the claim."""
+        """Do what rank 0 does, once it holds the lease."""
         return self._do() if self._agree(lambda: False) else Outcome.BUSY
 
     def _give_way(self, error: StoreError) -> Outcome:
@@ -136,7 +136,7 @@ class _Work:
 
     def _end(self, folder: TrainingFolder | EvaluationFolder, error: Exception) -> Outcome:
         """What an error means for the job; a failure is stored. Errors that a user can mend need no traceback."""
-        if isinstance(error, ClaimLostError | TeamError):
+        if isinstance(error, LeaseLostError | TeamError):
             raise error
         details = "" if isinstance(error, BenchError) else traceback.format_exc()
         message = str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Where trainings stand, by their files, their claims and the scheduler together. Reads only; imports no torch.
+"""Where trainings stand, by their files, their leases and the scheduler together. Reads only; imports no torch.
 
 The scheduler is asked before any file is read: what the files say is then newer, and wins.
 """
@@ -70,8 +70,8 @@ class Observer:
     def work(self, training_id: str, failure: Failure | None) -> Standing:
         """Where the work stands that is left of a training, of which the last try failed or did not."""
         folder = self._store.training(training_id)
-        if folder.claims.held():
-            owner = folder.claims.latest()
+        if folder.leases.held():
+            owner = folder.leases.latest()
             return Standing("running", job=owner.job if owner else None)
         ticket = self._tickets.get(training_id)
         job = self._jobs.get((ticket.name, ticket.index)) if ticket else None

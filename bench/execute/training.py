@@ -50,11 +50,11 @@ def network(spec: TrainSpec) -> PoseModel:
 def make_training(job: Job, folder: TrainingFolder, pulse: Pulse, team: Team = ALONE) -> TrainingRecord | None:
     """Train to the end, from the checkpoint if there is one, and store weights and record.
 
-    Rank 0 of the team holds the folder's claim and writes; it returns the record, the others None.
+    Rank 0 of the team holds the folder's lease and writes; it returns the record, the others None.
 
     Raises:
         StoppedError: the job was asked to stop; the checkpoint holds its state.
-        ClaimLostError: the work was taken over.
+        LeaseLostError: the work was taken over.
         TeamError: another process of the team is gone.
         BenchError: data, weights or the training itself are unusable.
     """
@@ -65,7 +65,7 @@ def make_training(job: Job, folder: TrainingFolder, pulse: Pulse, team: Team = A
     earlier = _resume(training, folder.checkpoint, spec) if team.rank == 0 else 0.0
 
     def save() -> None:
-        pulse.ensure_claim()
+        pulse.ensure_lease()
         state = {"spec": spec.id, "seconds": earlier + time.time() - started, "training": training.state_dict()}
         _save(folder.checkpoint, state)
 
@@ -79,7 +79,7 @@ def make_training(job: Job, folder: TrainingFolder, pulse: Pulse, team: Team = A
         raise StoppedError
     if team.rank > 0:
         return None
-    pulse.ensure_claim()
+    pulse.ensure_lease()
     record = _record(job, folder, training, split, seconds=earlier + time.time() - started, started=started)
     write_json(folder.record_file, record.model_dump(mode="json"))
     folder.checkpoint.unlink(missing_ok=True)

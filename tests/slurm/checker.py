@@ -28,7 +28,7 @@ class Look:
     Attributes:
         recorded: its record is there.
         failed: word of its failure is there.
-        breathing: the process of its last heartbeat is alive and has its folder's claim open.
+        breathing: the process of its last heartbeat is alive and has its folder's lease open.
         job: state of its SLURM job; None if SLURM does not answer or does not know.
     """
 

@@ -46,8 +46,8 @@ def test_kill_of_the_training_process_at_every_try(desk: Desk, watched: Checker)
     desk.write(epochs=LONG, retries={"killed": 1})
     desk.submit()
     os.kill(desk.await_training().pid, signal.SIGKILL)
-    first = desk.folders()[0].claims.latest()
-    wait_until(lambda: desk.folders()[0].claims.latest() != first, "second try")
+    first = desk.folders()[0].leases.latest()
+    wait_until(lambda: desk.folders()[0].leases.latest() != first, "second try")
     os.kill(desk.await_training(epoch=4).pid, signal.SIGKILL)
     desk.await_end()
     assert set(desk.states()) == {"failed"}
@@ -63,7 +63,7 @@ def test_requeue(desk: Desk, watched: Checker, cluster: Cluster) -> None:
     cluster.ask("scontrol", "requeue", desk.job())
     desk.await_end()
     desk.assert_as_undisturbed()
-    assert [owner.restart for owner in desk.folders()[0].claims.history()] == [0, 1]
+    assert [owner.restart for owner in desk.folders()[0].leases.history()] == [0, 1]
     assert "queued" in watched.seen
 
 
@@ -72,7 +72,7 @@ def test_a_time_limit_shorter_than_the_training(desk: Desk, watched: Checker) ->
     desk.submit()
     desk.await_end(seconds=480)
     desk.assert_as_undisturbed()
-    assert len(desk.folders()[0].claims.history()) > 1
+    assert len(desk.folders()[0].leases.history()) > 1
     assert watched.seen <= {"queued", "running", "done"}
 
 
@@ -85,7 +85,7 @@ def test_preemption(desk: Desk, watched: Checker) -> None:
     subprocess.run(others, check=True, capture_output=True, timeout=120)
     desk.await_end()
     desk.assert_as_undisturbed()
-    assert len(desk.folders()[0].claims.history()) == 2
+    assert len(desk.folders()[0].leases.history()) == 2
     assert watched.seen <= {"queued", "running", "done"}
 
 

@@ -49,7 +49,7 @@ def test_twelve_trainings_although_the_session_dies_in_the_middle_of_submitting(
     assert len(list(desk.results.glob("evaluations/*/record.json"))) == 12
     assert {"queued", "running", "done"} <= watched.seen
     assert watched.polls > 10
-    assert all(len(folder.claims.history()) == 1 for folder in desk.folders())
+    assert all(len(folder.leases.history()) == 1 for folder in desk.folders())
 
 
 def test_two_runs_and_a_local_one_at_the_same_moment_train_each_cell_once(desk: Desk, watched: Checker) -> None:

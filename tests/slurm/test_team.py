@@ -70,9 +70,9 @@ def test_kill_of_one_of_the_processes(desk: Desk, watched: Checker) -> None:
     desk.submit()
     desk.await_training()
     (folder,) = desk.folders()
-    first = folder.claims.latest()
+    first = folder.leases.latest()
     os.kill(processes_of(folder.path)[0], signal.SIGKILL)
-    wait_until(lambda: folder.claims.latest() != first, "second try of the whole team")
+    wait_until(lambda: folder.leases.latest() != first, "second try of the whole team")
     desk.await_end()
     desk.assert_as_undisturbed()
     assert "failed" not in watched.seen

@@ -1,4 +1,4 @@
-"""Where a training stands, for all that files, claims, the ledger and the scheduler may say together."""
+"""Where a training stands, for all that files, leases, the ledger and the scheduler may say together."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_without_a_scheduler(scene: Scene) -> None:
     assert scene.standing.state == "cancelled"
     scene.folder.fail(Failure(kind="DataError", message="no such file"))
     assert scene.standing == Standing("failed", "DataError: no such file")
-    with scene.folder.claim():
+    with scene.folder.lease():
         assert scene.standing.state == "running"
     scene.folder.forgive()
     write_json(scene.folder.record_file, {})
@@ -134,7 +134,7 @@ def test_a_job_that_slurm_killed_for_its_memory_says_so(scene: Scene) -> None:
 def test_what_the_files_say_is_newer_than_what_the_scheduler_said(scene: Scene) -> None:
     scene.submit()
     scene.say("PENDING")
-    with scene.folder.claim():
+    with scene.folder.lease():
         assert scene.standing.state == "running"
     write_json(scene.folder.record_file, {})
     assert scene.standing.state == "done"
@@ -161,7 +161,7 @@ def test_a_silent_scheduler_makes_nobody_dead(scene: Scene) -> None:
     scene.silent = True
     assert scene.standing == Standing("unknown", "the scheduler does not answer: squeue gave no answer", "7")
     assert Observer(scene.store).evaluation(CELL, EVALUATION).state == "unknown"
-    with scene.folder.claim():
+    with scene.folder.lease():
         assert scene.standing.state == "running"
     scene.folder.fail(Failure(kind="DataError", message="no such file"))
     assert scene.standing.state == "failed", "word of a failure needs no scheduler"

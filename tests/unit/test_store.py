@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from bench.claims import BusyError
 from bench.files import StoreError
+from bench.leases import BusyError
 from bench.provenance import Provenance
 from bench.store import (
     Record,
@@ -132,41 +132,41 @@ def test_a_half_or_foreign_document_is_named(contents: str, store: Store, traini
 
 
 def _hold(folder: TrainingFolder, connection: Connection) -> None:
-    with folder.claim():
+    with folder.lease():
         (folder.path / f".weights.pt.{os.getpid()}.partial").touch()
         connection.send("held")
         time.sleep(60)
 
 
-def test_a_claim_excludes_other_processes_until_its_holder_is_killed(store: Store, training: TrainSpec) -> None:
+def test_a_lease_excludes_other_processes_until_its_holder_is_killed(store: Store, training: TrainSpec) -> None:
     folder = store.training(training.id)
     here, there = PROCESSES.Pipe()
     holder = PROCESSES.Process(target=_hold, args=(folder, there))
     holder.start()
     assert here.poll(30)
-    with pytest.raises(BusyError, match=training.id), folder.claim():
+    with pytest.raises(BusyError, match=training.id), folder.lease():
         pass
     leftovers = list(folder.path.glob(".*.partial"))
     os.kill(holder.pid, signal.SIGKILL)
     holder.join()
-    with folder.claim(patience=5):
+    with folder.lease(patience=5):
         assert leftovers
         assert not any(file.exists() for file in leftovers), "the next holder removes what the killed one left"
 
 
-def test_an_error_under_the_claim_passes_through_and_releases_it(store: Store, training: TrainSpec) -> None:
+def test_an_error_under_the_lease_passes_through_and_releases_it(store: Store, training: TrainSpec) -> None:
     folder = store.training(training.id)
-    with pytest.raises(TimeoutError, match="my own"), folder.claim():
+    with pytest.raises(TimeoutError, match="my own"), folder.lease():
         raise TimeoutError("my own")
-    with folder.claim():
+    with folder.lease():
         pass
 
 
 def test_a_results_folder_that_cannot_be_made_is_named(tmp_path: Path, training: TrainSpec) -> None:
     (tmp_path / "file").touch()
     with (
-        pytest.raises(StoreError, match=r"cannot claim .*file"),
-        Store(tmp_path / "file").training(training.id).claim(),
+        pytest.raises(StoreError, match=r"cannot take the lease of .*file"),
+        Store(tmp_path / "file").training(training.id).lease(),
     ):
         pass
 

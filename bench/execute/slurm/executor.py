@@ -73,7 +73,7 @@ def hand_over(
     """
     if dry_run:
         return _hand_over(make_plan(), choose, profile, data_root, results, dry_run=True)
-    with Ledger(results).claims.take(PATIENCE):
+    with Ledger(results).leases.take(PATIENCE):
         return _hand_over(make_plan(), choose, profile, data_root, results, dry_run=False)
 
 

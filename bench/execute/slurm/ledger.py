@@ -15,9 +15,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from bench.claims import Claims
 from bench.execute.job import Retries
 from bench.files import load_document, write_json
+from bench.leases import Leases
 
 __all__ = ["Array", "Ledger", "Sent", "Submission", "SubmissionFolder", "Ticket"]
 
@@ -176,7 +176,7 @@ class Ledger:
 
     def __init__(self, results: Path) -> None:
         self.path = results / "submissions"
-        self.claims = Claims(self.path / "claims")
+        self.leases = Leases(self.path / "leases")
         """Whoever plans and submits holds them, so that two at the same moment do not submit the same twice."""
 
     def folder(self, submission: str) -> SubmissionFolder:

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.claims import Owner, slurm_job
+from bench.leases import Owner, slurm_job
 from bench.pose.errors import BenchError
 
 __all__ = ["SchedulerError", "SchedulerJob", "cancel_jobs", "ended_jobs", "job_lives", "listed_jobs"]
@@ -100,7 +100,7 @@ def ended_jobs(ids: Sequence[str]) -> list[SchedulerJob]:
 
 
 def job_lives(owner: Owner) -> bool | None:
-    """Whether the job of a claim's owner can still be at work; None if nobody knows.
+    """Whether the job of a lease's owner can still be at work; None if nobody knows.
 
     An earlier start of the very job that asks is over: SLURM starts a job again only when it has ended.
     """

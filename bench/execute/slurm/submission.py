@@ -81,7 +81,7 @@ def submit(
 ) -> list[Sent]:
     """Write the intent down, then submit each array.
 
-    The caller holds the ledger's claim. Failed or cancelled trainings among the jobs start with a clean slate.
+    The caller holds the ledger's lease. Failed or cancelled trainings among the jobs start with a clean slate.
 
     Returns:
         What SLURM answered for each array.

@@ -14,13 +14,13 @@ from rich.console import Console
 from submitit import JobEnvironment
 from submitit.core.utils import DelayedSubmission
 
-from bench.claims import slurm_job
 from bench.execute.job import Job, Outcome
 from bench.execute.pool import Pool
 from bench.execute.progress import PlainView
 from bench.execute.seat import Seat, make_slots
 from bench.execute.slurm.ledger import Submission, SubmissionFolder
 from bench.files import StoreError, load_document
+from bench.leases import slurm_job
 from bench.store import Failure, Store
 
 __all__ = ["Task"]
@@ -93,7 +93,7 @@ class Task:
         return [job for job in found if job]
 
     def _stalls(self, job: Job) -> int:
-        owner = Store(job.resources.results).training(job.id).claims.latest()
+        owner = Store(job.resources.results).training(job.id).leases.latest()
         waits = owner is None or (owner.job, owner.restart) != slurm_job()
         if waits or _mark(job) != self._marks[job.id]:
             return 0

@@ -1,11 +1,11 @@
-"""Who works on what: claims on a shared file system that survive a crash and are taken over safely.
+"""Who works on what: leases on a shared file system that survive a crash and are taken over safely.
 
-A thing's claims are the numbered files of one folder; the highest number holds the thing. A file takes its number by a
+A thing's leases are the numbered files of one folder; the highest number holds the thing. A file takes its number by a
 hard link, which a shared file system lets succeed exactly once: of many who want the next number one gets it. No file
 is ever removed or reused: a holder that was taken for dead and wakes up finds a higher number and stops
-(`Claim.ensure`).
+(`Lease.ensure`).
 
-A claim is over when its holder says so or is shown to be dead:
+A lease is over when its holder says so or is shown to be dead:
 
 - on the kernel that it was made on, the holder's lock on its file is gone: the kernel lets go of it with the process;
 - elsewhere, the scheduler says that the holder's job is over;
@@ -30,7 +30,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bench.files import StoreError, load_document, write_json
 
-__all__ = ["BusyError", "Claim", "ClaimLostError", "Claims", "Owner", "slurm_job"]
+__all__ = ["BusyError", "Lease", "LeaseLostError", "Leases", "Owner", "slurm_job"]
 
 BEAT_SECONDS = 5.0
 """Between two signs of life of a holder."""
@@ -44,18 +44,18 @@ JUDGE_SECONDS = 10.0
 
 
 class BusyError(StoreError):
-    """Somebody else holds the claim."""
+    """Somebody else holds the lease."""
 
 
-class ClaimLostError(StoreError):
-    """The claim was taken over by somebody who took this process for dead."""
+class LeaseLostError(StoreError):
+    """The lease was taken over by somebody who took this process for dead."""
 
 
 class Owner(BaseModel):
-    """Who made a claim.
+    """Who made a lease.
 
     Attributes:
-        token: tells this claim from all others.
+        token: tells this lease from all others.
         host: name of the machine.
         boot: identity of the running kernel; lets others on it ask the kernel whether the process lives.
         pid: of the process.
@@ -102,7 +102,7 @@ def _kernel() -> str:
 
 @dataclass(frozen=True)
 class _Entry:
-    """One claim as it stands in the folder."""
+    """One lease as it stands in the folder."""
 
     number: int
     path: Path
@@ -126,11 +126,11 @@ class _Entry:
         return self.path.stat().st_mtime
 
 
-class Claim:
-    """A claim that this process holds."""
+class Lease:
+    """A lease that this process holds."""
 
-    def __init__(self, claims: Claims, number: int, owner: Owner, descriptor: int) -> None:
-        self._claims = claims
+    def __init__(self, leases: Leases, number: int, owner: Owner, descriptor: int) -> None:
+        self._leases = leases
         self._number = number
         self._owner = owner
         self._descriptor = descriptor
@@ -139,13 +139,13 @@ class Claim:
 
     @property
     def lost(self) -> bool:
-        """Whether somebody has taken the claim over."""
-        return self._claims.file(self._number + 1).exists()
+        """Whether somebody has taken the lease over."""
+        return self._leases.file(self._number + 1).exists()
 
     def ensure(self) -> None:
-        """Raise `ClaimLostError` if the claim is lost: whatever was to be written is somebody else's now."""
+        """Raise `LeaseLostError` if the lease is lost: whatever was to be written is somebody else's now."""
         if self.lost:
-            raise ClaimLostError(f"{self._claims.folder.parent} was taken over; this process was taken for dead")
+            raise LeaseLostError(f"{self._leases.folder.parent} was taken over; this process was taken for dead")
 
     def release(self) -> None:
         """Say that the work is over."""
@@ -155,32 +155,32 @@ class Claim:
             with contextlib.suppress(
                 StoreError
             ):  # the lock goes with the process; a full disk must not hide why it ends
-                write_json(self._claims.file(self._number), done.model_dump(mode="json"), durable=False)
+                write_json(self._leases.file(self._number), done.model_dump(mode="json"), durable=False)
         os.close(self._descriptor)
 
     def _beat(self) -> None:
         while not self._ended.wait(BEAT_SECONDS):
             with contextlib.suppress(OSError):
-                os.utime(self._claims.file(self._number))
+                os.utime(self._leases.file(self._number))
 
 
-class Claims:
-    """All claims ever made on one thing."""
+class Leases:
+    """All leases ever made on one thing."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def file(self, number: int) -> Path:
-        """Of the claim of that number."""
+        """Of the lease of that number."""
         return self.folder / f"{number:06d}.json"
 
     def latest(self) -> Owner | None:
-        """Who made the last claim."""
+        """Who made the last lease."""
         entry = self._latest()
         return entry.owner if entry else None
 
     def history(self) -> list[Owner]:
-        """All claims, first to last."""
+        """All leases, first to last."""
         return [entry.owner for number in self._numbers() if (entry := self._entry(number))]
 
     def held(self) -> bool:
@@ -194,8 +194,8 @@ class Claims:
     @contextlib.contextmanager
     def take(
         self, patience: float = 0, job_lives: Callable[[Owner], bool | None] = lambda _owner: None
-    ) -> Iterator[Claim]:
-        """Hold the claim. A dead holder's is taken over.
+    ) -> Iterator[Lease]:
+        """Hold the lease. A dead holder's is taken over.
 
         Args:
             patience: seconds to wait for a holder that lives; finding out whether it does may take longer.
@@ -207,31 +207,31 @@ class Claims:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            claim = self._wait(patience, job_lives)
+            lease = self._wait(patience, job_lives)
         except OSError as error:
-            raise StoreError(f"cannot claim {self.folder.parent}: {error.strerror or error}") from error
+            raise StoreError(f"cannot take the lease of {self.folder.parent}: {error.strerror or error}") from error
         try:
-            yield claim
+            yield lease
         finally:
-            claim.release()
+            lease.release()
 
-    def _wait(self, patience: float, job_lives: Callable[[Owner], bool | None]) -> Claim:
+    def _wait(self, patience: float, job_lives: Callable[[Owner], bool | None]) -> Lease:
         started = time.monotonic()
         judge = _Judge(job_lives)
         while True:
             entry = self._latest()
             lives = judge.lives(entry) if entry else False
             if not lives and lives is not None:
-                claim = self._try(entry.number + 1 if entry else 1)
-                if claim is not None:
-                    return claim
+                lease = self._try(entry.number + 1 if entry else 1)
+                if lease is not None:
+                    return lease
             elif entry and lives and time.monotonic() - started >= patience:
                 raise BusyError(f"{self.folder.parent.name} is being worked on by {entry.owner}")
             else:
                 time.sleep(POLL_SECONDS)
 
-    def _try(self, number: int) -> Claim | None:
-        """Make the claim of that number, unless somebody else has made it."""
+    def _try(self, number: int) -> Lease | None:
+        """Make the lease of that number, unless somebody else has made it."""
         job, restart = slurm_job()
         owner = Owner(
             token=uuid.uuid4().hex,
@@ -253,7 +253,7 @@ class Claims:
                 os.link(draft, self.file(number))
             # Two names mean that the link is ours, whatever a file server's lost answer made of the call.
             if os.fstat(descriptor).st_nlink == 2:
-                return Claim(self, number, owner, os.dup(descriptor))
+                return Lease(self, number, owner, os.dup(descriptor))
             return None
         finally:
             draft.unlink()
