@@ -2,7 +2,7 @@
 
     trainings/ID/    spec.json  checkpoint.pt  weights.pt  training.json  progress.json  failure.json  cancelled.json
                      leases/N.json  log.txt
-    evaluations/ID/  spec.json  predictions.json  people.json  people/*.jpg  record.json  failure.json
+    evaluations/ID/  spec.json  predictions.json  judgements.npz  people.json  people/*.jpg  record.json  failure.json
 
 `training.json` and `record.json` are written last: where one is, its folder is complete.
 """
@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bench.files import StoreError, load_document, remove_leftovers, write_json
 from bench.leases import Lease, Leases, Owner
+from bench.pose.metrics.instruments import Instruments
 from bench.provenance import Provenance
 from bench.suite.specs import EvalSpec, TrainSpec
 
@@ -58,7 +59,7 @@ class EpochEntry(_Document):
 
 
 class TrainingRecord(_Document):
-    """A finished training: its spec, its curve, and where it came from."""
+    """A finished training: its spec, its curve, and where it came from; `simulated` ones have no weights."""
 
     id: str
     spec: TrainSpec
@@ -68,6 +69,7 @@ class TrainingRecord(_Document):
     weights_sha256: str
     problems: list[str]
     provenance: Provenance
+    simulated: bool = False
 
 
 class Record(_Document):
@@ -85,6 +87,9 @@ class Record(_Document):
         seconds: that it took.
         problems: broken images and annotations that were left out.
         provenance: where it came from.
+        instruments: finer readings of the same predictions; None where there is no truth to judge them by.
+        ceiling: the same metrics of a network without any error: what is lost to the representation alone.
+        simulated: whether nothing was measured, and the numbers are made up (`bench simulate`).
     """
 
     id: str
@@ -97,6 +102,9 @@ class Record(_Document):
     seconds: float
     problems: list[str]
     provenance: Provenance
+    instruments: Instruments | None = None
+    ceiling: dict[str, float] = {}
+    simulated: bool = False
 
 
 class ServerScore(_Document):
@@ -235,6 +243,7 @@ class EvaluationFolder(_Folder):
     def __init__(self, path: Path) -> None:
         super().__init__(path, "record.json")
         self.predictions = path / "predictions.json"
+        self.judgements = path / "judgements.npz"
         self.people_file = path / "people.json"
         self.people_folder = path / "people"
         self.server_file = path / "server.json"
