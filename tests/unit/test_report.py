@@ -268,7 +268,7 @@ def test_cells_without_a_record_say_why(bench: Bench) -> None:
     write_json(running.heartbeat_file, beat.model_dump())
     bench.store.training(third.spec.id).checkpoint.parent.mkdir(parents=True)
     bench.store.training(third.spec.id).checkpoint.touch()
-    with running.claim():
+    with running.lease():
         texts = bench.render(bench.plan(SYNTHETIC))
 
     rows = _rows(texts["results.csv"])
