@@ -109,13 +109,14 @@ start_accounting() {
 start_database() {
     running "$database/pid" && return
     if [ ! -d "$database/data/mysql" ]; then
-        install -d -o mysql -g mysql "$database" "$database/data"
-        mariadb-install-db --no-defaults --user=mysql --datadir="$database/data" --skip-test-db \
+        mkdir -p "$database/data"
+        mariadb-install-db --no-defaults --user=root --datadir="$database/data" --skip-test-db \
             --auth-root-authentication-method=socket >"$home/log/database.log" 2>&1 ||
             { log_of database && fail 1 "MariaDB cannot be set up"; }
     fi
-    # Accounts of a test need not survive a power cut; not waiting for the disk makes it quick.
-    setsid mariadbd --no-defaults --user=mysql --datadir="$database/data" --socket="$database/socket" \
+    # As root, because another user may not reach a home inside a private folder. Accounts of a test need not survive a
+    # power cut; not waiting for the disk makes it quick.
+    setsid mariadbd --no-defaults --user=root --datadir="$database/data" --socket="$database/socket" \
         --pid-file="$database/pid" --skip-networking --innodb-buffer-pool-size=64M --innodb-log-file-size=16M \
         --innodb-flush-log-at-trx-commit=0 --innodb-lock-wait-timeout=900 \
         >>"$home/log/database.log" 2>&1 </dev/null &
