@@ -55,7 +55,7 @@ def describe_total(forecasts: Forecasts, trainings: Sequence[PlannedTraining], u
     for reason in dict.fromkeys(item.reason for item in found if isinstance(item, Unknown)):
         number = sum(item == Unknown(reason) for item in found)
         hint = f"; {CALIBRATE}" if reason == UNMEASURED else ""
-        lines.append(f"missing: {number} trainings more of which is unknown: {reason}{hint}")
+        lines.append(f"no forecast of {number} training{'s' if number != 1 else ''}: {reason}{hint}")
     begun = sum(training.state in {"running", "interrupted"} for training in left.values())
     if begun and known:
         lines.append(f"of these {begun} are begun and counted as a whole")

@@ -223,7 +223,7 @@ def _done(
     found += [(record, training_task(record.spec, people)) for record in trainings]
     found += [(record, evaluation_task(record.spec, record.training, people)) for record in evaluations]
     for record, task in found:
-        if isinstance(task, Task) and record.seconds > 0 and Kind.of(record.provenance.hardware) == kind:
+        if isinstance(task, Task) and task.units and record.seconds > 0 and Kind.of(record.provenance.hardware) == kind:
             yield task, record.seconds
 
 

@@ -18,9 +18,9 @@ __all__ = ["CALIBRATE", "BudgetError", "Forecast", "Unknown", "affordable", "for
 
 HOUR = 3600.0
 
-CALIBRATE = "`bench calibrate` measures in a minute what this hardware takes"
+CALIBRATE = "`bench calibrate` measures it in a minute"
 
-UNMEASURED = "what this hardware takes for it"
+UNMEASURED = "this hardware was never measured"
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def forecast(training: PlannedTraining, evidence: Evidence) -> Forecast | Unknow
     if not evidence.rates and evidence.prices is None:
         return Unknown(UNMEASURED)
     spec, people = training.spec, evidence.people
-    tasks = [] if training.state == "done" else [(spec.id, training_task(spec, people))]
+    tasks = [] if training.state == "done" or not spec.epochs else [(spec.id, training_task(spec, people))]
     tasks += [
         (way.spec.id, evaluation_task(way.spec, spec, people)) for way in training.evaluations if way.state != "done"
     ]
@@ -111,7 +111,7 @@ def affordable(trainings: Sequence[PlannedTraining], forecasts: Sequence[Forecas
     spent = 0.0
     for number, (training, item) in enumerate(zip(trainings, forecasts, strict=True)):
         if isinstance(item, Unknown):
-            raise BudgetError(f"--budget: training {training.spec.id}: unknown: {item.reason}; {CALIBRATE}")
+            raise BudgetError(f"--budget: training {training.spec.id} has no forecast: {item.reason}; {CALIBRATE}")
         spent += item.bounds[1]
         if spent > hours:
             return number

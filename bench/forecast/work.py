@@ -156,9 +156,9 @@ def _key(spec: TrainSpec) -> tuple[Any, ...]:
 
 def _uncalibrated(spec: TrainSpec) -> str:
     """Why prices do not apply, measured as they are with one process."""
-    return "" if spec.world_size == 1 else f"what {spec.world_size} processes of one training lose by waiting"
+    return "" if spec.world_size == 1 else f"what {spec.world_size} processes of one training lose by waiting was never measured"
 
 
 def _uncounted(dataset: str, split: str, boxes: str) -> str:
     kind = "annotated people" if boxes == "gt" else "detector boxes"
-    return f"how many {kind} {dataset} {split} has"
+    return f"it is unknown how many {kind} {dataset} {split} has"

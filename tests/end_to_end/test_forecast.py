@@ -40,7 +40,7 @@ def test_calibrate_plan_and_run_within_a_budget(bench: Bench, tmp_path: Path, da
         return [*(training["forecast"] for training in document["trainings"]), document["forecast"]]
 
     assert forecasts() == [None, None, None, {"hours": 0, "low": 0, "high": 0, "unknown": 3}]
-    assert "`bench calibrate` measures in a minute" in bench("plan", suite, *options).stdout
+    assert "`bench calibrate` measures it in a minute" in bench("plan", suite, *options).stdout
     refused = bench(*run, 1)
     assert refused.returncode == 3
     assert "bench calibrate" in refused.stderr

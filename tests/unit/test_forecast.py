@@ -281,14 +281,14 @@ def test_what_is_unknown_is_said(tmp_path: Path) -> None:
     calibrated(store)
     evidence = gather(store, KIND)
     for change, reason in [
-        (("train: train2017", "train: train2014"), "how many annotated people coco train2014 has"),
-        (("eval: val2017", "eval: minival"), "how many annotated people coco minival has"),
-        (("    - {epochs: 5}", "    - {epochs: 5, world_size: 2}"), "what 2 processes of one training lose by waiting"),
+        (("train: train2017", "train: train2014"), "it is unknown how many annotated people coco train2014 has"),
+        (("eval: val2017", "eval: minival"), "it is unknown how many annotated people coco minival has"),
+        (("    - {epochs: 5}", "    - {epochs: 5, world_size: 2}"), "what 2 processes of one training lose by waiting was never measured"),
     ]:
         (first, *_) = make_plan(load(tmp_path, change), store).trainings
         assert forecast(first, evidence) == Unknown(reason)
     (first, *_) = planned(tmp_path, store).trainings
-    assert forecast(first, gather(Store(tmp_path / "nothing"), KIND)) == Unknown("what this hardware takes for it")
+    assert forecast(first, gather(Store(tmp_path / "nothing"), KIND)) == Unknown("this hardware was never measured")
 
 
 def test_broken_records_do_not_stop_a_plan(tmp_path: Path) -> None:
