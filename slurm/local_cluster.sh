@@ -13,7 +13,7 @@
 #   SLURM_PORTS       first of the 100 ports that it may use     (27000)
 #   SLURM_NODES       nodes                                      (2)
 #   SLURM_CPUS        CPUs of each, as many as you like          (4)
-#   SLURM_MEMORY      MB of each, likewise                       (4000)
+#   SLURM_MEMORY      MB of each, likewise                       (16000)
 #   SLURM_GPUS        pretended GPUs of each                     (2)
 #   SLURM_ACCOUNTING  on: slurmdbd and a MariaDB; off: no sacct  (on)
 #   SLURM_GRACE       seconds between a preempted job's SIGTERM and its end  (0)
@@ -26,7 +26,7 @@ home=${SLURM_HOME:-/tmp/bench-cluster}
 ports=${SLURM_PORTS:-27000}
 nodes=${SLURM_NODES:-2}
 cpus=${SLURM_CPUS:-4}
-memory=${SLURM_MEMORY:-4000}
+memory=${SLURM_MEMORY:-16000}
 gpus=${SLURM_GPUS:-2}
 accounting=${SLURM_ACCOUNTING:-on}
 grace=${SLURM_GRACE:-0}
