@@ -10,11 +10,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from tabulate import tabulate
 
+from bench.pose.ceiling import perfect_output, perfect_predictions
 from bench.pose.codecs.base import Codec
 from bench.pose.codecs.heatmap import HeatmapCodec
 from bench.pose.codecs.simdr import SimDRCodec
@@ -24,9 +26,9 @@ from bench.pose.data.coco import CocoKeypoints
 from bench.pose.data.crops import Batch, CropSettings, Position, evaluation_batches, training_batches
 from bench.pose.data.datasets import open_split
 from bench.pose.data.people import Person
-from bench.pose.geometry import Size, crop_to_image
+from bench.pose.geometry import Size
 from bench.pose.metrics.coco import evaluate, load_ground_truth
-from bench.pose.models.heads import Coordinates
+from bench.pose.metrics.nms import to_results
 
 SIZES: tuple[Size, ...] = ((64, 64), (128, 128), (256, 192))
 BATCH = 256
@@ -37,30 +39,11 @@ def batches(people: Sequence[Person], crops: CropSettings) -> list[Batch]:
     return [batch for batch in evaluation_batches(people, crops, batch_size=BATCH) if isinstance(batch, Batch)]
 
 
-def one_hot(codec: SimDRCodec, joints: torch.Tensor) -> Coordinates:
-    """Logits of a network that is certain of the right bins."""
-    bins = codec.encode(joints, torch.ones(joints.shape[:2], dtype=torch.bool)).bins
-    x, y = (torch.nn.functional.one_hot(bins[..., axis], codec.bins[axis]) * 50.0 for axis in (0, 1))
-    return Coordinates(x, y)
-
-
-def perfect_output(codec: Codec, batch: Batch) -> torch.Tensor | Coordinates:
-    """What a network puts out that has learnt its targets exactly."""
-    if isinstance(codec, SimDRCodec):
-        return one_hot(codec, batch.joints)
-    return codec.encode(batch.joints, batch.visible).maps
-
-
-def ceiling(split: CocoKeypoints, people: Sequence[Person], codec: Codec, size: Size) -> float:
+def ceiling(split: CocoKeypoints, people: Sequence[Person], codec: Codec[Any, Any], size: Size) -> float:
     """AP of perfect outputs: what is lost by representing joints at all."""
-    results = []
-    for batch in batches(people, CropSettings(size, "rgb", split.skeleton)):
-        decoded = codec.decode(codec.merge(perfect_output(codec, batch)))
-        points = crop_to_image(decoded.coordinates.numpy(), batch.centers.numpy(), batch.scales.numpy(), size)
-        for index, joints in zip(batch.indices.tolist(), points, strict=True):
-            keypoints = np.column_stack([joints, np.ones(len(joints))]).ravel().tolist()
-            image_id = people[index].image_id
-            results.append({"image_id": image_id, "category_id": 1, "keypoints": keypoints, "score": 1.0})
+    results = to_results(
+        perfect_predictions(codec, people, size), split.skeleton.sigmas, score_threshold=0.0, nms_threshold=1.0
+    )
     return evaluate(load_ground_truth(split.annotations), results, split.skeleton.sigmas)["AP"]
 
 
@@ -84,11 +67,11 @@ def mirror_residual(split_ratio: float, shift: float) -> float:
     joints = torch.stack([x, x], dim=-1).unsqueeze(1)
     mirrored_joints = joints.clone()
     mirrored_joints[..., 0] = size[1] - 1 - joints[..., 0]
-    restored = codec.merge(one_hot(codec, joints), one_hot(codec, mirrored_joints)).x * 2 - one_hot(
-        codec, joints
-    ).x.softmax(-1)
+    visible = torch.ones(joints.shape[:2], dtype=torch.bool)
+    view, mirrored = (perfect_output(codec, where, visible) for where in (joints, mirrored_joints))
+    restored = codec.merge(view, mirrored).x * 2 - view.x.softmax(-1)
     found = (restored * torch.arange(codec.bins[0])).sum(-1) / restored.sum(-1) / split_ratio
-    plain = one_hot(codec, joints).x.argmax(-1) / split_ratio
+    plain = view.x.argmax(-1) / split_ratio
     return float((found - plain).mean())
 
 

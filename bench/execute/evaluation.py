@@ -13,6 +13,7 @@ from bench.execute.pulse import Pulse, show_evaluation
 from bench.execute.settings import box_file, protocol
 from bench.execute.training import network
 from bench.files import remove_leftovers, sha256, write_bytes, write_json
+from bench.pose.ceiling import ceiling_metrics
 from bench.pose.checkpoints import load_weights
 from bench.pose.data.datasets import open_split
 from bench.pose.errors import CheckpointError
@@ -26,7 +27,7 @@ __all__ = ["make_evaluation"]
 
 
 def make_evaluation(job: Job, spec: EvalSpec, store: Store, pulse: Pulse, team: Team = ALONE) -> Record | None:
-    """Measure a finished training; store predictions, photographs and, last, the record.
+    """Measure a finished training; store predictions, judgements, photographs and, last, the record.
 
     Rank 0 of the team holds the training's lease and writes; it returns the record, the others None.
 
@@ -51,6 +52,7 @@ def make_evaluation(job: Job, spec: EvalSpec, store: Store, pulse: Pulse, team: 
         split,
         how,
         device=device,
+        thorough=True,
         workers=resources.workers,
         watch=lambda done, total: show_evaluation(pulse, done, total),
         team=team,
@@ -59,6 +61,7 @@ def make_evaluation(job: Job, spec: EvalSpec, store: Store, pulse: Pulse, team: 
         return None
     train = open_split(job.training.dataset, dataset_folder, job.training.split)
     baseline = mean_pose_metrics(train.people(), split)
+    ceiling = ceiling_metrics(split, how)
     pulse.ensure_lease()
     for name, contents in found.files.items():
         write_bytes(folder.path / name, contents)
@@ -71,6 +74,8 @@ def make_evaluation(job: Job, spec: EvalSpec, store: Store, pulse: Pulse, team: 
         metrics=found.metrics,
         scored_by="bench" if split.annotated else "server",
         baseline=baseline,
+        ceiling=ceiling,
+        instruments=found.instruments,
         people=found.people,
         seconds=time.time() - started,
         problems=found.problems,

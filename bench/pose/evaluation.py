@@ -15,9 +15,11 @@ from bench.pose.codecs.build import CodecSettings, build_codec
 from bench.pose.data.crops import CropSettings
 from bench.pose.data.people import Person, Split
 from bench.pose.inference import predict
+from bench.pose.metrics.instruments import Instruments
+from bench.pose.metrics.judgements import save_judgements
 from bench.pose.metrics.mean_pose import mean_pose, place_mean_pose
 from bench.pose.parallel import ALONE, Team
-from bench.pose.scoring import split_scoring
+from bench.pose.scoring import Assessment, split_scoring
 
 __all__ = ["Measurement", "Protocol", "mean_pose_metrics", "measure"]
 
@@ -52,10 +54,11 @@ class Measurement:
     Attributes:
         results: predicted people in the COCO results format.
         metrics: of them; none if only a server can score them.
-        files: contents, by name, of the files to keep: `predictions.json` with the results, and in what else tools for
-            the dataset expect them.
+        files: contents, by name, of the files to keep: `predictions.json` with the results, in what else tools for the
+            dataset expect them, and `judgements.npz` if they were wanted and there is truth to judge by.
         people: how many were predicted.
         problems: what had to be left out.
+        instruments: finer readings, likewise.
     """
 
     results: list[dict[str, Any]]
@@ -63,6 +66,7 @@ class Measurement:
     files: dict[str, bytes]
     people: int
     problems: list[str]
+    instruments: Instruments | None = None
 
 
 def measure(
@@ -71,6 +75,7 @@ def measure(
     protocol: Protocol,
     *,
     device: torch.device,
+    thorough: bool = False,
     workers: int = 0,
     watch: Callable[[int, int], object] = lambda _done, _total: None,
     team: Team = ALONE,
@@ -82,6 +87,7 @@ def measure(
         split: to predict.
         protocol: how.
         device: where the model lives.
+        thorough: keep judgements and take instruments too.
         workers: processes that load crops.
         watch: hears how many people are done, and of how many.
         team: processes that predict together; each must have the same weights.
@@ -112,12 +118,15 @@ def measure(
     results = scoring.results(
         predictions, score_threshold=protocol.score_threshold, nms_threshold=protocol.nms_threshold
     )
+    found = scoring.assess(results) if thorough else Assessment(scoring.metrics(results))
+    judged = {} if found.judgements is None else {"judgements.npz": save_judgements(found.judgements)}
     return Measurement(
         results,
-        metrics=scoring.metrics(results),
-        files={"predictions.json": json.dumps(results).encode()} | scoring.files(results),
+        metrics=found.metrics,
+        files={"predictions.json": json.dumps(results).encode()} | scoring.files(results) | judged,
         people=len(predictions.image_ids),
         problems=[*split.problems, *broken],
+        instruments=found.instruments,
     )
 
 

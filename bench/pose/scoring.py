@@ -13,20 +13,26 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from pycocotools.cocoeval import COCOeval
 
 from bench.pose.data.coco import CocoKeypoints, clean_annotations, skeleton_of
 from bench.pose.data.mpii import MpiiPeople
 from bench.pose.data.people import Split
 from bench.pose.data.reading import is_id, is_number, read_json
 from bench.pose.errors import DataError, UnknownNameError
-from bench.pose.metrics.coco import check_results, evaluate, load_ground_truth
-from bench.pose.metrics.crowdpose import evaluate_crowdpose
+from bench.pose.metrics.coco import check_results, coco_metrics, judge, load_ground_truth, run_coco
+from bench.pose.metrics.crowdpose import judge_crowdpose, run_crowdpose
+from bench.pose.metrics.instruments import Instruments
+from bench.pose.metrics.judgements import Judgements
 from bench.pose.metrics.nms import rescore, to_result, to_results
+from bench.pose.metrics.oks_instruments import oks_instruments
+from bench.pose.metrics.oks_judgements import OksJudgements
 from bench.pose.metrics.pckh import HeadTruth, pckh, read_head_truth, read_predictions, write_predictions
+from bench.pose.metrics.pckh_judgements import judge_pckh
 from bench.pose.metrics.predictions import Predictions
-from bench.pose.skeletons import CROWDPOSE_14, MPII_16
+from bench.pose.skeletons import CROWDPOSE_14, MPII_16, Skeleton
 
-__all__ = ["PROTOCOLS", "Scoring", "open_scoring", "score_file", "split_scoring"]
+__all__ = ["PROTOCOLS", "Assessment", "Scoring", "open_scoring", "score_file", "split_scoring"]
 
 Results = Sequence[dict[str, Any]]
 Metrics = dict[str, float]
@@ -43,25 +49,41 @@ class Scoring(Protocol):
     def metrics(self, results: Results) -> Metrics:
         """What results are worth; nothing if only somebody else can tell. Raises `DataError` for unusable ones."""
 
+    def assess(self, results: Results) -> Assessment:
+        """The same metrics, with what is behind them. Raises `DataError` for unusable results."""
+
     def files(self, results: Results) -> dict[str, bytes]:
         """Further files, by name, in which tools for the dataset expect the results."""
 
 
-Evaluator = Callable[[dict[str, Any], Results, Sequence[float]], Metrics]
+@dataclass(frozen=True)
+class Assessment:
+    """What results are worth and why.
+
+    Attributes:
+        metrics: of the protocol; none where only somebody else can tell.
+        judgements: unit by unit, where there is truth to judge by.
+        instruments: finer readings, likewise.
+    """
+
+    metrics: Metrics
+    judgements: Judgements | None = None
+    instruments: Instruments | None = None
 
 
-def _coco(annotations: dict[str, Any], results: Results, sigmas: Sequence[float]) -> Metrics:
-    return evaluate(load_ground_truth(annotations), results, sigmas)
+@dataclass(frozen=True)
+class OksProtocol:
+    """One way to evaluate by OKS.
 
+    Attributes:
+        run: evaluates results by an annotation file's contents and the sigmas of the joints.
+        metrics: of the evaluation that was run.
+        judge: what it decided image by image.
+    """
 
-def _crowdpose(annotations: dict[str, Any], results: Results, sigmas: Sequence[float]) -> Metrics:
-    return evaluate_crowdpose(annotations, results, sigmas)
-
-
-def _server(annotations: dict[str, Any], results: Results, sigmas: Sequence[float]) -> Metrics:
-    """Predictions on a split whose annotations are not published are checked, and worth nothing yet (behaviour E15)."""
-    check_results(load_ground_truth(annotations), results, len(sigmas))
-    return {}
+    run: Callable[[dict[str, Any], Results, Sequence[float]], COCOeval]
+    metrics: Callable[[COCOeval], Metrics]
+    judge: Callable[[COCOeval], OksJudgements]
 
 
 @dataclass(frozen=True)
@@ -70,23 +92,37 @@ class OksScoring:
 
     Attributes:
         annotations: contents of the annotation file.
-        sigmas: per joint.
-        evaluator: of the protocol.
+        skeleton: whose joints it lists.
+        protocol: None for a split whose annotations are not published: its predictions are checked, and worth nothing
+            yet (behaviour E15).
     """
 
     annotations: dict[str, Any]
-    sigmas: tuple[float, ...]
-    evaluator: Evaluator
+    skeleton: Skeleton
+    protocol: OksProtocol | None
 
     def results(
         self, predictions: Predictions, *, score_threshold: float, nms_threshold: float
     ) -> list[dict[str, Any]]:
         """People rescored and suppressed, by image."""
-        return to_results(predictions, self.sigmas, score_threshold=score_threshold, nms_threshold=nms_threshold)
+        sigmas = self.skeleton.sigmas
+        return to_results(predictions, sigmas, score_threshold=score_threshold, nms_threshold=nms_threshold)
 
     def metrics(self, results: Results) -> Metrics:
         """Statistics of the protocol in 0..1, and `mean_oks`; none for a split that only a server can score."""
-        return self.evaluator(self.annotations, results, self.sigmas)
+        if self.protocol is None:
+            check_results(load_ground_truth(self.annotations), results, self.skeleton.size)
+            return {}
+        return self.protocol.metrics(self.protocol.run(self.annotations, results, self.skeleton.sigmas))
+
+    def assess(self, results: Results) -> Assessment:
+        """Everything from one evaluation."""
+        if self.protocol is None:
+            return Assessment(self.metrics(results))
+        evaluation = self.protocol.run(self.annotations, results, self.skeleton.sigmas)
+        judgements = self.protocol.judge(evaluation)
+        instruments = oks_instruments(evaluation, judgements, self.skeleton.joints)
+        return Assessment(self.protocol.metrics(evaluation), judgements, instruments)
 
     def files(self, results: Results) -> dict[str, bytes]:
         """None: the COCO results format is what tools expect."""
@@ -109,6 +145,11 @@ class PckhScoring:
     def metrics(self, results: Results) -> Metrics:
         """`Head` to `Mean`, and `Head@0.1` to `Mean@0.1`, in percent; who is not predicted is missed."""
         return pckh(self._joints(results), self.truth)
+
+    def assess(self, results: Results) -> Assessment:
+        """The metrics with each joint's distance, and PCKh by joint and by threshold."""
+        judgements = judge_pckh(self._joints(results), self.truth)
+        return Assessment(judgements.metrics(), judgements, judgements.instruments())
 
     def files(self, results: Results) -> dict[str, bytes]:
         """`pred.mat`; the joints of people who are not predicted are NaN in it."""
@@ -145,8 +186,8 @@ def split_scoring(split: Split) -> Scoring:
         DataError: the truth is missing, unusable, or that of other people.
     """
     if isinstance(split, CocoKeypoints):
-        evaluator = OKS_EVALUATORS[split.protocol] if split.annotated else _server
-        return OksScoring(split.annotations, split.skeleton.sigmas, evaluator)
+        protocol = OKS_PROTOCOLS[split.protocol] if split.annotated else None
+        return OksScoring(split.annotations, split.skeleton, protocol)
     truth = read_head_truth(split.truth_file)
     if isinstance(split, MpiiPeople) and len(split.listed) != len(truth.joints):
         listed = f"{split.annotation_file} lists {len(split.listed)}"
@@ -154,9 +195,20 @@ def split_scoring(split: Split) -> Scoring:
     return PckhScoring(truth)
 
 
-OKS_EVALUATORS: Mapping[str, Evaluator] = {"coco": _coco, "crowdpose": _crowdpose}
+def _run_coco(annotations: dict[str, Any], results: Results, sigmas: Sequence[float]) -> COCOeval:
+    return run_coco(load_ground_truth(annotations), results, sigmas)
 
-PROTOCOLS = (*OKS_EVALUATORS, "mpii")
+
+def _crowdpose_metrics(evaluation: COCOeval) -> Metrics:
+    return judge_crowdpose(evaluation).metrics()
+
+
+OKS_PROTOCOLS: Mapping[str, OksProtocol] = {
+    "coco": OksProtocol(_run_coco, coco_metrics, judge),
+    "crowdpose": OksProtocol(run_crowdpose, _crowdpose_metrics, judge_crowdpose),
+}
+
+PROTOCOLS = (*OKS_PROTOCOLS, "mpii")
 """Names of the evaluation protocols."""
 
 
@@ -178,7 +230,7 @@ def open_scoring(protocol: str, truth: Path) -> tuple[Scoring, list[str]]:
     contents = read_json(truth)
     skeleton = CROWDPOSE_14 if protocol == "crowdpose" else skeleton_of(contents, truth)
     annotations, problems = clean_annotations(contents, truth, skeleton)
-    return OksScoring(annotations, skeleton.sigmas, OKS_EVALUATORS[protocol]), problems
+    return OksScoring(annotations, skeleton, OKS_PROTOCOLS[protocol]), problems
 
 
 def score_file(protocol: str, predictions: Path, truth: Path) -> tuple[Metrics, list[str]]:

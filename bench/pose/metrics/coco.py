@@ -1,4 +1,4 @@
-"""The COCO keypoint evaluation: ten statistics by pycocotools, and the mean OKS of the labelled people."""
+"""The COCO keypoint evaluation by pycocotools: ten statistics, the mean OKS of the labelled people, and judgements."""
 
 from __future__ import annotations
 
@@ -10,12 +10,26 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from bench.pose.errors import DataError
+from bench.pose.metrics.oks_judgements import OKS_THRESHOLDS, OksJudgements
 
-__all__ = ["STATISTICS", "check_results", "evaluate", "load_ground_truth", "load_results", "mean_oks"]
+__all__ = [
+    "STATISTICS",
+    "best_similarities",
+    "check_results",
+    "coco_metrics",
+    "evaluate",
+    "judge",
+    "load_ground_truth",
+    "load_results",
+    "run_coco",
+]
+
+Array = npt.NDArray[Any]
 
 STATISTICS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
 """Names of pycocotools' ten keypoint statistics, in its order."""
@@ -31,35 +45,49 @@ def load_ground_truth(annotations: dict[str, Any]) -> COCO:
 
 
 def evaluate(ground_truth: COCO, results: Sequence[dict[str, Any]], sigmas: Sequence[float]) -> dict[str, float]:
-    """Score COCO results on all images of an annotation file.
+    """`coco_metrics` of `run_coco`."""
+    return coco_metrics(run_coco(ground_truth, results, sigmas))
+
+
+def run_coco(ground_truth: COCO, results: Sequence[dict[str, Any]], sigmas: Sequence[float]) -> COCOeval:
+    """Evaluate COCO results on all images of an annotation file.
 
     Args:
         ground_truth: as made by `load_ground_truth`.
         results: predicted people in the COCO results format.
         sigmas: per joint; the number of joints follows from it.
 
-    Returns:
-        The ten `STATISTICS` in 0..1 (-1 where pycocotools has no labelled person to judge) and `mean_oks`: over
-        labelled, non-crowd people, the mean of the best OKS that a prediction in the same image reaches.
-
     Raises:
         DataError: a result names an unknown image, has a wrong number of values, or a value that is not finite.
     """
     check_results(ground_truth, results, len(sigmas))
+    evaluation = COCOeval(ground_truth, load_results(ground_truth, results), "keypoints")
+    evaluation.params.kpt_oks_sigmas = np.asarray(sigmas, dtype=np.float64)
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = COCOeval(ground_truth, load_results(ground_truth, results), "keypoints")
-        evaluation.params.kpt_oks_sigmas = np.asarray(sigmas, dtype=np.float64)
         evaluation.evaluate()
+    return evaluation
+
+
+def coco_metrics(evaluation: COCOeval) -> dict[str, float]:
+    """Statistics of an evaluation that was run.
+
+    Returns:
+        The ten `STATISTICS` in 0..1 (-1 where pycocotools has no labelled person to judge) and `mean_oks`: over
+        labelled, non-crowd people, the mean of the best OKS that a prediction in the same image reaches.
+    """
+    with contextlib.redirect_stdout(io.StringIO()):
         evaluation.accumulate()
         evaluation.summarize()
     statistics = {name: float(value) for name, value in zip(STATISTICS, evaluation.stats, strict=True)}
-    return statistics | {"mean_oks": mean_oks(evaluation)}
+    best, _ = best_similarities(evaluation)
+    return statistics | {"mean_oks": float(np.mean(best)) if len(best) else -1.0}
 
 
 def load_results(ground_truth: COCO, results: Sequence[dict[str, Any]]) -> COCO:
     """Index results for pycocotools, which takes no empty list."""
     if results:
-        return ground_truth.loadRes(copy.deepcopy(list(results)))
+        with contextlib.redirect_stdout(io.StringIO()):
+            return ground_truth.loadRes(copy.deepcopy(list(results)))
     empty = {key: ground_truth.dataset[key] for key in ("images", "categories")}
     return load_ground_truth(empty | {"annotations": []})
 
@@ -83,17 +111,54 @@ def check_results(ground_truth: COCO, results: Sequence[dict[str, Any]], joints:
             raise DataError(f"{where} (image {image_id}): a value is not a finite number")
 
 
-def mean_oks(evaluation: COCOeval) -> float:
-    """Mean, over the labelled people of an evaluation that was run, of the best OKS in their image; -1 without any.
+def best_similarities(evaluation: COCOeval) -> tuple[Array, Array]:
+    """For each labelled, non-crowd person, the best OKS of a prediction in the image, and the image's position.
 
     `evaluation.ious` holds (predictions, people) per image.
     """
-    best: list[float] = []
-    category = evaluation.params.catIds[0]
-    for image_id in evaluation.params.imgIds:
-        people = evaluation._gts[image_id, category]
+    best, images = [], []
+    (category,) = evaluation.params.catIds
+    for position, image_id in enumerate(evaluation.params.imgIds):
         similarities = evaluation.ious[image_id, category]
-        for column, person in enumerate(people):
-            if person.get("num_keypoints", 0) and not person.get("iscrowd", 0):
-                best.append(float(similarities[:, column].max()) if len(similarities) else 0.0)
-    return float(np.mean(best)) if best else -1.0
+        for column, person in enumerate(evaluation._gts[image_id, category]):
+            if not person["ignore"]:
+                best.append(similarities[:, column].max() if len(similarities) else 0.0)
+                images.append(position)
+    return np.array(best, dtype=np.float64), np.array(images, dtype=np.int64)
+
+
+def judge(evaluation: COCOeval, protocol: str = "coco", groups: Array | None = None) -> OksJudgements:
+    """What an evaluation that was run decided image by image.
+
+    Args:
+        evaluation: of one category.
+        protocol: whose statistics its area ranges are for.
+        groups: (groups, images) bool, images on which statistics are taken again; none for COCO.
+    """
+    image_ids = np.array(evaluation.params.imgIds, dtype=np.int64)
+    # By area range and image; None where an image has neither people nor predictions.
+    shape = (len(evaluation.params.areaRng), len(image_ids))
+    judged = np.array(evaluation.evalImgs, dtype=object).reshape(shape)
+    known = [position for position, entry in enumerate(judged[0]) if entry is not None]
+    empty = np.zeros((len(OKS_THRESHOLDS), 0))
+
+    def concatenated(name: str) -> Array:
+        rows = [np.hstack([empty, *(entry[name] for entry in row[known])]) for row in judged]
+        return np.stack(rows).astype(bool)[..., order]
+
+    scores = [judged[0, position]["dtScores"] for position in known]
+    order = np.argsort(-np.concatenate([[], *scores]), kind="stable")
+    people = np.zeros(shape, dtype=np.int32)
+    people[:, known] = [[np.sum(entry["gtIgnore"] == 0) for entry in row[known]] for row in judged]
+    best_oks, best_images = best_similarities(evaluation)
+    return OksJudgements(
+        protocol=protocol,
+        image_ids=image_ids,
+        detections=np.repeat(known, [len(found) for found in scores]).astype(np.int64)[order],
+        matched=concatenated("dtMatches"),
+        ignored=concatenated("dtIgnore"),
+        people=people,
+        best_oks=best_oks,
+        best_images=best_images,
+        groups=np.zeros((0, len(image_ids)), dtype=bool) if groups is None else groups,
+    )

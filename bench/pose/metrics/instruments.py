@@ -1,4 +1,4 @@
-"""What a protocol's headline number hides: joint by joint, threshold by threshold, and what kinds of errors were made."""
+"""What a protocol's headline number hides: joint by joint, threshold by threshold, and the kinds of errors made."""
 
 from __future__ import annotations
 

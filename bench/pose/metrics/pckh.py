@@ -14,7 +14,17 @@ import scipy.io
 from bench.pose.errors import DataError
 from bench.pose.skeletons import MPII_16
 
-__all__ = ["HeadTruth", "joint_pckh", "pckh", "read_head_truth", "read_predictions", "write_predictions"]
+__all__ = [
+    "HeadTruth",
+    "both_columns",
+    "columns",
+    "head_distances",
+    "joint_rates",
+    "pckh",
+    "read_head_truth",
+    "read_predictions",
+    "write_predictions",
+]
 
 Array = npt.NDArray[Any]
 
@@ -107,22 +117,36 @@ def _read_mat(path: Path) -> dict[str, Any]:
     return contents
 
 
-def joint_pckh(predictions: Array, truth: HeadTruth, threshold: float) -> Array:
-    """Per joint, the percentage of visible ones predicted within `threshold` head sizes, the limit included.
+def head_distances(predictions: Array, truth: HeadTruth) -> Array:
+    """Distance in head sizes of each predicted joint from the annotated one, (people, 16).
 
     Args:
-        predictions: (people, 16, 2 or more) px, 0-based; moved to MPII's 1-based px here. NaN is a miss.
+        predictions: (people, 16, 2 or more) px, 0-based; moved to MPII's 1-based px here. NaN stays NaN.
         truth: of the same people in the same order.
-        threshold: in head sizes.
 
     Raises:
         DataError: the numbers of people or joints differ.
     """
     if predictions.shape[:2] != truth.joints.shape[:2]:
         raise DataError(f"predictions are (people, joints) {predictions.shape[:2]}, truth is {truth.joints.shape[:2]}")
-    distance = np.linalg.norm(predictions[..., :2] + FIRST_PIXEL - truth.joints, axis=-1) / truth.head_sizes[:, None]
-    hits = (distance <= threshold) & truth.visible
-    return 100.0 * hits.sum(axis=0) / np.maximum(truth.visible.sum(axis=0), 1)
+    distances = np.linalg.norm(predictions[..., :2] + FIRST_PIXEL - truth.joints, axis=-1)
+    return np.asarray(distances / truth.head_sizes[:, None])
+
+
+def joint_rates(distances: Array, visible: Array, threshold: float, counts: Array) -> tuple[Array, Array]:
+    """Per joint, the percentage of visible ones within `threshold` head sizes, the limit included.
+
+    Args:
+        distances: (people, 16) in head sizes; NaN is a miss.
+        visible: (people, 16) bool.
+        threshold: in head sizes.
+        counts: (resamples, people) how often each person counts.
+
+    Returns:
+        Percentages, 0 where none is visible, and numbers of visible joints; (resamples, 16) each.
+    """
+    hits, labelled = (counts.astype(np.float64) @ each for each in ((distances <= threshold) & visible, visible))
+    return 100 * hits / np.maximum(labelled, 1), labelled
 
 
 def pckh(predictions: Array, truth: HeadTruth, threshold: float = 0.5) -> dict[str, float]:
@@ -130,22 +154,27 @@ def pckh(predictions: Array, truth: HeadTruth, threshold: float = 0.5) -> dict[s
 
     The mean counts every joint but pelvis and thorax, weighted by how often it is visible (behaviour E17); the strict
     columns are at 0.10 exactly, where the code before the paper's took 0.11 (E18). Arguments and errors as in
-    `joint_pckh`.
+    `head_distances`.
     """
-    columns = _columns(joint_pckh(predictions, truth, threshold), truth)
-    strict = _columns(joint_pckh(predictions, truth, STRICT_THRESHOLD), truth)
-    return columns | {f"{name}@{STRICT_THRESHOLD}": value for name, value in strict.items()}
+    distances = head_distances(predictions, truth)
+    found = both_columns(distances, truth.visible, np.ones((1, len(distances))), threshold)
+    return {name: float(values[0]) for name, values in found.items()}
 
 
-def _columns(rates: Array, truth: HeadTruth) -> dict[str, float]:
-    columns = {name: float(rates[_indices(joints)].mean()) for name, joints in COLUMNS.items()}
-    return columns | {"Mean": _mean(rates, truth)}
+def both_columns(distances: Array, visible: Array, counts: Array, threshold: float = 0.5) -> dict[str, Array]:
+    """The columns of `pckh`, (resamples,) each; arguments as in `joint_rates`."""
+    found = columns(*joint_rates(distances, visible, threshold, counts))
+    strict = columns(*joint_rates(distances, visible, STRICT_THRESHOLD, counts))
+    return found | {f"{name}@{STRICT_THRESHOLD}": value for name, value in strict.items()}
 
 
-def _mean(rates: Array, truth: HeadTruth) -> float:
-    counts = truth.visible.sum(axis=0).astype(np.float64)
-    counts[_indices(NOT_IN_MEAN)] = 0
-    return float((rates * counts).sum() / counts.sum())
+def columns(rates: Array, labelled: Array) -> dict[str, Array]:
+    """Columns and mean, (...) each, of percentages by joint, (..., 16), and numbers of labelled joints, (..., 16)."""
+    weights = labelled.copy()
+    weights[..., _indices(NOT_IN_MEAN)] = 0
+    with np.errstate(invalid="ignore"):
+        mean = (rates * weights).sum(axis=-1) / weights.sum(axis=-1)
+    return {name: rates[..., _indices(joints)].mean(axis=-1) for name, joints in COLUMNS.items()} | {"Mean": mean}
 
 
 def _indices(joints: tuple[str, ...]) -> list[int]:

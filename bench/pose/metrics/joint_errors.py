@@ -1,0 +1,72 @@
+"""What kinds of errors predicted joints have, after Ronchi and Perona.
+
+"Benchmarking and Error Diagnosis in Multi-Instance Pose Estimation", ICCV 2017, section 3.1: a joint of a prediction is
+judged by its similarity, the term that it adds to the OKS, to the same joint of the person that the prediction is
+matched to; where that is low, by its similarity to all other joints of all people in the image.
+
+- good: at least 0.85;
+- jitter: at least 0.5;
+- inversion: below, but at least 0.5 to another joint of the same person;
+- swap: below, but at least 0.5 to any joint of another person;
+- miss: below 0.5 to every joint of everybody.
+
+A joint that could be inverted as well as swapped is taken for what it is more similar to. The authors' own tool looks
+for a joint at its mirror counterpart only; here, as in the definitions, any other joint counts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.pose.metrics.matching import match
+from bench.pose.metrics.oks_images import JudgedImage
+
+__all__ = ["KINDS", "count_errors", "error_fractions"]
+
+Array = npt.NDArray[Any]
+
+KINDS = ("good", "jitter", "inversion", "swap", "miss")
+"""Of joints, from right to wrong."""
+
+GOOD, NEAR = 0.85, 0.5
+"""Similarity of a good joint, and of one that is in the proximity of a place."""
+
+MATCHED = 0.1
+"""OKS from which a prediction is meant for a person, as the authors have it."""
+
+
+def count_errors(image: JudgedImage, similarity: Array) -> Array:
+    """Number of joints of each of `KINDS`, (5,), labelled ones of people who count and whom a prediction is matched to.
+
+    Args:
+        image: with predictions.
+        similarity: `image.joint_similarity()`.
+    """
+    people = match(image.oks[..., None], image.ignored[:, None], image.crowd, [MATCHED])[:, 0, 0]
+    counts = np.zeros(len(KINDS), dtype=np.int64)
+    for prediction, person in enumerate(people.tolist()):
+        if person >= 0 and not image.ignored[person]:
+            own = similarity[prediction, person][image.labelled[person]]
+            lost = int((own < NEAR).sum())
+            counts[:2] += (own >= GOOD).sum(), len(own) - (own >= GOOD).sum() - lost
+            if lost:
+                counts[2:] += _count_lost(image, prediction, person, similarity[prediction, person] < NEAR)
+    return counts
+
+
+def _count_lost(image: JudgedImage, prediction: int, person: int, lost: Array) -> tuple[int, int, int]:
+    """Numbers of inversions, swaps and misses among the joints (joints,) of a person that are not where they belong."""
+    nearest = image.cross_similarity(prediction).max(axis=-1)[lost & image.labelled[person]]
+    near = nearest.max(axis=-1) >= NEAR
+    # Of equals the person's own.
+    inverted = near & (nearest[:, person] == nearest.max(axis=-1))
+    return int(inverted.sum()), int((near & ~inverted).sum()), int((~near).sum())
+
+
+def error_fractions(counts: Array) -> dict[str, float]:
+    """Part of the joints that is of each kind, from numbers of them (5,); empty where there are no joints."""
+    total = int(counts.sum())
+    return {kind: count / total for kind, count in zip(KINDS, counts.tolist(), strict=True)} if total else {}

@@ -1,0 +1,108 @@
+"""The images of an OKS evaluation that was run, with predictions, people and their similarity joint by joint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pycocotools.cocoeval import COCOeval
+
+from bench.pose.metrics.oks import joint_similarity
+
+__all__ = ["JudgedImage", "joint_people", "judged_images"]
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedImage:
+    """One image as the evaluator sees it, with at least one prediction.
+
+    Attributes:
+        scores: (predictions,) best first, no more than the evaluator takes into account.
+        points: (predictions, joints, 2) px.
+        truth: (people, joints, 2) px.
+        labelled: (people, joints) bool.
+        boxes: (people, 4) x, y, width, height in px.
+        areas: (people,) px^2.
+        ignored: (people,) bool, who does not count.
+        crowd: (people,) bool.
+        oks: (predictions, people) as the evaluator computed it.
+        sigmas: per joint.
+    """
+
+    scores: Array
+    points: Array
+    truth: Array
+    labelled: Array
+    boxes: Array
+    areas: Array
+    ignored: Array
+    crowd: Array
+    oks: Array
+    sigmas: tuple[float, ...]
+
+    def joint_similarity(self) -> Array:
+        """Similarity of each predicted joint with the same joint of each person, (predictions, people, joints).
+
+        Of a joint that is not labelled, with the person's box enlarged to three times its width and height, as
+        pycocotools compares a person without any labelled joint.
+        """
+        x, y, *extent = self.boxes.T
+        low, size = np.stack([x, y], axis=-1)[:, None], np.stack(extent, axis=-1)[:, None]
+        points = self.points[:, None]
+        outside = np.maximum(low - size - points, 0) + np.maximum(points - (low + 2 * size), 0)
+        offset = np.where(self.labelled[..., None], points - self.truth, outside)
+        return joint_similarity((offset**2).sum(axis=-1), self.areas, self.sigmas)
+
+    def cross_similarity(self, prediction: int) -> Array:
+        """Similarity of each joint of a prediction with every joint of every person, (joints, people, joints).
+
+        Each is judged by the falloff of the person's joint; one that is not labelled is similar to nothing.
+        """
+        squared = ((self.points[prediction][:, None, None] - self.truth) ** 2).sum(axis=-1)
+        return np.where(self.labelled, joint_similarity(squared, self.areas, self.sigmas), 0)
+
+
+def judged_images(evaluation: COCOeval) -> Iterator[JudgedImage]:
+    """Images with predictions of an evaluation that was run, in its order."""
+    parameters = evaluation.params
+    (category,), limit = parameters.catIds, parameters.maxDets[-1]
+    sigmas = tuple(parameters.kpt_oks_sigmas.tolist())
+    for image_id in parameters.imgIds:
+        found = evaluation._dts[image_id, category]
+        if not found:
+            continue
+        scores = np.array([prediction["score"] for prediction in found])
+        order = np.argsort(-scores, kind="stable")[:limit]
+        people = evaluation._gts[image_id, category]
+        truth = np.array([person["keypoints"] for person in people], dtype=np.float64).reshape(-1, len(sigmas), 3)
+        points = np.array([found[best]["keypoints"] for best in order], dtype=np.float64)
+        yield JudgedImage(
+            scores=scores[order],
+            points=points.reshape(-1, len(sigmas), 3)[..., :2],
+            truth=truth[..., :2],
+            labelled=truth[..., 2] > 0,
+            boxes=np.array([person["bbox"] for person in people], dtype=np.float64).reshape(-1, 4),
+            areas=np.array([person["area"] for person in people], dtype=np.float64),
+            ignored=np.array([person["ignore"] for person in people], dtype=bool),
+            crowd=np.array([person["iscrowd"] for person in people], dtype=bool),
+            oks=np.reshape(evaluation.ious[image_id, category], (len(order), len(people))),
+            sigmas=sigmas,
+        )
+
+
+def joint_people(evaluation: COCOeval) -> Array:
+    """Number of people who count and have the joint labelled, by joint, (joints,)."""
+    (category,) = evaluation.params.catIds
+    joints = len(evaluation.params.kpt_oks_sigmas)
+    counted = [
+        np.reshape(person["keypoints"], (joints, 3))[:, 2] > 0
+        for image_id in evaluation.params.imgIds
+        for person in evaluation._gts[image_id, category]
+        if not person["ignore"]
+    ]
+    return np.sum(counted, axis=0) if counted else np.zeros(joints, dtype=np.int64)

@@ -1,0 +1,96 @@
+"""What a bootstrap over images costs: 1,000 resamples of made-up results as large as COCO val's.
+
+    python -m benchmarks.bootstrap
+
+CPU seconds of one core, for AP alone and for all ten statistics, against their bound; the second size is that of the
+published detections. Ends 1 if a bound is missed.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from tabulate import tabulate
+
+from bench.pose.metrics.judgements import save_judgements
+from bench.pose.metrics.oks_judgements import OKS_THRESHOLDS, STATISTICS, OksJudgements
+
+RESAMPLES = 1000
+IMAGES, PEOPLE = 5_000, 6_352
+BOUND = 10.0
+"""Seconds, for the smaller size."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many predictions there are, and the seconds that their resamples may take, if bounded."""
+
+    name: str
+    detections: int
+    bound: float | None
+
+
+SIZES = (Size("annotated boxes and as many again", 12_000, BOUND), Size("published detections", 104_125, None))
+
+
+def made_up(detections: int, seed: int = 0) -> OksJudgements:
+    """Judgements in which most people are found, less and less of them as the threshold rises.
+
+    People differ in how precisely they are found. Half of them are medium and half are large; what is not matched has
+    either size at random.
+    """
+    rng = np.random.default_rng(seed)
+    people = rng.integers(0, IMAGES, PEOPLE)
+    found = rng.permutation(PEOPLE)[: int(0.95 * PEOPLE)]
+    images = np.concatenate([people[found], rng.integers(0, IMAGES, detections - len(found))])
+    precision = np.concatenate([rng.beta(8, 2, len(found)), np.zeros(detections - len(found))])
+    score = np.where(precision > 0, rng.beta(5, 2, detections), rng.beta(2, 5, detections))
+    order = np.argsort(-score)
+    large = rng.random(PEOPLE) < 0.5
+    is_large = np.concatenate([large[found], rng.random(detections - len(found)) < 0.5])[order]
+    matched = precision[order] >= np.array(OKS_THRESHOLDS)[:, None]
+    ignored = np.stack([np.broadcast_to(mask, matched.shape) for mask in (is_large & False, is_large, ~is_large)])
+    counts = [np.bincount(people[mask], minlength=IMAGES) for mask in (large | True, ~large, large)]
+    return OksJudgements(
+        protocol="coco",
+        image_ids=np.arange(IMAGES),
+        detections=images[order],
+        matched=np.stack([matched] * 3),
+        ignored=ignored,
+        people=np.stack(counts),
+        best_oks=rng.beta(8, 2, PEOPLE),
+        best_images=people,
+        groups=np.zeros((0, IMAGES), dtype=bool),
+    )
+
+
+def cpu_seconds(judgements: OksJudgements, metrics: tuple[str, ...]) -> float:
+    """CPU seconds of all resamples, drawing them left out."""
+    draws = np.random.default_rng(1).integers(0, judgements.units, (RESAMPLES, judgements.units))
+    counts = np.stack([np.bincount(draw, minlength=judgements.units) for draw in draws])
+    before = time.process_time()
+    judgements.resample(counts, metrics)
+    return time.process_time() - before
+
+
+def main() -> None:
+    """Print a table of sizes by metrics."""
+    rows, missed = [], False
+    for size in SIZES:
+        judgements = made_up(size.detections)
+        one, all_ten = (cpu_seconds(judgements, names) for names in (("AP",), tuple(STATISTICS["coco"])))
+        kilobytes = len(save_judgements(judgements)) / 1000
+        rows.append((size.name, size.detections, one, all_ten, size.bound, kilobytes))
+        missed |= size.bound is not None and max(one, all_ten) > size.bound
+    print(f"{platform.platform()}, Python {platform.python_version()}, numpy {np.__version__}, {RESAMPLES} resamples")
+    headers = ("size", "detections", "AP, s", "all ten, s", "bound, s", "file, kB")
+    print(tabulate(rows, headers=headers, floatfmt=".2f", intfmt=","))
+    sys.exit(missed)
+
+
+if __name__ == "__main__":
+    main()
