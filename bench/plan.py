@@ -18,7 +18,16 @@ from bench.suite.schema import Suite
 from bench.suite.source import SuiteError
 from bench.suite.specs import EvalSpec, TrainSpec
 
-__all__ = ["Plan", "PlannedEvaluation", "PlannedTraining", "Selection", "complexity_of", "make_plan", "parse_selection"]
+__all__ = [
+    "Plan",
+    "PlannedEvaluation",
+    "PlannedTraining",
+    "Selection",
+    "answered_rows",
+    "complexity_of",
+    "make_plan",
+    "parse_selection",
+]
 
 Selection = Mapping[str, tuple[str, ...]]
 """Settings and the values that a cell may have, as written on the command line."""
@@ -124,7 +133,7 @@ def make_plan(suite: Suite, store: Store, selection: Selection | None = None) ->
             complexity=complexity_of(cell.training),
             evaluations=tuple(
                 PlannedEvaluation(
-                    spec, observer.evaluation(cell.training.id, spec.id), _answered_rows(cell.training, spec)
+                    spec, observer.evaluation(cell.training.id, spec.id), answered_rows(cell.training, spec)
                 )
                 for spec in cell.evaluations
             ),
@@ -146,7 +155,7 @@ def parse_selection(items: Sequence[str], suite: Suite) -> Selection:
         if not separator or name not in suite.axes:
             raise SuiteError(f"--only {item!r}: expected AXIS=VALUE[,VALUE] with an axis of {', '.join(suite.axes)}")
         valid = [_text(value) for value in suite.axes[name]]
-        chosen = tuple(values.split(","))
+        chosen = tuple(suite.weights.get(value, value) if name == "weights" else value for value in values.split(","))
         for value in chosen:
             if value not in valid:
                 raise SuiteError(f"--only {item!r}: axis {name!r} has no value {value!r}; valid: {', '.join(valid)}")
@@ -173,7 +182,7 @@ def _selected(training: TrainSpec, selection: Selection) -> bool:
     return all(_text(getattr(training, name)) in values for name, values in selection.items())
 
 
-def _answered_rows(training: TrainSpec, evaluation: EvalSpec) -> tuple[PublishedRow, ...]:
+def answered_rows(training: TrainSpec, evaluation: EvalSpec) -> tuple[PublishedRow, ...]:
     """Published rows that this evaluation measures again: same data, method, cell settings and way of testing."""
     return tuple(row for row in published_rows() if _answers(training, evaluation, row))
 
@@ -206,6 +215,9 @@ def _answers(training: TrainSpec, evaluation: EvalSpec, row: PublishedRow) -> bo
     paper = complete_cell(load_recipe("paper").train, cell)
     # Whatever the number of processes, batch, learning rate and statistics are the same: results agree up to rounding.
     free = {"seed", "world_size", *quirks()}
+    if training.weights is not None:
+        # Weights that were made elsewhere, such as the authors': how they came about is not ours to repeat.
+        free |= {"initialisation", "weights", "epochs"}
     return all(value == paper[name] for name, value in training if name not in free)
 
 

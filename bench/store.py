@@ -4,6 +4,7 @@
                      leases/N.json  log.txt
     evaluations/ID/  spec.json  predictions.json  judgements.npz  people.json  people/*.jpg  record.json  failure.json
 
+`resamples.npz` is what reports computed from the judgements, and may be deleted.
 `training.json` and `record.json` are written last: where one is, its folder is complete.
 """
 
@@ -244,6 +245,7 @@ class EvaluationFolder(_Folder):
         super().__init__(path, "record.json")
         self.predictions = path / "predictions.json"
         self.judgements = path / "judgements.npz"
+        self.resamples = path / "resamples.npz"
         self.people_file = path / "people.json"
         self.people_folder = path / "people"
         self.server_file = path / "server.json"

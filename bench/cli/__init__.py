@@ -6,7 +6,27 @@ import sys
 
 import typer
 
-from bench.cli import calibrate, cancel, data, evaluate, lint, logs, plan, report, retry, run, score, server, status
+from bench.cli import (
+    calibrate,
+    cancel,
+    check,
+    data,
+    diff,
+    evaluate,
+    export,
+    lint,
+    logs,
+    plan,
+    report,
+    retry,
+    run,
+    score,
+    server,
+    show,
+    simulate,
+    status,
+    verify,
+)
 from bench.pose.errors import BenchError
 
 __all__ = ["UNUSABLE_INPUT", "app", "main"]
@@ -33,6 +53,12 @@ app.command("report")(report.report)
 app.command("eval")(evaluate.evaluate)
 app.command("score")(score.score)
 app.command("lint")(lint.lint)
+app.command("show")(show.show)
+app.command("diff")(diff.diff)
+app.command("export")(export.export)
+app.command("verify")(verify.verify)
+app.command("simulate")(simulate.simulate)
+app.command("check")(check.check)
 app.add_typer(data.app, name="data")
 app.add_typer(server.app, name="server")
 

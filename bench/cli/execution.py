@@ -18,6 +18,7 @@ from bench.execute.seat import Slot
 from bench.execute.slurm.executor import Handover, hand_over
 from bench.execute.slurm.profile import Profile
 from bench.plan import Plan, PlannedTraining
+from bench.simulation.marks import refuse_simulated
 from bench.store import Store
 
 __all__ = ["Task", "run_here", "run_on_slurm"]
@@ -47,7 +48,12 @@ class Task:
 
 
 def run_here(task: Task, options: LocalOptions) -> int:
-    """Do the chosen trainings on this machine; returns the exit status. What SLURM has already is left to it."""
+    """Do the chosen trainings on this machine; returns the exit status. What SLURM has already is left to it.
+
+    Raises:
+        StoreError: the store holds simulated results.
+    """
+    refuse_simulated(Store(task.results))
     plan = task.plan()
     chosen = task.choose(plan)
     todo = [training for training in chosen if not training.with_slurm]
@@ -82,7 +88,12 @@ def _pool(jobs: Sequence[Job], slots: Sequence[Slot]) -> list[Outcome]:
 
 
 def run_on_slurm(task: Task, profile: Profile, *, wait: bool) -> int:
-    """Submit the chosen trainings, and follow all of the plan's to the end if asked to; returns the exit status."""
+    """Submit the chosen trainings, and follow all of the plan's to the end if asked to; returns the exit status.
+
+    Raises:
+        StoreError: the store holds simulated results.
+    """
+    refuse_simulated(Store(task.results))
     refused = _hand_over(task, profile)
     if task.dry_run or not wait:
         return SOMETHING_FAILED if refused else 0

@@ -10,10 +10,11 @@ from tabulate import tabulate
 
 from bench.forecast.plan import Forecast, Unknown
 from bench.plan import BINARY_GIGA, GIGA, Plan, PlannedTraining
+from bench.simulation.marks import simulated_ids
 from bench.store import Store
 from bench.suite.recipe import quirks
 
-__all__ = ["hours", "print_plan", "print_sharing", "print_status", "summary"]
+__all__ = ["hours", "print_plan", "print_sharing", "print_simulation_note", "print_status", "summary"]
 
 MILLION = 1e6
 CELL_HEADERS = ("training", "backbone", "representation", "input", "k", "sigma", "seed")
@@ -71,6 +72,14 @@ def print_status(plan: Plan, store: Store) -> None:
     rows = [(*_cell(training), *_states(training)[:2], _activity(training, store)) for training in plan.trainings]
     typer.echo(tabulate(rows, headers=(*CELL_HEADERS, "state", "evaluations", ""), disable_numparse=True))
     typer.echo(f"\n{summary(plan)}")
+    print_simulation_note(plan, store)
+
+
+def print_simulation_note(plan: Plan, store: Store) -> None:
+    """Say how many of a plan's results are made up, if any are."""
+    simulated = len(simulated_ids(plan, store))
+    if simulated:
+        typer.echo(f"SIMULATED: {simulated} of these results are made up by `bench simulate`; nothing was measured")
 
 
 def summary(plan: Plan) -> str:

@@ -31,9 +31,10 @@ def plan(
     With --json one suite gives an object, several give a list of them.
     """
     from bench.cli.forecasting import describe_total, forecast_json, forecast_plans
-    from bench.cli.listing import print_plan, print_sharing
+    from bench.cli.listing import print_plan, print_sharing, print_simulation_note
     from bench.execute.local import LocalOptions
     from bench.plan import make_plan, parse_selection
+    from bench.simulation.marks import simulated_ids
     from bench.store import Store
     from bench.suite.schema import load_suite
 
@@ -41,11 +42,15 @@ def plan(
     plans = [make_plan(suite, Store(results), parse_selection(only or [], suite)) for suite in loaded]
     forecasts, unit = forecast_plans(plans, results, LocalOptions(device, threads, workers), calibration)
     if as_json:
-        documents = [forecast_json(planned, forecasts) for planned in plans]
+        documents = [
+            forecast_json(planned, forecasts) | {"simulated": simulated_ids(planned, Store(results))}
+            for planned in plans
+        ]
         typer.echo(json.dumps(documents[0] if len(documents) == 1 else documents, indent=2))
         return
     for planned in plans:
         print_plan(planned, forecasts)
+        print_simulation_note(planned, Store(results))
         for line in describe_total(forecasts, planned.trainings, unit):
             typer.echo(line)
     if len(plans) > 1:

@@ -1,23 +1,42 @@
-"""`bench report`: tables, plots and photographs of one or several suites."""
+"""`bench report`: tables, claims, plots and photographs of one or several suites."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import Only, Results
+from bench.cli.options import CalibrationFile, Only, Results
 
-__all__ = ["report"]
+if TYPE_CHECKING:
+    from bench.forecast.evidence import Evidence
+    from bench.plan import Plan
+
+__all__ = ["over_budget", "report"]
+
+Budget = Annotated[
+    float | None,
+    typer.Option(
+        metavar="HOURS",
+        min=0,
+        help="Say of missing cells whose trainings do not fit into so many device-hours, as `bench run --budget` counts"
+        " them, that they are over budget.",
+    ),
+]
 
 
 def report(
     suites: Annotated[list[Path] | None, typer.Argument(help="Suite files; all of suites/ if none is given.")] = None,
     results: Results = Path("results"),
     out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("reports"),
-    formats: Annotated[str, typer.Option("--format", help="Comma-separated: md, html, csv.")] = "md,html,csv",
+    formats: Annotated[
+        str, typer.Option("--format", help="Comma-separated: md, html, pdf, csv, tex.")
+    ] = "md,html,pdf,csv,tex",
     only: Only = None,
+    budget: Budget = None,
+    calibration: CalibrationFile = None,
 ) -> None:
     """Write the report of each suite from its records."""
     from bench.plan import make_plan, parse_selection
@@ -28,5 +47,34 @@ def report(
     store = Store(results)
     loaded = [load_suite(file) for file in suites or sorted(Path("suites").glob("*.yaml"))]
     plans = [make_plan(suite, store, parse_selection(only or [], suite)) for suite in loaded]
-    for file in write_report(plans, store, out, formats=formats.split(",")):
+    left_out: dict[str, str] = {}
+    if budget is not None:
+        from bench.cli.forecasting import gather_evidence
+        from bench.execute.local import LocalOptions
+
+        evidence = gather_evidence(results, LocalOptions(), calibration)
+        for plan in plans:
+            left_out |= over_budget(plan, budget, evidence)
+    names = [name.strip() for name in formats.split(",")]
+    for file in write_report(plans, store, out, formats=names, left_out=left_out):
         typer.echo(file)
+
+
+def over_budget(plan: Plan, budget: float, evidence: Evidence) -> Mapping[str, str]:
+    """Why trainings that nobody has begun do not fit into so many device-hours, by their ids.
+
+    Raises:
+        BudgetError: what a training takes is not known.
+    """
+    from bench.cli.listing import hours
+    from bench.forecast.plan import Forecast, affordable, forecast
+
+    waiting = [training for training in plan.unfinished if not training.under_way]
+    forecasts = [forecast(training, evidence) for training in waiting]
+    first = affordable(waiting, forecasts, budget)
+    unit = evidence.kind.unit
+    return {
+        training.spec.id: f"over budget: {hours(item.hours, item.bounds)} {unit}, more than is left of {budget:g}"
+        for training, item in zip(waiting[first:], forecasts[first:], strict=True)
+        if isinstance(item, Forecast)
+    }

@@ -44,16 +44,20 @@ def run(
     pack: Annotated[int, typer.Option(min=1, help="Trainings at once on each device.")] = 1,
     budget: Budget = None,
     calibration: CalibrationFile = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Log the training curves for TensorBoard into DIR/TRAINING.")
+    ] = None,
 ) -> None:
     """Train and evaluate what is missing. Ends 0 when all is done, 1 when something failed, 3 for unusable input.
 
     With --executor slurm jobs are submitted and the command returns; `bench status` tells how they fare. What failed is
-    left to `bench retry` then, and what a job may use is the profile's: --device, --threads, --workers, --save-every
-    and --pack are for this machine.
+    left to `bench retry` then, and what a job may use is the profile's: --device, --threads, --workers, --save-every,
+    --pack and --tensorboard are for this machine.
     """
     from bench.cli.execution import Task, run_here, run_on_slurm
     from bench.execute.local import LocalOptions
     from bench.execute.slurm.profile import load_profile
+    from bench.execute.tensorboard import require_tensorboard
     from bench.plan import make_plan, parse_selection
     from bench.pose.errors import BenchError, UnknownNameError
     from bench.store import Store
@@ -63,6 +67,10 @@ def run(
         raise UnknownNameError("executor", executor, EXECUTORS)
     if (executor == "slurm") != (profile is not None):
         raise BenchError("--executor slurm and --profile FILE go together; slurm/profiles/ has examples")
+    if tensorboard is not None:
+        if profile is not None:
+            raise BenchError("--tensorboard is for this machine only: jobs on SLURM log no curves")
+        require_tensorboard()
     loaded = load_suite(suite)
     selection = parse_selection(only or [], loaded)
     choose: Callable[[Plan], list[PlannedTraining]] = _unfinished if profile is None else _missing
@@ -75,7 +83,7 @@ def run(
         choose = within_budget(make_plan(loaded, Store(results), selection), choose, budget, evidence)
     task = Task(lambda: make_plan(loaded, Store(results), selection), choose, data_root, results, dry_run)
     if profile is None:
-        raise typer.Exit(run_here(task, LocalOptions(device, threads, workers, save_every, pack)))
+        raise typer.Exit(run_here(task, LocalOptions(device, threads, workers, save_every, pack, tensorboard)))
     raise typer.Exit(run_on_slurm(task, load_profile(profile), wait=wait))
 
 

@@ -31,9 +31,11 @@ def package_predictions(
     from bench.pose.data.datasets import open_split
     from bench.pose.errors import DataError
     from bench.server import package
+    from bench.simulation.marks import refuse_simulated_record
     from bench.store import Store
 
     folder, record = Store(results).finished_evaluation(evaluation)
+    refuse_simulated_record(record)
     split = open_split(record.training.dataset, data_root / record.training.dataset, record.spec.split)
     if not isinstance(split, CocoKeypoints):
         raise DataError(f"{record.training.dataset} is not scored by a server that takes COCO results")
@@ -50,6 +52,7 @@ def enter(
     """Enter the score that a server returned; tables show it from then on, marked as the server's."""
     from bench.pose.errors import DataError
     from bench.server import enter_score
+    from bench.simulation.marks import refuse_simulated_record
     from bench.store import Store
 
     metrics: dict[str, float] = {}
@@ -60,5 +63,6 @@ def enter(
         except ValueError:
             raise DataError(f"{item!r}: expected METRIC=VALUE, such as AP=0.755") from None
     folder, record = Store(results).finished_evaluation(evaluation)
+    refuse_simulated_record(record)
     enter_score(folder, record, metrics, source)
     typer.echo(f"{folder.server_file}: {', '.join(f'{name} {value:g}' for name, value in metrics.items())}")

@@ -28,6 +28,7 @@ def status(
 
     from bench.cli.listing import print_status
     from bench.plan import make_plan, parse_selection
+    from bench.simulation.marks import simulated_ids
     from bench.store import Store
     from bench.suite.schema import load_suite
 
@@ -38,7 +39,7 @@ def status(
         if watch:
             Console().clear()
         if as_json:
-            typer.echo(json.dumps(planned.as_json(), indent=2))
+            typer.echo(json.dumps(planned.as_json() | {"simulated": simulated_ids(planned, store)}, indent=2))
         else:
             print_status(planned, store)
         if not watch or not planned.unfinished:

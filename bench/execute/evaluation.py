@@ -20,6 +20,7 @@ from bench.pose.errors import CheckpointError
 from bench.pose.evaluation import mean_pose_metrics, measure
 from bench.pose.parallel import ALONE, Team
 from bench.provenance import collect
+from bench.resamples import Resamples
 from bench.store import Record, Store, TrainingFolder
 from bench.suite.specs import EvalSpec
 
@@ -66,6 +67,7 @@ def make_evaluation(job: Job, spec: EvalSpec, store: Store, pulse: Pulse, team: 
     for name, contents in found.files.items():
         write_bytes(folder.path / name, contents)
     store_photographs(folder, split, found.results)
+    Resamples(store).keep(spec.id, list(found.metrics))
     files = dict.fromkeys([split.annotation_file, split.truth_file, *([how.box_file] if how.box_file else [])])
     result = Record(
         id=spec.id,

@@ -67,6 +67,7 @@ class Resources(_Settings):
         threads: of torch; exact resumption needs the same number.
         workers: processes that load crops.
         save_every: seconds between checkpoints.
+        tensorboard: folder with a log for TensorBoard per training; None logs nothing.
     """
 
     data_root: Path
@@ -75,15 +76,20 @@ class Resources(_Settings):
     threads: int
     workers: int
     save_every: float
+    tensorboard: Path | None = None
 
 
 class Job(_Settings):
-    """One training with the evaluations to make of it, and the command that makes the same again."""
+    """One training with the evaluations to make of it, and the command that makes the same again.
+
+    `weights` is the file that the training starts from, where it starts from given weights.
+    """
 
     training: TrainSpec
     evaluations: tuple[EvalSpec, ...]
     resources: Resources
     command: str
+    weights: Path | None = None
 
     @property
     def id(self) -> str:

@@ -11,6 +11,8 @@ from pathlib import Path
 from bench.execute.job import Job, Resources
 from bench.execute.seat import Slot, make_slots
 from bench.plan import Plan, PlannedTraining
+from bench.suite.schema import Suite
+from bench.suite.specs import TrainSpec
 
 __all__ = ["LocalOptions", "local_jobs", "local_slots", "make_job"]
 
@@ -25,6 +27,7 @@ class LocalOptions:
         workers: processes that load crops, for each job.
         save_every: seconds between checkpoints.
         pack: jobs at once on each device.
+        tensorboard: folder for TensorBoard's logs of the trainings; None logs nothing.
     """
 
     device: str = "auto"
@@ -32,6 +35,7 @@ class LocalOptions:
     workers: int = 0
     save_every: float = 60.0
     pack: int = 1
+    tensorboard: Path | None = None
 
     def threads_of(self, slots: int) -> int:
         """Threads of each of so many jobs at once."""
@@ -61,6 +65,7 @@ def local_jobs(
         threads=options.threads_of(slots),
         workers=options.workers,
         save_every=options.save_every,
+        tensorboard=options.tensorboard and options.tensorboard.absolute(),
     )
     return [make_job(plan, training, resources) for training in trainings]
 
@@ -73,7 +78,17 @@ def make_job(plan: Plan, training: PlannedTraining, resources: Resources) -> Job
         evaluations=tuple(evaluation.spec for evaluation in training.evaluations),
         resources=resources,
         command=f"python -m bench run {shlex.quote(str(plan.suite.file))} {' '.join(cell)}",
+        weights=_weights_file(plan.suite, training.spec, resources.data_root),
     )
+
+
+def _weights_file(suite: Suite, training: TrainSpec, data_root: Path) -> Path | None:
+    """The file that a training starts from, if it does: beside the suite, or else under the data root."""
+    for name, digest in suite.weights.items():
+        if digest == training.weights:
+            beside = suite.file.parent.absolute() / name
+            return beside if beside.exists() else data_root / name
+    return None
 
 
 def _devices(name: str) -> list[str]:

@@ -12,9 +12,10 @@ import torch
 from bench.execute.job import Job
 from bench.execute.pulse import Pulse, StoppedError
 from bench.execute.settings import augmentation, codec_settings, crop_settings, optimisation
+from bench.execute.tensorboard import event_log
 from bench.execute.validation import make_validation
 from bench.files import sha256, write_atomically, write_json
-from bench.pose.checkpoints import imagenet_weights, load_file
+from bench.pose.checkpoints import imagenet_weights, load_file, load_weights
 from bench.pose.codecs.build import build_codec
 from bench.pose.complexity import count_parameters
 from bench.pose.data.datasets import dataset_info, open_split
@@ -69,12 +70,14 @@ def make_training(job: Job, folder: TrainingFolder, pulse: Pulse, team: Team = A
         state = {"spec": spec.id, "seconds": earlier + time.time() - started, "training": training.state_dict()}
         _save(folder.checkpoint, state)
 
-    finished = training.run(
-        lambda progress: _watch(pulse, training, progress),
-        save=save,
-        save_every=resources.save_every,
-        workers=resources.workers,
-    )
+    with event_log(_event_folder(job, team)) as follow:
+        follow(training.history)
+
+        def watch(progress: Progress) -> bool:
+            follow(training.history)
+            return _watch(pulse, training, progress)
+
+        finished = training.run(watch, save=save, save_every=resources.save_every, workers=resources.workers)
     if not finished:
         raise StoppedError
     if team.rank > 0:
@@ -86,14 +89,17 @@ def make_training(job: Job, folder: TrainingFolder, pulse: Pulse, team: Team = A
     return record
 
 
+def _event_folder(job: Job, team: Team) -> Path | None:
+    """Where the curve is logged for TensorBoard, if it is, by this process."""
+    folder = job.resources.tensorboard
+    return folder / job.id if folder is not None and team.rank == 0 else None
+
+
 def _prepare(job: Job, split: Split, pulse: Pulse, team: Team) -> Training:
     spec, device = job.training, torch.device(job.resources.device)
     torch.manual_seed(spec.seed)
     model = network(spec)
-    if spec.initialisation == "imagenet":
-        load_trunk(model, imagenet_weights(spec.backbone, job.resources.data_root / IMAGENET_FOLDER))
-    else:
-        initialise(model, scheme=spec.initialisation)
+    _start(model, job)
     return Training(
         model=model.to(device),
         codec=build_codec(codec_settings(spec), split.skeleton.mirror),
@@ -105,6 +111,17 @@ def _prepare(job: Job, split: Split, pulse: Pulse, team: Team) -> Training:
         validate=make_validation(job, pulse, team),
         team=team,
     )
+
+
+def _start(model: PoseModel, job: Job) -> None:
+    """Give the network its first weights."""
+    spec = job.training
+    if job.weights is not None:
+        load_weights(model, job.weights, sha256=spec.weights)
+    elif spec.initialisation == "imagenet":
+        load_trunk(model, imagenet_weights(spec.backbone, job.resources.data_root / IMAGENET_FOLDER))
+    else:
+        initialise(model, scheme=spec.initialisation)
 
 
 def _resume(training: Training, checkpoint: Path, spec: TrainSpec) -> float:

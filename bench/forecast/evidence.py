@@ -204,14 +204,14 @@ def gather(store: Store, kind: Kind, calibration: Calibration | None = None) -> 
 def _trainings(store: Store) -> Iterator[TrainingRecord]:
     for file in sorted(store.root.glob("trainings/*/training.json")):
         with contextlib.suppress(StoreError):
-            if record := store.training(file.parent.name).record():
+            if (record := store.training(file.parent.name).record()) and not record.simulated:
                 yield record
 
 
 def _evaluations(store: Store) -> Iterator[Record]:
     for file in sorted(store.root.glob("evaluations/*/record.json")):
         with contextlib.suppress(StoreError):
-            if record := store.evaluation(file.parent.name).record():
+            if (record := store.evaluation(file.parent.name).record()) and not record.simulated:
                 yield record
 
 

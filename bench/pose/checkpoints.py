@@ -92,12 +92,20 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return {str(name).removeprefix("module."): value for name, value in contents.items()}
 
 
-def load_weights(model: nn.Module, path: Path) -> None:
-    """Give a model exactly the weights of a file.
+def load_weights(model: nn.Module, path: Path, *, sha256: str | None = None) -> None:
+    """Give a model exactly the weights of a file, whatever number format they are stored in.
+
+    Args:
+        model: network, changed in place.
+        path: of the file.
+        sha256: that the file must have; None for any.
 
     Raises:
-        CheckpointError: the file is unusable, or a key is missing, unexpected or of another shape; they are named.
+        CheckpointError: the file is unusable or another one, or a key is missing, unexpected or of another shape; they
+            are named.
     """
+    if sha256 is not None:
+        _check_hash(path, sha256)
     weights, wanted = read_weights(path), model.state_dict()
     problems = [f"missing {name}" for name in wanted if name not in weights]
     problems += [f"unexpected {name}" for name in weights if name not in wanted]
@@ -125,11 +133,19 @@ def imagenet_weights(backbone: str, folder: Path) -> dict[str, Tensor]:
     path = folder / file.name
     if not path.exists():
         _download(file, path)
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    if not digest.startswith(file.hash_prefix):
-        raise CheckpointError(f"{path}: sha256 starts {digest[:8]}, expected {file.hash_prefix}; download it again")
+    _check_hash(path, file.hash_prefix)
     return read_weights(path)
+
+
+def _check_hash(path: Path, expected: str) -> None:
+    """Refuse a file whose sha256 does not begin with these hexadecimal digits."""
+    try:
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror or error}") from None
+    if not digest.startswith(expected):
+        raise CheckpointError(f"{path}: its sha256 is {digest}, expected {expected}; get the right file")
 
 
 def _download(file: ImageNetFile, path: Path) -> None:

@@ -1,27 +1,55 @@
-"""Where each number comes from: one entry per record."""
+"""Where each number comes from. What many records share - settings, code, hardware, data - is said once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
-from bench.plan import BINARY_GIGA, GIGA
 from bench.provenance import Provenance
-from bench.report.formatting import backbone_name, setting_text
+from bench.report.details import row_title
+from bench.report.formatting import setting_text
 from bench.report.results import Condition, Measurement, Results
-from bench.store import Record
+from bench.store import Record, TrainingRecord
 
-__all__ = ["Entry", "Section", "describe_records", "format_time"]
+__all__ = ["Appendix", "Entry", "Origin", "Pairs", "describe_records", "format_time"]
+
+OWN = ("backbone", "representation", "input_size", "seed")
+"""Settings that the entry of each record names."""
+
+KINDS = ("settings", "code", "hardware", "data", "left out")
+"""Of what records share, in the order in which it is printed."""
+
+Pairs = tuple[tuple[str, str], ...]
+"""Names with their values, as printed."""
 
 
 @dataclass(frozen=True)
-class Section:
-    """Named values under a heading."""
+class Origin:
+    """Something that records share.
 
-    title: str
-    values: tuple[tuple[str, str], ...]
+    Attributes:
+        kind: one of `KINDS`.
+        number: among those of its kind.
+        values: names with their values.
+    """
+
+    kind: str
+    number: int
+    values: Pairs
+
+    @property
+    def mark(self) -> str:
+        """By which entries refer to it."""
+        return f"{self.kind} {self.number}"
+
+    @property
+    def anchor(self) -> str:
+        """Its mark without spaces, to link to."""
+        return self.mark.replace(" ", "-")
 
 
 @dataclass(frozen=True)
@@ -31,26 +59,48 @@ class Entry:
     Attributes:
         id: of the record.
         title: what it measures.
-        sections: spec, versions, hardware, data.
+        seed: of the training.
+        values: the network, and what training and evaluation took and gave.
+        origins: settings, code, hardware, data and omissions that it shares with others.
         command: that makes the result again.
-        problems: broken images and annotations that were left out.
+        simulated: whether its numbers are made up.
     """
 
     id: str
     title: str
-    sections: tuple[Section, ...]
+    seed: int
+    values: Pairs
+    origins: tuple[Origin, ...]
     command: str
-    problems: tuple[str, ...]
+    simulated: bool
 
 
-def describe_records(results: Results) -> tuple[Entry, ...]:
-    """One entry per record, in the order of the tables."""
-    return tuple(
-        _entry(results, condition, item, item.record)
+@dataclass(frozen=True)
+class Appendix:
+    """Provenance of all records.
+
+    Attributes:
+        origins: what entries refer to, by kind.
+        entries: one per record, in the order of the tables.
+    """
+
+    origins: tuple[Origin, ...]
+    entries: tuple[Entry, ...]
+
+
+def describe_records(results: Results) -> Appendix:
+    """Provenance of every record of a report."""
+    sources = [
+        _Source(item.record, item, condition, results.trainings.get(item.record.training.id))
         for condition in results.conditions
         for item in condition.measurements
         if item.record is not None
-    )
+    ]
+    common = _common([source.settings for source in sources])
+    pool = _Pool()
+    entries = tuple(_entry(results, source, common, pool) for source in sources)
+    origins = sorted(pool.origins.values(), key=lambda origin: KINDS.index(origin.kind))
+    return Appendix(tuple(origins), entries)
 
 
 def format_time(seconds: float) -> str:
@@ -58,54 +108,109 @@ def format_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _entry(results: Results, condition: Condition, item: Measurement, record: Record) -> Entry:
-    spec = record.training
-    title = f"{backbone_name(spec.backbone)}, {results.method(condition)}, {spec.input_size}, seed {spec.seed}"
-    sections = (
-        _section("Training spec", {"id": spec.id} | spec.model_dump()),
-        _section("Evaluation spec", record.spec.model_dump(exclude={"training"})),
-        _section("Network", _network(item)),
-        _section("Training run", _training_run(results, spec.id)),
-        _section("Evaluation run", _run(record.provenance, record.seconds) | {"people": record.people}),
-        _section("Versions", record.provenance.versions),
-        _section("Hardware", record.provenance.hardware),
-        _section("Data, sha256", record.provenance.files),
-    )
-    training = results.trainings.get(spec.id)
-    problems = dict.fromkeys([*(training.problems if training is not None else []), *record.problems])
+@dataclass(frozen=True)
+class _Pool:
+    """Origins by kind and contents: equal ones are one."""
+
+    origins: dict[tuple[str, Pairs], Origin] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def share(self, kind: str, values: Pairs) -> Iterator[Origin]:
+        """The origin of this kind with these values, unless they are empty."""
+        if values:
+            key = (kind, values)
+            if key not in self.origins:
+                self.counts[kind] += 1
+                self.origins[key] = Origin(kind, self.counts[kind], values)
+            yield self.origins[key]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A record with what it is the result of."""
+
+    record: Record
+    measurement: Measurement
+    condition: Condition
+    training: TrainingRecord | None
+
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """Of training and evaluation, but for what each entry says of itself."""
+        training = self.record.training.model_dump(exclude=set(OWN))
+        evaluation = self.record.spec.model_dump(exclude={"training"})
+        return training | {f"evaluation {name}": value for name, value in evaluation.items()}
+
+    @property
+    def provenances(self) -> tuple[Provenance, ...]:
+        """Of the evaluation and of the training."""
+        training = self.training
+        return (self.record.provenance, *([training.provenance] if training is not None else []))
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What was left out of training and evaluation, each once."""
+        training = self.training
+        return tuple(dict.fromkeys([*(training.problems if training is not None else []), *self.record.problems]))
+
+
+def _entry(results: Results, source: _Source, common: Mapping[str, Any], pool: _Pool) -> Entry:
+    record = source.record
     return Entry(
-        record.id, title, tuple(section for section in sections if section.values), record.provenance.command,
-        tuple(problems),
-    )  # fmt: skip
+        id=record.id,
+        title=row_title(results, source.condition),
+        seed=source.measurement.seed,
+        values=_pairs(_values(source)),
+        origins=tuple({origin.mark: origin for origin in _origins(source, common, pool)}.values()),
+        command=record.provenance.command,
+        simulated=record.simulated,
+    )
 
 
-def _section(title: str, values: Mapping[str, Any]) -> Section:
-    return Section(title, tuple((name, setting_text(value)) for name, value in values.items()))
+def _origins(source: _Source, common: Mapping[str, Any], pool: _Pool) -> Iterator[Origin]:
+    own = {name: value for name, value in source.settings.items() if name not in common and value is not None}
+    yield from pool.share("settings", _pairs(common))
+    yield from pool.share("settings", _pairs(own))
+    for provenance in source.provenances:
+        yield from pool.share("code", _code(provenance))
+        yield from pool.share("hardware", _pairs(provenance.hardware))
+        yield from pool.share("data", _pairs(provenance.files))
+    yield from pool.share("left out", tuple((str(number), text) for number, text in enumerate(source.problems, 1)))
 
 
-def _network(item: Measurement) -> dict[str, Any]:
-    complexity = item.training.complexity
-    return {
-        "parameters": f"{complexity.params:,}",
-        "GFLOPs (multiply-adds / 1e9)": f"{complexity.multiply_adds / GIGA:.3f}",
-        "GFLOPs (as published, / 2^30)": f"{complexity.published_convention / BINARY_GIGA:.3f}",
-    }
-
-
-def _training_run(results: Results, training_id: str) -> dict[str, Any]:
-    record = results.trainings.get(training_id)
-    if record is None:
+def _common(settings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Settings that are equal everywhere."""
+    if not settings:
         return {}
-    details = {"epochs": len(record.history), "weights sha256": record.weights_sha256}
-    # Data that training and evaluation share is listed once, with the evaluation's.
-    return _run(record.provenance, record.seconds) | details | record.provenance.files
+    first, *others = settings
+    return {name: value for name, value in first.items() if all(other[name] == value for other in others)}
 
 
-def _run(provenance: Provenance, seconds: float) -> dict[str, Any]:
-    dirty = {True: " with uncommitted changes", False: "", None: ""}[provenance.dirty]
-    return {
-        "commit": f"{provenance.commit}{dirty}" if provenance.commit else "outside a checkout",
-        "started": format_time(provenance.started),
-        "seconds": f"{seconds:.1f}",
-        "seed": provenance.seed,
+def _pairs(values: Mapping[str, Any]) -> Pairs:
+    return tuple((name, setting_text(value)) for name, value in values.items())
+
+
+def _code(provenance: Provenance) -> Pairs:
+    dirty = " with uncommitted changes" if provenance.dirty else ""
+    commit = f"{provenance.commit}{dirty}" if provenance.commit else "outside a checkout"
+    return (("commit", commit), *provenance.versions.items())
+
+
+def _values(source: _Source) -> dict[str, Any]:
+    """The network, and what training and evaluation took and gave."""
+    record, training = source.record, source.training
+    values: dict[str, Any] = {name: getattr(record.training, name) for name in OWN}
+    values |= {"training": record.training.id}
+    if training is not None:
+        values |= {
+            "trained": format_time(training.provenance.started),
+            "training seconds": f"{training.seconds:.1f}",
+            "epochs done": len(training.history),
+            "weights sha256": training.weights_sha256,
+        }
+    return values | {
+        "evaluated": format_time(record.provenance.started),
+        "evaluation seconds": f"{record.seconds:.1f}",
+        "people": record.people,
+        "scored by": record.scored_by,
     }

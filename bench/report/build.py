@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bench.files import write_atomically
@@ -11,28 +11,42 @@ from bench.pose.errors import BenchError, UnknownNameError
 from bench.report.document import Report, make_report
 from bench.report.render_csv import render_csv
 from bench.report.render_html import render_html
+from bench.report.render_latex import render_document, render_table
 from bench.report.render_markdown import render_markdown
+from bench.report.render_pdf import render_pdf
 from bench.store import Store
 
 __all__ = ["FORMATS", "write_report"]
 
-FORMATS: tuple[str, ...] = ("md", "html", "csv")
+FORMATS: tuple[str, ...] = ("md", "html", "pdf", "csv", "tex")
 """Formats that reports are written in."""
 
-PICTURE_FORMATS = frozenset({"md", "html"})
+PICTURE_FORMATS = frozenset(FORMATS) - {"csv"}
+
+FIGURE_FORMATS = frozenset({"md", "tex"})
+"""Formats whose files refer to figures beside them."""
 
 
-def write_report(plans: Sequence[Plan], store: Store, out: Path, *, formats: Sequence[str] = FORMATS) -> list[Path]:
+def write_report(
+    plans: Sequence[Plan],
+    store: Store,
+    out: Path,
+    *,
+    formats: Sequence[str] = FORMATS,
+    left_out: Mapping[str, str] | None = None,
+) -> list[Path]:
     """Write a report per plan into OUT/SUITE.
 
-    `md` gives report.md with figures/*.png, `html` gives report.html, which needs no other file, and `csv` gives
-    tables/TABLE.csv.
+    `md` gives report.md with figures/*.png, `html` gives report.html and `pdf` gives report.pdf, which need no other
+    file, `csv` gives tables/TABLE.csv, and `tex` gives tables/TABLE.tex with report.tex around them, which needs
+    figures/*.png. Where the suite states claims, claims.csv and claims.tex are beside report.tex.
 
     Args:
         plans: one per suite.
         store: their results.
         out: folder of reports.
         formats: some of `FORMATS`.
+        left_out: why trainings that nobody has begun were not run, by their ids, where more is known than that.
 
     Returns:
         The files written.
@@ -47,8 +61,9 @@ def write_report(plans: Sequence[Plan], store: Store, out: Path, *, formats: Seq
             raise UnknownNameError("report format", name, FORMATS)
     _check_names(plans)
     written = []
+    pictures = not PICTURE_FORMATS.isdisjoint(formats)
     for plan in plans:
-        report = make_report(plan, store, pictures=not PICTURE_FORMATS.isdisjoint(formats))
+        report = make_report(plan, store, pictures=pictures, left_out=left_out)
         for path, contents in _files(report, formats):
             written.append(out / plan.suite.name / path)
             _write(written[-1], contents)
@@ -71,10 +86,21 @@ def _check_names(plans: Iterable[Plan]) -> None:
 
 def _files(report: Report, formats: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     """Path within the suite's folder and contents of each file."""
-    if "md" in formats:
+    # A suite may name a table of its own "claims": the claims' files are not among the tables'.
+    tables = {f"tables/{table.id}": table for table in report.tables}
+    tables = ({"claims": report.claims} if report.claims is not None else {}) | tables
+    if not FIGURE_FORMATS.isdisjoint(formats):
         yield from ((f"figures/{item.name}.png", item.png) for item in report.pictures if item.png is not None)
+    if "md" in formats:
         yield "report.md", render_markdown(report).encode()
     if "html" in formats:
         yield "report.html", render_html(report).encode()
+    if "pdf" in formats:
+        yield "report.pdf", render_pdf(report)
     if "csv" in formats:
-        yield from ((f"tables/{table.id}.csv", render_csv(table).encode()) for table in report.tables)
+        for path, table in tables.items():
+            yield f"{path}.csv", render_csv(table, simulated=report.simulated).encode()
+    if "tex" in formats:
+        for path, table in tables.items():
+            yield f"{path}.tex", render_table(report, table).encode()
+        yield "report.tex", render_document(report, tables=tables).encode()

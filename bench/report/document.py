@@ -3,39 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench.plan import Plan
 from bench.provenance import checkout
-from bench.report.appendix import Entry, describe_records, format_time
-from bench.report.comparison import results_table
-from bench.report.formatting import backbone_name, metric_name, representation_name, setting_name, setting_text
-from bench.report.photographs import draw_photographs
-from bench.report.plots import bar_plot, training_curves
-from bench.report.results import Results, headline_metric, load_results
+from bench.report.appendix import Appendix, describe_records, format_time
+from bench.report.claims import claims_table
+from bench.report.comparison import frame_of, results_table
+from bench.report.details import Detail, describe_rows, log_tails
+from bench.report.formatting import describe_settings
+from bench.report.pictures import Picture, draw_pictures
+from bench.report.results import load_results
 from bench.report.summary import summarise
 from bench.report.tables import Table
+from bench.report.uncertainty import Uncertainty
 from bench.store import Store
 
-__all__ = ["Exclusion", "Picture", "Report", "make_report"]
+__all__ = ["SIMULATED", "Exclusion", "Picture", "Report", "make_report"]
 
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure with its heading, or the reason why there is none.
-
-    Attributes:
-        name: of its file, without extension.
-        title: heading over it.
-        caption: under it; where there is no picture, why.
-        png: the file's contents.
-    """
-
-    name: str
-    title: str
-    caption: str
-    png: bytes | None
+SIMULATED = "SIMULATED: numbers made up by `bench simulate`, nothing was measured"
+"""Stands on every page of a report of which any record is made up."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +43,16 @@ class Report:
         title: of the suite.
         description: of the suite.
         summary: sentences computed from the records.
-        generated: when and by which code.
+        date: when it was made.
+        code: by which it was made.
+        simulated: whether any record is made up.
+        claims: the paper's sentences and what became of them; None where the suite states none.
         tables: in the suite's order.
         exclusions: by reason.
         pictures: plots and photographs; empty where none were asked for.
-        provenance: one entry per record.
+        details: of rows of tables, by the rows' keys.
+        logs: last lines of the logs of trainings, by their ids.
+        provenance: of every record.
         problems: files of the results folder that cannot be read.
     """
 
@@ -67,73 +60,76 @@ class Report:
     title: str
     description: str
     summary: tuple[str, ...]
-    generated: str
+    date: str
+    code: str
+    simulated: bool
+    claims: Table | None
     tables: tuple[Table, ...]
     exclusions: tuple[Exclusion, ...]
     pictures: tuple[Picture, ...]
-    provenance: tuple[Entry, ...]
+    details: Mapping[str, Detail]
+    logs: Mapping[str, tuple[str, ...]]
+    provenance: Appendix
     problems: tuple[str, ...]
 
+    @property
+    def mark(self) -> str:
+        """What every page says; "" where everything was measured."""
+        return SIMULATED if self.simulated else ""
 
-def make_report(plan: Plan, store: Store, *, pictures: bool = True) -> Report:
-    """The report of a plan; drawing `pictures` takes most of the time."""
+    @property
+    def generated(self) -> str:
+        """When and by which code it was made."""
+        return f"{self.date} by {self.code}"
+
+
+def make_report(
+    plan: Plan, store: Store, *, pictures: bool = True, left_out: Mapping[str, str] | None = None
+) -> Report:
+    """The report of a plan.
+
+    Args:
+        plan: of the suite.
+        store: its results.
+        pictures: draw plots and photographs, which takes most of the time.
+        left_out: see `load_results`.
+    """
     suite = plan.suite
-    results = load_results(plan, store)
-    drawn, problems = _pictures(results, store) if pictures else ((), ())
+    results = load_results(plan, store, left_out)
+    uncertainty = Uncertainty(results, store)
+    frames = [frame_of(results, table, uncertainty) for table in suite.tables]
+    keys = {condition: f"row-{number}" for number, condition in enumerate(results.conditions, start=1)}
+    claims = claims_table(results, uncertainty)
+    drawn, problems = draw_pictures(results, uncertainty, store) if pictures else ((), ())
     return Report(
         name=suite.name,
         title=suite.title,
         description=suite.description,
-        summary=summarise(results),
-        generated=_generated(),
-        tables=tuple(results_table(results, table) for table in suite.tables),
+        summary=summarise(results, frames, claims),
+        date=format_time(time.time()),
+        code=_code(),
+        simulated=results.simulated,
+        claims=claims,
+        tables=tuple(results_table(frame, keys) for frame in frames),
         exclusions=_exclusions(plan),
         pictures=drawn,
+        details=describe_rows(results, keys, frames),
+        logs=log_tails(results, store),
         provenance=describe_records(results),
-        problems=(*results.problems, *problems),
+        problems=(*results.problems, *uncertainty.problems, *problems),
     )
 
 
-def _generated() -> str:
-    now = time.time()
+def _code() -> str:
     revision, dirty = checkout()
     commit = f"commit {revision}" if revision else "code outside a checkout"
-    return f"{format_time(now)} by {commit}{' with uncommitted changes' if dirty else ''}"
+    return f"{commit}{' with uncommitted changes' if dirty else ''}"
 
 
 def _exclusions(plan: Plan) -> tuple[Exclusion, ...]:
     """Excluded combinations by reason; seeds of one combination are one line."""
     reasons: dict[str, dict[str, None]] = {}
     for axes, reason in plan.excluded:
-        names: dict[str, Callable[[str], str]] = {
-            "backbone": backbone_name,
-            "representation": representation_name,
-            "input_size": str,
-        }
-        known = [names[name](value) for name, value in axes.items() if name in names]
-        others = [
-            f"{setting_name(name)} {setting_text(value)}"
-            for name, value in axes.items()
-            if name not in names and name != "seed"
-        ]
-        reasons.setdefault(reason, {})[", ".join(known + others)] = None
+        combination = describe_settings({name: value for name, value in axes.items() if name != "seed"})
+        reasons.setdefault(reason, {})[combination] = None
     return tuple(Exclusion(reason, tuple(combinations)) for reason, combinations in reasons.items())
-
-
-def _pictures(results: Results, store: Store) -> tuple[tuple[Picture, ...], Sequence[str]]:
-    metric = metric_name(headline_metric(results.plan.suite))
-    bars, curves, photographs = bar_plot(results), training_curves(results), draw_photographs(results, store)
-    bars_caption = (
-        f"{metric} by input size and method, mean over seeds; error bars are sample standard deviations where there"
-        " are several seeds. Diamonds: the paper's value where a row measures the same."
-    )
-    curves_caption = (
-        "Training loss by epoch, a line per seed. Representations minimise different losses: compare lines within a"
-        " panel, never across panels."
-    )
-    pictures = (
-        Picture("bars", f"{metric} by input size", bars_caption if bars else "Nothing is measured yet.", bars),
-        Picture("curves", "Training curves", curves_caption if curves else "No training is finished yet.", curves),
-        Picture("photographs", "Validation photographs", photographs.caption, photographs.png),
-    )
-    return pictures, photographs.problems

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bench.pose.data.datasets import DATASETS
-from bench.published import BACKBONES, REPRESENTATIONS
+from bench.published import BACKBONES, PCKH_SUFFIXES, REPRESENTATIONS
 
 __all__ = [
     "DASH",
     "backbone_name",
     "data_name",
+    "describe_settings",
     "format_difference",
+    "format_interval",
     "format_metric",
     "in_print_units",
     "metric_name",
+    "metric_words",
     "representation_name",
     "setting_name",
     "setting_text",
@@ -33,6 +37,7 @@ _REPRESENTATION_NAMES = {name: title for title, name in REPRESENTATIONS.items()}
 _SETTING_NAMES = {"split_ratio": "k"}
 _FRACTION_METRICS = ("mean_oks",)
 _METRIC_NAMES = {"mean_oks": "mean OKS"}
+_METRIC_WORDS = {f"Mean{suffix}": f"mean PCKh@{threshold}" for threshold, suffix in PCKH_SUFFIXES.items()}
 
 
 def backbone_name(name: str) -> str:
@@ -70,9 +75,26 @@ def setting_text(value: Any) -> str:
     return str(value)
 
 
+def describe_settings(settings: Mapping[str, Any]) -> str:
+    """Settings in words, such as "HRNet-W32, SimDR, k 2"."""
+    names: dict[str, Callable[[str], str]] = {
+        "backbone": backbone_name,
+        "representation": representation_name,
+        "input_size": str,
+    }
+    known = [names[name](value) for name, value in settings.items() if name in names]
+    others = [f"{setting_name(name)} {setting_text(value)}" for name, value in settings.items() if name not in names]
+    return ", ".join(known + others)
+
+
 def metric_name(metric: str) -> str:
     """A metric as the tables head it."""
     return _METRIC_NAMES.get(metric, metric)
+
+
+def metric_words(metric: str) -> str:
+    """A metric as sentences name it."""
+    return _METRIC_WORDS.get(metric, metric_name(metric))
 
 
 def in_print_units(metric: str, value: float) -> float:
@@ -86,9 +108,16 @@ def format_metric(metric: str, value: float) -> str:
 
 
 def format_difference(metric: str, difference: float) -> str:
-    """A difference of two values of records as printed, always with a sign."""
-    text = f"{in_print_units(metric, difference):+.{_decimals(metric)}f}"
-    return text.replace("-", "−")
+    """A difference of two values of records as printed, with a sign unless it is printed as zero."""
+    decimals = _decimals(metric)
+    text = f"{in_print_units(metric, difference):+.{decimals}f}"
+    return text.replace("-", "−") if float(text) else f"{0:.{decimals}f}"
+
+
+def format_interval(metric: str, interval: tuple[float, float]) -> str:
+    """An interval of values of records as printed."""
+    low, high = (format_metric(metric, bound) for bound in interval)
+    return f"[{low}, {high}]".replace("-", "−")
 
 
 def _decimals(metric: str) -> int:

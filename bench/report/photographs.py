@@ -1,112 +1,169 @@
-"""Validation photographs with skeletons: the same people across the representations of a suite."""
+"""Validation photographs with skeletons: the same people across methods, and each method's worst and median ones."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import Stroke
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from matplotlib.patheffects import Normal, Stroke
 
-from bench.files import StoreError, read_json
+from bench.files import StoreError
 from bench.pose.data.images import read_image
-from bench.pose.errors import ImageError, UnknownNameError
+from bench.pose.errors import ImageError
 from bench.pose.skeletons import Skeleton, get_skeleton
 from bench.report.formatting import backbone_name
-from bench.report.plots import FAINT, INK, new_figure, to_png
+from bench.report.people import Choice, StoredPerson, read_people
+from bench.report.plots.drawing import Drawing
+from bench.report.plots.layout import PAGE_WIDTH
+from bench.report.plots.style import FAINT, INK, new_figure, plain
 from bench.report.results import Measurement, Results
-from bench.store import EvaluationFolder, Store
+from bench.report.skeletons import COLOURS, draw_annotation, draw_skeleton
+from bench.store import Store
 
-__all__ = ["Photographs", "StoredPeople", "draw_photographs"]
+__all__ = ["draw_photographs"]
 
-PEOPLE = 8
-"""Shown at most."""
+MOST_PEOPLE, PAGE_PEOPLE = 8, 4
+"""Of one choice: shown at most, and on one page."""
 
-COLOURS = {"left": "#56B4E9", "right": "#E66A00", "centre": "#F0E442"}
-"""Of limbs and joints by side; apart for the common colour-vision deficiencies, and light enough for dark clothes."""
+MOST_METHODS = 6
+"""Side by side: more would be too small to be seen."""
 
-COLUMN_WIDTH, ROW_HEIGHT, LINE_HEIGHT = 1.75, 2.3, 0.25
-"""In inches."""
+COLUMN_WIDTH, ROW_HEIGHT, LINE_HEIGHT, MARGIN = 1.7, 2.25, 0.22, 0.06
+"""In inches: of photographs, their rows at most, lines of text, and the room between photographs."""
 
-Joint = Annotated[tuple[float, float, float], Field(strict=False)]
+SHARPNESS = 0.75
+"""Of pages: stored photographs have no more to show."""
 
+OWN_PEOPLE: Mapping[Choice, tuple[str, str]] = {
+    "worst": ("The worst predictions", "Those whom each method predicts worst, worst first"),
+    "median": (
+        "The median predictions",
+        "Those whom each method predicts neither well nor badly, at the median",
+    ),
+}
+"""Title and description of people that each method has of its own."""
 
-class _Stored(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+UNDER_EACH = (
+    "Under each: object keypoint similarity (OKS) to the annotation, which counts labelled joints only. Every predicted"
+    " joint is drawn, however unsure."
+)
 
+CHOSEN_FROM = (
+    "They are chosen from those of the split with most joints labelled who are on no page before this one. White: the"
+    " annotation."
+)
 
-class StoredPerson(_Stored):
-    """One person as an evaluation keeps it for reports.
-
-    Attributes:
-        image_id: of the photograph in the dataset.
-        annotation_id: of the person.
-        file: the region round the person, relative to the evaluation's folder.
-        truth: (x, y, v) per joint in px of that region; v = 0 is unlabelled.
-        prediction: (x, y, confidence) per joint, None where nothing was predicted.
-        oks: similarity of the two, None where it is not defined.
-    """
-
-    image_id: int
-    annotation_id: int
-    file: str
-    truth: list[Joint]
-    prediction: list[Joint] | None
-    oks: float | None
-
-
-class StoredPeople(_Stored):
-    """Contents of `people.json`."""
-
-    skeleton: str
-    people: list[StoredPerson]
-
-
-@dataclass(frozen=True)
-class Photographs:
-    """The figure, what it shows, and what could not be shown."""
-
-    png: bytes | None
-    caption: str
-    problems: tuple[str, ...] = ()
+Image = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class _Column:
-    """One evaluation's people by annotation id."""
+    """One evaluation's people, by why they were kept, each in the order in which they are stored."""
 
     title: str
     folder: Path
     skeleton: Skeleton
-    people: dict[int, StoredPerson]
+    people: Mapping[Choice, Mapping[int, StoredPerson]]
+
+    def own(self, choice: Choice) -> list[StoredPerson]:
+        """The people of one choice that are shown."""
+        return list(self.people.get(choice, {}).values())[:MOST_PEOPLE]
 
 
-def draw_photographs(results: Results, store: Store) -> Photographs:
-    """People by methods, for the first backbone, input size and seed of which photographs are stored."""
+@dataclass(frozen=True)
+class _Cell:
+    """A photograph on a page: whose, what is written under it, and which skeletons are drawn on it."""
+
+    column: _Column
+    person: StoredPerson
+    label: str
+    annotation: bool = False
+    prediction: bool = True
+
+
+Row = Sequence[_Cell | None]
+
+
+@dataclass(frozen=True)
+class _Book:
+    """Rows of photographs under heads, on as many pages as they take."""
+
+    name: str
+    title: str
+    caption: str
+    heads: Sequence[str]
+    rows: Sequence[Row]
+
+    def pages(self, problems: list[str]) -> Iterator[tuple[str, Drawing]]:
+        """Draw them."""
+        count = -(-len(self.rows) // PAGE_PEOPLE)
+        for number in range(count):
+            figure = _draw(self.heads, self.rows[number * PAGE_PEOPLE : (number + 1) * PAGE_PEOPLE], problems)
+            name = f"{self.name}_{number + 1}" if number else self.name
+            title = f"{self.title} ({number + 1} of {count})" if count > 1 else self.title
+            yield name, Drawing(title, self.caption, figure, tuple(problems), photographs=True)
+
+
+def draw_photographs(results: Results, store: Store) -> Iterator[tuple[str, Drawing]]:
+    """Pages by the names of their files, of the first backbone, input size and seed of which photographs are stored."""
     problems: list[str] = []
-    for key, measurements in _series(results).items():
+    for (backbone, size, seed), measurements in _series(results).items():
         columns = [column for item in measurements if (column := _column(results, item, store, problems))]
-        # Only who is in every column can be compared.
-        people = [
-            person for person in (columns[0].people if columns else {})
-            if all(person in column.people for column in columns)
-        ][:PEOPLE]  # fmt: skip
-        if people:
-            backbone, size, seed = key
-            caption = (
-                f"The first {len(people)} stored people of the validation split, {backbone_name(backbone)} at {size},"
-                f" seed {seed}. Under each: object keypoint similarity (OKS) to the annotation, which counts labelled"
-                " joints only. Every predicted joint is drawn, however unsure."
-            )
-            return Photographs(_draw(columns, people, problems), caption, tuple(problems))
-    return Photographs(None, "No photographs stored.", tuple(problems))
+        if any(column.people for column in columns):
+            where = f"{backbone_name(backbone)} at {size}, seed {seed}"
+            remark = f" Shown are the first {MOST_METHODS} of {len(columns)} methods." if columns[MOST_METHODS:] else ""
+            yield from _pages(columns[:MOST_METHODS], where, remark, problems)
+            return
+    yield "photographs", Drawing("Validation photographs", "No photographs stored.", problems=tuple(problems))
+
+
+def _pages(columns: Sequence[_Column], where: str, remark: str, problems: list[str]) -> Iterator[tuple[str, Drawing]]:
+    """All pages of some evaluations of one series."""
+    rows = _same_people(columns)
+    title, name = "Validation photographs", "photographs"
+    if rows:
+        caption = f"The first {len(rows)} stored people of the validation split, {where}. {UNDER_EACH}{remark}"
+        heads = ["annotation", *(column.title for column in columns)]
+        yield from _Book(name, title, caption, heads, rows).pages(problems)
+    else:
+        caption = "No person was photographed for every method."
+        yield name, Drawing(title, caption, problems=tuple(problems))
+    for choice, (title, who) in OWN_PEOPLE.items():
+        cells = [[_own(column, person) for person in column.own(choice)] for column in columns]
+        count = max(map(len, cells))
+        rows = [[line[rank] if rank < len(line) else None for line in cells] for rank in range(count)]
+        caption = f"{who}; {where}; n = {count} people per method. {CHOSEN_FROM} {UNDER_EACH}{remark}"
+        yield from _Book(f"{name}_{choice}", title, caption, [column.title for column in columns], rows).pages(problems)
+
+
+def _same_people(columns: Sequence[_Column]) -> list[Row]:
+    """A row for each of the people spread over the split who is in every column: only they can be compared."""
+    people = [column.people.get("spread", {}) for column in columns]
+    common = [id_ for id_ in people[0] if all(id_ in stored for stored in people)][:MOST_PEOPLE]
+    return [
+        [
+            _Cell(columns[0], people[0][id_], f"person {id_}", annotation=True, prediction=False),
+            *(_Cell(column, stored[id_], _oks(stored[id_])) for column, stored in zip(columns, people, strict=True)),
+        ]
+        for id_ in common
+    ]
+
+
+def _own(column: _Column, person: StoredPerson) -> _Cell:
+    """One of a method's own people, with the annotation under the prediction."""
+    return _Cell(column, person, f"{_oks(person)} · person {person.annotation_id}", annotation=True)
+
+
+def _oks(person: StoredPerson) -> str:
+    if person.prediction is None:
+        return "no prediction"
+    return "OKS –" if person.oks is None else f"OKS {person.oks:.3f}"
 
 
 def _series(results: Results) -> dict[tuple[str, str, int], list[Measurement]]:
@@ -122,130 +179,91 @@ def _column(results: Results, item: Measurement, store: Store, problems: list[st
     """An evaluation's stored people; None where there are none, or they cannot be read, which is noted."""
     folder = store.evaluation(item.evaluation.spec.id)
     try:
-        stored = _read(folder)
-        if item.record is None or stored is None:
-            return None
-        skeleton = get_skeleton(stored.skeleton)
-        _check_joints(stored, skeleton, folder.people_file)
-    except (StoreError, UnknownNameError) as error:
+        stored = read_people(folder)
+    except StoreError as error:
         problems.append(str(error))
         return None
-    condition = next(condition for condition in results.conditions if item in condition.measurements)
-    people = {person.annotation_id: person for person in stored.people}
-    return _Column(results.method(condition), folder.path, skeleton, people)
-
-
-def _read(folder: EvaluationFolder) -> StoredPeople | None:
-    contents = read_json(folder.people_file)
-    if contents is None:
+    if item.record is None or stored is None:
         return None
-    try:
-        return StoredPeople.model_validate(contents)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise StoreError(f"{folder.people_file}: {where}: {first['msg']}") from None
-
-
-def _check_joints(stored: StoredPeople, skeleton: Skeleton, file: Path) -> None:
+    condition = next(condition for condition in results.conditions if item in condition.measurements)
+    people: dict[Choice, dict[int, StoredPerson]] = {}
     for person in stored.people:
-        for joints in (person.truth, person.prediction):
-            if joints is not None and len(joints) != skeleton.size:
-                raise StoreError(
-                    f"{file}: person {person.annotation_id} has {len(joints)} joints, {skeleton.name} has"
-                    f" {skeleton.size}"
-                )
+        people.setdefault(person.choice, {})[person.annotation_id] = person
+    return _Column(results.method(condition), folder.path, get_skeleton(stored.skeleton), people)
 
 
-def _draw(columns: Sequence[_Column], people: Sequence[int], problems: list[str]) -> bytes:
-    across = len(columns) + 1
-    heights = [_height(columns[0], person) for person in people]
-    figure = new_figure(COLUMN_WIDTH * across, sum(heights) + 0.5)
-    figure.set_layout_engine("constrained", w_pad=0.03, h_pad=0.03, wspace=0.02, hspace=0.02)
-    panels = figure.subplots(len(people), across, squeeze=False, height_ratios=heights)
-    for line, person in zip(panels, people, strict=True):
-        _draw_person(line, columns, person, problems)
-    for axes, title in zip(panels[0], ("annotation", *(column.title for column in columns)), strict=True):
-        axes.set_title(title, fontsize=9, fontweight="bold", color=INK)
-    _add_legend(figure)
-    return to_png(figure)
+def _draw(heads: Sequence[str], rows: Sequence[Row], problems: list[str]) -> Figure:
+    """One page."""
+    width = min(COLUMN_WIDTH, PAGE_WIDTH / len(heads))
+    images = [[None if cell is None else _photograph(cell, problems) for cell in row] for row in rows]
+    heights = [_height(row, width - MARGIN) for row in images]
+    total = sum(heights) + 2.4 * LINE_HEIGHT
+    figure = new_figure(width * len(heads), total, sharpness=SHARPNESS)
+    top = total - 2.4 * LINE_HEIGHT
+    for column, head in enumerate(heads):
+        figure.text((column + 0.5) / len(heads), (top + 0.04) / total, plain(head, int(20 * width)), fontweight="bold",
+                    ha="center", va="bottom", fontsize=7)  # fmt: skip
+    for row, line, height in zip(rows, images, heights, strict=True):
+        top -= height
+        for column, (cell, image) in enumerate(zip(row, line, strict=True)):
+            if cell is not None:
+                left, bottom = column * width + MARGIN / 2, top + LINE_HEIGHT
+                place = (left, bottom, width - MARGIN, height - LINE_HEIGHT)
+                axes = figure.add_axes((place[0] / (width * len(heads)), place[1] / total,
+                                        place[2] / (width * len(heads)), place[3] / total))  # fmt: skip
+                _draw_cell(axes, cell, image)
+    _add_legend(figure, rows)
+    return figure
 
 
-def _height(column: _Column, person: int) -> float:
-    """Room for a row of one person in inches: less for photographs that are wider than high."""
+def _height(images: Sequence[Image | None], width: float) -> float:
+    """Of a row in inches: less for photographs that are wider than high."""
+    shapes = [image.shape[:2] for image in images if image is not None]
+    highest = max((width * height / wide for height, wide in shapes), default=ROW_HEIGHT)
+    return min(ROW_HEIGHT, highest + LINE_HEIGHT)
+
+
+def _photograph(cell: _Cell, problems: list[str]) -> Image | None:
+    """The stored region as RGB; None if it is unreadable or lies outside the evaluation's folder, which is noted."""
+    folder, person = cell.column.folder, cell.person
+    path = (folder / person.file).resolve()
     try:
-        height, width = _photograph(column.folder, column.people[person]).shape[:2]
-    except ImageError:
-        return ROW_HEIGHT
-    return min(ROW_HEIGHT, COLUMN_WIDTH * height / width + LINE_HEIGHT)
-
-
-def _draw_person(line: Sequence[Axes], columns: Sequence[_Column], person: int, problems: list[str]) -> None:
-    truth = columns[0].people[person]
-    labelled = [joint if joint[2] > 0 else None for joint in truth.truth]
-    line[0].set_xlabel(f"person {person}")
-    if _draw_photograph(line[0], columns[0].folder, truth, problems):
-        _draw_skeleton(line[0], columns[0].skeleton, labelled)
-    for axes, column in zip(line[1:], columns, strict=True):
-        stored = column.people[person]
-        oks = "OKS –" if stored.oks is None else f"OKS {stored.oks:.3f}"
-        axes.set_xlabel(oks if stored.prediction is not None else "no prediction")
-        if _draw_photograph(axes, column.folder, stored, problems) and stored.prediction is not None:
-            _draw_skeleton(axes, column.skeleton, stored.prediction)
-
-
-def _draw_photograph(axes: Axes, folder: Path, person: StoredPerson, problems: list[str]) -> bool:
-    """The stored region without ticks or frame; False where it cannot be read, which is noted."""
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
-    axes.xaxis.label.set(fontsize=8, color=INK)
-    try:
-        image = _photograph(folder, person)
+        if not path.is_relative_to(folder.resolve()):
+            raise ImageError(f"{folder}: {person.file!r} of person {person.annotation_id} lies outside the folder")
+        return read_image(path)[..., ::-1]
     except ImageError as error:
         if str(error) not in problems:
             problems.append(str(error))
-        axes.text(0.5, 0.5, "photograph\nunreadable", transform=axes.transAxes, ha="center", fontsize=8, color=FAINT)
-        return False
+        return None
+
+
+def _draw_cell(axes: Axes, cell: _Cell, image: Image | None) -> None:
+    """The photograph without ticks or frame, its skeletons, and the text under it."""
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel(cell.label, fontsize=6.5, labelpad=2, color=INK)
+    if image is None:
+        axes.text(0.5, 0.5, "photograph\nunreadable", transform=axes.transAxes, ha="center", color=FAINT)
+        return
     axes.imshow(image, interpolation="bilinear")
     # A joint that was predicted outside the region must not shrink the photograph.
     axes.autoscale(False)
-    return True
+    person, skeleton = cell.person, cell.column.skeleton
+    labelled = [joint if joint[2] > 0 else None for joint in person.truth]
+    if cell.annotation and cell.prediction:
+        draw_annotation(axes, skeleton, labelled)
+    elif cell.annotation:
+        draw_skeleton(axes, skeleton, labelled)
+    if cell.prediction and person.prediction is not None:
+        draw_skeleton(axes, skeleton, person.prediction)
 
 
-def _photograph(folder: Path, person: StoredPerson) -> npt.NDArray[np.uint8]:
-    """The stored region as RGB. Raises `ImageError` if it is unreadable or lies outside the evaluation's folder."""
-    path = (folder / person.file).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise ImageError(f"{folder}: {person.file!r} of person {person.annotation_id} lies outside the folder")
-    return read_image(path)[..., ::-1]
-
-
-def _draw_skeleton(axes: Axes, skeleton: Skeleton, joints: Sequence[tuple[float, float, float] | None]) -> None:
-    outline = [Stroke(linewidth=3.4, foreground="black", alpha=0.65)]
-    for first, second in skeleton.limb_indices:
-        a, b = joints[first], joints[second]
-        if a is not None and b is not None:
-            colour = COLOURS[_side(skeleton.joints[first], skeleton.joints[second])]
-            # The outline first and apart from the limb, so that it is never over another limb's colour.
-            axes.plot([a[0], b[0]], [a[1], b[1]], color="none", path_effects=outline, zorder=2)
-            axes.plot([a[0], b[0]], [a[1], b[1]], color=colour, linewidth=1.9, solid_capstyle="round", zorder=3)
-    for name, joint in zip(skeleton.joints, joints, strict=True):
-        if joint is not None:
-            axes.plot(
-                *joint[:2], marker="o", markersize=3.6, color=COLOURS[_side(name)], markeredgecolor="black",
-                markeredgewidth=0.6, zorder=4,
-            )  # fmt: skip
-
-
-def _side(*joints: str) -> str:
-    """Side of the body that a joint, or a limb between two, belongs to."""
-    left, right = (any(joint.startswith(side) for joint in joints) for side in ("left_", "right_"))
-    return "centre" if left == right else "left" if left else "right"
-
-
-def _add_legend(figure: Figure) -> None:
+def _add_legend(figure: Figure, rows: Sequence[Row]) -> None:
     handles = [
         Line2D([], [], color=colour, linewidth=4, label=f"{side} of the body" if side != "centre" else "centre")
         for side, colour in COLOURS.items()
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False, fontsize=9)
+    if any(cell.annotation and cell.prediction for row in rows for cell in row if cell is not None):
+        outline = [Stroke(linewidth=3.5, foreground="black"), Normal()]
+        handles.append(Line2D([], [], color="white", linewidth=2, path_effects=outline, label="annotation"))
+    figure.legend(handles=handles, loc="upper center", ncols=len(handles), borderaxespad=0.2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from bench.report.tables import Cell, Row, Table, Value
+from bench.report.tables import Cell, Column, Row, Table, Value
 
 __all__ = ["render_csv"]
 
@@ -13,18 +13,27 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """Characters with which spreadsheets take a text for a formula."""
 
 
-def render_csv(table: Table) -> str:
-    """All columns with their raw values, the ids of the records, the footnotes, and a state where there is no value."""
+def render_csv(table: Table, *, simulated: bool) -> str:
+    """All columns with their raw values, the ids of the records, the footnotes, and a state where there is no value.
+
+    Args:
+        table: to render.
+        simulated: whether any record of the report is made up, which rows that name no record of their own stand for.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*(column.key for column in table.columns), "records", "notes"])
+    writer.writerow([*(column.key for column in table.columns), "records", "simulated", "notes"])
     for row in table.rows:
-        writer.writerow([*map(_value, row.cells), " ".join(row.records), _notes(row)])
+        made_up = row.simulated if row.records else simulated
+        values = map(_value, table.columns, row.cells)
+        writer.writerow([*values, " ".join(row.records), "yes" if made_up else "no", _notes(row)])
     return stream.getvalue()
 
 
-def _value(cell: Cell) -> Value:
-    return _harmless(cell.value) if isinstance(cell.value, str) else cell.value
+def _value(column: Column, cell: Cell) -> Value:
+    # Numbers are raw or absent; what is words anyway is as printed unless it has a shorter form.
+    value = cell.text if cell.value is None and not column.numeric else cell.value
+    return _harmless(value) if isinstance(value, str) else value
 
 
 def _notes(row: Row) -> str:
@@ -35,4 +44,4 @@ def _notes(row: Row) -> str:
 
 def _harmless(text: str) -> str:
     """Text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    return f"'{text}" if text.lstrip(" ").startswith(FORMULA_STARTS) else text

@@ -1,17 +1,35 @@
-"""A report as one HTML file that needs nothing else: styles inside, pictures as data URIs, no scripts."""
+"""A report as one HTML file that needs nothing else: style and script inside, pictures as data URIs.
+
+Without its script everything but sorting, filtering and the dialogs of rows is there. The page may run this one script
+and load nothing: its policy names their hashes.
+"""
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import io
+import json
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from PIL import Image
 
+from bench.report.details import Detail, Reading
 from bench.report.document import Report
-from bench.report.tables import SHORT_ID, Column, Table
+from bench.report.tables import AGREEMENT_MARKS, SHORT_ID, Cell, Column, Row, Table
+from bench.statistics.estimate import LEVEL
 
 __all__ = ["render_html"]
 
-TEMPLATE = "report.html.jinja"
+TEMPLATE, STYLE, SCRIPT = "report.html.jinja", "report.css", "report.js"
+
+ZOOM = 1.35
+"""Of pictures, whose letters are those of a printed page."""
+
+ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+"""Of JSON within HTML: no text in it can end the element that it stands in."""
 
 
 def render_html(report: Report) -> str:
@@ -23,22 +41,96 @@ def render_html(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["data_uri"] = _data_uri
-    environment.filters["heading_groups"] = _heading_groups
-    return environment.get_template(TEMPLATE).render(report=report, short_id=SHORT_ID)
+    environment.filters |= {"data_uri": _data_uri, "distinct": _distinct, "width": _width}
+    environment.globals |= {
+        "agreement_marks": AGREEMENT_MARKS,
+        "cell_class": _cell_class,
+        "row_class": _row_class,
+        "short_id": SHORT_ID,
+    }
+    style, script = _source(environment, STYLE), _source(environment, SCRIPT)
+    return environment.get_template(TEMPLATE).render(
+        report=report,
+        policy=_policy(style, script),
+        style=Markup(style),
+        script=Markup(script),
+        data=Markup(_json(_data(report))),
+    )
+
+
+def _source(environment: Environment, name: str) -> str:
+    assert environment.loader is not None, "templates come from the package"
+    return environment.loader.get_source(environment, name)[0]
+
+
+def _policy(style: str, script: str) -> str:
+    """Content security policy under which this style and this script are all that may take effect."""
+    return (
+        f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)};"
+        " base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(ESCAPES)
+
+
+def _data(report: Report) -> dict[str, Any]:
+    """What the script shows of a row; provenance it takes from the page itself."""
+    return {
+        "mark": report.mark,
+        "level": f"{LEVEL:.0%}",
+        "rows": {key: _detail(detail) for key, detail in report.details.items()},
+        "logs": report.logs,
+    }
+
+
+def _detail(detail: Detail) -> dict[str, Any]:
+    return {
+        "title": detail.title,
+        "seeds": [vars(seed) for seed in detail.seeds],
+        "readings": [_reading(reading) for reading in detail.readings],
+    }
+
+
+def _reading(reading: Reading) -> dict[str, Any]:
+    finding = reading.finding
+    return {
+        "metric": reading.metric,
+        "values": reading.values,
+        "mean": finding.mean_text,
+        "interval": finding.interval_text,
+        "published": finding.published_text,
+        "difference": finding.difference_text,
+        "agreement": finding.agreement or "",
+    }
 
 
 def _data_uri(png: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
-def _heading_groups(table: Table) -> list[tuple[str, list[Column]]]:
-    """Shown columns in runs of one group; a column without a group is a run of its own."""
-    runs: list[tuple[str, list[Column]]] = []
-    for index in table.shown:
-        column = table.columns[index]
-        if runs and column.group and runs[-1][0] == column.group:
-            runs[-1][1].append(column)
-        else:
-            runs.append((column.group, [column]))
-    return runs
+def _width(png: bytes) -> int:
+    """Width in CSS pixels at which a picture's letters are as large as the page's small print."""
+    with Image.open(io.BytesIO(png)) as image:
+        return round(image.width * ZOOM * 96 / image.info.get("dpi", (96, 96))[0])
+
+
+def _distinct(table: Table, column: int) -> list[str]:
+    """Texts of a column, each once, from top to bottom."""
+    return list(dict.fromkeys(row.cells[column].text for row in table.rows))
+
+
+def _cell_class(cell: Cell, column: Column) -> str | None:
+    kinds = ((cell.emphasis, cell.emphasis != "none"), ("numeric", column.numeric), ("prose", column.prose))
+    return " ".join(name for name, holds in kinds if holds) or None
+
+
+def _row_class(row: Row, above: str | None) -> str | None:
+    """Where groups begin, and whether the row repeats the first cell of the one above it."""
+    kinds = (("opens", row.opens_group), ("part", row.opens_part), ("again", row.cells[0].text == above))
+    return " ".join(name for name, holds in kinds if holds) or None

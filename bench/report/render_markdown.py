@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from tabulate import tabulate
 
-from bench.report.appendix import Entry
+from bench.report.appendix import Entry, Pairs
 from bench.report.document import Picture, Report
-from bench.report.tables import SHORT_ID, Cell, Row, Table
+from bench.report.tables import AGREEMENT_MARKS, SHORT_ID, Cell, Row, Table
 
 __all__ = ["escape", "render_markdown"]
 
@@ -34,6 +34,7 @@ def render_markdown(report: Report, *, figures: str = "figures") -> str:
 
 def _blocks(report: Report, figures: str) -> Iterator[str]:
     yield f"# {escape(report.title)}"
+    yield from _mark(report)
     if report.description:
         yield escape(report.description)
     yield f"**Result.** {escape(' '.join(report.summary))}"
@@ -41,9 +42,13 @@ def _blocks(report: Report, figures: str) -> Iterator[str]:
     if report.problems:
         yield "**Files that could not be read:**"
         yield "\n".join(f"- {escape(problem)}" for problem in report.problems)
+    if report.claims is not None:
+        yield f"## {escape(report.claims.title)}"
+        yield from _table_blocks(report, report.claims)
     yield "## Results"
     for table in report.tables:
-        yield from _table_blocks(table)
+        yield f"### {escape(table.title)}"
+        yield from _table_blocks(report, table)
     if report.exclusions:
         yield "### Excluded combinations"
         yield "\n".join(
@@ -53,38 +58,49 @@ def _blocks(report: Report, figures: str) -> Iterator[str]:
     for picture in report.pictures:
         yield from _picture_blocks(picture, figures)
     yield "## Provenance"
-    if not report.provenance:
-        yield "Nothing is measured yet."
-    for entry in report.provenance:
-        yield from _entry_blocks(entry)
+    yield from _provenance_blocks(report)
 
 
-def _table_blocks(table: Table) -> Iterator[str]:
-    yield f"### {escape(table.title)}"
+def _mark(report: Report) -> Iterator[str]:
+    if report.mark:
+        yield f"> **{escape(report.mark)}**"
+
+
+def _table_blocks(report: Report, table: Table) -> Iterator[str]:
+    yield from _mark(report)
     marks = table.footnotes
-    columns = [table.columns[index] for index in table.shown]
+    shown = table.shown
+    columns = [table.columns[index] for index in shown]
+    with_records = any(row.records for row in table.rows)
     yield _grid(
-        [*(escape(column.heading) for column in columns), "Records"],
-        [[*(_cell(row.cells[index], marks.get(row.cells[index].note, "")) for index in table.shown), _links(row)]
-         for row in table.rows],
-        [*("right" if column.numeric else "left" for column in columns), "left"],
-    )  # fmt: skip
+        [*(escape(column.heading) for column in columns), *(["Records"] if with_records else [])],
+        [
+            [*(_cell(row.cells[index], marks) for index in shown), *([_links(row)] if with_records else [])]
+            for row in table.rows
+        ],
+        [*("right" if column.numeric else "left" for column in columns), *(["left"] if with_records else [])],
+    )
     if marks:
         yield "  \n".join(f"<sup>{mark}</sup> {escape(note)}" for note, mark in marks.items())
-    yield "\n".join(f"- {escape(remark)}" for remark in table.remarks)
+    if table.remarks:
+        yield "\n".join(f"- {escape(remark)}" for remark in table.remarks)
 
 
 def _grid(headings: list[str], rows: list[list[str]], alignment: list[str]) -> str:
     return tabulate(rows, headings, tablefmt="pipe", disable_numparse=True, colalign=alignment if rows else None)
 
 
-def _cell(cell: Cell, mark: str) -> str:
-    marker = {"none": "", "best": "**", "muted": "*"}[cell.emphasis] if cell.text else ""
-    return f"{marker}{escape(cell.text)}{marker}" + (f"<sup>{mark}</sup>" if mark else "")
+def _cell(cell: Cell, marks: Mapping[str, str]) -> str:
+    emphasis = {"none": "", "best": "**", "muted": "*"}[cell.emphasis] if cell.text else ""
+    text = f"{emphasis}{escape(cell.text)}{emphasis}"
+    agreement = f" {AGREEMENT_MARKS[cell.agreement]}" if cell.agreement else ""
+    return text + agreement + (f"<sup>{marks[cell.note]}</sup>" if cell.note else "")
 
 
 def _links(row: Row) -> str:
-    return " ".join(f"[{record[:SHORT_ID]}](#record-{record})" for record in row.records)
+    linked, more = row.linked
+    links = " ".join(f"[{record[:SHORT_ID]}](#record-{record})" for record in linked)
+    return f"{links} and {more} more" if more else links
 
 
 def _picture_blocks(picture: Picture, figures: str) -> Iterator[str]:
@@ -94,19 +110,28 @@ def _picture_blocks(picture: Picture, figures: str) -> Iterator[str]:
     yield escape(picture.caption)
 
 
+def _provenance_blocks(report: Report) -> Iterator[str]:
+    appendix = report.provenance
+    if not appendix.entries:
+        yield "Nothing is measured yet."
+        return
+    # Lists and no tables: a table's padding would make the longest line the length of all.
+    yield "What records share is said once, and named in each of them."
+    yield "\n".join(f"- **{escape(origin.mark)}**: {_pairs(origin.values)}" for origin in appendix.origins)
+    for entry in appendix.entries:
+        yield from _entry_blocks(entry)
+
+
 def _entry_blocks(entry: Entry) -> Iterator[str]:
     # Renderers derive the anchor that tables link to from the heading.
     yield f"### Record {entry.id}"
-    yield escape(entry.title)
-    # A list and no table: a table's padding would make the longest line of a spec the length of all.
-    yield "\n".join(
-        f"- **{escape(section.title)}**: "
-        + " · ".join(f"{escape(name)} = {escape(value)}" for name, value in section.values)
-        for section in entry.sections
-    )
+    made_up = " (simulated)" if entry.simulated else ""
+    yield escape(f"{entry.title}, seed {entry.seed}{made_up}; {', '.join(origin.mark for origin in entry.origins)}")
+    yield _pairs(entry.values)
     # An indented block shows its contents as they are, whatever they contain.
     yield "Made again by:"
     yield f"    {' '.join(entry.command.split())}"
-    if entry.problems:
-        yield "Left out:"
-        yield "\n".join(f"- {escape(problem)}" for problem in entry.problems)
+
+
+def _pairs(values: Pairs) -> str:
+    return " · ".join(f"{escape(name)} = {escape(value)}" for name, value in values)

@@ -6,6 +6,7 @@ import statistics
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from bench.files import StoreError
@@ -13,18 +14,29 @@ from bench.plan import Plan, PlannedEvaluation, PlannedTraining
 from bench.report.formatting import representation_name, setting_name, setting_text
 from bench.store import Record, Store, TrainingRecord
 from bench.suite.schema import Suite
-from bench.suite.specs import EvalSpec, TrainSpec
+from bench.suite.specs import EvalSpec, TrainSpec, shared_settings
 
-__all__ = ["Condition", "Measurement", "Results", "common_baseline", "headline_metric", "load_results"]
+__all__ = [
+    "Condition",
+    "Measurement",
+    "Results",
+    "common_baseline",
+    "headline",
+    "headline_metric",
+    "load_results",
+]
 
 GRID_ORDER = ("backbone", "input_size", "representation")
 """Axes by which rows are ordered, as in the paper's tables: what is compared stands together."""
+
+HEADLINES = ("AP", "Mean", "Mean@0.1")
+"""Metrics that sum up the others of their protocol."""
 
 MESSAGE_LENGTH = 300
 """Characters of a failure's message that are printed."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Measurement:
     """One planned evaluation.
 
@@ -46,9 +58,12 @@ class Measurement:
         return self.training.spec.seed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Condition:
-    """One row of a table: a training but for its seed, measured in one way, with a measurement per seed."""
+    """One row of a table: a training but for its seed, measured in one way, with a measurement per seed.
+
+    Compared and hashed by identity: a row is itself, whatever it holds.
+    """
 
     measurements: tuple[Measurement, ...]
 
@@ -62,18 +77,15 @@ class Condition:
         """Spec of the evaluation of the training with the first seed."""
         return self.measurements[0].evaluation.spec
 
-    @property
+    @cached_property
     def records(self) -> tuple[Record, ...]:
         """Records of the seeds that are done."""
         return tuple(item.record for item in self.measurements if item.record is not None)
 
-    @property
+    @cached_property
     def settings(self) -> dict[str, Any]:
         """Everything that all its seeds share; names of the evaluation's settings begin with `evaluation_`."""
-        evaluation = self.evaluation.model_dump(exclude={"training"})
-        return self.training.model_dump(exclude={"seed"}) | {
-            f"evaluation_{name}": value for name, value in evaluation.items()
-        }
+        return shared_settings(self.training, self.evaluation)
 
     @property
     def group(self) -> tuple[str, str]:
@@ -124,6 +136,12 @@ class Results:
         return tuple(record for condition in self.conditions for record in condition.records)
 
     @property
+    def simulated(self) -> bool:
+        """Whether any record of it is made up."""
+        made_up = any(record.simulated for record in self.records)
+        return made_up or any(training.simulated for training in self.trainings.values())
+
+    @property
     def groups(self) -> dict[tuple[str, str], list[Condition]]:
         """Rows by backbone and input size."""
         groups: dict[tuple[str, str], list[Condition]] = {}
@@ -140,9 +158,13 @@ class Results:
 
 
 def headline_metric(suite: Suite) -> str:
-    """The metric by which methods are ranked and plotted: AP where a table has it, else the first table's first."""
-    metrics = [metric for table in suite.tables for metric in table.metrics]
-    return "AP" if "AP" in metrics else metrics[0]
+    """The metric by which methods are ranked and plotted; see `headline`."""
+    return headline([metric for table in suite.tables for metric in table.metrics])
+
+
+def headline(metrics: Sequence[str]) -> str:
+    """The one of some metrics that sums up most: AP or the mean PCKh where there is one, else the first."""
+    return next((metric for metric in HEADLINES if metric in metrics), metrics[0])
 
 
 def common_baseline(records: Sequence[Record]) -> Mapping[str, float]:
@@ -157,36 +179,44 @@ def common_baseline(records: Sequence[Record]) -> Mapping[str, float]:
     }
 
 
-def load_results(plan: Plan, store: Store) -> Results:
-    """Read all records of a plan. A file that cannot be read costs its own cell only, and is named in `problems`."""
+def load_results(plan: Plan, store: Store, left_out: Mapping[str, str] | None = None) -> Results:
+    """Read all records of a plan. A file that cannot be read costs its own cell only, and is named in `problems`.
+
+    Args:
+        plan: of the suite.
+        store: what is there of it.
+        left_out: why trainings that nobody has begun were not run, by their ids, where more is known than that.
+    """
     problems: list[str] = []
     trainings: dict[str, TrainingRecord] = {}
     measurements = []
     for training in plan.trainings:
+        id_ = training.spec.id
         try:
-            record = store.training(training.spec.id).record()
+            record = store.training(id_).record()
         except StoreError as error:
             problems.append(str(error))
         else:
-            trainings |= {training.spec.id: record} if record is not None else {}
-        measurements += [_measure(training, evaluation, store, problems) for evaluation in training.evaluations]
+            trainings |= {id_: record} if record is not None else {}
+        unbegun = (left_out or {}).get(id_, "missing")
+        measurements += [_measure(training, item, store, unbegun, problems) for item in training.evaluations]
     conditions = _conditions(plan.suite, measurements)
     return Results(plan, conditions, trainings, _ablated(conditions), tuple(problems))
 
 
 def _measure(
-    training: PlannedTraining, evaluation: PlannedEvaluation, store: Store, problems: list[str]
+    training: PlannedTraining, evaluation: PlannedEvaluation, store: Store, unbegun: str, problems: list[str]
 ) -> Measurement:
     try:
         record = store.evaluation(evaluation.spec.id).record()
-        reason = "" if record is not None else _reason(training, evaluation, store)
+        reason = "" if record is not None else _reason(training, evaluation, store, unbegun)
     except StoreError as error:
         problems.append(str(error))
         return Measurement(training, evaluation, None, f"unreadable: {_shorten(str(error))}")
     return Measurement(training, evaluation, record, reason)
 
 
-def _reason(training: PlannedTraining, evaluation: PlannedEvaluation, store: Store) -> str:
+def _reason(training: PlannedTraining, evaluation: PlannedEvaluation, store: Store, unbegun: str) -> str:
     """Why an evaluation has no record."""
     standing = evaluation.standing
     if standing.state == "running":
@@ -196,7 +226,9 @@ def _reason(training: PlannedTraining, evaluation: PlannedEvaluation, store: Sto
         standing = training.standing
     if standing.state == "done":
         return "missing: trained, not evaluated yet"
-    return f"{standing.state}: {_shorten(standing.reason)}" if standing.reason else standing.state
+    if standing.reason:
+        return f"{standing.state}: {_shorten(standing.reason)}"
+    return unbegun if standing.state == "missing" else standing.state
 
 
 def _shorten(message: str) -> str:

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 
+from bench.report.columns import Frame
 from bench.report.formatting import (
     backbone_name,
     data_name,
     format_metric,
     in_print_units,
-    metric_name,
+    metric_words,
     representation_name,
 )
 from bench.report.results import Condition, Results, common_baseline, headline_metric
+from bench.report.tables import Table
 
 __all__ = ["summarise"]
 
+MOST_GROUPS = 6
+"""Pairs of backbone and input size that get a sentence each; more are counted."""
 
-def summarise(results: Results) -> tuple[str, ...]:
-    """Sentences: what was run, how much is done, who wins where, and how far that is from a mean pose and the paper."""
+
+def summarise(results: Results, frames: Sequence[Frame], claims: Table | None) -> tuple[str, ...]:
+    """Sentences computed from the records.
+
+    What was run, how much is done, what became of the paper's claims, who wins where, and how far that is from a mean
+    pose and from the paper.
+    """
     metric = headline_metric(results.plan.suite)
-    sentences = [_what(results), _progress(results)]
-    sentences += [
-        _winner(results, f"{backbone_name(backbone)} at {size}", conditions, metric)
-        for (backbone, size), conditions in results.groups.items()
-    ]
-    sentences += [_seeds(results), _baseline(results, metric), _paper(results, metric)]
+    sentences = [_what(results), _progress(results), _verdicts(claims), *_winners(results, metric)]
+    sentences += [_seeds(results), _baseline(results, metric), _paper(results, metric), *map(_agreement, frames)]
     return tuple(sentence for sentence in sentences if sentence)
 
 
@@ -53,13 +59,56 @@ def _progress(results: Results) -> str:
     return f"{done} of {planned} {evaluations} of {trainings} training{'s' if trainings != 1 else ''} are done{rest}."
 
 
+def _verdicts(claims: Table | None) -> str:
+    """How often each verdict fell; cases of a claim, which stand under it, have no text in the first column."""
+    if claims is None:
+        return ""
+    place = next(index for index, column in enumerate(claims.columns) if column.key == "verdict")
+    verdicts = Counter(row.cells[place].text for row in claims.rows if row.cells[0].text)
+    counts = [f"{count} {verdict}" for verdict, count in verdicts.most_common()]
+    return f"Of the paper's claims that the suite states: {_listing(counts)}."
+
+
+def _winners(results: Results, metric: str) -> list[str]:
+    groups = results.groups
+    if len(groups) > MOST_GROUPS:
+        return [_tally(results, metric)]
+    return [
+        _winner(results, f"{backbone_name(backbone)} at {size}", conditions, metric)
+        for (backbone, size), conditions in groups.items()
+    ]
+
+
+def _tally(results: Results, metric: str) -> str:
+    """How often each method is best, ties counted for each, where at least two are measured."""
+    wins: list[str] = []
+    contests = 0
+    for conditions in results.groups.values():
+        means = [(mean, condition) for condition in conditions if (mean := condition.mean(metric)) is not None]
+        if len(means) > 1:
+            contests += 1
+            best = format_metric(metric, max(mean for mean, _ in means))
+            wins += [results.method(condition) for mean, condition in means if format_metric(metric, mean) == best]
+    if not contests:
+        return ""
+    counts = Counter(wins).most_common(MOST_GROUPS)
+    texts = [f"{method} in {count}" for method, count in counts]
+    where = f"{contests} pairs of backbone and input size in which several methods are measured"
+    return f"Highest {metric_words(metric)} in the {where}: {_listing(texts)}{_rest(wins, counts)}."
+
+
+def _rest(wins: Sequence[str], counts: Sequence[tuple[str, int]]) -> str:
+    rest = len(wins) - sum(count for _, count in counts)
+    return f", others in {rest}" if rest else ""
+
+
 def _winner(results: Results, where: str, conditions: Sequence[Condition], metric: str) -> str:
     measured = [(mean, condition) for condition in conditions if (mean := condition.mean(metric)) is not None]
     if not measured:
         return ""
     ranked = sorted(measured, key=lambda item: -item[0])
     texts = [f"{results.method(condition)} ({_with_deviation(condition, mean, metric)})" for mean, condition in ranked]
-    name = metric_name(metric)
+    name = metric_words(metric)
     if len(texts) == 1:
         return f"{where}: only {texts[0]} has its {name} measured."
     if format_metric(metric, ranked[0][0]) == format_metric(metric, ranked[1][0]):
@@ -86,7 +135,7 @@ def _baseline(results: Results, metric: str) -> str:
     value = common_baseline(results.records).get(metric)
     if value is None:
         return ""
-    return f"The mean pose of the training people alone reaches {metric_name(metric)} {format_metric(metric, value)}."
+    return f"The mean pose of the training people alone reaches {metric_words(metric)} {format_metric(metric, value)}."
 
 
 def _paper(results: Results, metric: str) -> str:
@@ -105,7 +154,20 @@ def _paper(results: Results, metric: str) -> str:
     average = in_print_units(metric, statistics.fmean(map(abs, differences)))
     return (
         f"{len(differences)} of the {answered} published rows that the suite answers are measured; their"
-        f" {metric_name(metric)} is {average:.1f} from the paper's on average."
+        f" {metric_words(metric)} is {average:.1f} from the paper's on average."
+    )
+
+
+def _agreement(frame: Frame) -> str:
+    """How many rows of a table are shown to agree with the paper, and how many to differ."""
+    findings = [frame.findings[line][frame.headline] for line in frame.lines]
+    counts = Counter(finding.agreement for finding in findings if finding.agreement is not None)
+    if not counts:
+        return ""
+    return (
+        f"{metric_words(frame.headline)} of {counts.total()} rows beside the paper's, with a margin of"
+        f" {frame.margin_text}: {counts['equivalent']} equivalent, {counts['different']} different,"
+        f" {counts['undecided']} undecided."
     )
 
 

@@ -1,4 +1,4 @@
-"""The one model of a table, from which Markdown, HTML and CSV are rendered."""
+"""The one model of a table, from which every format is rendered."""
 
 from __future__ import annotations
 
@@ -7,13 +7,25 @@ from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import Literal
 
-__all__ = ["SHORT_ID", "Cell", "Column", "Emphasis", "Row", "Table", "Value"]
+__all__ = ["AGREEMENT_MARKS", "SHORT_ID", "Cell", "Column", "Emphasis", "Row", "Stack", "Table", "Value"]
 
 Value = float | int | str | None
 Emphasis = Literal["none", "best", "muted"]
 
+AGREEMENT_MARKS: Mapping[str, str] = {"equivalent": "≈", "different": "≠", "undecided": "?"}
+"""What is printed behind a difference from the paper."""
+
 SHORT_ID = 7
 """Characters of a record's id that tables print."""
+
+MOST_LINKS = 6
+"""Records that a row links to; more are counted."""
+
+NOTHING = frozenset({"", "–"})
+"""Texts of cells that are left out where one cell stands under another."""
+
+WIDE = 20
+"""Columns that stand side by side at most where pages are narrow."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,9 @@ class Column:
         group: heading over it and its neighbours of the same group.
         numeric: set flush right.
         shown: False for raw values that only CSV holds.
+        axis: whether rows can be filtered by it.
+        below: in a wide table it stands under the nearest column before it of which this is not said.
+        prose: whether it holds sentences, which break into lines.
     """
 
     key: str
@@ -33,6 +48,9 @@ class Column:
     group: str = ""
     numeric: bool = False
     shown: bool = True
+    axis: bool = False
+    below: bool = False
+    prose: bool = False
 
     @property
     def heading(self) -> str:
@@ -49,12 +67,14 @@ class Cell:
         value: as stored, for CSV; metrics in the units of the records.
         note: a footnote.
         emphasis: "best" of its group, or "muted" for what is there for orientation only.
+        agreement: of the measurement with the paper, a key of `AGREEMENT_MARKS`; "" where there is nothing to say.
     """
 
     text: str = ""
     value: Value = None
     note: str = ""
     emphasis: Emphasis = "none"
+    agreement: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,16 +85,41 @@ class Row:
         cells: one per column.
         records: ids of the records behind it.
         opens_group: whether a new group of rows begins here.
+        opens_part: whether a new part of a group begins here.
+        details: key of what else is known of it, see `Report.details`; "" where there is nothing.
+        simulated: whether one of its records is made up.
     """
 
     cells: tuple[Cell, ...]
     records: tuple[str, ...] = ()
     opens_group: bool = False
+    opens_part: bool = False
+    details: str = ""
+    simulated: bool = False
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Its footnotes, each once."""
         return tuple(dict.fromkeys(cell.note for cell in self.cells if cell.note))
+
+    @property
+    def linked(self) -> tuple[tuple[str, ...], int]:
+        """The records that tables link to, and how many more there are."""
+        return self.records[:MOST_LINKS], len(self.records[MOST_LINKS:])
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Columns that take the room of one: indices of the one on top and of those under it."""
+
+    column: Column
+    top: int
+    below: tuple[int, ...] = ()
+
+    def under(self, row: Row) -> tuple[Cell, ...]:
+        """Cells of a row that stand below its top one and say something."""
+        cells = (row.cells[index] for index in self.below)
+        return tuple(cell for cell in cells if cell.note or cell.text not in NOTHING)
 
 
 @dataclass(frozen=True)
@@ -99,6 +144,37 @@ class Table:
     def shown(self) -> tuple[int, ...]:
         """Indices of the columns that are printed."""
         return tuple(index for index, column in enumerate(self.columns) if column.shown)
+
+    @property
+    def stacks(self) -> tuple[Stack, ...]:
+        """The columns that are printed, as they fit a page: in a wide table some stand under others."""
+        shown = self.shown
+        narrow = len(shown) <= WIDE
+        stacks: list[Stack] = []
+        for index in shown:
+            column = self.columns[index]
+            if narrow or not column.below or not stacks:
+                stacks.append(Stack(column, index))
+            else:
+                last = stacks[-1]
+                stacks[-1] = Stack(last.column, last.top, (*last.below, index))
+        return tuple(stacks)
+
+    def subtitle(self, stack: Stack) -> str:
+        """Headings of the columns under a stack's first, on one line."""
+        return " ".join(self.columns[index].title for index in stack.below)
+
+    @property
+    def headings(self) -> tuple[tuple[str, tuple[Stack, ...]], ...]:
+        """The stacks in runs under one group's heading; a column without a group is a run of its own."""
+        runs: list[tuple[str, tuple[Stack, ...]]] = []
+        for stack in self.stacks:
+            group = stack.column.group
+            if runs and group and runs[-1][0] == group:
+                runs[-1] = (group, (*runs[-1][1], stack))
+            else:
+                runs.append((group, (stack,)))
+        return tuple(runs)
 
     @property
     def footnotes(self) -> Mapping[str, str]:

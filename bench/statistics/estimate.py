@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from scipy import stats
 
-__all__ = ["LEVEL", "Estimate", "Source"]
+from bench.statistics.variances import LEVEL, Variance, add_safely
 
-LEVEL = 0.95
-"""Of intervals, unless said otherwise."""
+__all__ = ["LEVEL", "Estimate", "Source"]
 
 Source = Literal["seeds", "images"]
 
@@ -23,7 +22,7 @@ class Estimate:
     Attributes:
         value: the number.
         error: its standard error; None where nothing is known of it.
-        freedom: degrees of freedom of the error; infinite where it comes from images alone.
+        freedom: degrees of freedom of the error.
         seeds: trainings behind it, the fewest of any of its terms.
         sources: what varied: the seeds of trainings, the images that they were measured on.
     """
@@ -40,3 +39,10 @@ class Estimate:
             return None
         reach = self.error * float(stats.t.ppf(0.5 + level / 2, self.freedom))
         return self.value - reach, self.value + reach
+
+    def widened(self, variance: float) -> Estimate:
+        """The estimate with an independent error of a known variance on top; itself if its own error is not known."""
+        if self.error is None:
+            return self
+        joint = add_safely([Variance(self.error**2, self.freedom), Variance(variance)])
+        return replace(self, error=math.sqrt(joint.value), freedom=joint.freedom)

@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from bench.claims.cases import Case, find_cases
 from bench.suite.rules import Rule, apply_rules
 from bench.suite.schema import Suite
 from bench.suite.source import SuiteError
-from bench.suite.specs import EvalSpec, TrainSpec
+from bench.suite.specs import EvalSpec, TrainSpec, shared_settings
 from bench.suite.structure import plain_message
 
 __all__ = ["Cell", "Expansion", "complete_cell", "expand", "make_spec"]
@@ -39,10 +40,17 @@ class Cell:
 
 @dataclass(frozen=True)
 class Expansion:
-    """All cells of a suite, each training once, and what was excluded: (axis values, reason)."""
+    """All of a suite.
+
+    Attributes:
+        cells: each training once.
+        excluded: axis values of what is left out, and why.
+        cases: of each claim, by its id.
+    """
 
     cells: tuple[Cell, ...]
     excluded: tuple[tuple[Mapping[str, Any], str], ...]
+    cases: Mapping[str, tuple[Case, ...]]
 
 
 def expand(suite: Suite) -> Expansion:
@@ -51,7 +59,7 @@ def expand(suite: Suite) -> Expansion:
     Combinations that differ only in settings that their representation does not read are one training.
 
     Raises:
-        SuiteError: a cell is incomplete or contradicts itself, or has no evaluation.
+        SuiteError: a cell is incomplete or contradicts itself, or has no evaluation; a claim selects none or several.
     """
     cells: dict[str, Cell] = {}
     excluded = []
@@ -66,15 +74,28 @@ def expand(suite: Suite) -> Expansion:
         training = make_spec(TrainSpec, full, f"{suite.file}: cell {_words(axes)}")
         if training.id not in cells:
             cells[training.id] = Cell(training, tuple(_evaluations(suite, training)))
-    return Expansion(tuple(cells.values()), tuple(excluded))
+    return Expansion(tuple(cells.values()), tuple(excluded), _cases(suite, cells.values()))
 
 
 def complete_cell(rules: Iterable[Rule], given: Mapping[str, Any]) -> dict[str, Any]:
-    """All settings of a cell: those given, and the rules' for the rest; `None` for what its representation ignores."""
+    """All settings of a cell: those given, and the rules' for the rest; `None` for what its representation ignores.
+
+    Without epochs there is no best one to choose: the selection is final then.
+    """
     cell = apply_rules(rules, dict(given), fixed=given.keys())
+    cell |= {"selection": "final"} if cell.get("epochs") == 0 else {}
     read = REPRESENTATION_SETTINGS.get(cell["representation"], ALL_REPRESENTATION_SETTINGS)
     unread = {*(ALL_REPRESENTATION_SETTINGS - read), *(["selection_split"] if cell.get("selection") == "final" else [])}
     return cell | dict.fromkeys(unread)
+
+
+def _cases(suite: Suite, cells: Iterable[Cell]) -> dict[str, tuple[Case, ...]]:
+    """Cases of the claims; rows that differ in their seed alone are one."""
+    rows = [shared_settings(cell.training, evaluation) for cell in cells for evaluation in cell.evaluations]
+    distinct = list({tuple(row.values()): row for row in rows}.values())
+    varied = [*suite.axes, *(f"evaluation_{name}" for entry in suite.evaluations for name in entry.settings)]
+    open_settings = [name for name in dict.fromkeys(varied) if name != "seed"]
+    return {claim.id: find_cases(claim, distinct, open_settings) for claim in suite.claims}
 
 
 def _data(suite: Suite) -> dict[str, Any]:

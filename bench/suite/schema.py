@@ -9,8 +9,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from bench.claims.cases import Claim
+from bench.claims.declaration import Declaration, read_claims
 from bench.pose.errors import nearest
 from bench.published import TABLES
+from bench.suite.metrics import metrics_of, noticeable
 from bench.suite.recipe import RECIPES, Recipe, load_recipe
 from bench.suite.rules import (
     EVALUATION_SETTINGS,
@@ -21,8 +24,9 @@ from bench.suite.rules import (
     read_values,
 )
 from bench.suite.source import Problem, read_yaml
-from bench.suite.specs import Dataset
+from bench.suite.specs import Dataset, Hash, Positive
 from bench.suite.structure import check_structure
+from bench.suite.weights import WeightsNames
 
 __all__ = ["Suite", "Table", "load_suite"]
 
@@ -41,17 +45,24 @@ class Table(_Section):
         title: above it.
         compare: "published/TABLE", the paper's table to set beside the results.
         metrics: columns, names of metrics of the records.
+        margin: a measurement that is surely closer than this to the published number is equivalent to it, in the units
+            of records; where none is given, `noticeable`.
     """
 
     id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
     title: str = ""
     compare: str | None = None
     metrics: list[str] = Field(default=["AP", "AP50", "AP75", "AR", "mean_oks"], min_length=1)
+    margin: Positive | None = None
 
     @property
     def published_table(self) -> str | None:
         """Name of the paper's table, without the folder."""
         return self.compare.removeprefix("published/") if self.compare else None
+
+    def margin_of(self, metric: str) -> float:
+        """The margin of equivalence for a metric, in the units of records."""
+        return noticeable(metric) if self.margin is None else self.margin
 
 
 class _Train(_Section):
@@ -66,9 +77,11 @@ class _Document(_Section):
     title: str
     description: str = ""
     dataset: Dataset
+    weights: dict[str, Hash] = {}
     train: _Train
     evaluate: list[Any] = Field(min_length=1)
     tables: list[Table] = Field(min_length=1)
+    claims: list[Declaration] = []
 
 
 @dataclass(frozen=True)
@@ -81,12 +94,14 @@ class Suite:
         title: of its report.
         description: what it is for.
         dataset: that it trains and evaluates on.
+        weights: sha256 of each weights file by its name, a path from the suite's folder or from the data root.
         axes: values of each axis, in the order of the file.
         rules: settings under conditions, later ones win.
         exclusions: conditions of cells that are left out, each with its reason.
         evaluations: ways to measure a training; lists of values multiply.
         recipe: hyper-parameters under the suite's own rules.
         tables: to print.
+        claims: of the paper, to be judged.
     """
 
     file: Path
@@ -94,12 +109,14 @@ class Suite:
     title: str
     description: str
     dataset: Dataset
+    weights: Mapping[str, str]
     axes: Mapping[str, tuple[Any, ...]]
     rules: tuple[Rule, ...]
     exclusions: tuple[Rule, ...]
     evaluations: tuple[Rule, ...]
     recipe: Recipe
     tables: tuple[Table, ...]
+    claims: tuple[Claim, ...]
 
 
 def load_suite(file: Path) -> Suite:
@@ -111,14 +128,19 @@ def load_suite(file: Path) -> Suite:
     source = read_yaml(file)
     document = check_structure(source, _Document)
     problems: list[Problem] = []
-    train = document.train
+    train, names = document.train, WeightsNames(document.weights, problems)
     axes = {
         name: tuple(read_values(name, value, ("train", "axes", name), problems, valid=TRAINING_SETTINGS))
-        for name, value in train.axes.items()
+        for name, value in names.in_settings(train.axes, ("train", "axes")).items()
     }
-    rules = read_rules(train.set, ("train", "set"), problems, settings=TRAINING_SETTINGS, conditions=CELL_CONDITIONS)
-    exclusions = read_rules(train.exclude, ("train", "exclude"), problems, settings=(), conditions=CELL_CONDITIONS)
-    evaluations = _read_evaluations(document.evaluate, problems)
+    given = names.in_rules(train.set, ("train", "set"))
+    rules = read_rules(given, ("train", "set"), problems, settings=TRAINING_SETTINGS, conditions=CELL_CONDITIONS)
+    excluded = names.in_rules(train.exclude, ("train", "exclude"))
+    exclusions = read_rules(excluded, ("train", "exclude"), problems, settings=(), conditions=CELL_CONDITIONS)
+    evaluations = _read_evaluations(names.in_rules(document.evaluate, ("evaluate",)), problems)
+    claims = read_claims(
+        document.claims, dataset=document.dataset.name, axes=axes, weights=names, source=source, problems=problems
+    )
     problems += _semantic_problems(document, axes, exclusions)
     if problems:
         raise source.error(problems)
@@ -128,12 +150,14 @@ def load_suite(file: Path) -> Suite:
         title=document.title,
         description=document.description,
         dataset=document.dataset,
+        weights=document.weights,
         axes=axes,
         rules=tuple(rules),
         exclusions=tuple(exclusions),
         evaluations=tuple(evaluations),
         recipe=load_recipe(train.recipe),
         tables=tuple(document.tables),
+        claims=claims,
     )
 
 
@@ -176,10 +200,19 @@ def _semantic_problems(
     for number, exclusion in enumerate(exclusions):
         if not exclusion.because:
             problems.append(Problem(("train", "exclude", number), "an exclusion needs a reason: add `because: ...`"))
-    tables = [table.id for table in document.tables]
+    names = {"table": [table.id for table in document.tables], "claim": [claim.id for claim in document.claims]}
+    for kind, ids in names.items():
+        problems += [
+            Problem((f"{kind}s", number, "id"), f"{kind} {name!r} is given twice")
+            for number, name in enumerate(ids)
+            if name in ids[:number]
+        ]
+    metrics = metrics_of(document.dataset.name)
     for number, table in enumerate(document.tables):
-        if table.id in tables[:number]:
-            problems.append(Problem(("tables", number, "id"), f"table {table.id!r} is given twice"))
+        for position, metric in enumerate(table.metrics):
+            if "metrics" in table.model_fields_set and metric not in metrics:
+                message = f"unknown metric {metric!r}{nearest(metric, metrics)}; valid: {', '.join(metrics)}"
+                problems.append(Problem(("tables", number, "metrics", position), message))
         if table.compare and table.published_table not in TABLES:
             valid = [f"published/{name}" for name in TABLES]
             problems.append(

@@ -12,16 +12,16 @@ import re
 from functools import cache
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from bench.pose.data.datasets import DATASETS
 from bench.pose.errors import nearest
 from bench.pose.models.spec import BACKBONES, CELL, INITIALISATIONS, REPRESENTATIONS, ModelSpec
 from bench.pose.shares import Share
 
-__all__ = ["SCHEMA_VERSION", "Dataset", "EvalSpec", "TrainSpec", "parse_size"]
+__all__ = ["SCHEMA_VERSION", "Dataset", "EvalSpec", "Hash", "TrainSpec", "parse_size", "shared_settings"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised whenever the meaning of a spec changes, so that old results are not mistaken for new ones."""
 
 ID_LENGTH = 12
@@ -56,6 +56,7 @@ SplitRatio = Annotated[float, Field(ge=2 / CELL, allow_inf_nan=False)]  # two bi
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class _Frozen(BaseModel):
@@ -93,7 +94,8 @@ class TrainSpec(_Identified):
 
     `None` stands where a representation has no such setting. Terms are those of `bench.pose`: see `CodecSettings`,
     `Augmentation`, `Optimisation`, `CropSettings`, and `initialise` for the meaning of each. `world_size` is the number
-    of processes that work on the training together: they divide its batches as `Share` says.
+    of processes that work on the training together: they divide its batches as `Share` says. `weights` is the sha256 of
+    the file that `initialisation: checkpoint` starts from; with 0 epochs they are measured as they are.
     """
 
     dataset: Annotated[str, _one_of("dataset", tuple(DATASETS))]
@@ -108,8 +110,9 @@ class TrainSpec(_Identified):
     weight_bounds: Literal["reference", "exact"] | None
     heatmap_center: Literal["rounded", "exact"] | None
     seed: Seed
-    initialisation: Annotated[str, _one_of("initialisation", ("imagenet", *INITIALISATIONS))]
-    epochs: Count
+    initialisation: Annotated[str, _one_of("initialisation", ("imagenet", "checkpoint", *INITIALISATIONS))]
+    weights: Hash | None
+    epochs: Annotated[int, Field(ge=0)]
     batch_size: Count
     replicas: Count
     world_size: Count
@@ -133,6 +136,10 @@ class TrainSpec(_Identified):
     @model_validator(mode="after")
     def _check_combination(self) -> Self:
         """Refuse networks that do not exist, a selection on nothing, and processes without work."""
+        if (self.initialisation == "checkpoint") != (self.weights is not None):
+            raise ValueError("`initialisation: checkpoint` and `weights: FILE` go together")
+        if self.epochs == 0 and self.weights is None:
+            raise ValueError("`epochs: 0` measures given weights as they are: it needs `initialisation: checkpoint`")
         if self.selection == "best" and self.selection_split is None:
             raise ValueError("selection: best needs a selection_split to validate on after every epoch")
         joints = DATASETS[self.dataset].skeleton.size
@@ -180,3 +187,9 @@ class EvalSpec(_Identified):
     batch_size: Count
     precision: Literal["float32"]
     evaluator: Literal["pycocotools", "crowdpose", "pckh"]
+
+
+def shared_settings(training: TrainSpec, evaluation: EvalSpec) -> dict[str, Any]:
+    """Everything that the seeds of one table row share; names of the evaluation's settings begin with `evaluation_`."""
+    settings = evaluation.model_dump(exclude={"training"})
+    return training.model_dump(exclude={"seed"}) | {f"evaluation_{name}": value for name, value in settings.items()}

@@ -17,6 +17,9 @@ RECALLS = np.linspace(0.0, 1.0, 101)
 EPSILON = np.spacing(1)
 """What pycocotools adds to each denominator."""
 
+BLOCK_CELLS = 1 << 18
+"""Detections times resamples that are looked at together: they should fit into a cache."""
+
 BLOCK = 128
 """Resamples that are converted to floating point at a time."""
 
@@ -37,23 +40,43 @@ def average_precision(counts: Array, images: Array, matched: Array, people: Arra
         (resamples,) in 0..1, NaN where nobody counts.
     """
     hits = np.flatnonzero(matched)
-    hit_images = images[hits]
-    found = np.zeros((len(counts), len(RECALLS)))
-    for resample in np.flatnonzero(people) if len(hits) else ():
-        count = counts[resample]
-        true = count.take(hit_images).cumsum(dtype=np.int32)
-        judged = count.take(images).cumsum(dtype=np.int32).take(hits)
-        _interpolate(true / (judged + EPSILON), true / people[resample], found[resample])
-    return np.where(people > 0, found.mean(axis=1), np.nan)
+    found = np.zeros(len(counts))
+    rows = max(BLOCK_CELLS // max(len(images), 1), 1)
+    for first in range(0, len(counts), rows) if len(hits) else ():
+        block = slice(first, first + rows)
+        drawn = counts[block].take(images, axis=1)
+        judged = drawn.cumsum(axis=1, dtype=np.int32).take(hits, axis=1)
+        true = drawn.take(hits, axis=1).cumsum(axis=1, dtype=np.int32)
+        found[block] = _interpolate(true / (judged + EPSILON), true, people[block]).mean(axis=1)
+    return np.where(people > 0, found, np.nan)
 
 
-def _interpolate(precision: Array, recalls: Array, out: Array) -> None:
-    """Put the largest precision at each of `RECALLS` or a higher recall into `out`, (101,), as far as it is reached."""
-    first = recalls.searchsorted(RECALLS)
-    reached = first[: first.searchsorted(len(recalls))]
-    # Where two recalls are reached by the same detection, the first of them has it alone, and the second what follows.
-    stretches = np.maximum.reduceat(precision, reached)
-    out[: len(reached)] = np.maximum.accumulate(stretches[::-1])[::-1]
+def _interpolate(precision: Array, true: Array, people: Array) -> Array:
+    """The largest precision at each of `RECALLS` or a higher recall, (resamples, 101), 0 where it is not reached.
+
+    Args:
+        precision: (resamples, hits) at each hit.
+        true: (resamples, hits) hits so far.
+        people: (resamples,) whose part that is.
+    """
+    # One search for all resamples: each has a range of numbers of its own, as integers, so that nothing is rounded.
+    offsets = np.arange(len(true))[:, None] * (int(true.max()) + int(people.max()) + 2)
+    positions = (true + offsets).ravel().searchsorted((_hits_for_recalls(people) + offsets).ravel())
+    reached = positions.reshape(len(true), -1) < np.arange(1, len(true) + 1)[:, None] * true.shape[1]
+    found = np.zeros(reached.shape)
+    # Where two recalls are reached by the same hit, the first of them has it alone, and the second what follows. No
+    # stretch goes on into the next resample, as recall 0 is reached by the first hit of each.
+    found[reached] = np.maximum.reduceat(precision.ravel(), positions[reached.ravel()])
+    return np.maximum.accumulate(found[:, ::-1], axis=1)
+
+
+def _hits_for_recalls(people: Array) -> Array:
+    """The fewest hits whose part of the people is at least each of `RECALLS`, (resamples, 101)."""
+    everybody = np.maximum(people, 1)[:, None]
+    hits = np.floor(RECALLS * everybody)
+    hits += hits / everybody < RECALLS  # the product may be rounded, and a quotient decides in pycocotools
+    hits -= (hits - 1) / everybody >= RECALLS
+    return np.maximum(hits, 0).astype(np.int64)
 
 
 def recall(counts: Array, images: Array, matched: Array, people: Array) -> Array:

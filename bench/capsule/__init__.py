@@ -1,0 +1,8 @@
+"""Capsules: results in one file that anybody can check and recompute.
+
+manifest.json                what is in it: name, size and sha256 of every other member
+suite.yaml                   as it was planned
+trainings/ID/                spec.json  training.json
+evaluations/ID/              spec.json  record.json  predictions.json  judgements.npz  server.json
+report/                      of the suite, as `bench report` writes it
+"""

@@ -1,0 +1,65 @@
+"""One's own copy of the annotations that a record was scored against."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from string import ascii_lowercase
+
+from bench.files import sha256
+from bench.pose.data.datasets import dataset_info, open_split
+from bench.pose.errors import BenchError, DataError
+from bench.pose.scoring import Scoring, split_scoring
+from bench.store import Record
+
+__all__ = ["Truths", "UnavailableError"]
+
+SPLIT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+"""Splits of a stranger's records name files under the data root: these lead nowhere else."""
+
+FEW = re.compile(r"[a-z]+[0-9]{1,7}")
+MOST_DRAWN = 20_000
+"""People whom a stranger's records may have us draw."""
+
+
+class UnavailableError(BenchError):
+    """There is no truth here to score a record's predictions against."""
+
+
+class Truths:
+    """Annotations under a data root, each read and hashed once."""
+
+    def __init__(self, data_root: Path) -> None:
+        self._data_root = data_root
+        self._known: dict[tuple[str, str], tuple[Scoring, dict[str, str]]] = {}
+
+    def of(self, record: Record) -> Scoring:
+        """How the record's split is scored.
+
+        Raises:
+            UnavailableError: its annotations are not here, unusable, or not those that the record names.
+        """
+        dataset, split = record.training.dataset, record.spec.split
+        scoring, hashes = self._known.get((dataset, split)) or self._open(dataset, split)
+        self._known[dataset, split] = scoring, hashes
+        for name, digest in hashes.items():
+            recorded = record.provenance.files.get(name)
+            if recorded != digest:
+                known = f"the record's has sha256 {recorded:.12}" if recorded else "the record names no such file"
+                raise UnavailableError(f"{name} here has sha256 {digest:.12}, {known}")
+        return scoring
+
+    def _open(self, dataset: str, split: str) -> tuple[Scoring, dict[str, str]]:
+        if not SPLIT.fullmatch(split):
+            raise UnavailableError(f"split {split!r:.80} names no file")
+        folder, info = self._data_root / dataset, dataset_info(dataset)
+        few = FEW.fullmatch(split) and int(split.lstrip(ascii_lowercase)) <= MOST_DRAWN
+        if info.generated and not few and split not in info.splits(folder):
+            raise UnavailableError(f"{dataset} {split} is not here, and its people are too many to draw")
+        try:
+            opened = open_split(dataset, folder, split)
+            scoring = split_scoring(opened)
+            files = dict.fromkeys([opened.annotation_file, opened.truth_file])
+            return scoring, {file.name: sha256(file) for file in files}
+        except DataError as error:
+            raise UnavailableError(str(error)) from error

@@ -1,0 +1,215 @@
+"""Recomputing a capsule's results from its predictions and one's own copy of the annotations. Imports no torch."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from bench.capsule.archive import Capsule, open_capsule
+from bench.capsule.manifest import SUITE, Manifest
+from bench.capsule.truth import Truths, UnavailableError
+from bench.pose.errors import BenchError, DataError
+from bench.pose.metrics.instruments import Instruments
+from bench.pose.metrics.judgements import Judgements, load_judgements, save_judgements
+from bench.pose.scoring import Assessment
+from bench.store import Record, TrainingRecord
+from bench.suite.expansion import expand
+from bench.suite.schema import load_suite
+from bench.suite.specs import EvalSpec, TrainSpec
+
+__all__ = ["TOLERANCE", "Cell", "Verdict", "Verification", "verify"]
+
+TOLERANCE = 1e-9
+"""Between a recorded number and a recomputed one."""
+
+Verdict = Literal["agrees", "differs", "not recomputed"]
+
+PREDICTIONS, JUDGEMENTS = "predictions.json", "judgements.npz"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One evaluation of a capsule.
+
+    Attributes:
+        record: of it.
+        verdict: whether what it says comes out again.
+        details: each number that does not, or why none was recomputed.
+    """
+
+    record: Record
+    verdict: Verdict
+    details: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What became of a capsule.
+
+    Attributes:
+        manifest: of it.
+        cells: its evaluations.
+        planned: evaluations that its suite plans in this version of the package; None if it cannot be read by it.
+        absent: of them, how many are not in the capsule.
+    """
+
+    manifest: Manifest
+    cells: tuple[Cell, ...]
+    planned: int | None
+    absent: int
+
+
+def verify(file: Path, data_root: Path) -> Verification:
+    """Check a capsule and recompute each of its evaluations.
+
+    Metrics, instruments and judgements are recomputed from the predictions. The trainings are not repeated, and
+    baselines and ceilings, which say nothing of the network, are taken as they are.
+
+    Args:
+        file: the capsule.
+        data_root: folder with one folder per dataset; synthetic data is drawn if it is not there.
+
+    Raises:
+        CapsuleError: the capsule is broken or was tampered with: see `open_capsule`, or a spec does not have the id
+            under which it stands, or records contradict each other.
+    """
+    with open_capsule(file) as capsule:
+        records = [_record(capsule, id_) for id_ in capsule.evaluations]
+        _check_trainings(capsule, records)
+        truths = Truths(data_root)
+        cells = tuple(_cell(capsule, record, truths) for record in _by_data(records))
+        planned = _planned(capsule)
+        absent = len((planned or set()) - {record.id for record in records})
+        return Verification(capsule.manifest, cells, None if planned is None else len(planned), absent)
+
+
+def _by_data(records: list[Record]) -> list[Record]:
+    return sorted(records, key=lambda record: (record.training.dataset, record.spec.split, record.id))
+
+
+def _record(capsule: Capsule, id_: str) -> Record:
+    """A record that is the one of its id, of the spec that stands beside it."""
+    record = capsule.document(f"evaluations/{id_}/record.json", Record)
+    spec = capsule.document(f"evaluations/{id_}/spec.json", EvalSpec)
+    if not id_ == record.id == spec.id == record.spec.id:
+        raise capsule.problem(
+            f"evaluation {id_}: its spec hashes to {spec.id}, its record's to {record.spec.id}; one was changed"
+        )
+    if record.training.id != record.spec.training:
+        raise capsule.problem(f"evaluation {id_}: its training has id {record.training.id}, not {record.spec.training}")
+    return record
+
+
+def _check_trainings(capsule: Capsule, records: list[Record]) -> None:
+    for id_ in sorted({record.spec.training for record in records} | set(capsule.trainings)):
+        spec = capsule.document(f"trainings/{id_}/spec.json", TrainSpec)
+        record = capsule.document(f"trainings/{id_}/training.json", TrainingRecord)
+        if not id_ == spec.id == record.id == record.spec.id:
+            raise capsule.problem(
+                f"training {id_}: its spec hashes to {spec.id}, its record's to {record.spec.id}; one was changed"
+            )
+    simulated = any(record.simulated for record in records)
+    if simulated != capsule.manifest.simulated:
+        raise capsule.problem("the manifest and the records disagree about whether results are simulated")
+
+
+def _cell(capsule: Capsule, record: Record, truths: Truths) -> Cell:
+    name = f"evaluations/{record.id}/{PREDICTIONS}"
+    if record.simulated:
+        return Cell(record, "not recomputed", ("simulated: nothing was predicted",))
+    if record.scored_by == "server":
+        return Cell(record, "not recomputed", (f"only the dataset's server can score {record.spec.split}",))
+    if name not in capsule:
+        return Cell(record, "not recomputed", ("its predictions were left out of the capsule",))
+    try:
+        scoring = truths.of(record)
+        results = capsule.json(name)
+    except UnavailableError as error:
+        return Cell(record, "not recomputed", (str(error),))
+    try:
+        if not isinstance(results, list):
+            raise DataError("no list of people in the COCO results format")
+        found = scoring.assess(results)
+    except DataError as error:
+        return Cell(record, "differs", (f"its predictions are unusable: {error}",))
+    details = tuple(_differences(capsule, record, found))
+    return Cell(record, "differs" if details else "agrees", details)
+
+
+def _differences(capsule: Capsule, record: Record, found: Assessment) -> Iterator[str]:
+    """Everything that the record says otherwise than its predictions."""
+    yield from _unequal("", record.metrics, found.metrics)
+    if record.instruments is not None and found.instruments is not None:
+        yield from _unequal_instruments(record.instruments, found.instruments)
+    name = f"evaluations/{record.id}/{JUDGEMENTS}"
+    if name in capsule and found.judgements is not None and not _same(capsule.contents(name), found.judgements):
+        yield f"{JUDGEMENTS}: others come of the predictions"
+
+
+def _unequal_instruments(recorded: Instruments, found: Instruments) -> Iterator[str]:
+    if recorded.measure != found.measure:
+        yield f"measure: recorded {recorded.measure}, recomputed {found.measure}"
+    for part in ("joints", "curve", "errors"):
+        yield from _unequal(f"{part} ", getattr(recorded, part), getattr(found, part))
+
+
+def _unequal(prefix: str, recorded: Mapping[str, float], found: Mapping[str, float]) -> Iterator[str]:
+    for name in dict.fromkeys([*recorded, *found]):
+        if name not in found:
+            yield f"{prefix}{name}: recorded {recorded[name]:.9g}, not part of what is recomputed"
+        elif name not in recorded:
+            yield f"{prefix}{name}: not recorded, recomputed {found[name]:.9g}"
+        elif not abs(recorded[name] - found[name]) <= TOLERANCE:
+            yield f"{prefix}{name}: recorded {recorded[name]:.9g}, recomputed {found[name]:.9g}"
+
+
+def _same(contents: bytes, found: Judgements) -> bool:
+    """Whether a file of judgements holds these. It is opened only if it is as large inside as theirs would be."""
+    if _layout(contents) != _layout(save_judgements(found)):
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / JUDGEMENTS
+        file.write_bytes(contents)
+        try:
+            stored = load_judgements(file)
+        except DataError:
+            return False
+    names = [field.name for field in fields(type(found))]  # type: ignore[arg-type]  # every kind is a dataclass
+    return type(stored) is type(found) and all(_close(getattr(stored, name), getattr(found, name)) for name in names)
+
+
+def _layout(contents: bytes) -> list[tuple[str, int]] | None:
+    """Names and sizes of the arrays of an npz file; None if it is none."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(contents)) as archive:
+            return [(info.filename, info.file_size) for info in archive.infolist()]
+    except (zipfile.BadZipFile, ValueError, OSError):
+        return None
+
+
+def _close(stored: Any, found: Any) -> bool:
+    if isinstance(found, str):
+        return stored == found
+    one, other = np.asarray(stored), np.asarray(found)
+    return one.shape == other.shape and np.allclose(one, other, rtol=0, atol=TOLERANCE, equal_nan=True)
+
+
+def _planned(capsule: Capsule) -> set[str] | None:
+    """Ids of the evaluations that the capsule's suite plans; None if this version cannot read it."""
+    if SUITE not in capsule:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / SUITE
+        file.write_bytes(capsule.contents(SUITE))
+        try:
+            cells = expand(load_suite(file)).cells
+        except BenchError:
+            return None
+    return {spec.id for cell in cells for spec in cell.evaluations}

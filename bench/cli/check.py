@@ -1,0 +1,88 @@
+"""`bench check`: whether a suite still measures what a committed baseline says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli.options import AsJson, Only, Results, SuiteFile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.gate.baseline import Baseline
+    from bench.gate.outcome import Outcome
+    from bench.report.results import Results as Measured
+
+__all__ = ["check"]
+
+
+def check(
+    suite: SuiteFile,
+    baseline: Annotated[Path, typer.Option(help="What the suite measured before (YAML or JSON).", show_default=False)],
+    results: Results = Path("results"),
+    only: Only = None,
+    update: Annotated[bool, typer.Option("--update", help="Write the baseline from the records.")] = False,
+    junit: Annotated[Path | None, typer.Option(help="File for the verdicts as JUnit XML.")] = None,
+    summary: Annotated[Path | None, typer.Option(help="File for the verdicts in Markdown.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare a suite's records with a baseline, metric by metric, by the limits that it declares.
+
+    Ends 0 if all holds, 1 if something moved too far, 2 if something was not measured, 3 for unusable input. It reads
+    records and runs nothing: `bench run` into an empty --results folder comes first. With --update nothing is compared:
+    the records become the baseline, and its limits stay as they are.
+    """
+    from bench.gate.baseline import load_baseline
+    from bench.gate.comparison import compare
+    from bench.gate.outcome import Outcome, other_code
+    from bench.plan import make_plan, parse_selection
+    from bench.report.results import load_results
+    from bench.store import Store
+    from bench.suite.expansion import expand
+    from bench.suite.schema import load_suite
+
+    loaded, store = load_suite(suite), Store(results)
+    measured = load_results(make_plan(loaded, store, parse_selection(only or [], loaded)), store)
+    known = [spec.id for cell in expand(loaded).cells for spec in cell.evaluations]
+    before = load_baseline(baseline, loaded.name) if baseline.exists() or not update else None
+    if update or before is None:
+        raise typer.Exit(_update(baseline, before, measured, known))
+    outcome = Outcome(loaded.name, str(suite), str(baseline), compare(before, measured, known), other_code(measured))
+    _write(outcome, junit, summary)
+    typer.echo(json.dumps(outcome.as_json(), indent=2) if as_json else outcome.as_text())
+    raise typer.Exit(outcome.status)
+
+
+def _update(file: Path, before: Baseline | None, results: Measured, known: Sequence[str]) -> int:
+    """Write the baseline and say what is new in it; the exit status."""
+    from bench.gate.baseline import save_baseline
+    from bench.gate.comparison import STATUS
+    from bench.gate.update import UpdateError, describe_changes, updated
+
+    try:
+        after = updated(before, results, known)
+    except UpdateError as error:
+        typer.echo(f"error: {error}", err=True)
+        return STATUS[error.verdict]
+    save_baseline(file, after)
+    for line in describe_changes(before, after):
+        typer.echo(line)
+    typer.echo(f"{file}: written; look at the difference and commit it")
+    return 0
+
+
+def _write(outcome: Outcome, junit: Path | None, summary: Path | None) -> None:
+    from bench.files import write_bytes
+
+    if junit is not None:
+        from bench.gate.junit import render_junit
+
+        write_bytes(junit, render_junit(outcome))
+    if summary is not None:
+        from bench.gate.summary import render_summary
+
+        write_bytes(summary, render_summary(outcome).encode())

@@ -1,0 +1,110 @@
+"""`bench diff`: what differs between two cells, and what that is known to do."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from tabulate import tabulate
+
+from bench.cli.options import AsJson, Results
+
+if TYPE_CHECKING:
+    from bench.differences import Comparison, Difference
+    from bench.effects import Effect
+
+__all__ = ["diff"]
+
+Cell = Annotated[str, typer.Argument(metavar="ID", help="Of a training or evaluation, or how it starts.")]
+
+WIDTH = 60
+"""Characters of a line of explanation."""
+
+VALUE_WIDTH = 24
+UNKNOWN = "unknown"
+
+
+def diff(first: Cell, second: Cell, results: Results = Path("results"), as_json: AsJson = False) -> None:
+    """Rank what differs between two trainings or evaluations by what is known of its effect on AP.
+
+    Effects are of going from the first to the second: differences of published rows, the spread over seeds in the
+    results, and what bench/effects.yaml lists with its source. What nothing is known of comes last.
+    """
+    from bench.differences import compare
+    from bench.store import Store
+
+    found = compare(Store(results), first, second)
+    typer.echo(json.dumps(_document(found), indent=2) if as_json else "\n".join(_lines(found)))
+
+
+def _lines(found: Comparison) -> Iterator[str]:
+    one, other = found.cells
+    for name, cell in (("A", one), ("B", other)):
+        training = cell.training
+        mark = "  SIMULATED: made up, nothing was measured" if cell.simulated else ""
+        yield f"{name} {cell.id}: {training.backbone} {training.representation} {training.input_size}{mark}"
+    yield ""
+    if not found.differences:
+        yield "nothing differs but their names"
+    rows = [_row(difference) for difference in found.differences]
+    if rows:
+        yield tabulate(rows, headers=("differs", "A", "B", "points of AP", "what is known"), disable_numparse=True)
+    if not found.same_data:
+        yield "\nmeasured on different people: the difference between these numbers says nothing of the cells"
+    if found.metrics:
+        yield ""
+        metrics = [(name, f"{a:.4f}", f"{b:.4f}", f"{b - a:+.4f}") for name, (a, b) in found.metrics.items()]
+        yield tabulate(metrics, headers=("metric", "A", "B", "B - A"), disable_numparse=True)
+    else:
+        yield "\nno metric is in both records"
+
+
+def _row(difference: Difference) -> tuple[str, ...]:
+    return (
+        "\n".join(difference.settings),
+        _values(difference.before),
+        _values(difference.after),
+        _points(difference.effect),
+        textwrap.fill(_known(difference.effect), WIDTH),
+    )
+
+
+def _values(values: Mapping[str, Any]) -> str:
+    return "\n".join(
+        textwrap.shorten(json.dumps(value).strip('"'), VALUE_WIDTH, placeholder="…") for value in values.values()
+    )
+
+
+def _points(effect: Effect) -> str:
+    if effect.points is None:
+        return "some" if effect.matters else UNKNOWN
+    low, high = effect.points
+    return f"{low:+.1f}" if low == high else f"{low:+.1f} to {high:+.1f}"
+
+
+def _known(effect: Effect) -> str:
+    return f"{effect.known} [{effect.source}]" if effect.source else effect.known
+
+
+def _document(found: Comparison) -> dict[str, Any]:
+    return {
+        "cells": [{"id": cell.id, "training": cell.training.id, "simulated": cell.simulated} for cell in found.cells],
+        "same_data": found.same_data,
+        "differences": [
+            {
+                "settings": list(difference.settings),
+                "a": difference.before,
+                "b": difference.after,
+                "points": difference.effect.points,
+                "matters": difference.effect.matters,
+                "known": difference.effect.known,
+                "source": difference.effect.source,
+            }
+            for difference in found.differences
+        ],
+        "metrics": {name: {"a": a, "b": b, "difference": b - a} for name, (a, b) in found.metrics.items()},
+    }

@@ -1,0 +1,40 @@
+"""`bench export`: a suite's results in one file that others can verify."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.options import Only, Results, SuiteFile
+
+__all__ = ["export"]
+
+
+def export(
+    suite: SuiteFile,
+    out: Annotated[Path, typer.Option(metavar="FILE.zip", help="The capsule.")],
+    results: Results = Path("results"),
+    only: Only = None,
+    predictions: Annotated[bool, typer.Option(help="Pack predictions: without them nothing can be recomputed.")] = True,
+    report: Annotated[bool, typer.Option(help="Pack the suite's report.")] = True,
+) -> None:
+    """Pack records, specs, predictions, judgements and the report of a suite's finished evaluations into a capsule.
+
+    `bench verify` recomputes it from the predictions. Publish the capsule's sha256, which is printed, where others find
+    it: whoever can change the file can change the hashes in it too.
+    """
+    from bench.capsule.packing import pack
+    from bench.files import sha256
+    from bench.plan import make_plan, parse_selection
+    from bench.store import Store
+    from bench.suite.schema import load_suite
+
+    loaded, store = load_suite(suite), Store(results)
+    plan = make_plan(loaded, store, parse_selection(only or [], loaded))
+    packed = pack(plan, store, out, selection=only or [], predictions=predictions, report=report)
+    if packed.manifest.simulated:
+        typer.echo("SIMULATED: results in this capsule are made up; nothing was measured")
+    typer.echo(f"{out}: {packed.evaluations} evaluations, {len(packed.manifest.missing)} missing")
+    typer.echo(f"sha256 {sha256(out)}")

@@ -1,0 +1,71 @@
+"""`bench show`: everything known about a training or evaluation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from tabulate import tabulate
+
+from bench.cli.options import AsJson, Results
+
+__all__ = ["show"]
+
+NO_VALUE = "–"
+DIGITS = 6
+
+
+def show(
+    target: Annotated[str, typer.Argument(metavar="ID", help="Of a training or evaluation, or how it starts.")],
+    results: Results = Path("results"),
+    suites: Annotated[Path, typer.Option(help="Folder of suites, to tell which of them plan it.")] = Path("suites"),
+    as_json: AsJson = False,
+) -> None:
+    """Print everything known about a cell.
+
+    Specs, state, metrics beside published ones, other seeds, provenance, instruments, failures, leases, files, the end
+    of its log, and the command that makes it again.
+    """
+    from bench.dossier import compile_dossier
+    from bench.store import Store
+
+    dossier = compile_dossier(Store(results), target, suites)
+    if as_json:
+        typer.echo(json.dumps(dossier, indent=2))
+        return
+    if dossier.pop("simulated"):
+        typer.echo("SIMULATED: made up by `bench simulate`; nothing was measured\n")
+    typer.echo(f"{dossier.pop('kind')} {dossier.pop('id')}")
+    for name, section in dossier.items():
+        typer.echo(f"\n{name.replace('_', ' ')}\n{_indented(_text(section))}")
+
+
+def _text(section: Any) -> str:
+    if isinstance(section, dict):
+        rows = [(name, _value(value)) for name, value in section.items()]
+        return tabulate(rows, tablefmt="plain", disable_numparse=True)
+    if isinstance(section, list) and isinstance(section[0], dict):
+        cells = [list(map(_value, row.values())) for row in section]
+        headers = [name.replace("_", " ") for name in section[0]]
+        return tabulate(cells, headers=headers, tablefmt="simple", disable_numparse=True)
+    return "\n".join(map(str, section)) if isinstance(section, list) else str(section)
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return NO_VALUE
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.{DIGITS}g}"
+    if isinstance(value, int):
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+    if isinstance(value, list):
+        return ", ".join(map(_value, value))
+    return str(value)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())

@@ -1,0 +1,55 @@
+"""Training curves for TensorBoard, for whoever wants to watch. They decide no result and nothing reads them."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from bench.pose.errors import BenchError
+
+__all__ = ["event_log", "require_tensorboard"]
+
+Follow = Callable[[Sequence[Mapping[str, float]]], None]
+"""Hears of a training's history so far."""
+
+SCALARS = ("loss", "learning_rate", "validation")
+"""Fields of an epoch that are logged, where it has them."""
+
+
+def require_tensorboard() -> None:
+    """Raise `BenchError` unless TensorBoard is installed."""
+    if importlib.util.find_spec("tensorboard") is None:
+        raise BenchError("--tensorboard needs the package tensorboard: pip install 'bench[tensorboard]'")
+
+
+@contextlib.contextmanager
+def event_log(folder: Path | None) -> Iterator[Follow]:
+    """Log the epochs of a training, numbered from 0, to files of events; None logs nothing.
+
+    A training that goes on starts a new file with all its epochs, which replaces what earlier files say: none is there
+    twice, and epochs that a killed process logged but did not save give way to their repetition.
+    """
+    if folder is None:
+        yield lambda _history: None
+        return
+    from torch.utils.tensorboard import SummaryWriter
+
+    writer = SummaryWriter(str(folder), purge_step=0)
+    logged = 0
+
+    def follow(history: Sequence[Mapping[str, float]]) -> None:
+        nonlocal logged
+        for entry in history[logged:]:
+            for name in SCALARS:
+                if name in entry:
+                    writer.add_scalar(name, entry[name], int(entry["epoch"]))
+        if logged < len(history):
+            writer.flush()
+        logged = len(history)
+
+    try:
+        yield follow
+    finally:
+        writer.close()

@@ -1,0 +1,252 @@
+"""A report as LaTeX: a file per table to \\input into a paper (booktabs), and a document around them that compiles.
+
+Data is escaped: no text can become a command. Letters that plain pdflatex does not know are named by their code points.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from bench.report.appendix import Pairs
+from bench.report.document import Report
+from bench.report.tables import Cell, Row, Stack, Table
+
+__all__ = ["escape", "render_document", "render_table"]
+
+MOST_LINES = 48
+"""Of a table on one page; a longer one is continued in another."""
+
+SPECIAL = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", "`": "{`}", '"': "''",
+    "–": "--", "—": "---", "−": "$-$", "±": r"$\pm$", "×": r"$\times$", "≈": r"$\approx$", "≠": r"$\neq$",
+    "≤": r"$\leq$", "≥": r"$\geq$", "°": r"$^\circ$", "·": r"$\cdot$", "…": r"\ldots{}", "\N{NO-BREAK SPACE}": "~",
+    "→": r"$\rightarrow$", "“": "``", "”": "''", "‘": "`", "’": "'",
+}  # fmt: skip
+
+ARGUMENTS = ("[", "*")
+"""What would be taken for an argument of the command before it."""
+
+LIGATURES = re.compile(r"(?<=-)(?=-)|(?<=,)(?=,)|(?<=')(?=')")
+"""Between two signs that would be printed as one."""
+
+KNOWN = frozenset("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿß")
+"""Letters beyond ASCII that pdflatex knows by itself."""
+
+AGREEMENTS = {"": "", "equivalent": r"~$\approx$", "different": r"~$\neq$", "undecided": "~?"}
+
+FIT_WIDTH = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}"
+FIT_HEIGHT = r"\resizebox*{!}{\ifdim\totalheight>0.8\textheight0.8\textheight\else\totalheight\fi}"
+"""Commands that shrink what follows where it would not fit."""
+
+LONG_WORD, PIECE = 24, 12
+"""Characters of a word that may break, and of the pieces that it breaks into."""
+
+
+def escape(text: str) -> str:
+    """Text as LaTeX that prints exactly it, on one line."""
+    line = " ".join(text.split())
+    parts = ("".join(map(_escape_letter, part)) for part in LIGATURES.split(line))
+    return ("{}" if line.startswith(ARGUMENTS) else "") + "{}".join(parts)
+
+
+def render_table(report: Report, table: Table) -> str:
+    """A table as one or, where it is long, several floats that need the packages booktabs and graphicx."""
+    pages = list(_pages(table.rows, MOST_LINES // (2 if any(stack.below for stack in table.stacks) else 1)))
+    lines = [
+        f"% Suite {_comment(report.name)}, generated {_comment(report.generated)}.",
+        r"% Needs \usepackage{booktabs} and \usepackage{graphicx}.",
+    ]
+    for number, rows in enumerate(pages):
+        last = number == len(pages) - 1
+        lines += _float(report, table, rows, number, last)
+    return "\n".join(lines) + "\n"
+
+
+def render_document(report: Report, *, tables: Mapping[str, Table], figures: str = "figures") -> str:
+    """The whole report around its tables.
+
+    Args:
+        report: to render.
+        tables: by the paths of their files, relative to the document's.
+        figures: folder of the pictures, likewise.
+    """
+    return "\n".join(_document(report, tables, figures)) + "\n"
+
+
+def _escape_letter(letter: str) -> str:
+    if letter in SPECIAL:
+        return SPECIAL[letter]
+    known = letter in KNOWN or (letter.isascii() and letter.isprintable())
+    return letter if known else f"(U+{ord(letter):04X})"
+
+
+def _comment(text: str) -> str:
+    return " ".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in text.split())
+
+
+def _pages(rows: Sequence[Row], most: int) -> Iterator[Sequence[Row]]:
+    """At most so many rows a page, which begin with a group or a part of one where that leaves none half empty."""
+    start = 0
+    while len(rows) - start > most:
+        later = range(start + most, start + most // 2, -1)
+        groups = [place for place in later if rows[place].opens_group]
+        places = groups or [place for place in later if rows[place].opens_part]
+        end = places[0] if places else start + most
+        yield rows[start:end]
+        start = end
+    yield rows[start:]
+
+
+def _float(report: Report, table: Table, rows: Sequence[Row], number: int, last: bool) -> Iterator[str]:
+    stacks, marks = table.stacks, table.footnotes
+    caption = [table.title, *(["(continued)"] if number else []), *([f"({report.mark})"] if report.mark else [])]
+    yield r"\begin{table*}[p]"
+    yield r"\centering"
+    yield rf"\caption{{{escape(' '.join(caption))}}}"
+    if not number:
+        yield rf"\label{{tab:{table.id}}}"
+    yield f"{FIT_HEIGHT}{{%"
+    yield f"{FIT_WIDTH}{{%"
+    yield rf"\begin{{tabular}}{{{''.join(map(_alignment, stacks))}}}"
+    yield r"\toprule"
+    yield from _heading(table)
+    yield r"\midrule"
+    above = None
+    for row in rows:
+        yield from _row(row, stacks, marks, above)
+        above = row
+    yield r"\bottomrule"
+    yield r"\end{tabular}}}"
+    notes = [rf"\textsuperscript{{{mark}}}~{escape(note)}" for note, mark in marks.items()] if last else []
+    notes += map(escape, table.remarks) if last else []
+    if notes:
+        yield r"\begin{flushleft}\scriptsize"
+        yield "\\par\n".join(notes)
+        yield r"\end{flushleft}"
+    yield r"\end{table*}"
+
+
+def _alignment(stack: Stack) -> str:
+    if stack.column.prose:
+        return r"p{0.3\linewidth}"
+    return "r" if stack.column.numeric else "l"
+
+
+def _heading(table: Table) -> Iterator[str]:
+    """One line of headings, or two where columns stand in groups."""
+    headings = table.headings
+    if any(group for group, _ in headings):
+        over, rules, place = [], [], 1
+        for group, stacks in headings:
+            width = len(stacks)
+            over.append(rf"\multicolumn{{{width}}}{{c}}{{{escape(group)}}}" if group else "")
+            rules += [rf"\cmidrule(lr){{{place}-{place + width - 1}}}"] if group else []
+            place += width
+        yield " & ".join(over) + r" \\"
+        yield "".join(rules)
+    yield " & ".join(escape(stack.column.title) for stack in table.stacks) + r" \\"
+    yield from _lower_line([escape(table.subtitle(stack)) for stack in table.stacks])
+
+
+def _row(row: Row, stacks: Sequence[Stack], marks: Mapping[str, str], above: Row | None) -> Iterator[str]:
+    if above is not None and (row.opens_group or row.opens_part):
+        yield r"\midrule" if row.opens_group else r"\addlinespace"
+    cells = [_cell(row.cells[stack.top], marks) for stack in stacks]
+    # As in the paper, what stands above already is not said again.
+    if above is not None and not row.opens_group and row.cells[stacks[0].top].text == above.cells[stacks[0].top].text:
+        cells[0] = ""
+    yield " & ".join(cells) + r" \\"
+    yield from _lower_line([" ".join(_cell(cell, marks) for cell in stack.under(row)) for stack in stacks])
+
+
+def _lower_line(texts: Sequence[str]) -> Iterator[str]:
+    """What stands under the line before, smaller; nothing where there is nothing."""
+    if any(texts):
+        yield " & ".join(rf"{{\scriptsize {text}}}" if text else "" for text in texts) + r" \\"
+
+
+def _cell(cell: Cell, marks: Mapping[str, str]) -> str:
+    text = escape(cell.text)
+    if text and cell.emphasis != "none":
+        text = rf"\textbf{{{text}}}" if cell.emphasis == "best" else rf"\textit{{{text}}}"
+    note = rf"\textsuperscript{{{marks[cell.note]}}}" if cell.note else ""
+    return text + AGREEMENTS[cell.agreement] + note
+
+
+def _document(report: Report, tables: Mapping[str, Table], figures: str) -> Iterator[str]:
+    yield r"\documentclass[a4paper]{article}"
+    yield r"\usepackage[landscape,margin=15mm]{geometry}"
+    yield r"\usepackage{booktabs}"
+    yield r"\usepackage{graphicx}"
+    yield r"\pagestyle{myheadings}"
+    yield rf"\markright{{{escape('; '.join(filter(None, (report.mark, report.name))))}}}"
+    yield r"\setlength{\parindent}{0pt}\setlength{\parskip}{0.5ex}\sloppy"
+    yield r"\begin{document}"
+    yield rf"{{\LARGE\bfseries {escape(report.title)}\par}}"
+    if report.mark:
+        yield rf"\textbf{{{escape(report.mark)}}}\par"
+    yield rf"{escape(report.description)}\par"
+    yield rf"\textit{{Suite {escape(report.name)}, generated {_breakable(report.generated)}.}}\par"
+    yield from _section("Result", report.summary)
+    yield from _section("Files that could not be read", report.problems)
+    excluded = [f"{item.reason}: {'; '.join(item.combinations)}" for item in report.exclusions]
+    yield from _section("Excluded combinations", excluded)
+    yield r"\clearpage"
+    for path in tables:
+        yield rf"\input{{{path}}}"
+        yield r"\clearpage"
+    for picture in report.pictures:
+        yield rf"\section*{{{escape(picture.title)}}}"
+        if picture.png is not None:
+            yield rf"{FIT_HEIGHT}{{{FIT_WIDTH}{{\includegraphics{{{figures}/{picture.name}.png}}}}}}"
+            yield ""
+        yield escape(picture.caption)
+        yield r"\clearpage"
+    yield from _provenance(report)
+    yield r"\end{document}"
+
+
+def _section(title: str, texts: Iterable[str]) -> Iterator[str]:
+    """A list under a heading; nothing where it would be empty."""
+    items = [rf"\item {_breakable(text)}" for text in texts]
+    if items:
+        yield rf"\section*{{{title}}}"
+        yield r"\begin{itemize}"
+        yield from items
+        yield r"\end{itemize}"
+
+
+def _provenance(report: Report) -> Iterator[str]:
+    appendix = report.provenance
+    yield r"\section*{Provenance}"
+    if not appendix.entries:
+        yield "Nothing is measured yet."
+        return
+    yield r"\small"
+    for origin in appendix.origins:
+        yield rf"\textbf{{{escape(origin.mark)}.}} {_pairs(origin.values)}\par"
+    for entry in appendix.entries:
+        made_up = ", simulated" if entry.simulated else ""
+        origins = ", ".join(origin.mark for origin in entry.origins)
+        title = escape(f"{entry.title}, seed {entry.seed}{made_up}; {origins}")
+        yield rf"\medskip\textbf{{{escape(entry.id)}}} {title}\par"
+        yield rf"{_pairs(entry.values)}\par"
+        yield rf"\texttt{{{_breakable(entry.command)}}}\par"
+
+
+def _pairs(values: Pairs) -> str:
+    return r"; ".join(f"{escape(name)}: {_breakable(value)}" for name, value in values)
+
+
+def _breakable(text: str) -> str:
+    """Escaped text whose long words, such as hashes and paths, break anywhere."""
+    return " ".join(map(_break_word, text.split()))
+
+
+def _break_word(word: str) -> str:
+    if len(word) <= LONG_WORD:
+        return escape(word)
+    return r"\allowbreak{}".join(map(escape, re.findall(f".{{1,{PIECE}}}", word)))

@@ -1,0 +1,154 @@
+"""A report as PDF, set by Typst from a template that reads the report as data: no text in it can become markup."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import typst
+
+from bench.files import write_bytes
+from bench.report.appendix import Pairs
+from bench.report.document import Report
+from bench.report.tables import AGREEMENT_MARKS, Cell, Stack, Table
+
+__all__ = ["render_pdf"]
+
+TEMPLATE = Path(__file__).parent / "templates" / "report.typ"
+DATA, FIGURES = "report.json", "figures"
+
+LONG_WORD = 64
+"""Characters of a word that has to break: longer than any hash."""
+
+BREAK = "\N{ZERO WIDTH SPACE}"
+
+
+def render_pdf(report: Report) -> bytes:
+    """The whole report. Nothing is fetched: the template imports no package, and its fonts come with Typst."""
+    with tempfile.TemporaryDirectory(prefix="bench-report-") as name:
+        folder = Path(name)
+        (folder / TEMPLATE.name).write_bytes(TEMPLATE.read_bytes())
+        (folder / DATA).write_text(json.dumps(_breakable(_data(report)), ensure_ascii=False), encoding="utf-8")
+        for picture in report.pictures:
+            if picture.png is not None:
+                write_bytes(folder / FIGURES / f"{picture.name}.png", picture.png, durable=False)
+        compiled = typst.compile(str(folder / TEMPLATE.name), root=str(folder), format="pdf", timestamp=0)
+    assert isinstance(compiled, bytes), "a PDF is one file"
+    return compiled
+
+
+def _breakable(value: Any) -> Any:
+    """The same data with places to break in words that would not fit a line."""
+    if isinstance(value, str):
+        return " ".join(_break_word(word) for word in value.split(" "))
+    if isinstance(value, Mapping):
+        return {key: _breakable(item) for key, item in value.items()}
+    return [_breakable(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _break_word(word: str) -> str:
+    if len(word) <= LONG_WORD:
+        return word
+    return BREAK.join(word[start : start + LONG_WORD] for start in range(0, len(word), LONG_WORD))
+
+
+def _data(report: Report) -> dict[str, Any]:
+    """All that the template prints."""
+    appendix = report.provenance
+    return {
+        "name": report.name,
+        "title": report.title,
+        "description": report.description,
+        "mark": report.mark,
+        "summary": report.summary,
+        "date": report.date,
+        "code": report.code,
+        "problems": report.problems,
+        "claims": [_table(report.claims)] if report.claims is not None else [],
+        "tables": [_table(table) for table in report.tables],
+        "exclusions": [f"{item.reason}: {'; '.join(item.combinations)}" for item in report.exclusions],
+        "pictures": [
+            {
+                "title": picture.title,
+                "caption": picture.caption,
+                "file": f"{FIGURES}/{picture.name}.png" if picture.png is not None else None,
+            }
+            for picture in report.pictures
+        ],
+        "origins": [{"mark": origin.mark, "values": _pairs(origin.values)} for origin in appendix.origins],
+        "entries": [
+            {
+                "id": entry.id,
+                "title": f"{entry.title}, seed {entry.seed}",
+                "simulated": entry.simulated,
+                "origins": ", ".join(origin.mark for origin in entry.origins),
+                "values": _pairs(entry.values),
+                "command": entry.command,
+            }
+            for entry in appendix.entries
+        ],
+    }
+
+
+def _pairs(pairs: Pairs) -> list[list[str]]:
+    return [list(pair) for pair in pairs]
+
+
+def _table(table: Table) -> dict[str, Any]:
+    stacks, marks = table.stacks, table.footnotes
+    return {
+        "title": table.title,
+        "columns": [{"numeric": stack.column.numeric, "prose": stack.column.prose} for stack in stacks],
+        "groups": list(_groups(table)),
+        "heads": [{"text": stack.column.title, "below": table.subtitle(stack)} for stack in stacks],
+        "rows": list(_rows(table, stacks, marks)),
+        "notes": [[mark, note] for note, mark in marks.items()],
+        "remarks": table.remarks,
+    }
+
+
+def _groups(table: Table) -> Iterator[dict[str, Any]]:
+    """Headings over several columns; "" over a column without one. None where no column has one."""
+    if any(group for group, _ in table.headings):
+        for group, stacks in table.headings:
+            yield {"text": group, "span": len(stacks)}
+
+
+def _rows(table: Table, stacks: tuple[Stack, ...], marks: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    heights = _heights(table, stacks[0].top)
+    for number, row in enumerate(table.rows):
+        cells = [_cell(row.cells[stack.top], marks) for stack in stacks]
+        for cell, stack in zip(cells, stacks, strict=True):
+            cell["below"] = [_cell(below, marks) for below in stack.under(row)]
+        first, *others = cells
+        # As in the paper, what stands above already is not said again.
+        yield {
+            "first": first | {"height": heights[number]} if number in heights else None,
+            "cells": others,
+            "opens": "group" if row.opens_group else "part" if row.opens_part else "",
+        }
+
+
+def _heights(table: Table, column: int) -> dict[int, int]:
+    """Rows that each cell of a column reaches over, by the number of its first: rows of its group that say no other."""
+    heights: dict[int, int] = {}
+    first = 0
+    for number, row in enumerate(table.rows):
+        text = row.cells[column].text
+        if number == 0 or row.opens_group or text not in {"", table.rows[first].cells[column].text}:
+            first = number
+        heights[first] = heights.get(first, 0) + 1
+    return heights
+
+
+def _cell(cell: Cell, marks: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "text": cell.text,
+        "emphasis": cell.emphasis,
+        "agreement": AGREEMENT_MARKS.get(cell.agreement, ""),
+        "note": marks.get(cell.note, ""),
+        "below": [],
+    }

@@ -1,0 +1,52 @@
+"""Equivalence by two one-sided tests (Schuirmann 1987): closeness must be shown, not the absence of a difference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from scipy import stats
+
+from bench.statistics.estimate import LEVEL, Estimate
+
+__all__ = ["Agreement", "Equivalence", "equivalence"]
+
+Agreement = Literal["equivalent", "different", "undecided"]
+"""Surely within a margin of a number, surely further from it, or neither."""
+
+
+@dataclass(frozen=True)
+class Equivalence:
+    """Outcome of the test.
+
+    Attributes:
+        p: the larger of the two one-sided tests' p; None where nothing is known of the error.
+        agreement: equivalent where p is below 1 - level; different where the two-sided interval at this level has no
+            point within the margin.
+    """
+
+    p: float | None
+    agreement: Agreement
+
+
+def equivalence(estimate: Estimate, margin: float, level: float = LEVEL) -> Equivalence:
+    """Whether an estimated difference is closer to zero than a margin.
+
+    Args:
+        estimate: of the difference.
+        margin: in its units, positive.
+        level: one minus the probability to call equivalent what is not.
+    """
+    interval = estimate.interval(level)
+    if estimate.error is None or interval is None:
+        return Equivalence(None, "undecided")
+    if estimate.error == 0:
+        p = 0.0 if abs(estimate.value) < margin else 1.0
+    else:
+        above = stats.t.sf((estimate.value + margin) / estimate.error, estimate.freedom)
+        below = stats.t.cdf((estimate.value - margin) / estimate.error, estimate.freedom)
+        p = float(max(above, below))
+    if p < 1 - level:
+        return Equivalence(p, "equivalent")
+    apart = interval[0] >= margin or interval[1] <= -margin
+    return Equivalence(p, "different" if apart else "undecided")

@@ -1,0 +1,29 @@
+"""Metrics by name, without the libraries that compute them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bench.pose.data.datasets import DATASETS
+from bench.published import PCKH, PCKH_SUFFIXES
+
+__all__ = ["METRICS", "metrics_of", "noticeable"]
+
+_PCKH = tuple(f"{name}{suffix}" for suffix in PCKH_SUFFIXES.values() for name in PCKH.values())
+
+METRICS: Mapping[str, tuple[str, ...]] = {
+    "coco": ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL", "mean_oks"),
+    "crowdpose": ("AP", "AP50", "AP75", "AR", "AR50", "AR75", "AP_E", "AP_M", "AP_H", "mean_oks"),
+    "mpii": _PCKH,
+}
+"""What the records of each protocol hold."""
+
+
+def metrics_of(dataset: str) -> tuple[str, ...]:
+    """What the records of evaluations on a dataset hold."""
+    return METRICS[DATASETS[dataset].protocol]
+
+
+def noticeable(metric: str) -> float:
+    """Half a hundredth of the metric's range, in the units of records: what matters where nothing else is said."""
+    return 0.5 if metric in _PCKH else 0.005
