@@ -283,7 +283,10 @@ def test_what_is_unknown_is_said(tmp_path: Path) -> None:
     for change, reason in [
         (("train: train2017", "train: train2014"), "it is unknown how many annotated people coco train2014 has"),
         (("eval: val2017", "eval: minival"), "it is unknown how many annotated people coco minival has"),
-        (("    - {epochs: 5}", "    - {epochs: 5, world_size: 2}"), "what 2 processes of one training lose by waiting was never measured"),
+        (
+            ("    - {epochs: 5}", "    - {epochs: 5, world_size: 2}"),
+            "what 2 processes of one training lose by waiting was never measured",
+        ),
     ]:
         (first, *_) = make_plan(load(tmp_path, change), store).trainings
         assert forecast(first, evidence) == Unknown(reason)
