@@ -28,8 +28,9 @@ def measure_by_threshold(material: Material) -> Drawing | None:
         return None
     title = "PCKh curves" if material.measure == "PCKh" else "Average precision by OKS threshold"
     curves = {point: curve for point in material.measured if (curve := _curve(point, material.measure))}
+    problems = _unreadable(material.measured)
     if not curves:
-        return Drawing(title, absence(material))
+        return Drawing(title, absence(material), problems=problems)
     arranged = arrange(list(curves))
     layout = Layout(arranged.across, PANEL_WIDTH, 1.2 if len(arranged.shown) > 1 else 2.0)
     sheet = lay_out(len(arranged.shown), layout, _lines(material, arranged.points))
@@ -45,7 +46,7 @@ def measure_by_threshold(material: Material) -> Drawing | None:
         f" over seeds; {material.counted(arranged.points)}. The higher, the better; the further a line stays up, the"
         f" more exact are its joints.{arranged.remark}{material.legend_remark}"
     )
-    return Drawing(title, caption, figure, _unreadable(curves))
+    return Drawing(title, caption, figure, problems)
 
 
 def measure_by_joint(material: Material) -> Drawing | None:
@@ -113,11 +114,12 @@ def _draw_joints(
     axes: Axes, material: Material, panel: Panel, joints: Mapping[Point, Mapping[str, float]], names: Sequence[str]
 ) -> None:
     axes.set_title(panel.title)
-    for point in panel.points:
-        look = material.methods[point.method]
-        found = joints[point]
-        rows = [row for row, name in enumerate(names) if name in found]
-        axes.plot([found[names[row]] for row in rows], rows, linestyle="", **look.point | {"markersize": 3.4}, zorder=3)
+    for method, look in material.methods.items():
+        found = [joints[point] for point in panel.points if point.method == method]
+        dots = [(values[name], row) for values in found for row, name in enumerate(names) if name in values]
+        axes.plot(
+            [x for x, _ in dots], [y for _, y in dots], linestyle="", **look.point | {"markersize": 3.4}, zorder=3
+        )
 
 
 def _lines(material: Material, points: Sequence[Point]) -> dict[str, Artist]:
