@@ -19,8 +19,14 @@ TORCHLESS = [
     "bench.cost",
     "bench.execute.slurm.profile",
     "bench.forecast.plan",
+    "bench.gate.summary",
+    "bench.gate.update",
+    "bench.capsule.verification",
+    "bench.differences",
+    "bench.dossier",
+    "bench.simulation.records",
 ]
-LATER = ["bench.report", "bench.check", "bench.cli"]
+LATER = ["bench.report", "bench.cli"]
 """Parts that need no torch either, once they are there."""
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from bench.execute.job import Job, Resources
+from bench.execute.local import make_job
 from bench.plan import Plan, make_plan, parse_selection
 from bench.published import published_rows
 from bench.store import Failure, Store
@@ -89,6 +91,40 @@ def test_rows_are_numbered_in_the_page_s_order(tmp_path: Path) -> None:
         if (row["method"], row["representation"], row["input_size"]) == ("HRNet-W48", "SimDR", "256x192")
     )
     assert cells["hrnet_w48", "256x192", "simdr", False] == [f"coco_val/{number}"]
+
+
+def test_given_weights_answer_the_rows_of_their_cells(tmp_path: Path) -> None:
+    given = "{initialisation: checkpoint, weights: a.pth, epochs: 0}"
+    changes = [(old, new.replace("{seed: 0}", given)) for old, new in PAPER_CELLS]
+    declared = ("title: An example", f"title: An example\nweights: {{a.pth: {64 * 'a'}}}")
+    found = plan(tmp_path, declared, *changes)
+    assert {training.spec.weights for training in found.trainings} == {64 * "a"}
+    assert answered(found) == answered(plan(tmp_path, *PAPER_CELLS))
+
+
+def test_given_weights_are_looked_for_beside_the_suite_and_under_the_data_root(tmp_path: Path) -> None:
+    rule = "{initialisation: checkpoint, weights: w/a.pth, epochs: 0}"
+    declared = ("title: An example", f"title: An example\nweights: {{w/a.pth: {64 * 'a'}}}")
+    found = plan(tmp_path, declared, ("{epochs: 5}", rule))
+    resources = Resources(
+        data_root=tmp_path / "data", results=tmp_path, device="cpu", threads=1, workers=0, save_every=1
+    )
+    assert make_job(found, found.trainings[0], resources).weights == tmp_path / "data" / "w" / "a.pth"
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / "a.pth").touch()
+    job = make_job(found, found.trainings[0], resources)
+    assert job.weights == tmp_path / "w" / "a.pth"
+    assert Job.model_validate_json(job.model_dump_json()) == job, "as a submission to SLURM stores it"
+    plain = plan(tmp_path)
+    assert make_job(plain, plain.trainings[0], resources).weights is None
+
+
+def test_given_weights_are_selected_by_name(tmp_path: Path) -> None:
+    declared = ("title: An example", f"title: An example\nweights: {{a.pth: {64 * 'a'}, b.pth: {64 * 'b'}}}")
+    axis = ("[64x64]", "[64x64]\n    weights: [a.pth, b.pth]")
+    changes = (declared, axis, ("{epochs: 5}", "{initialisation: checkpoint, epochs: 0}"))
+    found = plan(tmp_path, *changes, only=("weights=b.pth", "representation=simdr"))
+    assert [training.spec.weights for training in found.trainings] == [64 * "b"]
 
 
 def test_the_number_of_processes_is_none_of_the_paper_s_business(tmp_path: Path) -> None:
