@@ -6,7 +6,7 @@ READY := .venv/ready
 TEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-slurm lint format lspet benchmarks clean
+.PHONY: help setup quickstart gate test test-slurm lint format lspet benchmarks clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,13 @@ quickstart: $(READY)  ## Train three representations on synthetic people and wri
 # Read after the run, so that new records make a new report and nothing new makes none.
 reports/quickstart/report.html: suites/quickstart.yaml $(wildcard results/evaluations/*/record.json)
 	$(BIN)/python -m bench report suites/quickstart.yaml
+
+# Into an empty folder: what is there already was measured by other code. What fails is told by the check.
+gate: $(READY)  ## Measure suites/ci.yaml again and compare it with its baseline (half a minute on 2 cores)
+	rm -rf results/gate
+	-$(BIN)/python -m bench run suites/ci.yaml --results results/gate
+	$(BIN)/python -m bench check suites/ci.yaml --results results/gate --baseline results/baselines/ci.yaml \
+		--junit results/gate/junit.xml --summary results/gate/summary.md
 
 test: lint  ## Lint, check types and run the tests (under 8 minutes on 2 cores)
 	$(TEST)
@@ -50,4 +57,4 @@ benchmarks: $(READY)  ## Measure start-up and planning
 	$(BIN)/python -m benchmarks.harness
 
 clean:  ## Remove the virtual environment, results, reports and drawn data
-	rm -rf .venv data results/trainings results/evaluations reports/quickstart
+	rm -rf .venv data results/trainings results/evaluations results/gate reports/quickstart

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy import stats
+from scipy.special import stdtr
 
 from bench.statistics.estimate import LEVEL, Estimate
 
@@ -43,8 +43,8 @@ def equivalence(estimate: Estimate, margin: float, level: float = LEVEL) -> Equi
     if estimate.error == 0:
         p = 0.0 if abs(estimate.value) < margin else 1.0
     else:
-        above = stats.t.sf((estimate.value + margin) / estimate.error, estimate.freedom)
-        below = stats.t.cdf((estimate.value - margin) / estimate.error, estimate.freedom)
+        above = stdtr(estimate.freedom, -(estimate.value + margin) / estimate.error)
+        below = stdtr(estimate.freedom, (estimate.value - margin) / estimate.error)
         p = float(max(above, below))
     if p < 1 - level:
         return Equivalence(p, "equivalent")

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from scipy import stats
+from scipy.special import stdtrit
 
 from bench.statistics.variances import LEVEL, Variance, add_safely
 
@@ -37,7 +37,7 @@ class Estimate:
         """Two-sided interval by Student's t; None where nothing is known of the error."""
         if self.error is None:
             return None
-        reach = self.error * float(stats.t.ppf(0.5 + level / 2, self.freedom))
+        reach = self.error * float(stdtrit(self.freedom, 0.5 + level / 2))
         return self.value - reach, self.value + reach
 
     def widened(self, variance: float) -> Estimate:

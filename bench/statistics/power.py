@@ -6,7 +6,7 @@ import bisect
 import math
 from collections.abc import Sequence
 
-from scipy import stats
+from scipy.special import nctdtr, stdtrit
 
 from bench.statistics.variances import LEVEL, Variance, add_safely, add_welch
 
@@ -39,8 +39,8 @@ def power_of(
     if not variance.value:
         return 1.0 if effect else 0.0
     shift = min(abs(effect) / math.sqrt(variance.value), SURE)
-    critical = float(stats.t.ppf(0.5 + level / 2, variance.freedom))
-    return float(stats.nct.sf(critical, variance.freedom, shift))
+    critical = float(stdtrit(variance.freedom, 0.5 + level / 2))
+    return 1 - float(nctdtr(variance.freedom, shift, critical))
 
 
 def seeds_needed(

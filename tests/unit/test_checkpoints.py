@@ -46,6 +46,32 @@ def test_every_layout_loads(tmp_path: Path, layout: str) -> None:
         assert torch.equal(loaded.state_dict()[name], value), name
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float8_e4m3fn])
+def test_short_formats_load_as_the_numbers_that_they_are(tmp_path: Path, dtype: torch.dtype) -> None:
+    file, loaded = tmp_path / "weights.pt", model(1)
+    short = {
+        name: value.to(dtype) if value.is_floating_point() else value for name, value in model(0).state_dict().items()
+    }
+    torch.save(short, file)
+    load_weights(loaded, file)
+    for name, value in loaded.state_dict().items():
+        assert value.dtype in {torch.float32, torch.int64}
+        assert torch.equal(value, short[name].to(value.dtype)), name
+
+
+def test_a_file_of_another_hash_is_refused(tmp_path: Path) -> None:
+    file, target = tmp_path / "weights.pt", model(1)
+    torch.save(model(0).state_dict(), file)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    load_weights(target, file, sha256=digest)
+    before = {name: value.clone() for name, value in target.state_dict().items()}
+    with pytest.raises(CheckpointError, match=f"weights.pt: its sha256 is {digest}, expected {64 * '0'}"):
+        load_weights(target, file, sha256=64 * "0")
+    with pytest.raises(CheckpointError, match=r"absent\.pt: No such file"):
+        load_weights(target, tmp_path / "absent.pt", sha256=digest)
+    assert all(torch.equal(before[name], value) for name, value in target.state_dict().items())
+
+
 def changed(change: str) -> dict[str, Any]:
     state = model().state_dict()
     if change == "missing":
@@ -152,7 +178,7 @@ def test_imagenet_weights_are_downloaded_once_and_checked(
     (folder / name).unlink()
     assert imagenet_weights("simba_tiny", tmp_path / "imagenet")["conv1.weight"].item() == 1
     (tmp_path / "imagenet" / name).write_bytes(b"bitrot")
-    with pytest.raises(CheckpointError, match="sha256 starts"):
+    with pytest.raises(CheckpointError, match="its sha256 is"):
         imagenet_weights("simba_tiny", tmp_path / "imagenet")
 
 

@@ -37,7 +37,7 @@ MISTAKES = {
     "axis without values": (("[64x64]", "[]"), 8, "axis 'input_size' has no value"),
     "no axes": (("  axes:\n", "  axes: {}\n  was:\n"), 5, "axes: Dictionary should have at least 1 item"),
     "unknown setting": (("epochs: 5", "epoch: 5"), 10, "unknown setting 'epoch' (did you mean 'epochs'?)"),
-    "value out of range": (("epochs: 5", "epochs: 0"), 10, "epochs: Input should be greater than or equal to 1"),
+    "value out of range": (("epochs: 5", "epochs: -1"), 10, "epochs: Input should be greater than or equal to 0"),
     "text for a number": (("epochs: 5", "learning_rate: 1e-3"), 10, "should be a valid number, found '1e-3'"),
     "truth for a number": (("epochs: 5", "epochs: true"), 10, "epochs: Input should be a valid integer, found True"),
     "not a number": (("epochs: 5", "sigma: .nan"), 10, "sigma: Input should be"),
@@ -65,6 +65,8 @@ MISTAKES = {
     ),
     "unknown published table": (("coco_val}", "coco_vall}"), 18, "(did you mean 'published/coco_val'?)"),
     "table given twice": (("tables:\n", "tables:\n  - {id: results}\n"), 19, "table 'results' is given twice"),
+    "unknown metric": (("coco_val}", "coco_val, metrics: [AP, AP5]}"), 18, "unknown metric 'AP5' (did you mean 'AP"),
+    "margin of nothing": (("coco_val}", "coco_val, margin: 0}"), 18, "margin: Input should be greater than 0"),
     "unclosed bracket": (("[simba_res50]", "[simba_res50"), 7, "did not find expected|expected ',' or ']'"),
     "tab": (("title: An", "\ttitle: An"), 2, "cannot start any token"),
     "no such date": (("An example", "2001-99-99"), 2, "'2001-99-99' is no valid timestamp"),
@@ -147,6 +149,7 @@ PLACES = [
     ("evaluate", 0),
     ("evaluate", 0, "when"),
     ("tables", 0),
+    ("claims",),
 ]
 
 
@@ -261,12 +264,54 @@ def test_processes_that_cannot_share_the_batches_are_refused(settings: str, mess
         expand(load(tmp_path, ("epochs: 5", settings)))
 
 
+GIVEN = ("title: An example", f"title: An example\nweights: {{a/b.pth: {64 * 'a'}, c.pth: {64 * 'c'}}}")
+
+
+def test_given_weights_are_known_by_their_contents(tmp_path: Path) -> None:
+    rules = (
+        "epochs: 0, initialisation: checkpoint, weights: a/b.pth}\n    - {when: {representation: simdr}, weights: c.pth"
+    )
+    heatmap, simdr = trainings(expand(load(tmp_path, GIVEN, ("epochs: 5", rules))))
+    assert (heatmap.weights, simdr.weights) == (64 * "a", 64 * "c")
+    assert (heatmap.selection, heatmap.selection_split) == ("final", None), "without epochs there is no best one"
+    moved = (GIVEN[0], GIVEN[1].replace("a/b.pth", "elsewhere.pth"))
+    assert expand(load(tmp_path, moved, ("epochs: 5", rules.replace("a/b.pth", "elsewhere.pth")))) == expand(
+        load(tmp_path, GIVEN, ("epochs: 5", rules))
+    )
+
+
+def test_given_weights_can_be_an_axis_and_a_condition(tmp_path: Path) -> None:
+    axis = ("[64x64]", "[64x64]\n    weights: [a/b.pth, c.pth]")
+    rules = "epochs: 0, initialisation: checkpoint}\n    - {when: {weights: c.pth}, color_order: rgb"
+    suite = load(tmp_path, GIVEN, axis, ("epochs: 5", rules), ("{backbone: hrnet_w48}", "{weights: [a/b.pth]}"))
+    assert [(spec.weights, spec.color_order) for spec in trainings(expand(suite))] == [(64 * "c", "rgb")] * 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("weights: a/b.pth", "`initialisation: checkpoint` and `weights: FILE` go together"),
+        ("initialisation: checkpoint", "`initialisation: checkpoint` and `weights: FILE` go together"),
+        ("epochs: 0", "`epochs: 0` measures given weights as they are"),
+        (
+            "weights: a/c.pth",
+            r"example.yaml:11: unknown weights 'a/c.pth' \(did you mean 'a/b.pth'\?\); valid: a/b.pth, c",
+        ),
+        (f"weights: {64 * 'a'}", "example.yaml:11: unknown weights 'aaa"),
+        ("weights: 3", "example.yaml:11: weights: Input should be a valid string, found 3"),
+    ],
+)
+def test_half_declared_weights_are_refused(settings: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(SuiteError, match=message):
+        expand(load(tmp_path, GIVEN, ("epochs: 5", settings)))
+
+
 OTHER_TRAINING = {
     "dataset": "lspet", "split": "x", "backbone": "hrnet_w32", "representation": "simdr_star", "input_size": "128x64",
     "split_ratio": 1.5, "sigma": 4.0, "label_smoothing": 0.3, "loss_reduction": "mean", "weight_bounds": "exact",
     "heatmap_center": "exact", "warmup_steps": 1, "selection": "final", "selection_split": "x",
-    "seed": 1, "initialisation": "kaiming", "epochs": 1, "batch_size": 2, "replicas": 1, "world_size": 2,
-    "learning_rate": 1.0, "learning_rate_factor": 0.2, "milestones": (1,), "milestone_timing": "exact",
+    "seed": 1, "initialisation": "kaiming", "weights": None, "epochs": 1, "batch_size": 2, "replicas": 1,
+    "world_size": 2, "learning_rate": 1.0, "learning_rate_factor": 0.2, "milestones": (1,), "milestone_timing": "exact",
     "color_order": "rgb", "flip_probability": 0.1, "scale_factor": 0.1, "rotation_factor": 1.0,
     "rotation_probability": 0.1, "half_body_probability": 0.1, "half_body_min_joints": 1, "half_body_coin": "uniform",
 }  # fmt: skip
@@ -275,6 +320,7 @@ OTHER_EVALUATION = {
     "refinement": "dark", "evaluator": "pckh", "score_threshold": 0.5, "nms_threshold": 0.5, "batch_size": 1,
 }  # fmt: skip
 SINGLE_VALUED = {"precision"}
+WEIGHTS = {"initialisation": "checkpoint", "weights": 64 * "0"}
 
 
 def test_ids_last() -> None:
@@ -283,8 +329,8 @@ def test_ids_last() -> None:
     If a field is added, removed or changes its meaning, raise SCHEMA_VERSION in bench.suite.specs, so that old results
     cannot be mistaken for new ones, and write the new ids here.
     """
-    assert TrainSpec(**OTHER_TRAINING, precision="float32").id == "d43d66282eb9"
-    assert EvalSpec(**OTHER_EVALUATION, precision="float32").id == "cbcbc8e87772"
+    assert TrainSpec(**OTHER_TRAINING, precision="float32").id == "faab2ba81493"
+    assert EvalSpec(**OTHER_EVALUATION, precision="float32").id == "b5be631b9483"
 
 
 @pytest.mark.parametrize(
@@ -293,7 +339,9 @@ def test_ids_last() -> None:
 )
 def test_every_field_is_part_of_the_identity(make: Any, others: dict[str, Any], kind: Any, tmp_path: Path) -> None:
     assert set(others) | SINGLE_VALUED >= set(kind.model_fields), "a new field needs another value here"
-    ids = [make(tmp_path).id, *(make(tmp_path, **{name: value}).id for name, value in others.items())]
+    changes = [{name: value} for name, value in others.items() if value is not None]
+    changes += [WEIGHTS, WEIGHTS | {"weights": 64 * "1"}] if kind is TrainSpec else []
+    ids = [make(tmp_path).id, *(make(tmp_path, **change).id for change in changes)]
     assert len(set(ids)) == len(ids)
     assert SINGLE_VALUED & set(kind.model_fields) <= set(json.loads(make(tmp_path).canonical()))
 
@@ -306,3 +354,10 @@ def test_the_order_of_fields_is_no_part_of_the_identity(tmp_path: Path) -> None:
 
 def test_a_whole_number_and_its_decimal_form_are_one_value(tmp_path: Path) -> None:
     assert example_training(tmp_path, split_ratio=3).id == example_training(tmp_path, split_ratio=3.0).id
+
+
+def test_margins_are_in_the_units_of_records_and_have_a_default(tmp_path: Path) -> None:
+    (table,) = load(tmp_path).tables
+    assert table.margin_of("AP") == table.margin_of("mean_oks") == 0.005
+    (table,) = load(tmp_path, ("coco_val}", "coco_val, margin: 0.01}")).tables
+    assert table.margin_of("AP") == 0.01
