@@ -6,7 +6,7 @@ READY := .venv/ready
 TEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart gate test test-slurm lint format lspet benchmarks clean
+.PHONY: help setup quickstart sample gate test test-slurm lint format lspet benchmarks clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,9 @@ quickstart: $(READY)  ## Train three representations on synthetic people and wri
 # Read after the run, so that new records make a new report and nothing new makes none.
 reports/quickstart/report.html: suites/quickstart.yaml $(wildcard results/evaluations/*/record.json)
 	$(BIN)/python -m bench report suites/quickstart.yaml
+
+sample: quickstart  ## Write the sample report that is committed
+	$(BIN)/python -m bench report suites/quickstart.yaml --out reports/sample --format html,pdf
 
 # Into an empty folder: what is there already was measured by other code. What fails is told by the check.
 gate: $(READY)  ## Measure suites/ci.yaml again and compare it with its baseline (half a minute on 2 cores)
@@ -53,8 +56,9 @@ lspet: $(READY)  ## Train one cell on real photographs on a CPU (needs DATA_ROOT
 		--only input_size=64x64 --only seed=0
 	$(BIN)/python -m bench report suites/lspet.yaml
 
-benchmarks: $(READY)  ## Measure start-up and planning
+benchmarks: $(READY)  ## Measure start-up, planning and resampling
 	$(BIN)/python -m benchmarks.harness
+	$(BIN)/python -m benchmarks.bootstrap
 
 clean:  ## Remove the virtual environment, results, reports and drawn data
 	rm -rf .venv data results/trainings results/evaluations results/gate reports/quickstart
