@@ -156,7 +156,8 @@ def _key(spec: TrainSpec) -> tuple[Any, ...]:
 
 def _uncalibrated(spec: TrainSpec) -> str:
     """Why prices do not apply, measured as they are with one process."""
-    return "" if spec.world_size == 1 else f"what {spec.world_size} processes of one training lose by waiting was never measured"
+    size = spec.world_size
+    return "" if size == 1 else f"what {size} processes of one training lose by waiting was never measured"
 
 
 def _uncounted(dataset: str, split: str, boxes: str) -> str:
