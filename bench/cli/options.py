@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["AsJson", "CalibrationFile", "DataRoot", "Device", "Only", "Results", "SuiteFile", "Threads", "Workers"]
+__all__ = [
+    "AsJson",
+    "CalibrationFile",
+    "DataRoot",
+    "Device",
+    "Only",
+    "Pack",
+    "Results",
+    "SaveEvery",
+    "SuiteFile",
+    "Threads",
+    "Workers",
+]
 
 SuiteFile = Annotated[Path, typer.Argument(help="Suite file (YAML).", show_default=False)]
 Results = Annotated[Path, typer.Option(help="Folder of trainings and records.")]
@@ -20,6 +32,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N, or auto: a GPU if there is one.")]
 Threads = Annotated[int, typer.Option(min=0, help="Threads of torch per job; 0: share the cores.")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that load crops beside the training.")]
+SaveEvery = Annotated[float, typer.Option(min=0, help="Seconds between checkpoints.")]
+Pack = Annotated[int, typer.Option(min=1, help="Trainings at once on each device.")]
 CalibrationFile = Annotated[
     Path | None,
     typer.Option("--calibration", help="Forecast for the hardware that this file of `bench calibrate` is of."),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import DataRoot, Device, Only, Results, SuiteFile
+from bench.cli.options import DataRoot, Device, Only, Pack, Results, SaveEvery, SuiteFile, Threads, Workers
 from bench.cli.targets import Ids, States, matching, parse_states
 
 if TYPE_CHECKING:
@@ -27,10 +27,14 @@ def retry(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be run, and run nothing.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="SLURM: follow the jobs until none is left.")] = False,
     device: Device = "auto",
+    threads: Threads = 0,
+    workers: Workers = 0,
+    save_every: SaveEvery = 60.0,
+    pack: Pack = 1,
 ) -> None:
     """Try trainings and evaluations again that failed, or those in other states that nobody works on.
 
-    They go on from their last checkpoint. Ends as `bench run` does.
+    They go on from their last checkpoint. Ends as `bench run` does. With --profile, what a job may use is the profile's.
     """
     from bench.cli.execution import Task, run_here, run_on_slurm
     from bench.execute.local import LocalOptions
@@ -49,5 +53,5 @@ def retry(
 
     task = Task(lambda: make_plan(loaded, Store(results), selection), choose, data_root, results, dry_run)
     if profile is None:
-        raise typer.Exit(run_here(task, LocalOptions(device)))
+        raise typer.Exit(run_here(task, LocalOptions(device, threads, workers, save_every, pack)))
     raise typer.Exit(run_on_slurm(task, load_profile(profile), wait=wait))

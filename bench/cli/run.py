@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import CalibrationFile, DataRoot, Device, Only, Results, SuiteFile, Threads, Workers
+from bench.cli.options import (
+    CalibrationFile,
+    DataRoot,
+    Device,
+    Only,
+    Pack,
+    Results,
+    SaveEvery,
+    SuiteFile,
+    Threads,
+    Workers,
+)
 
 if TYPE_CHECKING:
     from bench.plan import Plan, PlannedTraining
@@ -40,8 +51,8 @@ def run(
     device: Device = "auto",
     threads: Threads = 0,
     workers: Workers = 0,
-    save_every: Annotated[float, typer.Option(min=0, help="Seconds between checkpoints.")] = 60.0,
-    pack: Annotated[int, typer.Option(min=1, help="Trainings at once on each device.")] = 1,
+    save_every: SaveEvery = 60.0,
+    pack: Pack = 1,
     budget: Budget = None,
     calibration: CalibrationFile = None,
     tensorboard: Annotated[

@@ -116,7 +116,7 @@ def test_trainings_side_by_side_in_processes_of_their_own(bench: Bench, suite: P
 
 
 def test_cancel_stops_what_runs_and_run_goes_on(bench: Bench, suite: Path, tmp_path: Path, data_root: Path) -> None:
-    suite.write_text(SUITE.replace("epochs: 3", "epochs: 40"))
+    suite.write_text(SUITE.replace("evaluate:", "    - {when: {representation: heatmap}, epochs: 20}\nevaluate:"))
     command = [sys.executable, "-m", "bench", "run", str(suite), "--data-root", str(data_root), "--threads", "1"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
