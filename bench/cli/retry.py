@@ -34,7 +34,7 @@ def retry(
 ) -> None:
     """Try trainings and evaluations again that failed, or those in other states that nobody works on.
 
-    They go on from their last checkpoint. Ends as `bench run` does. With --profile, what a job may use is the profile's.
+    They go on from their last checkpoint. Ends as `bench run` does. With --profile, jobs may use what it says.
     """
     from bench.cli.execution import Task, run_here, run_on_slurm
     from bench.execute.local import LocalOptions
