@@ -253,7 +253,7 @@ KillWait=5
 MinJobAge=300
 # A node that does not answer for so long is down, and its jobs go back to the queue.
 SlurmdTimeout=20
-ReturnToService=2
+ReturnToService=1
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE PriorityTier=10 PreemptMode=OFF
 PartitionName=scavenger Nodes=ALL MaxTime=INFINITE PriorityTier=1 PreemptMode=REQUEUE GraceTime=$grace
 CONF

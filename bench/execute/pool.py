@@ -50,7 +50,7 @@ def job_context() -> ForkServerContext:
 
 @dataclass
 class _Running:
-    """A job's processes, and the tries that it has used by cause."""
+    """A job's processes, and the tries that it has used by cause. A signal may come while they are being started."""
 
     job: Job
     slot: Slot
@@ -58,9 +58,14 @@ class _Running:
     used: Counter[Cause] = field(default_factory=Counter)
     ended_badly: float | None = None
 
+    @property
+    def started(self) -> list[ForkServerProcess]:
+        """Those of the processes that exist."""
+        return [process for process in self.processes if process.pid is not None]
+
     def exited(self) -> bool:
         """Whether all processes ended; those that outlive a bad end for too long are killed."""
-        codes = [process.exitcode for process in self.processes]
+        codes = [process.exitcode for process in self.started]
         if None in codes and any(code for code in codes if code not in {None, Outcome.BUSY, Outcome.CANCELLED}):
             self.ended_badly = self.ended_badly or time.monotonic()
             if time.monotonic() - self.ended_badly > TEAM_PATIENCE:
@@ -69,7 +74,9 @@ class _Running:
 
     def outcome(self) -> Outcome:
         """What became of the job by the exit statuses of its processes; `LOST` if one was killed."""
-        codes = [process.exitcode for process in self.processes]
+        codes = [process.exitcode for process in self.started]
+        if not codes:  # told to stop before the first one existed
+            return Outcome.STOPPED
         if codes[0] == Outcome.BUSY:  # the others lost the one that gave way
             return Outcome.BUSY
         if any(code not in set(Outcome) for code in codes):
@@ -78,7 +85,7 @@ class _Running:
         return next((bad for bad in (Outcome.FAILED, Outcome.LOST) if bad in found), found[0])
 
     def signal(self, send: Callable[[ForkServerProcess], None]) -> None:
-        for process in self.processes:
+        for process in self.started:
             if process.exitcode is None:
                 send(process)
 
@@ -150,7 +157,7 @@ class Pool:
             time.sleep(POLL_SECONDS)
         for running in self._running:
             running.signal(ForkServerProcess.kill)
-            for process in running.processes:
+            for process in running.started:
                 process.join()
 
     def _fill(self) -> None:
@@ -177,7 +184,7 @@ class Pool:
             process.start()
 
     def _await(self) -> None:
-        sentinels = [p.sentinel for running in self._running for p in running.processes if p.exitcode is None]
+        sentinels = [p.sentinel for running in self._running for p in running.started if p.exitcode is None]
         connection.wait(sentinels, POLL_SECONDS)
         for running in list(self._running):
             if running.exited():
@@ -187,7 +194,7 @@ class Pool:
 
     def _show(self, running: _Running) -> None:
         heartbeat = Store(running.job.resources.results).training(running.job.id).heartbeat()
-        if heartbeat is not None and heartbeat.pid in {process.pid for process in running.processes}:
+        if heartbeat is not None and heartbeat.pid in {process.pid for process in running.started}:
             self._view.beat(running.job, heartbeat)
 
     def _settle(self, running: _Running) -> None:
@@ -239,7 +246,7 @@ def _cause(outcome: Outcome, failures: Sequence[Failure]) -> Cause | None:
 def _record_death(running: _Running) -> Outcome:
     """Leave word of a job whose process ended without a word of its own."""
     folder = Store(running.job.resources.results).training(running.job.id)
-    codes = [process.exitcode or 0 for process in running.processes]
+    codes = [process.exitcode or 0 for process in running.started]
     code = next((code for code in codes if code not in set(Outcome)), int(Outcome.LOST))
     ended = signal.Signals(-code).name if code < 0 else f"exit status {code}"
     hint = " (often: out of memory)" if code == -signal.SIGKILL else ""

@@ -47,6 +47,7 @@ class Task:
     array: int
     index: int
     stalls: dict[str, int] = field(default_factory=dict)
+    _pool: Pool | None = field(default=None, init=False, repr=False)
 
     def __call__(self) -> None:
         """Do the trainings of this task. Ends the process with status 1 if one failed."""
@@ -71,6 +72,8 @@ class Task:
         # SLURM has only just signalled; it may do so again while the job saves.
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)
         _, submission = self._submission()
+        if self._pool is None:  # nothing was begun yet
+            return DelayedSubmission(Task(self.folder, self.array, self.index, self.stalls))
         jobs = self._pool.unfinished
         self._pool.stop_within(STOP_SHARE * submission.signal_delay)
         stalls = {job.id: self._stalls(job) for job in jobs}
