@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
@@ -39,7 +40,7 @@ class PoseModel(nn.Module):
     default_final_bias: ClassVar[bool] = False
 
 
-class MapModel(PoseModel):
+class MapModel(PoseModel, ABC):
     """A backbone's features, a 1x1 convolution to maps of each joint and, but for heatmaps, two classifiers.
 
     The classifiers are linear layers on a joint's flattened maps, shared by all joints, with no nonlinearity
@@ -64,9 +65,9 @@ class MapModel(PoseModel):
             self.mlp_head_x = nn.Linear(inputs, bins_x)
             self.mlp_head_y = nn.Linear(inputs, bins_y)
 
+    @abstractmethod
     def features(self, images: Tensor) -> Tensor:
         """Features [B, channels, H/stride, W/stride] of normalised images; each backbone has its own."""
-        raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor | Coordinates:
         """Heatmaps [B, J, H/4, W/4], or `Coordinates` of logits, of normalised images [B, 3, H, W]."""
