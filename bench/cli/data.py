@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -65,6 +66,38 @@ def verify(dataset: DatasetName, split: SplitName, data_root: DataRoot = Path("d
         typer.echo(f"bench data prepare {dataset} --data-root {data_root} says where the files come from")
     if not findings.complete:
         raise typer.Exit(SOMETHING_WRONG)
+
+
+@app.command("pack")
+def pack(
+    dataset: DatasetName,
+    split: SplitName,
+    data_root: DataRoot = Path("data"),
+    budget: Annotated[float | None, typer.Option(min=0, help="Gigabytes at the most; default: as many as it takes.")] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one per core.")] = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it takes.")] = False,
+) -> None:
+    """Decode the photographs of a split's people once; trainings and evaluations then crop from these pixels.
+
+    They lie under DATA_ROOT/DATASET/packed/SPLIT, which may be deleted. Interrupted, it goes on when called again; only
+    what has changed is packed anew. With a budget, photographs with many people come first and the others are decoded
+    each time.
+    """
+    from bench.pose.data.datasets import dataset_info, open_split
+    from bench.pose.data.pixels.packed import packed_folder
+    from bench.pose.data.pixels.packing import GIGA, plan_packing
+
+    opened = open_split(dataset, data_root / dataset, split)
+    people = opened.people() if opened.annotated else []
+    boxes = data_root / dataset / dict(dataset_info(dataset).detector_boxes).get(split, "absent")
+    if boxes.is_file():
+        people += opened.detections(boxes)
+    limit = None if budget is None else int(budget * GIGA)
+    planned = plan_packing(packed_folder(opened.folder, split), opened.image_folder, people, budget=limit)
+    typer.echo(planned.describe())
+    if not dry_run:
+        for problem in planned.run(typer.echo, workers or len(os.sched_getaffinity(0))):
+            typer.echo(f"left out: {problem}", err=True)
 
 
 @app.command("synthesize")

@@ -7,6 +7,9 @@ scale counts: the crop is never stretched (behaviour D14, D16).
 
 from __future__ import annotations
 
+import math
+from functools import cache
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +23,7 @@ __all__ = [
     "padded_area",
     "transform_points",
     "warp",
+    "warp_mirrored",
 ]
 
 Array = npt.NDArray[np.float64]
@@ -28,6 +32,9 @@ Size = tuple[int, int]
 
 SCALE_UNIT = 200.0
 """Pixels per unit of scale."""
+
+FINE = 1024
+"""Parts of a px to which OpenCV rounds the positions that it samples."""
 
 BOX_PADDING = 1.25
 """How much larger than the person's box the crop is, per side."""
@@ -43,7 +50,7 @@ def box_to_center_scale(
         size: crop height and width in px; the box grows to that aspect ratio.
         padding: enlargement per side, not applied to a box centred on x = -1 (the reference's "no box" mark).
     """
-    x, y, width, height = np.asarray(box, dtype=np.float64)
+    x, y, width, height = np.asarray(box, dtype=np.float64).tolist()
     center = np.array([x + width / 2, y + height / 2], dtype=np.float32)
     aspect = size[1] / size[0]
     width, height = max(width, height * aspect), max(height, width / aspect)
@@ -68,33 +75,66 @@ def affine_matrix(
     """
     height, width = size
     half_width = float(np.asarray(scale)[0] * SCALE_UNIT) / 2
-    angle = np.deg2rad(rotation)
-    up = half_width * np.array([np.sin(angle), -np.cos(angle)])
-    image = _corner_points(np.asarray(center, dtype=np.float64), up)
-    crop = _corner_points(np.array([width / 2, height / 2]), np.array([0, -width / 2]))
+    angle = math.radians(rotation)
+    x, y = (float(value) for value in np.asarray(center))
+    image = _corner_points(x, y, half_width * math.sin(angle), -half_width * math.cos(angle))
+    crop = _crop_corner_points(height, width)
     points = (crop, image) if inverse else (image, crop)
     return np.asarray(cv2.getAffineTransform(*points), dtype=np.float64)
 
 
-def _corner_points(origin: Array, up: Array) -> npt.NDArray[np.float32]:
+def _corner_points(x: float, y: float, up_x: float, up_y: float) -> npt.NDArray[np.float32]:
     """The origin, the point above it, and the point a quarter turn to the left of that, as float32."""
-    points = np.zeros((3, 2), dtype=np.float32)
-    points[0] = origin
-    points[1] = origin + up
-    down = points[0] - points[1]
-    points[2] = points[1] + np.array([-down[1], down[0]], dtype=np.float32)
+    points = np.array([[x, y], [x + up_x, y + up_y], [0, 0]], dtype=np.float32)
+    (down_x, down_y), above = points[0] - points[1], points[1]
+    points[2] = above[0] - down_y, above[1] + down_x
     return points
 
 
+@cache
+def _crop_corner_points(height: int, width: int) -> npt.NDArray[np.float32]:
+    return _corner_points(width / 2, height / 2, 0, -width / 2)
+
+
 def transform_points(points: npt.ArrayLike, matrix: Array) -> Array:
-    """Apply a 2x3 affine matrix to points of shape (..., 2)."""
-    return np.asarray(points, dtype=np.float64) @ matrix[:, :2].T + matrix[:, 2]
+    """Apply affine matrices (..., 2, 3) to points (..., points, 2), or one to points of any shape."""
+    return np.asarray(points, dtype=np.float64) @ matrix[..., :2].swapaxes(-1, -2) + matrix[..., None, :, 2]
 
 
-def warp(image: npt.NDArray[np.uint8], matrix: Array, size: Size) -> npt.NDArray[np.uint8]:
-    """Crop an image (height, width, 3) to `size` by bilinear sampling, black outside the image (behaviour D16)."""
-    crop = cv2.warpAffine(image, matrix, (size[1], size[0]), flags=cv2.INTER_LINEAR)
+def warp(
+    image: npt.NDArray[np.uint8], matrix: Array, size: Size, into: npt.NDArray[np.uint8] | None = None
+) -> npt.NDArray[np.uint8]:
+    """Crop an image (height, width, 3) to `size` by bilinear sampling, black outside the image (behaviour D16).
+
+    `into`, if given, is an array of the crop's shape to write it to.
+    """
+    crop = cv2.warpAffine(image, matrix, (size[1], size[0]), into, flags=cv2.INTER_LINEAR)
     return np.asarray(crop, dtype=np.uint8)
+
+
+def warp_mirrored(
+    image: npt.NDArray[np.uint8], matrix: Array, size: Size, into: npt.NDArray[np.uint8] | None = None
+) -> npt.NDArray[np.uint8]:
+    """What `warp` makes of the image mirrored left to right, to the bit, in most cases without mirroring it.
+
+    OpenCV rounds the start of each row and the step to each column to 1/1024 px, adds half of 1/32 px, and cuts their sum
+    to 1/32 px. Seen in the mirror, cutting rounds the other way, and a start that is 1/1024 px lower makes up for that.
+    """
+    inverse = cv2.invertAffineTransform(matrix)
+    seen = inverse.copy()
+    seen[0] *= -1
+    seen[0, 2] += image.shape[1] - 1 - 1 / FINE
+    if not _mirrors(inverse[0], seen[0], image.shape[1], size[0]):
+        return warp(np.asarray(cv2.flip(image, 1), dtype=np.uint8), matrix, size, into)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(image, seen, (size[1], size[0]), into, flags=flags), dtype=np.uint8)
+
+
+def _mirrors(across: Array, seen: Array, width: int, rows: int) -> bool:
+    """Whether the rounded starts of all rows are each other's mirror images; where a start is a tie, they may not be."""
+    row = np.arange(rows)
+    starts, seen_starts = (np.rint((values[1] * row + values[2]) * FINE) for values in (across, seen))
+    return bool((starts + seen_starts == (width - 1) * FINE - 1).all())
 
 
 def crop_to_image(points: npt.ArrayLike, centers: npt.ArrayLike, scales: npt.ArrayLike, size: Size) -> Array:

@@ -11,8 +11,10 @@ import torch
 from torch import nn
 
 from bench.pose.codecs.base import Codec
-from bench.pose.data.crops import Batch, CropSettings, evaluation_batches
+from bench.pose.data.crops import Batch, CropSettings
+from bench.pose.data.loading import evaluation_batches
 from bench.pose.data.people import Person
+from bench.pose.data.pixels.source import DECODED, Photographs
 from bench.pose.errors import DataError
 from bench.pose.geometry import crop_to_image
 from bench.pose.metrics.predictions import Predictions
@@ -38,6 +40,7 @@ def predict(
     workers: int = 0,
     watch: Callable[[int], object] = lambda _done: None,
     team: Team = ALONE,
+    photographs: Photographs = DECODED,
 ) -> tuple[Predictions, list[str]]:
     """Joints of all people.
 
@@ -55,6 +58,7 @@ def predict(
         workers: processes that load crops.
         watch: hears how many people are done after each batch, counted as if the team were in step.
         team: processes that share the work and have the same weights.
+        photographs: where the pixels of the crops come from, which makes no difference to them.
 
     Returns:
         Predictions in the order of `people`, and what was wrong with people left out because of a broken image; both
@@ -66,8 +70,16 @@ def predict(
     """
     model.eval()
     mine: list[tuple[_Rows | None, tuple[str, ...]]] = []
-    turns = slice(team.rank, None, team.size)
-    for batch in evaluation_batches(people, crops, batch_size=batch_size, workers=workers, which=turns):
+    batches = evaluation_batches(
+        people,
+        crops,
+        batch_size=batch_size,
+        workers=workers,
+        which=slice(team.rank, None, team.size),
+        photographs=photographs,
+        pinned=device.type == "cuda",
+    )
+    for batch in batches:
         if isinstance(batch, Batch):
             found = _predict_batch(model, codec, batch, crops, flip_test=flip_test, device=device)
             mine.append((found, batch.broken))

@@ -20,8 +20,10 @@ from torch import nn
 
 from bench.pose.codecs.base import Codec
 from bench.pose.data.augmentation import Augmentation
-from bench.pose.data.crops import Batch, CropSettings, Position, training_batches
+from bench.pose.data.crops import Batch, CropSettings
+from bench.pose.data.loading import Position, training_batches
 from bench.pose.data.people import Person
+from bench.pose.data.pixels.source import DECODED, Photographs
 from bench.pose.errors import BenchError
 from bench.pose.gradients import BatchResult, Gradients
 from bench.pose.parallel import ALONE, Team
@@ -109,6 +111,7 @@ class Training:
         team: processes that train the same model together; each has all of this, but its own device. The model must be
             built for the team's size. `run` is for all of them; everything else works in each as in a single process.
             Before the end of an epoch the running statistics of `model` are right on rank 0 only.
+        photographs: where the pixels of the crops come from, which makes no difference to them.
 
     Raises:
         ValueError: the team cannot divide the batches of this model, see `Share`.
@@ -126,6 +129,7 @@ class Training:
     history: list[dict[str, float]] = field(default_factory=list)
     broken: dict[str, None] = field(default_factory=dict)
     team: Team = ALONE
+    photographs: Photographs = DECODED
 
     def __post_init__(self) -> None:
         self._gradients = Gradients(self.model, self.codec, self.device, self.crops.size, self.team)
@@ -205,6 +209,8 @@ class Training:
             start=self.position,
             workers=workers,
             share=self._gradients.share,
+            photographs=self.photographs,
+            pinned=self.device.type == "cuda",
         )
         wish = False
         for batch in batches:

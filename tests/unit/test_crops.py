@@ -15,10 +15,8 @@ from bench.pose.data.crops import (
     IMAGENET_STD,
     Batch,
     CropSettings,
-    Position,
-    evaluation_batches,
-    training_batches,
 )
+from bench.pose.data.loading import Position, evaluation_batches, training_batches
 from bench.pose.data.people import Person
 from bench.pose.geometry import crop_to_image
 from bench.pose.skeletons import COCO_17

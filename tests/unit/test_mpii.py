@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.pose.data.crops import CropSettings, evaluation_batches
+from bench.pose.data.crops import CropSettings
+from bench.pose.data.loading import evaluation_batches
 from bench.pose.data.datasets import open_split
 from bench.pose.data.mpii import MpiiPeople
 from bench.pose.errors import DataError

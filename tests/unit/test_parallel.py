@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.distributed import HashStore
 
 from bench.pose.codecs.build import CodecSettings
-from bench.pose.data.crops import CropSettings, training_batches
+from bench.pose.data.crops import CropSettings
+from bench.pose.data.loading import training_batches
 from bench.pose.data.datasets import open_split
 from bench.pose.data.people import Person
 from bench.pose.evaluation import Protocol, measure

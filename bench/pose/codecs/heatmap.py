@@ -71,13 +71,13 @@ class HeatmapCodec(Codec[Tensor, HeatmapTarget]):
         weight = (visible & inside).float()
         center = rounded if self.center == "rounded" else joints / STRIDE
         columns = self._profile(center[..., 0], self.width)
-        rows = self._profile(center[..., 1], self.height)
-        maps = rows.unsqueeze(-1) * columns.unsqueeze(-2) * weight[..., None, None]
-        return HeatmapTarget(maps.float(), weight)
+        rows = self._profile(center[..., 1], self.height) * weight.unsqueeze(-1)
+        # The maps are by far the largest: they are written once, in their final type.
+        return HeatmapTarget(rows.unsqueeze(-1) * columns.unsqueeze(-2), weight)
 
     def _profile(self, center: Tensor, size: int) -> Tensor:
         distance = torch.arange(size, device=center.device) - center.unsqueeze(-1)
-        profile = torch.exp(-(distance**2) / (2 * self.sigma**2))
+        profile = torch.exp(-(distance**2) / (2 * self.sigma**2)).float()
         if self.center == "exact":
             return profile
         return torch.where(distance.abs() <= 3 * self.sigma, profile, 0)

@@ -74,16 +74,16 @@ def augment(
         rng: the sample's own generator.
     """
     center, scale = view.center, view.scale
-    enough = int(visible.sum()) > settings.half_body_min_joints
+    enough = np.count_nonzero(visible) > settings.half_body_min_joints
     if enough and rng.random() < settings.half_body_probability:
         part = half_body(joints, visible, skeleton, size, prefer_upper=_toss(rng, settings.half_body_coin))
         center, scale = part or (center, scale)
     spread = settings.scale_factor
-    factor = float(np.clip(1 + spread * rng.standard_normal(), 1 - spread, 1 + spread))
+    factor = min(max(1 + spread * rng.standard_normal(), 1 - spread), 1 + spread)
     rotation = 0.0
     if rng.random() < settings.rotation_probability:
         limit = 2 * settings.rotation_factor
-        rotation = float(np.clip(settings.rotation_factor * rng.standard_normal(), -limit, limit))
+        rotation = min(max(settings.rotation_factor * rng.standard_normal(), -limit), limit)
     mirrored = bool(rng.random() < settings.flip_probability)
     return View(center, scale * factor, rotation, mirrored)
 
@@ -117,17 +117,17 @@ def half_body(
 
 
 def mirror_joints(
-    joints: Array, visible: npt.NDArray[np.bool_], width: int, skeleton: Skeleton
+    joints: Array, visible: npt.NDArray[np.bool_], widths: npt.ArrayLike, skeleton: Skeleton
 ) -> tuple[Array, npt.NDArray[np.bool_]]:
     """Joints and visibility in the mirrored image: x becomes width - 1 - x, left and right change places.
 
     Args:
-        joints: (joints, 2) image px.
-        visible: (joints,).
-        width: of the image in px.
+        joints: (..., joints, 2) image px.
+        visible: (..., joints).
+        widths: (...) of the images in px.
         skeleton: names the pairs.
     """
     order = list(skeleton.mirror)
-    mirrored = joints[order].copy()
-    mirrored[:, 0] = width - 1 - mirrored[:, 0]
-    return mirrored, visible[order]
+    mirrored = joints[..., order, :]
+    mirrored[..., 0] = np.asarray(widths)[..., None] - 1 - mirrored[..., 0]
+    return mirrored, visible[..., order]

@@ -1,39 +1,44 @@
-"""From people to batches of crops, in an order that depends on nothing but the seed."""
+"""Crops of people: what they look like, where each lies, and how the network sees them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple, Self
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from bench.pose.data.augmentation import Augmentation, View, augment, mirror_joints
-from bench.pose.data.images import read_image
 from bench.pose.data.people import Person
+from bench.pose.data.pixels.source import DECODED, CropShape, Photograph, Photographs, Placement
 from bench.pose.errors import ImageError
-from bench.pose.geometry import Size, affine_matrix, transform_points, warp
-from bench.pose.shares import WHOLE, Share
+from bench.pose.geometry import Size, affine_matrix, transform_points
 from bench.pose.skeletons import Skeleton
 
-__all__ = ["Batch", "CropSettings", "Position", "evaluation_batches", "training_batches"]
+__all__ = ["Batch", "CropSettings", "Crops", "Key"]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-AUGMENTATION_STREAM, ORDER_STREAM = 0, 1
-"""Keep the random streams of samples and of the epoch's order apart."""
+AUGMENTATION_STREAM = 0
+"""Keeps the random stream of samples apart from that of the epochs' orders."""
+
+Array = npt.NDArray[Any]
+
+Key = tuple[int, int]
+"""Epoch and index of a person: they decide the augmentation, whoever asks and in what order."""
 
 
-class Position(NamedTuple):
-    """Where a training stands: the epoch, from 0, and the number of its batches already used."""
-
-    epoch: int = 0
-    step: int = 0
+def _normalised_levels() -> Tensor:
+    """What each grey level of each channel becomes, (256, 3) float32: a value has the same bits on every device."""
+    levels = torch.arange(256, dtype=torch.float32)[:, None] / 255
+    return (levels - torch.tensor(IMAGENET_MEAN)) / torch.tensor(IMAGENET_STD)
 
 
 @dataclass(frozen=True)
@@ -61,11 +66,24 @@ class Batch:
     def __len__(self) -> int:
         return len(self.indices)
 
+    def pin_memory(self) -> Self:
+        """The same in memory from which a GPU copies by itself; the loader asks for it by this name."""
+        images, joints, visible = (values.pin_memory() for values in (self.images, self.joints, self.visible))
+        return replace(self, images=images, joints=joints, visible=visible)
+
     def normalised(self, device: torch.device) -> Tensor:
-        """Images as the network takes them: (people, 3, height, width) float32, ImageNet mean 0 and deviation 1."""
-        images = self.images.to(device, non_blocking=True).permute(0, 3, 1, 2).float() / 255
-        mean, std = (images.new_tensor(values)[:, None, None] for values in (IMAGENET_MEAN, IMAGENET_STD))
-        return (images - mean) / std
+        """Images as the network takes them: (people, 3, height, width) float32, ImageNet mean 0 and deviation 1.
+
+        In memory the channels of a pixel lie side by side.
+        """
+        levels = _normalised_levels()
+        if device.type == "cpu":
+            pixels = self.images.numpy()
+            rows = cv2.LUT(pixels.reshape(len(pixels), -1, 3), levels.numpy()[None])
+            return torch.from_numpy(rows).view(*pixels.shape).permute(0, 3, 1, 2)
+        images = self.images.to(device, non_blocking=True)
+        table = levels.flatten().to(device, non_blocking=True)
+        return table[images.int() * 3 + torch.arange(3, device=device)].permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -83,138 +101,112 @@ class CropSettings:
     color_order: str
     skeleton: Skeleton
 
-
-class _Crops(Dataset[object]):
-    """Crops by (epoch, index); the epoch and the index decide the augmentation, whoever asks and in what order."""
-
-    def __init__(
-        self, people: Sequence[Person], settings: CropSettings, augmentation: Augmentation | None, seed: int
-    ) -> None:
-        self.people = people
-        self.settings = settings
-        self.augmentation = augmentation
-        self.seed = seed
-
-    def __getitem__(self, key: tuple[int, int]) -> dict[str, np.ndarray] | str:
-        epoch, index = key
-        try:
-            return self._crop(epoch, index)
-        except ImageError as error:
-            person = self.people[index]
-            return f"image {person.image_id}, person {person.annotation_id}: {error}"
-
-    def _crop(self, epoch: int, index: int) -> dict[str, np.ndarray]:
-        person, settings = self.people[index], self.settings
-        image, joints, visible = read_image(person.image), person.joints, person.visible
-        view = View(*person.crop(settings.size))
-        if self.augmentation is not None:
-            rng = np.random.default_rng((self.seed, AUGMENTATION_STREAM, epoch, index))
-            view = augment(
-                view,
-                joints,
-                visible,
-                settings=self.augmentation,
-                skeleton=settings.skeleton,
-                size=settings.size,
-                rng=rng,
-            )
-        center = np.array(view.center)
-        if view.mirrored:
-            image = np.ascontiguousarray(image[:, ::-1])
-            joints, visible = mirror_joints(joints, visible, image.shape[1], settings.skeleton)
-            center[0] = image.shape[1] - 1 - center[0]
-        matrix = affine_matrix(center, view.scale, view.rotation, settings.size)
-        crop = warp(image, matrix, settings.size)
-        if settings.color_order == "rgb":
-            crop = np.ascontiguousarray(crop[..., ::-1])
-        return {
-            "images": crop,
-            "joints": transform_points(joints, matrix),
-            "visible": visible,
-            "indices": np.array(index),
-            "centers": center,
-            "scales": view.scale,
-        }
+    @cached_property
+    def shape(self) -> CropShape:
+        """What the source of pixels needs to know."""
+        return CropShape(self.size, self.color_order)
 
 
-def _collate(samples: Sequence[dict[str, np.ndarray] | str]) -> Batch | tuple[str, ...]:
-    broken = tuple(sample for sample in samples if isinstance(sample, str))
-    crops = [sample for sample in samples if not isinstance(sample, str)]
-    if not crops:
-        return broken
-    stacked = {name: torch.from_numpy(np.stack([crop[name] for crop in crops])) for name in crops[0]}
-    return Batch(**stacked, broken=broken)
+class _Shot(NamedTuple):
+    """Where a person's crop lies in which photograph: the view's centre and scale, and the matrix between their px."""
+
+    person: int
+    photograph: Photograph
+    placement: Placement
+    center: Array
+    scale: Array
 
 
 @dataclass(frozen=True)
-class _TrainingOrder:
-    """A share of the (epoch, index) keys of batches from a position to the end, each epoch in a new order."""
+class Crops(Dataset[Any]):
+    """Batches of crops by their keys.
 
-    people: int
-    batch_size: int
-    epochs: int
-    seed: int
-    start: Position
-    share: Share
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        for epoch in range(self.start.epoch, self.epochs):
-            order = np.random.default_rng((self.seed, ORDER_STREAM, epoch)).permutation(self.people)
-            skip = self.start.step * self.batch_size if epoch == self.start.epoch else 0
-            for begin in range(skip, self.people, self.batch_size):
-                batch = order[begin : begin + self.batch_size]
-                yield [(epoch, int(index)) for index in batch[self.share.of(len(batch))]]
-
-
-def training_batches(
-    people: Sequence[Person],
-    settings: CropSettings,
-    augmentation: Augmentation,
-    *,
-    batch_size: int,
-    epochs: int,
-    seed: int,
-    start: Position,
-    workers: int = 0,
-    share: Share = WHOLE,
-) -> Iterator[Batch | tuple[str, ...]]:
-    """A share of all batches from `start` to the end of the last epoch; the last batch of an epoch may be smaller.
-
-    A batch of which nothing could be read, or an empty share, comes as the tuple of what was wrong. Neither the number
-    of workers nor the share changes a sample.
+    Attributes:
+        people: to crop.
+        settings: of the crops.
+        augmentation: how crops vary; None for the people's own boxes.
+        seed: of the augmentation.
+        photographs: where the pixels come from.
     """
-    order = _TrainingOrder(len(people), batch_size, epochs, seed, start, share)
-    return _load(_Crops(people, settings, augmentation, seed), order, workers)
 
+    people: Sequence[Person]
+    settings: CropSettings
+    augmentation: Augmentation | None = None
+    seed: int = 0
+    photographs: Photographs = DECODED
 
-def evaluation_batches(
-    people: Sequence[Person],
-    settings: CropSettings,
-    *,
-    batch_size: int,
-    workers: int = 0,
-    which: slice = slice(None),
-) -> Iterator[Batch | tuple[str, ...]]:
-    """Unaugmented crops of all people in order, or those batches that `which` chooses."""
-    keys = [(0, index) for index in range(len(people))]
-    order = [keys[begin : begin + batch_size] for begin in range(0, len(keys), batch_size)]
-    return _load(_Crops(people, settings, None, 0), order[which], workers)
+    def __getitem__(self, keys: Sequence[Key]) -> Batch | tuple[str, ...]:
+        """The crops, not yet developed; a tuple of what was wrong where nothing can be read."""
+        shots, broken = [], []
+        for epoch, index in keys:
+            try:
+                shots.append(self._shot(epoch, index))
+            except ImageError as error:
+                person = self.people[index]
+                broken.append(f"image {person.image_id}, person {person.annotation_id}: {error}")
+        return self._batch(shots, tuple(broken)) if shots else tuple(broken)
 
+    def develop(self, batch: Batch | tuple[str, ...]) -> Batch | tuple[str, ...]:
+        """The batch with its images, in the process that trains or predicts."""
+        if not isinstance(batch, Batch):
+            return batch
+        return replace(batch, images=self.photographs.develop(batch.images, self.settings.shape))
 
-def _load(
-    crops: _Crops, order: _TrainingOrder | list[list[tuple[int, int]]], workers: int
-) -> Iterator[Batch | tuple[str, ...]]:
-    loader: DataLoader[object] = DataLoader(
-        crops,
-        batch_sampler=order,
-        collate_fn=_collate,
-        num_workers=workers,
-        worker_init_fn=_single_threaded if workers else None,
-        # The loader draws a base seed for its workers; from torch's global generator that draw would be lost state.
-        generator=torch.Generator(),
-    )
-    return iter(loader)
+    def _shot(self, epoch: int, index: int) -> _Shot:
+        """Of a person in an epoch. Raises `ImageError` if the image cannot be read."""
+        person = self.people[index]
+        photograph = self.photographs.open(person.image)
+        view = self._view(person, epoch, index)
+        center = np.array(view.center)
+        if view.mirrored:
+            center[0] = photograph.width - 1 - center[0]
+        matrix = affine_matrix(center, view.scale, view.rotation, self.settings.size)
+        return _Shot(index, photograph, Placement(matrix, view.mirrored), center, view.scale)
 
+    def _view(self, person: Person, epoch: int, index: int) -> View:
+        view = View(*person.crop(self.settings.size))
+        if self.augmentation is None:
+            return view
+        return augment(
+            view,
+            person.joints,
+            person.visible,
+            settings=self.augmentation,
+            skeleton=self.settings.skeleton,
+            size=self.settings.size,
+            rng=np.random.default_rng(np.array([*self._stream, epoch, index], dtype=np.uint32)),
+        )
 
-def _single_threaded(_worker: int) -> None:
-    cv2.setNumThreads(0)
+    @cached_property
+    def _stream(self) -> tuple[int, ...]:
+        """Seed and stream in words of 32 bits, as NumPy would cut them: given to it so, it seeds in half the time."""
+        low, high = self.seed % 2**32, self.seed >> 32
+        return (low, high, AUGMENTATION_STREAM) if high else (low, AUGMENTATION_STREAM)
+
+    def _batch(self, shots: Sequence[_Shot], broken: tuple[str, ...]) -> Batch:
+        shape = self.settings.shape
+        taken = self.photographs.room(len(shots), shape)
+        for shot, row in zip(shots, taken, strict=True):
+            shot.photograph.take(shot.placement, shape, row)
+        joints, visible = self._joints(shots)
+        matrices = np.stack([shot.placement.matrix for shot in shots])
+        return Batch(
+            images=torch.from_numpy(taken),
+            joints=torch.from_numpy(transform_points(joints, matrices)),
+            visible=torch.from_numpy(visible),
+            indices=torch.tensor([shot.person for shot in shots]),
+            centers=torch.from_numpy(np.stack([shot.center for shot in shots])),
+            scales=torch.from_numpy(np.stack([shot.scale for shot in shots])),
+            broken=broken,
+        )
+
+    def _joints(self, shots: Sequence[_Shot]) -> tuple[Array, Array]:
+        """Joints in px of the images, mirrored where these are, and their visibility."""
+        people = [self.people[shot.person] for shot in shots]
+        joints, visible = np.stack([one.joints for one in people]), np.stack([one.visible for one in people])
+        mirrored = np.array([shot.placement.mirrored for shot in shots])
+        widths = np.array([shot.photograph.width for shot in shots])[mirrored]
+        joints[mirrored], visible[mirrored] = mirror_joints(
+            joints[mirrored], visible[mirrored], widths, self.settings.skeleton
+        )
+        return joints, visible

@@ -57,14 +57,22 @@ class Split(Protocol):
     """One split of a dataset, opened for reading.
 
     Attributes:
+        folder: the dataset's.
+        split: name of the split.
         skeleton: the joints that the annotations list.
         protocol: how predictions are scored.
         problems: what was wrong with single entries, which are left out. Reading adds to it.
     """
 
+    folder: Path
+    split: str
     skeleton: Skeleton
     protocol: str
     problems: list[str]
+
+    @property
+    def image_folder(self) -> Path:
+        """The image folder, links followed. Raises `DataError` if there is none."""
 
     @property
     def annotation_file(self) -> Path:

@@ -11,6 +11,7 @@ from bench.pose.data.datasets import dataset_info, open_split
 from bench.pose.data.images import read_image
 from bench.pose.data.mpii import MpiiPeople
 from bench.pose.data.people import Person
+from bench.pose.data.pixels.packed import packed_folder, packed_problems
 from bench.pose.errors import DataError, ImageError
 
 __all__ = ["KNOWN", "Findings", "Known", "verify"]
@@ -106,6 +107,7 @@ def verify(name: str, folder: Path, split: str) -> Findings:
     try:
         people = _count(opened, findings.counts)
         _check_images(opened, people, findings)
+        findings.problems += packed_problems(packed_folder(folder, split), opened.image_folder)
         if boxes and (folder / boxes).is_file():
             findings.counts["boxes"] = sum(1 for _ in read_boxes(folder / boxes))
     except DataError as error:

@@ -1,0 +1,117 @@
+"""Batches in an order that depends on nothing but the seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from bench.pose.data.augmentation import Augmentation
+from bench.pose.data.crops import Batch, Crops, CropSettings, Key
+from bench.pose.data.people import Person
+from bench.pose.data.pixels.source import DECODED, Photographs
+from bench.pose.shares import WHOLE, Share
+
+__all__ = ["Loaded", "Position", "evaluation_batches", "training_batches"]
+
+ORDER_STREAM = 1
+"""Keeps the random stream of the epochs' orders apart from that of samples."""
+
+Loaded = Batch | tuple[str, ...]
+"""A batch; where nothing of it could be read, what was wrong."""
+
+
+class Position(NamedTuple):
+    """Where a training stands: the epoch, from 0, and the number of its batches already used."""
+
+    epoch: int = 0
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class _TrainingOrder:
+    """A share of the keys of batches from a position to the end, each epoch in a new order."""
+
+    people: int
+    batch_size: int
+    epochs: int
+    seed: int
+    start: Position
+    share: Share
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        for epoch in range(self.start.epoch, self.epochs):
+            order = np.random.default_rng((self.seed, ORDER_STREAM, epoch)).permutation(self.people)
+            skip = self.start.step * self.batch_size if epoch == self.start.epoch else 0
+            for begin in range(skip, self.people, self.batch_size):
+                batch = order[begin : begin + self.batch_size]
+                yield [(epoch, int(index)) for index in batch[self.share.of(len(batch))]]
+
+
+def training_batches(
+    people: Sequence[Person],
+    settings: CropSettings,
+    augmentation: Augmentation,
+    *,
+    batch_size: int,
+    epochs: int,
+    seed: int,
+    start: Position,
+    workers: int = 0,
+    share: Share = WHOLE,
+    photographs: Photographs = DECODED,
+    pinned: bool = False,
+) -> Iterator[Loaded]:
+    """A share of all batches from `start` to the end of the last epoch; the last batch of an epoch may be smaller.
+
+    A batch of which nothing could be read, or an empty share, comes as the tuple of what was wrong. Neither the number
+    of workers nor the share nor the source of the pixels changes a sample. `pinned` batches lie in memory from which a
+    GPU copies by itself.
+    """
+    order = _TrainingOrder(len(people), batch_size, epochs, seed, start, share)
+    return _load(Crops(people, settings, augmentation, seed, photographs), order, workers, pinned)
+
+
+def evaluation_batches(
+    people: Sequence[Person],
+    settings: CropSettings,
+    *,
+    batch_size: int,
+    workers: int = 0,
+    which: slice = slice(None),
+    photographs: Photographs = DECODED,
+    pinned: bool = False,
+) -> Iterator[Loaded]:
+    """Unaugmented crops of all people in order, or those batches that `which` chooses."""
+    keys = [(0, index) for index in range(len(people))]
+    order = [keys[begin : begin + batch_size] for begin in range(0, len(keys), batch_size)]
+    return _load(Crops(people, settings, photographs=photographs), order[which], workers, pinned)
+
+
+def _load(crops: Crops, order: Iterable[list[Key]], workers: int, pinned: bool) -> Iterator[Loaded]:
+    loader: DataLoader[Any] = DataLoader(
+        crops,
+        # Whole batches are asked for at once and come as they are.
+        sampler=order,
+        batch_size=None,
+        collate_fn=_as_it_is,
+        num_workers=workers,
+        worker_init_fn=_single_threaded if workers else None,
+        pin_memory=pinned,
+        # The loader draws a base seed for its workers; from torch's global generator that draw would be lost state.
+        generator=torch.Generator(),
+    )
+    return map(crops.develop, loader)
+
+
+def _as_it_is(loaded: Any) -> Any:
+    return loaded
+
+
+def _single_threaded(_worker: int) -> None:
+    cv2.setNumThreads(0)

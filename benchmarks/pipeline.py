@@ -1,0 +1,172 @@
+"""Samples per second and core from photographs to normalised crops and targets, against the plain path.
+
+    python -m benchmarks.pipeline [--data-root DIR --dataset coco --split train2017]
+
+Without a data set, figures in photographs of 480x640 px are drawn. Photographs are packed first, which is not counted.
+Both ways must give the same samples. CPU seconds of one thread, batches of 128. The limit that ours is held against is
+OpenCV's warp alone, of the same crops. Ends 1 if a ratio is below its bound.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from tabulate import tabulate
+
+from bench.pose.codecs.build import CodecSettings, build_codec
+from bench.pose.data.augmentation import Augmentation
+from bench.pose.data.crops import Batch, Crops, CropSettings
+from bench.pose.data.datasets import open_split
+from bench.pose.data.loading import Position, training_batches
+from bench.pose.data.people import Person, Split
+from bench.pose.data.pixels.packed import PackedPhotographs, packed_folder
+from bench.pose.data.pixels.packing import plan_packing
+from bench.pose.data.synthetic import SyntheticSet, generate
+from benchmarks import plain
+from benchmarks.measuring import ROUNDS, compare, machine, seconds
+
+BATCH = 128
+PLAIN_SAMPLES, OUR_BATCHES = 64, 12
+DRAWN_PEOPLE = 200
+AUGMENTATION = Augmentation()
+
+CASES = (
+    ((64, 64), CodecSettings("heatmap", (64, 64), sigma=1.0, weight_bounds="reference"), 20.0),
+    ((64, 64), CodecSettings("simdr", (64, 64), split_ratio=3.0, label_smoothing=0.1, loss_reduction="sum"), 20.0),
+    ((256, 192), CodecSettings("heatmap", (256, 192), sigma=2.0, weight_bounds="reference"), 8.0),
+    ((256, 192), CodecSettings("simdr", (256, 192), split_ratio=2.0, label_smoothing=0.1, loss_reduction="sum"), 8.0),
+)
+"""Crop size, representation, and how many times the plain path ours must be."""
+
+
+class Plain:
+    """The plain path over people in order."""
+
+    def __init__(self, people: Sequence[Person], settings: CropSettings, codec: CodecSettings) -> None:
+        self._samples = self._all(people, settings, codec)
+
+    def _all(
+        self, people: Sequence[Person], settings: CropSettings, codec: CodecSettings
+    ) -> Iterator[tuple[Any, Any, Any]]:
+        for epoch in itertools.count():
+            for index, person in enumerate(people):
+                image, joints, visible = plain.sample(person, (epoch, index), settings, AUGMENTATION)
+                if codec.sigma is not None:
+                    target = plain.heatmap_target(joints, visible, settings.size, codec.sigma)
+                else:
+                    target = plain.simdr_target(joints, visible, settings.size, codec.split_ratio or 1.0)
+                yield torch.from_numpy(image), *map(torch.from_numpy, target)
+
+    def samples(self, count: int) -> list[tuple[Any, Any, Any]]:
+        return list(itertools.islice(self._samples, count))
+
+
+def same(plain_samples: Sequence[tuple[Any, Any, Any]], ours: tuple[Any, Any]) -> bool:
+    """Whether images and weights are equal to the bit, and targets up to rounding."""
+    images, target = ours
+    wanted = [torch.stack(column) for column in zip(*plain_samples, strict=True)]
+    found = (images, *(part for part in target))
+    return torch.equal(found[0], wanted[0]) and torch.equal(found[2], wanted[2]) and torch.allclose(found[1], wanted[1])
+
+
+def measure(split: Split, people: Sequence[Person], case: tuple[tuple[int, int], CodecSettings, float]) -> list[Any]:
+    size, codec_settings, bound = case
+    settings = CropSettings(size, "bgr", split.skeleton)
+    codec = build_codec(codec_settings, split.skeleton.mirror)
+    packed = PackedPhotographs(packed_folder(split.folder, split.split), split.image_folder)
+    device = torch.device("cpu")
+
+    def prepared(batch: Batch) -> tuple[Any, Any]:
+        return batch.normalised(device), codec.encode(batch.joints, batch.visible)
+
+    path = Plain(people, settings, codec_settings)
+    crops = Crops(people, settings, AUGMENTATION, 0, packed)
+    ordered = crops[[(0, index) for index in range(min(BATCH, len(people)))]]
+    assert isinstance(ordered, Batch)
+    assert same(path.samples(len(ordered)), prepared(ordered)), "both ways must give the same samples"
+    batches = training_batches(
+        people,
+        settings,
+        AUGMENTATION,
+        batch_size=BATCH,
+        epochs=10**6,
+        seed=0,
+        start=Position(),
+        photographs=packed,
+    )
+
+    made = 0
+
+    def ours() -> None:
+        nonlocal made
+        batch = next(batches)
+        assert isinstance(batch, Batch)
+        prepared(batch)
+        made += len(batch)
+
+    found = compare(lambda: path.samples(PLAIN_SAMPLES), ours, repeats=(1, OUR_BATCHES))
+    per_batch = made / (OUR_BATCHES * (ROUNDS + 1))
+    ratio = found.ratio * per_batch / PLAIN_SAMPLES
+    limit = 1 / warp_seconds(crops)
+    return [
+        f"{size[0]}x{size[1]}",
+        codec_settings.representation,
+        PLAIN_SAMPLES / found.plain,
+        per_batch / found.ours,
+        ratio,
+        bound,
+        limit,
+    ]
+
+
+def warp_seconds(crops: Crops) -> float:
+    """CPU seconds of OpenCV's warp alone, per crop."""
+    shots = [crops._shot(0, index) for index in range(len(crops.people))]
+    pixels = [crops.photographs.open(person.image).pixels for person in crops.people]  # type: ignore[attr-defined]
+    height, width = crops.settings.size
+
+    def work() -> None:
+        for shot, image in zip(shots, pixels, strict=True):
+            cv2.warpAffine(image, shot.placement.matrix, (width, height), flags=cv2.INTER_LINEAR)
+
+    work()
+    return seconds(work, 5) / len(shots)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data-root", type=Path)
+    parser.add_argument("--dataset", default="coco")
+    parser.add_argument("--split", default="train2017")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+    with tempfile.TemporaryDirectory() as temporary:
+        if arguments.data_root is None:
+            # Opened as COCO's: the synthetic data set itself has smaller photographs.
+            folder, name, split_name = Path(temporary), "coco", "drawn"
+            generate(folder, split_name, SyntheticSet(DRAWN_PEOPLE, seed=0, image_size=(480, 640)))
+        else:
+            name, split_name = arguments.dataset, arguments.split
+            folder = arguments.data_root / name
+        split = open_split(name, folder, split_name)
+        people = split.people()
+        plan_packing(packed_folder(folder, split_name), split.image_folder, people).run(print)
+        rows = [measure(split, people, case) for case in CASES]
+    print(f"{machine()}; {name} {split_name}: {len(people)} people")
+    headers = ("crops", "targets", "plain, 1/s", "ours, 1/s", "ratio", "bound", "warp alone, 1/s")
+    print(tabulate(rows, headers=headers, floatfmt=(*("", ""), ",.0f", ",.0f", ".1f", ".0f", ",.0f")))
+    sys.exit(any(ratio < bound for *_, ratio, bound, _ in rows))
+
+
+if __name__ == "__main__":
+    main()
