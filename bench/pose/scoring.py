@@ -24,7 +24,7 @@ from bench.pose.metrics.coco import check_results, coco_metrics, judge, load_gro
 from bench.pose.metrics.crowdpose import judge_crowdpose, run_crowdpose
 from bench.pose.metrics.instruments import Instruments
 from bench.pose.metrics.judgements import Judgements
-from bench.pose.metrics.nms import rescore, to_result, to_results
+from bench.pose.metrics.nms import list_results, rescore, to_results
 from bench.pose.metrics.oks_instruments import oks_instruments
 from bench.pose.metrics.oks_judgements import OksJudgements
 from bench.pose.metrics.pckh import HeadTruth, pckh, read_head_truth, read_predictions, write_predictions
@@ -140,7 +140,7 @@ class PckhScoring:
     ) -> list[dict[str, Any]]:
         """All people in order; `image_id` is the position of the person in the annotations."""
         scores = rescore(predictions.keypoints[..., 2], predictions.box_scores, score_threshold)
-        return [to_result(predictions, person, float(score)) for person, score in enumerate(scores)]
+        return list_results(predictions, np.arange(len(scores)), scores)
 
     def metrics(self, results: Results) -> Metrics:
         """`Head` to `Mean`, and `Head@0.1` to `Mean@0.1`, in percent; who is not predicted is missed."""
