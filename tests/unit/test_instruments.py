@@ -279,6 +279,8 @@ def test_everything_comes_from_one_evaluation(monkeypatch: pytest.MonkeyPatch) -
         assert found.metrics == scoring.metrics(results) == pytest.approx(found.judgements.metrics(), abs=1e-12)
         assert found.instruments.measure == "AP"
         runs.clear()
+        assert scoring.quick_metrics(results) == found.judgements.metrics()
+        assert not runs
 
 
 def untrained(folder: Path, data_root: Path, representation: str) -> tuple[Job, Store]:
