@@ -13,7 +13,7 @@ from typing import Any
 from bench.files import StoreError, read_json, sha256, write_bytes, write_json
 from bench.pose.data.coco import CocoKeypoints
 from bench.pose.errors import DataError
-from bench.pose.metrics.coco import STATISTICS, check_results, load_ground_truth
+from bench.pose.metrics.coco import STATISTICS, check_results
 from bench.store import EvaluationFolder, Record, ServerScore
 
 __all__ = ["enter_score", "package"]
@@ -43,7 +43,7 @@ def package(folder: EvaluationFolder, split: CocoKeypoints, algorithm: str, out:
     results = read_json(folder.predictions)
     if not isinstance(results, list) or not results:
         raise StoreError(f"{folder.predictions}: no predictions; remove {folder.record_file} to have them made again")
-    check_results(load_ground_truth(split.annotations), results, split.skeleton.size)
+    check_results(split.images, results, split.skeleton.size)
     name = f"person_keypoints_{split.split}_{algorithm}_results"
     contents = json.dumps([{field: result[field] for field in SENT} for result in results]).encode()
     archive = io.BytesIO()

@@ -11,8 +11,9 @@ from bench.execute.job import Job
 from bench.execute.pulse import Pulse, show_evaluation
 from bench.execute.settings import selection_protocol
 from bench.pose.data.datasets import open_split
-from bench.pose.evaluation import measure
+from bench.pose.evaluation import quick_metrics
 from bench.pose.parallel import Team
+from bench.pose.scoring import split_scoring
 
 __all__ = ["make_validation"]
 
@@ -29,18 +30,19 @@ def make_validation(job: Job, pulse: Pulse, team: Team) -> Callable[[nn.Module],
     if spec.selection_split is None:
         return None
     split = open_split(spec.dataset, resources.data_root / spec.dataset, spec.selection_split)
-    protocol = selection_protocol(spec)
+    scoring, protocol = split_scoring(split), selection_protocol(spec)
 
     def validate(model: nn.Module) -> float | None:
-        found = measure(
+        found = quick_metrics(
             model,
             split,
+            scoring,
             protocol,
             device=torch.device(resources.device),
             workers=resources.workers,
             watch=lambda done, total: show_evaluation(pulse, done, total),
             team=team,
         )
-        return None if found is None else next(found.metrics[name] for name in HEADLINES if name in found.metrics)
+        return None if found is None else next(found[name] for name in HEADLINES if name in found)
 
     return validate

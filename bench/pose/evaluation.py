@@ -18,10 +18,11 @@ from bench.pose.inference import predict
 from bench.pose.metrics.instruments import Instruments
 from bench.pose.metrics.judgements import save_judgements
 from bench.pose.metrics.mean_pose import mean_pose, place_mean_pose
+from bench.pose.metrics.predictions import Predictions
 from bench.pose.parallel import ALONE, Team
-from bench.pose.scoring import Assessment, split_scoring
+from bench.pose.scoring import Assessment, Scoring, split_scoring
 
-__all__ = ["Measurement", "Protocol", "mean_pose_metrics", "measure"]
+__all__ = ["Measurement", "Protocol", "mean_pose_metrics", "measure", "quick_metrics"]
 
 
 @dataclass(frozen=True)
@@ -99,25 +100,11 @@ def measure(
         DataError: the split, its truth or the boxes are unusable, or not one image can be read.
         TeamError: another process is gone.
     """
-    skeleton, scoring = split.skeleton, split_scoring(split)
-    people = split.people() if protocol.box_file is None else split.detections(protocol.box_file)
-    predictions, broken = predict(
-        model,
-        build_codec(protocol.codec, skeleton.mirror),
-        people,
-        CropSettings(protocol.codec.input_size, protocol.color_order, skeleton),
-        flip_test=protocol.flip_test,
-        device=device,
-        batch_size=protocol.batch_size,
-        workers=workers,
-        watch=lambda done: watch(done, len(people)),
-        team=team,
-    )
+    scoring = split_scoring(split)
+    predictions, broken = _predict(model, split, protocol, device=device, workers=workers, watch=watch, team=team)
     if team.rank > 0:
         return None
-    results = scoring.results(
-        predictions, score_threshold=protocol.score_threshold, nms_threshold=protocol.nms_threshold
-    )
+    results = _results(scoring, predictions, protocol)
     found = scoring.assess(results) if thorough else Assessment(scoring.metrics(results))
     judged = {} if found.judgements is None else {"judgements.npz": save_judgements(found.judgements)}
     return Measurement(
@@ -128,6 +115,58 @@ def measure(
         problems=[*split.problems, *broken],
         instruments=found.instruments,
     )
+
+
+def quick_metrics(
+    model: nn.Module,
+    split: Split,
+    scoring: Scoring,
+    protocol: Protocol,
+    *,
+    device: torch.device,
+    workers: int = 0,
+    watch: Callable[[int, int], object] = lambda _done, _total: None,
+    team: Team = ALONE,
+) -> dict[str, float] | None:
+    """The metrics that `measure` would find, to rounding, and nothing else: for scores after every epoch.
+
+    Args:
+        scoring: of the split, the same one each time, so that the truth is read once.
+
+    The others, what comes back on which rank, and errors are as in `measure`.
+    """
+    predictions, _ = _predict(model, split, protocol, device=device, workers=workers, watch=watch, team=team)
+    return None if team.rank > 0 else scoring.quick_metrics(_results(scoring, predictions, protocol))
+
+
+def _predict(
+    model: nn.Module,
+    split: Split,
+    protocol: Protocol,
+    *,
+    device: torch.device,
+    workers: int,
+    watch: Callable[[int, int], object],
+    team: Team,
+) -> tuple[Predictions, list[str]]:
+    """Everybody predicted, and what was wrong with those who are left out."""
+    people = split.people() if protocol.box_file is None else split.detections(protocol.box_file)
+    return predict(
+        model,
+        build_codec(protocol.codec, split.skeleton.mirror),
+        people,
+        CropSettings(protocol.codec.input_size, protocol.color_order, split.skeleton),
+        flip_test=protocol.flip_test,
+        device=device,
+        batch_size=protocol.batch_size,
+        workers=workers,
+        watch=lambda done: watch(done, len(people)),
+        team=team,
+    )
+
+
+def _results(scoring: Scoring, predictions: Predictions, protocol: Protocol) -> list[dict[str, Any]]:
+    return scoring.results(predictions, score_threshold=protocol.score_threshold, nms_threshold=protocol.nms_threshold)
 
 
 def mean_pose_metrics(train: Sequence[Person], split: Split) -> dict[str, float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,12 +22,14 @@ from bench.pose.data.people import Split
 from bench.pose.data.reading import is_id, is_number, read_json
 from bench.pose.errors import DataError, UnknownNameError
 from bench.pose.metrics.coco import check_results, coco_metrics, judge, load_ground_truth, run_coco
-from bench.pose.metrics.crowdpose import judge_crowdpose, run_crowdpose
+from bench.pose.metrics.crowdpose import judge_crowdpose, read_crowdpose, run_crowdpose
 from bench.pose.metrics.instruments import Instruments
 from bench.pose.metrics.judgements import Judgements
-from bench.pose.metrics.nms import rescore, to_result, to_results
+from bench.pose.metrics.nms import list_results, rescore, to_results
+from bench.pose.metrics.oks_evaluator import judge_results
 from bench.pose.metrics.oks_instruments import oks_instruments
 from bench.pose.metrics.oks_judgements import OksJudgements
+from bench.pose.metrics.oks_truth import OksTruth, read_truth
 from bench.pose.metrics.pckh import HeadTruth, pckh, read_head_truth, read_predictions, write_predictions
 from bench.pose.metrics.pckh_judgements import judge_pckh
 from bench.pose.metrics.predictions import Predictions
@@ -48,6 +51,9 @@ class Scoring(Protocol):
 
     def metrics(self, results: Results) -> Metrics:
         """What results are worth; nothing if only somebody else can tell. Raises `DataError` for unusable ones."""
+
+    def quick_metrics(self, results: Results) -> Metrics:
+        """The same metrics of what `results` made, to rounding and sooner: for scores that nobody keeps."""
 
     def assess(self, results: Results) -> Assessment:
         """The same metrics, with what is behind them. Raises `DataError` for unusable results."""
@@ -79,11 +85,13 @@ class OksProtocol:
         run: evaluates results by an annotation file's contents and the sigmas of the joints.
         metrics: of the evaluation that was run.
         judge: what it decided image by image.
+        read: truth for the quick evaluator, of an annotation file's contents and the number of joints.
     """
 
     run: Callable[[dict[str, Any], Results, Sequence[float]], COCOeval]
     metrics: Callable[[COCOeval], Metrics]
     judge: Callable[[COCOeval], OksJudgements]
+    read: Callable[[dict[str, Any], int], OksTruth]
 
 
 @dataclass(frozen=True)
@@ -111,9 +119,15 @@ class OksScoring:
     def metrics(self, results: Results) -> Metrics:
         """Statistics of the protocol in 0..1, and `mean_oks`; none for a split that only a server can score."""
         if self.protocol is None:
-            check_results(load_ground_truth(self.annotations), results, self.skeleton.size)
+            check_results({image["id"] for image in self.annotations["images"]}, results, self.skeleton.size)
             return {}
         return self.protocol.metrics(self.protocol.run(self.annotations, results, self.skeleton.sigmas))
+
+    def quick_metrics(self, results: Results) -> Metrics:
+        """The same statistics without pycocotools; the annotations are read the first time only."""
+        if self._truth is None:
+            return self.metrics(results)
+        return judge_results(self._truth, results, self.skeleton.sigmas).metrics()
 
     def assess(self, results: Results) -> Assessment:
         """Everything from one evaluation."""
@@ -123,6 +137,10 @@ class OksScoring:
         judgements = self.protocol.judge(evaluation)
         instruments = oks_instruments(evaluation, judgements, self.skeleton.joints)
         return Assessment(self.protocol.metrics(evaluation), judgements, instruments)
+
+    @cached_property
+    def _truth(self) -> OksTruth | None:
+        return None if self.protocol is None else self.protocol.read(self.annotations, self.skeleton.size)
 
     def files(self, results: Results) -> dict[str, bytes]:
         """None: the COCO results format is what tools expect."""
@@ -140,11 +158,15 @@ class PckhScoring:
     ) -> list[dict[str, Any]]:
         """All people in order; `image_id` is the position of the person in the annotations."""
         scores = rescore(predictions.keypoints[..., 2], predictions.box_scores, score_threshold)
-        return [to_result(predictions, person, float(score)) for person, score in enumerate(scores)]
+        return list_results(predictions, np.arange(len(scores)), scores)
 
     def metrics(self, results: Results) -> Metrics:
         """`Head` to `Mean`, and `Head@0.1` to `Mean@0.1`, in percent; who is not predicted is missed."""
         return pckh(self._joints(results), self.truth)
+
+    def quick_metrics(self, results: Results) -> Metrics:
+        """The metrics: they take no time."""
+        return self.metrics(results)
 
     def assess(self, results: Results) -> Assessment:
         """The metrics with each joint's distance, and PCKh by joint and by threshold."""
@@ -204,8 +226,8 @@ def _crowdpose_metrics(evaluation: COCOeval) -> Metrics:
 
 
 OKS_PROTOCOLS: Mapping[str, OksProtocol] = {
-    "coco": OksProtocol(_run_coco, coco_metrics, judge),
-    "crowdpose": OksProtocol(run_crowdpose, _crowdpose_metrics, judge_crowdpose),
+    "coco": OksProtocol(_run_coco, coco_metrics, judge, read_truth),
+    "crowdpose": OksProtocol(run_crowdpose, _crowdpose_metrics, judge_crowdpose, read_crowdpose),
 }
 
 PROTOCOLS = (*OKS_PROTOCOLS, "mpii")

@@ -16,10 +16,11 @@ from tests.parity.golden import FIXTURES, golden
 def test_detection_oks_and_suppression(case: int) -> None:
     want = golden("oks_nms")
     keypoints, areas, scores = (want[f"{name}_{case}"] for name in ("kpts", "area", "score"))
-    np.testing.assert_allclose(detection_oks(keypoints, areas, COCO_17.sigmas)[0], want[f"oks_iou_{case}"], rtol=1e-6)
+    similarity = detection_oks(keypoints[0], keypoints, (areas[0] + areas) / 2, COCO_17.sigmas)
+    np.testing.assert_allclose(similarity, want[f"oks_iou_{case}"], rtol=1e-6)
     for threshold in (0.5, 0.9):
-        kept = oks_nms(keypoints, scores, areas, COCO_17.sigmas, threshold)
-        assert kept == want[f"oks_nms_{case}_t{threshold}"].tolist()
+        kept = oks_nms(keypoints, scores, areas, np.zeros(len(scores)), sigmas=COCO_17.sigmas, threshold=threshold)
+        assert kept.tolist() == want[f"oks_nms_{case}_t{threshold}"].tolist()
 
 
 @pytest.mark.parametrize(

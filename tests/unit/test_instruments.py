@@ -24,8 +24,7 @@ from bench.pose.metrics.coco import judge, load_ground_truth, run_coco
 from bench.pose.metrics.crowdpose import judge_crowdpose, run_crowdpose
 from bench.pose.metrics.instruments import Instruments
 from bench.pose.metrics.judgements import load_judgements
-from bench.pose.metrics.matching import match
-from bench.pose.metrics.oks_images import judged_images
+from bench.pose.metrics.oks_images import judged_images, match_images
 from bench.pose.metrics.oks_instruments import oks_instruments
 from bench.pose.metrics.oks_judgements import OKS_THRESHOLDS
 from bench.pose.metrics.pckh import HeadTruth, joint_rates, pckh
@@ -83,10 +82,11 @@ def test_matching_all_joints_is_pycocotools(seed: int) -> None:
     entries = [entry for entry in evaluation.evalImgs if entry is not None and entry["dtScores"]]
     images = list(judged_images(evaluation))
     assert max(len(image.scores) for image in images) == LIMIT
-    for entry, image in zip(entries, images, strict=True):
+    oks, ignored = [image.oks[..., None] for image in images], [image.ignored[:, None] for image in images]
+    found = match_images(images, oks, ignored, OKS_THRESHOLDS)
+    for entry, image, matches in zip(entries, images, found, strict=True):
         ids = np.array([person["id"] for person in evaluation._gts[entry["image_id"], 1]], dtype=int)
-        found = match(image.oks[..., None], image.ignored[:, None], image.crowd, OKS_THRESHOLDS)[:, 0].T
-        np.testing.assert_array_equal(np.append(ids, 0)[found], entry["dtMatches"])
+        np.testing.assert_array_equal(np.append(ids, 0)[matches[:, 0].T], entry["dtMatches"])
         np.testing.assert_array_equal(image.scores, entry["dtScores"])
 
 
@@ -279,6 +279,8 @@ def test_everything_comes_from_one_evaluation(monkeypatch: pytest.MonkeyPatch) -
         assert found.metrics == scoring.metrics(results) == pytest.approx(found.judgements.metrics(), abs=1e-12)
         assert found.instruments.measure == "AP"
         runs.clear()
+        assert scoring.quick_metrics(results) == found.judgements.metrics()
+        assert not runs
 
 
 def untrained(folder: Path, data_root: Path, representation: str) -> tuple[Job, Store]:

@@ -6,7 +6,7 @@ import contextlib
 import copy
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,9 @@ Array = npt.NDArray[Any]
 STATISTICS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
 """Names of pycocotools' ten keypoint statistics, in its order."""
 
+FIELDS = frozenset({"image_id", "category_id", "keypoints", "score"})
+"""Of each result."""
+
 
 def load_ground_truth(annotations: dict[str, Any]) -> COCO:
     """Index an annotation file's contents for pycocotools, without its printing."""
@@ -60,7 +63,7 @@ def run_coco(ground_truth: COCO, results: Sequence[dict[str, Any]], sigmas: Sequ
     Raises:
         DataError: a result names an unknown image, has a wrong number of values, or a value that is not finite.
     """
-    check_results(ground_truth, results, len(sigmas))
+    check_results(ground_truth.imgs, results, len(sigmas))
     evaluation = COCOeval(ground_truth, load_results(ground_truth, results), "keypoints")
     evaluation.params.kpt_oks_sigmas = np.asarray(sigmas, dtype=np.float64)
     with contextlib.redirect_stdout(io.StringIO()):
@@ -92,23 +95,36 @@ def load_results(ground_truth: COCO, results: Sequence[dict[str, Any]]) -> COCO:
     return load_ground_truth(empty | {"annotations": []})
 
 
-def check_results(ground_truth: COCO, results: Sequence[dict[str, Any]], joints: int) -> None:
-    """Raise `DataError` for the first result that lacks a field, names an unknown image or has unusable values."""
+def check_results(image_ids: Container[object], results: Sequence[dict[str, Any]], joints: int) -> None:
+    """Raise `DataError` for the first result that lacks a field, names an unknown image or has unusable values.
+
+    Args:
+        image_ids: the known ones.
+        results: to check.
+        joints: of each person.
+    """
     for number, result in enumerate(results):
         where = f"prediction {number}"
         if not isinstance(result, dict):
             raise DataError(f"{where}: expected an object of the COCO results format, found {result!r:.80}")
-        missing = {"image_id", "category_id", "keypoints", "score"} - set(result)
-        if missing:
+        if missing := FIELDS - result.keys():
             raise DataError(f"{where}: lacks {', '.join(sorted(missing))}")
         image_id, values = result["image_id"], result["keypoints"]
-        if not isinstance(image_id, int) or image_id not in ground_truth.imgs:
+        if not isinstance(image_id, int) or image_id not in image_ids:
             raise DataError(f"{where}: image {image_id!r:.80} is not in the annotation file")
         if not isinstance(values, list) or len(values) != 3 * joints:
             found = len(values) if isinstance(values, list) else "no list of"
             raise DataError(f"{where}: {found} keypoint values, expected {3 * joints} for {joints} joints")
-        if not all(isinstance(value, int | float) and abs(value) < math.inf for value in (*values, result["score"])):
+        if not _all_finite([*values, result["score"]]):
             raise DataError(f"{where} (image {image_id}): a value is not a finite number")
+
+
+def _all_finite(values: list[Any]) -> bool:
+    """Whether all are numbers, and none is NaN, infinite or too large for floating point."""
+    try:
+        return all(issubclass(kind, int | float) for kind in set(map(type, values))) and all(map(math.isfinite, values))
+    except OverflowError:
+        return False
 
 
 def best_similarities(evaluation: COCOeval) -> tuple[Array, Array]:

@@ -9,19 +9,21 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from pycocotools.cocoeval import COCOeval
 
 from bench.pose.data.datasets import CROWDPOSE_AREA
 from bench.pose.errors import DataError
 from bench.pose.metrics.coco import check_results, judge, load_ground_truth, load_results
-from bench.pose.metrics.oks_judgements import CROWDING, OksJudgements
+from bench.pose.metrics.oks_judgements import CROWDING, MAX_PREDICTIONS, OksJudgements
+from bench.pose.metrics.oks_truth import OksTruth, read_truth
 
-__all__ = ["evaluate_crowdpose", "judge_crowdpose", "run_crowdpose"]
+__all__ = ["evaluate_crowdpose", "judge_crowdpose", "read_crowdpose", "run_crowdpose"]
 
-MAX_DETECTIONS = 20
 ANY_SIZE = (0.0, 1e5**2)
 
 
@@ -53,10 +55,10 @@ def run_crowdpose(
         DataError: an image lacks its crowd index, an annotation its box, or a result is unusable.
     """
     ground_truth = load_ground_truth(_with_areas(annotations))
-    check_results(ground_truth, results, len(sigmas))
+    check_results(ground_truth.imgs, results, len(sigmas))
     evaluation = COCOeval(ground_truth, load_results(ground_truth, results), "keypoints")
     evaluation.params.kpt_oks_sigmas = np.asarray(sigmas, dtype=np.float64)
-    evaluation.params.maxDets = [MAX_DETECTIONS]
+    evaluation.params.maxDets = [MAX_PREDICTIONS]
     evaluation.params.areaRng, evaluation.params.areaRngLbl = [list(ANY_SIZE)], ["all"]
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation.evaluate()
@@ -68,9 +70,25 @@ def judge_crowdpose(evaluation: COCOeval) -> OksJudgements:
 
     Images are judged one by one, so easy, medium and hard ones need no evaluations of their own.
     """
-    indices = np.array([evaluation.cocoGt.imgs[image_id]["crowdIndex"] for image_id in evaluation.params.imgIds])
-    groups = np.array([(low <= indices) & (indices < high) for low, high in CROWDING.values()])
-    return judge(evaluation, "crowdpose", groups)
+    return judge(evaluation, "crowdpose", _groups(evaluation.cocoGt.dataset["images"], evaluation.params.imgIds))
+
+
+def read_crowdpose(annotations: Mapping[str, Any], joints: int) -> OksTruth:
+    """People of a CrowdPose annotation file's contents as the quick evaluator wants them; errors as in `run_crowdpose`.
+
+    Args:
+        annotations: images carry `crowdIndex`.
+        joints: of each person.
+    """
+    truth = read_truth(_with_areas(annotations), joints, protocol="crowdpose", ranges=[ANY_SIZE])
+    return replace(truth, groups=_groups(annotations["images"], truth.image_ids.tolist()))
+
+
+def _groups(images: Sequence[Mapping[str, Any]], image_ids: Sequence[int]) -> npt.NDArray[np.bool_]:
+    """Which images are easy, medium and hard, (3, images) in the order of the ids."""
+    by_id = {image["id"]: image["crowdIndex"] for image in images}
+    indices = np.array([by_id[image_id] for image_id in image_ids])
+    return np.array([(low <= indices) & (indices < high) for low, high in CROWDING.values()])
 
 
 def _with_areas(annotations: Mapping[str, Any]) -> dict[str, Any]:

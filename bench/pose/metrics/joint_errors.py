@@ -16,13 +16,13 @@ for a joint at its mirror counterpart only; here, as in the definitions, any oth
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bench.pose.metrics.matching import match
-from bench.pose.metrics.oks_images import JudgedImage
+from bench.pose.metrics.oks_images import JudgedImage, match_images
 
 __all__ = ["KINDS", "count_errors", "error_fractions"]
 
@@ -38,16 +38,21 @@ MATCHED = 0.1
 """OKS from which a prediction is meant for a person, as the authors have it."""
 
 
-def count_errors(image: JudgedImage, similarity: Array) -> Array:
+def count_errors(images: Sequence[JudgedImage], similarities: Sequence[Array]) -> Array:
     """Number of joints of each of `KINDS`, (5,), labelled ones of people who count and whom a prediction is matched to.
 
     Args:
-        image: with predictions.
-        similarity: `image.joint_similarity()`.
+        images: with predictions.
+        similarities: `joint_similarity()` of each.
     """
-    people = match(image.oks[..., None], image.ignored[:, None], image.crowd, [MATCHED])[:, 0, 0]
+    oks, ignored = [image.oks[..., None] for image in images], [image.ignored[:, None] for image in images]
+    people = match_images(images, oks, ignored, [MATCHED])
+    return np.sum([*map(_count_errors, images, similarities, people)], axis=0)
+
+
+def _count_errors(image: JudgedImage, similarity: Array, people: Array) -> Array:
     counts = np.zeros(len(KINDS), dtype=np.int64)
-    for prediction, person in enumerate(people.tolist()):
+    for prediction, person in enumerate(people[:, 0, 0].tolist()):
         if person >= 0 and not image.ignored[person]:
             own = similarity[prediction, person][image.labelled[person]]
             lost = int((own < NEAR).sum())

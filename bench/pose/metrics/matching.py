@@ -1,14 +1,16 @@
-"""COCO's greedy matching of predictions to people, for several similarities and thresholds at once."""
+"""COCO's greedy matching of predictions to people, for many images, similarities and thresholds at once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["match"]
+__all__ = ["Pairs", "match", "pairs_within_images"]
 
 Array = npt.NDArray[Any]
 
@@ -16,38 +18,82 @@ HIGHEST = 1 - 1e-10
 """No threshold is higher, so that rounding cannot keep a perfect prediction from being matched."""
 
 
-def match(similarity: Array, ignored: Array, crowd: Array, thresholds: Sequence[float]) -> Array:
-    """Whom each prediction of an image is matched to, as in pycocotools.
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Each prediction with each person of its image, the pairs of a prediction together and its people ascending.
 
-    Predictions choose in turn, each the most similar person who is free and similar enough; of equals the last. People
-    who are ignored are chosen only where nobody else can be, and a crowd stays free.
+    Attributes:
+        predictions: (pairs,) positions of predictions.
+        people: (pairs,) positions of people.
+        turns: (pairs,) how many predictions of the image are better.
+    """
+
+    predictions: Array
+    people: Array
+    turns: Array
+
+
+def pairs_within_images(prediction_images: Array, person_images: Array) -> Pairs:
+    """All pairs of images.
 
     Args:
-        similarity: (predictions, people, kinds) in 0..1, best prediction first; each kind is matched by itself.
+        prediction_images: (predictions,) image of each prediction, ascending; an image's best prediction is first.
+        person_images: (people,) image of each person, ascending.
+    """
+    turns = np.arange(len(prediction_images)) - prediction_images.searchsorted(prediction_images)
+    first, last = (person_images.searchsorted(prediction_images, side) for side in ("left", "right"))
+    predictions = np.repeat(np.arange(len(prediction_images)), last - first)
+    # Position among the pairs of the same prediction.
+    places = np.arange(len(predictions)) - predictions.searchsorted(predictions)
+    return Pairs(predictions, first[predictions] + places, turns[predictions])
+
+
+def match(
+    pairs: Pairs,
+    similarity: Array,
+    *,
+    ignored: Array,
+    crowd: Array,
+    thresholds: Sequence[float],
+    predictions: int,
+) -> Array:
+    """Whom each prediction is matched to, as in pycocotools.
+
+    The predictions of an image choose in turn, each the most similar person who is free and similar enough; of equals
+    the last. People who are ignored are chosen only where nobody else can be, and a crowd stays free.
+
+    Args:
+        pairs: of predictions and people.
+        similarity: (pairs, kinds), or (pairs, 1) if it is the same for all kinds; each kind is matched by itself.
         ignored: (people, kinds) bool.
         crowd: (people,) bool; crowds must be ignored.
         thresholds: of the similarity.
+        predictions: how many there are.
 
     Returns:
         (predictions, kinds, thresholds) positions of people, -1 for nobody.
     """
-    predictions, people, kinds = similarity.shape
-    matches = np.full((predictions, kinds, len(thresholds)), -1)
-    if not people:
-        return matches
     limits = np.minimum(thresholds, HIGHEST)
-    # People last and in reverse: `argmax` takes the first of equals.
-    values = similarity[:, ::-1].transpose(0, 2, 1)[:, :, None, :]
-    similar = values >= limits[:, None]
-    # An ignored person is behind everybody who counts.
-    ranks = values - 2.0 * ignored[::-1].T[:, None, :]
-    closed = np.zeros(similar.shape[1:], dtype=bool)
-    rows, columns = np.ogrid[:kinds, : len(limits)]
-    once = ~crowd[::-1]
-    for prediction in range(predictions):
-        open_ = similar[prediction] & ~closed
-        best = np.where(open_, ranks[prediction], -np.inf).argmax(axis=-1)
-        found = open_[rows, columns, best]
-        closed[rows, columns, best] |= found & once[best]
-        matches[prediction] = np.where(found, people - 1 - best, -1)
+    matches = np.full((predictions, ignored.shape[1], len(limits)), -1)
+    taken = np.zeros((len(crowd), *matches.shape[1:]), dtype=bool)
+    # Few pairs are similar, and no others matter. Those of a turn are of different images, hence of different people.
+    near = np.flatnonzero((similarity >= limits.min()).any(axis=1))
+    near = near[np.argsort(pairs.turns[near], kind="stable")]
+    similarity, people = similarity[near], pairs.people[near]
+    # A pair that is preferred has the higher number: the more similar, or the later; above all one who is not ignored.
+    order = similarity.argsort(axis=0, kind="stable")
+    preference = order.argsort(axis=0) + len(near) * ~ignored[people]
+    similar = similarity[..., None] >= limits
+    columns = np.arange(ignored.shape[1])[:, None] % order.shape[1]
+    ends = np.flatnonzero(np.diff(pairs.turns[near], append=-1)) + 1
+    for begin, end in pairwise([0, *ends.tolist()]):
+        now = slice(begin, end)
+        chosen, first = np.unique(pairs.predictions[near[now]], return_index=True)
+        free = similar[now] & ~taken[people[now]]
+        best = np.maximum.reduceat(np.where(free, preference[now, :, None], -1), first, axis=0)
+        found = best >= 0
+        persons = people[order[best % len(near), columns]]
+        matches[chosen] = np.where(found, persons, -1)
+        who, kinds, levels = np.nonzero(found & ~crowd[persons])
+        taken[persons[who, kinds, levels], kinds, levels] = True
     return matches

@@ -8,40 +8,74 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.pose.metrics.matching import pairs_within_images
 from bench.pose.metrics.oks import joint_similarity
 from bench.pose.metrics.predictions import Predictions
 
-__all__ = ["detection_oks", "oks_nms", "rescore", "to_result", "to_results"]
+__all__ = ["detection_oks", "list_results", "oks_nms", "rescore", "to_results"]
 
 Array = npt.NDArray[Any]
 
+BLOCK = 1 << 13
+"""Pairs of detections that are compared at a time: they should fit into a cache."""
 
-def detection_oks(keypoints: Array, areas: Array, sigmas: Sequence[float]) -> Array:
-    """OKS of every detection with every other, over all joints (behaviour E11).
+
+def detection_oks(one: Array, other: Array, areas: Array, sigmas: Sequence[float]) -> Array:
+    """OKS of detections with others, over all joints (behaviour E11).
 
     Args:
-        keypoints: (people, joints, 2 or more) px.
-        areas: (people,) px^2; a pair is judged by its mean area.
+        one: (..., joints, 2 or more) px.
+        other: likewise.
+        areas: (...,) px^2, the mean of both.
         sigmas: per joint.
 
     Returns:
-        (people, people) similarities in 0..1.
+        (...,) similarities in 0..1.
     """
-    points = np.asarray(keypoints, dtype=np.float64)[..., :2]
-    squared = ((points[:, None] - points[None, :]) ** 2).sum(axis=-1)
-    return joint_similarity(squared, (areas[:, None] + areas[None, :]) / 2, sigmas).mean(axis=-1)
+    points, others = (np.asarray(side, dtype=np.float64)[..., :2] for side in (one, other))
+    return joint_similarity(((points - others) ** 2).sum(axis=-1), areas, sigmas).mean(axis=-1)
 
 
-def oks_nms(keypoints: Array, scores: Array, areas: Array, sigmas: Sequence[float], threshold: float) -> list[int]:
-    """Indices to keep, best score first; a detection goes when a better one is more similar than `threshold` (E12)."""
-    similarity = detection_oks(keypoints, areas, sigmas)
-    order = np.argsort(scores)[::-1]
-    kept: list[int] = []
-    while order.size:
-        best, rest = order[0], order[1:]
-        kept.append(int(best))
-        order = rest[similarity[best, rest] <= threshold]
-    return kept
+def oks_nms(
+    keypoints: Array, scores: Array, areas: Array, image_ids: Array, *, sigmas: Sequence[float], threshold: float
+) -> Array:
+    """Whom to keep: a detection goes when a better one of its image stays and is more similar than `threshold` (E12).
+
+    Args:
+        keypoints: (people, joints, 2 or more) px.
+        scores: (people,).
+        areas: (people,) px^2.
+        image_ids: (people,).
+        sigmas: per joint.
+        threshold: of the OKS.
+
+    Returns:
+        (kept,) positions, images in order of first appearance, an image's best first.
+    """
+    people, images = _ranked(image_ids, scores)
+    pairs = pairs_within_images(images, images)
+    ordered = np.flatnonzero(pairs.predictions < pairs.people)
+    gone: set[int] = set()
+    for block in np.split(ordered, range(BLOCK, len(ordered), BLOCK)):
+        better, worse = pairs.predictions[block], pairs.people[block]
+        one, other = people[better], people[worse]
+        similarity = detection_oks(keypoints[one], keypoints[other], (areas[one] + areas[other]) / 2, sigmas)
+        close = ~(similarity <= threshold)
+        for first, second in zip(better[close].tolist(), worse[close].tolist(), strict=True):
+            if first not in gone:
+                gone.add(second)
+    return people[[rank for rank in range(len(people)) if rank not in gone]]
+
+
+def _ranked(image_ids: Array, scores: Array) -> tuple[Array, Array]:
+    """People by image, an image's best first, and the number of the image of each, in order of first appearance."""
+    _, first, codes = np.unique(image_ids, return_index=True, return_inverse=True)
+    images = first.argsort().argsort()[codes]
+    people = np.argsort(images, kind="stable")
+    groups = np.split(people, np.flatnonzero(np.diff(images[people])) + 1)
+    # One by one as in the reference: how equal scores come out depends on how many there are.
+    ranked = np.concatenate([group[np.argsort(scores[group])[::-1]] for group in groups])
+    return ranked, images[ranked]
 
 
 def rescore(confidence: Array, box_scores: Array, threshold: float) -> Array:
@@ -69,21 +103,32 @@ def to_results(
         nms_threshold: see `oks_nms`.
     """
     scores = rescore(predictions.keypoints[..., 2], predictions.box_scores, score_threshold)
-    results = []
-    for image_id in dict.fromkeys(predictions.image_ids.tolist()):
-        people = np.flatnonzero(predictions.image_ids == image_id)
-        keep = oks_nms(predictions.keypoints[people], scores[people], predictions.areas[people], sigmas, nms_threshold)
-        results += [to_result(predictions, int(person), float(scores[person])) for person in people[keep]]
-    return results
+    kept = oks_nms(
+        predictions.keypoints,
+        scores,
+        predictions.areas,
+        predictions.image_ids,
+        sigmas=sigmas,
+        threshold=nms_threshold,
+    )
+    return list_results(predictions, kept, scores)
 
 
-def to_result(predictions: Predictions, person: int, score: float) -> dict[str, Any]:
-    """One predicted person in the COCO results format, with the crop's centre and scale (behaviour E15)."""
-    return {
-        "image_id": int(predictions.image_ids[person]),
-        "category_id": 1,
-        "keypoints": predictions.keypoints[person].astype(np.float64).ravel().tolist(),
-        "score": score,
-        "center": predictions.centers[person].astype(np.float64).tolist(),
-        "scale": predictions.scales[person].astype(np.float64).tolist(),
+def list_results(predictions: Predictions, people: Array, scores: Array) -> list[dict[str, Any]]:
+    """Predicted people in the COCO results format, with the crops' centres and scales (behaviour E15).
+
+    Args:
+        predictions: of everybody.
+        people: (n,) positions of those to list.
+        scores: of everybody.
+    """
+    columns = {
+        "image_id": predictions.image_ids,
+        "category_id": np.ones(len(scores), dtype=np.int64),
+        "keypoints": predictions.keypoints.astype(np.float64).reshape(len(scores), 3 * predictions.keypoints.shape[1]),
+        "score": scores,
+        "center": predictions.centers.astype(np.float64),
+        "scale": predictions.scales.astype(np.float64),
     }
+    rows = zip(*(column[people].tolist() for column in columns.values()), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in rows]

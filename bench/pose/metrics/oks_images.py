@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from pycocotools.cocoeval import COCOeval
 
-from bench.pose.metrics.oks import joint_similarity
+from bench.pose.metrics.matching import match, pairs_within_images
+from bench.pose.metrics.oks import joint_similarity, outside_box
 
-__all__ = ["JudgedImage", "joint_people", "judged_images"]
+__all__ = ["JudgedImage", "joint_people", "judged_images", "match_images"]
 
 Array = npt.NDArray[Any]
 
@@ -51,10 +52,8 @@ class JudgedImage:
         Of a joint that is not labelled, with the person's box enlarged to three times its width and height, as
         pycocotools compares a person without any labelled joint.
         """
-        x, y, *extent = self.boxes.T
-        low, size = np.stack([x, y], axis=-1)[:, None], np.stack(extent, axis=-1)[:, None]
         points = self.points[:, None]
-        outside = np.maximum(low - size - points, 0) + np.maximum(points - (low + 2 * size), 0)
+        outside = outside_box(points, self.boxes[:, None])
         offset = np.where(self.labelled[..., None], points - self.truth, outside)
         return joint_similarity((offset**2).sum(axis=-1), self.areas, self.sigmas)
 
@@ -93,6 +92,37 @@ def judged_images(evaluation: COCOeval) -> Iterator[JudgedImage]:
             oks=np.reshape(evaluation.ious[image_id, category], (len(order), len(people))),
             sigmas=sigmas,
         )
+
+
+def match_images(
+    images: Sequence[JudgedImage], similarities: Sequence[Array], ignored: Sequence[Array], thresholds: Sequence[float]
+) -> list[Array]:
+    """Whom the predictions of images are matched to; see `bench.pose.metrics.matching.match`.
+
+    Args:
+        images: any number from 1.
+        similarities: of each image, (predictions, people, kinds).
+        ignored: of each image, (people, kinds) bool.
+        thresholds: of the similarities.
+
+    Returns:
+        Of each image (predictions, kinds, thresholds), positions among its people, -1 for nobody.
+    """
+    predictions, people, kinds = np.transpose([similarity.shape for similarity in similarities])
+    positions = np.arange(len(images))
+    pairs = pairs_within_images(np.repeat(positions, predictions), np.repeat(positions, people))
+    flat = np.concatenate([similarity.reshape(-1, kinds[0]) for similarity in similarities])
+    crowd = np.concatenate([image.crowd for image in images])
+    matches = match(
+        pairs,
+        flat,
+        ignored=np.concatenate(ignored),
+        crowd=crowd,
+        thresholds=thresholds,
+        predictions=int(predictions.sum()),
+    )
+    matches -= np.where(matches < 0, 0, np.repeat(people.cumsum() - people, predictions)[:, None, None])
+    return np.split(matches, predictions.cumsum()[:-1])
 
 
 def joint_people(evaluation: COCOeval) -> Array:

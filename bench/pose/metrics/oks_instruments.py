@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,15 @@ from pycocotools.cocoeval import COCOeval
 from bench.pose.metrics.average_precision import average_precision
 from bench.pose.metrics.instruments import Instruments
 from bench.pose.metrics.joint_errors import KINDS, count_errors, error_fractions
-from bench.pose.metrics.matching import match
-from bench.pose.metrics.oks_images import JudgedImage, joint_people, judged_images
+from bench.pose.metrics.oks_images import JudgedImage, joint_people, judged_images, match_images
 from bench.pose.metrics.oks_judgements import OKS_THRESHOLDS, OksJudgements
 
 __all__ = ["oks_instruments"]
 
 Array = npt.NDArray[Any]
+
+BATCH = 256
+"""Images whose predictions are matched at a time."""
 
 
 def oks_instruments(evaluation: COCOeval, judgements: OksJudgements, joints: Sequence[str]) -> Instruments:
@@ -35,11 +38,12 @@ def oks_instruments(evaluation: COCOeval, judgements: OksJudgements, joints: Seq
     """
     scores, judged = [np.zeros(0)], [np.zeros((0, 2, len(joints), len(OKS_THRESHOLDS)), dtype=bool)]
     errors = np.zeros(len(KINDS), dtype=np.int64)
-    for image in judged_images(evaluation):
-        similarity = image.joint_similarity()
-        scores.append(image.scores)
-        judged.append(_judge_joints(image, similarity))
-        errors += count_errors(image, similarity)
+    images = judged_images(evaluation)
+    while batch := list(islice(images, BATCH)):
+        similarities = [image.joint_similarity() for image in batch]
+        scores += [image.scores for image in batch]
+        judged += _judge_joints(batch, similarities)
+        errors += count_errors(batch, similarities)
     order = np.argsort(-np.concatenate(scores), kind="stable")
     precision = _joint_precision(np.concatenate(judged)[order], joint_people(evaluation))
     return Instruments(
@@ -50,10 +54,14 @@ def oks_instruments(evaluation: COCOeval, judgements: OksJudgements, joints: Seq
     )
 
 
-def _judge_joints(image: JudgedImage, similarity: Array) -> Array:
+def _judge_joints(images: Sequence[JudgedImage], similarities: Sequence[Array]) -> list[Array]:
     """Whether each joint of a prediction is matched, and whether ignored, (predictions, 2, joints, thresholds)."""
-    ignored = image.ignored[:, None] | ~image.labelled
-    people = match(similarity, ignored, image.crowd, OKS_THRESHOLDS)
+    ignored = [image.ignored[:, None] | ~image.labelled for image in images]
+    people = match_images(images, similarities, ignored, OKS_THRESHOLDS)
+    return [*map(_verdicts, people, ignored)]
+
+
+def _verdicts(people: Array, ignored: Array) -> Array:
     matched = people >= 0
     if not len(ignored):
         return np.stack([matched, matched], axis=1)
