@@ -71,7 +71,7 @@ def seeds_of(store: Store, cell: StoredCell) -> list[StoredCell]:
     """
     trainings = {
         spec.id: spec
-        for spec in _specs(store.root / "trainings", TrainSpec)
+        for spec in _specs(store.trainings, TrainSpec)
         if spec.model_dump(exclude={"seed"}) == cell.training.model_dump(exclude={"seed"})
     }
     if cell.evaluation is None:
@@ -80,7 +80,7 @@ def seeds_of(store: Store, cell: StoredCell) -> list[StoredCell]:
         way = cell.evaluation.model_dump(exclude={"training"})
         ids = [
             spec.id
-            for spec in _specs(store.root / "evaluations", EvalSpec)
+            for spec in _specs(store.evaluations, EvalSpec)
             if spec.training in trainings and spec.model_dump(exclude={"training"}) == way
         ]
     found = []

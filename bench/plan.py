@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from bench.cost import predict
@@ -31,6 +32,9 @@ __all__ = [
 
 Selection = Mapping[str, tuple[str, ...]]
 """Settings and the values that a cell may have, as written on the command line."""
+
+PAPER_CELL = ("dataset", "split", "backbone", "representation", "input_size")
+"""Settings that tell the paper's trainings apart; its recipe gives the others."""
 
 GIGA, BINARY_GIGA = 1e9, 2**30
 """Units of the true count of multiply-adds and of the paper's."""
@@ -184,21 +188,6 @@ def _selected(training: TrainSpec, selection: Selection) -> bool:
 
 def answered_rows(training: TrainSpec, evaluation: EvalSpec) -> tuple[PublishedRow, ...]:
     """Published rows that this evaluation measures again: same data, method, cell settings and way of testing."""
-    return tuple(row for row in published_rows() if _answers(training, evaluation, row))
-
-
-def _answers(training: TrainSpec, evaluation: EvalSpec, row: PublishedRow) -> bool:
-    table = TABLES[row.table]
-    asked = (
-        row.backbone,
-        row.representation,
-        row.input_size,
-        row.post_process,
-        table.dataset,
-        table.split,
-        table.boxes,
-        True,
-    )
     found = (
         training.backbone,
         training.representation,
@@ -209,10 +198,39 @@ def _answers(training: TrainSpec, evaluation: EvalSpec, row: PublishedRow) -> bo
         evaluation.boxes,
         evaluation.flip_test,
     )
-    if asked != found:
-        return False
-    cell = {name: getattr(training, name) for name in ("dataset", "split", "backbone", "representation", "input_size")}
-    paper = complete_cell(load_recipe("paper").train, cell)
+    rows = _rows_by_question().get(found, ())
+    return rows if rows and _as_the_paper_trains(training) else ()
+
+
+@cache
+def _rows_by_question() -> Mapping[tuple[Any, ...], tuple[PublishedRow, ...]]:
+    """Published rows, in the page's order, by what an evaluation must be of and how it must test to answer them."""
+    rows: dict[tuple[Any, ...], tuple[PublishedRow, ...]] = {}
+    for row in published_rows():
+        table = TABLES[row.table]
+        asked = (
+            row.backbone,
+            row.representation,
+            row.input_size,
+            row.post_process,
+            table.dataset,
+            table.split,
+            table.boxes,
+            True,
+        )
+        rows[asked] = (*rows.get(asked, ()), row)
+    return rows
+
+
+@cache
+def _paper_cell(*values: str) -> Mapping[str, Any]:
+    """All settings of the paper in the cell where `PAPER_CELL` has these values; once for all seeds."""
+    return complete_cell(load_recipe("paper").train, dict(zip(PAPER_CELL, values, strict=True)))
+
+
+def _as_the_paper_trains(training: TrainSpec) -> bool:
+    """Whether all that decides a training's number is as the paper has it in that cell."""
+    paper = _paper_cell(*(getattr(training, name) for name in PAPER_CELL))
     # Whatever the number of processes, batch, learning rate and statistics are the same: results agree up to rounding.
     free = {"seed", "world_size", *quirks()}
     if training.weights is not None:

@@ -151,15 +151,22 @@ class Heartbeat(_Document):
     remaining: float | None = None
 
 
-class _Folder:
-    def __init__(self, path: Path, record: str) -> None:
-        self.path = path
-        self.record_file = path / record
+class _Within:
+    """A path within a folder, put together when it is asked for: whoever plans looks at one in a dozen."""
 
-    @property
-    def failure_file(self) -> Path:
-        """Why the last try failed, if it did."""
-        return self.path / "failure.json"
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, folder: _Folder, _kind: type[_Folder]) -> Path:
+        return folder.path / self._name
+
+
+class _Folder:
+    record_file: _Within
+    failure_file = _Within("failure.json")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     def failure(self) -> Failure | None:
         """Why the last try failed, if it did."""
@@ -186,14 +193,17 @@ class _Folder:
 class TrainingFolder(_Folder):
     """Folder of one training."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "training.json")
-        self.checkpoint = path / "checkpoint.pt"
-        self.weights = path / "weights.pt"
-        self.log = path / "log.txt"
-        self.heartbeat_file = path / "progress.json"
-        self.cancel_file = path / "cancelled.json"
-        self.leases = Leases(path / "leases")
+    record_file = _Within("training.json")
+    checkpoint = _Within("checkpoint.pt")
+    weights = _Within("weights.pt")
+    log = _Within("log.txt")
+    heartbeat_file = _Within("progress.json")
+    cancel_file = _Within("cancelled.json")
+
+    @property
+    def leases(self) -> Leases:
+        """All that were ever made on it."""
+        return Leases(self.path / "leases")
 
     def meeting_file(self, token: str) -> Path:
         """Where the processes of one try of a training find each other."""
@@ -241,14 +251,13 @@ class TrainingFolder(_Folder):
 class EvaluationFolder(_Folder):
     """Folder of one evaluation."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "record.json")
-        self.predictions = path / "predictions.json"
-        self.judgements = path / "judgements.npz"
-        self.resamples = path / "resamples.npz"
-        self.people_file = path / "people.json"
-        self.people_folder = path / "people"
-        self.server_file = path / "server.json"
+    record_file = _Within("record.json")
+    predictions = _Within("predictions.json")
+    judgements = _Within("judgements.npz")
+    resamples = _Within("resamples.npz")
+    people_file = _Within("people.json")
+    people_folder = _Within("people")
+    server_file = _Within("server.json")
 
     def spec(self) -> EvalSpec | None:
         """What is evaluated, if that was ever begun."""
@@ -280,14 +289,16 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.trainings = root / "trainings"
+        self.evaluations = root / "evaluations"
 
     def training(self, training_id: str) -> TrainingFolder:
         """Folder of a training, which need not exist."""
-        return TrainingFolder(self.root / "trainings" / training_id)
+        return TrainingFolder(self.trainings / training_id)
 
     def evaluation(self, evaluation_id: str) -> EvaluationFolder:
         """Folder of an evaluation, which need not exist."""
-        return EvaluationFolder(self.root / "evaluations" / evaluation_id)
+        return EvaluationFolder(self.evaluations / evaluation_id)
 
     def folders(self, training_id: str, evaluation_ids: Iterable[str]) -> list[TrainingFolder | EvaluationFolder]:
         """Folders of a training and of evaluations of it."""
@@ -307,11 +318,11 @@ class Store:
 
     def find(self, prefix: str) -> TrainingFolder | EvaluationFolder:
         """The one training or evaluation whose id starts like this. Raises `StoreError` for none or several."""
-        kinds: Mapping[str, Any] = {"trainings": self.training, "evaluations": self.evaluation}
+        kinds: Mapping[Path, Any] = {self.trainings: self.training, self.evaluations: self.evaluation}
         found = [
             open_folder(path.name)
             for kind, open_folder in kinds.items()
-            for path in sorted((self.root / kind).glob("*"))
+            for path in sorted(kind.glob("*"))
             if path.name.startswith(prefix) and path.is_dir()
         ]
         if len(found) != 1:

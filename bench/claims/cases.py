@@ -82,14 +82,32 @@ def _cases(claim: Claim, cells: Sequence[Settings], open_settings: Collection[st
     concerned = [cell for cell in cells if any(_select([cell], selection) for selection in selections.values())]
     varied = {name: _distinct(concerned, name) for name in open_settings if name not in named}
     axes = {name: values for name, values in varied.items() if len(values) > 1}
-    for combination in itertools.product(*axes.values()):
-        values = dict(zip(axes, combination, strict=True))
-        here = [cell for cell in concerned if all(_fits(cell[name], (value,)) for name, value in values.items())]
+    for values, here in _divide(concerned, list(axes.items())):
         selected = {term: _select(here, selection) for term, selection in selections.items()}
         if any(selected.values()):  # else the suite has no such combination
             only = {term: _only(claim, term, found, values, open_settings) for term, found in selected.items()}
             _check_different(claim, only)
             yield Case(values, only)
+
+
+def _divide(
+    cells: Sequence[Settings], axes: Sequence[tuple[str, Sequence[Any]]]
+) -> Iterator[tuple[dict[str, Any], Sequence[Settings]]]:
+    """Each combination of the axes' values that some cells have, in the order of the values, with these cells.
+
+    Split axis by axis: to look through all cells for each combination would take time with the square of a suite.
+    """
+    if not axes:
+        yield {}, cells
+        return
+    (name, values), *others = axes
+    parts: dict[Any, list[Settings]] = {value: [] for value in values}
+    for cell in cells:
+        for value in values if cell[name] is None else (cell[name],):
+            parts[value].append(cell)
+    for value, part in parts.items():
+        if part:
+            yield from (({name: value} | rest, here) for rest, here in _divide(part, others))
 
 
 def _fits(value: Any, values: Collection[Any]) -> bool:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import typer
 from tabulate import tabulate
 
-from bench.forecast.plan import Forecast, Unknown
 from bench.plan import BINARY_GIGA, GIGA, Plan, PlannedTraining
 from bench.simulation.marks import simulated_ids
 from bench.store import Store
 from bench.suite.recipe import quirks
+
+if TYPE_CHECKING:
+    from bench.forecast.plan import Forecast, Unknown
 
 __all__ = ["hours", "print_plan", "print_sharing", "print_simulation_note", "print_status", "summary"]
 
@@ -127,6 +130,8 @@ def _hours(training: PlannedTraining, forecasts: Mapping[str, Forecast | Unknown
     """What is left, if that is a column: nothing of what is finished."""
     if forecasts is None:
         return ()
+    from bench.forecast.plan import Forecast  # with numpy, which `status` does without
+
     found = forecasts.get(training.spec.id)
     if isinstance(found, Forecast):
         return (hours(found.hours, found.bounds),)

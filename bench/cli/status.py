@@ -24,8 +24,6 @@ def status(
     watch: Annotated[bool, typer.Option(help="Print again every two seconds until nothing is left to do.")] = False,
 ) -> None:
     """Show what is done, running, queued, failed, cancelled or missing. Reads files and SLURM's queue only."""
-    from rich.console import Console
-
     from bench.cli.listing import print_status
     from bench.plan import make_plan, parse_selection
     from bench.simulation.marks import simulated_ids
@@ -37,6 +35,8 @@ def status(
     while True:
         planned = make_plan(loaded, store, selection)
         if watch:
+            from rich.console import Console
+
             Console().clear()
         if as_json:
             typer.echo(json.dumps(planned.as_json() | {"simulated": simulated_ids(planned, store)}, indent=2))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from bench.execute.slurm.ledger import Ledger, Ticket
 from bench.execute.slurm.scheduler import SchedulerError, SchedulerJob, ended_jobs, listed_jobs
+from bench.presence import Presence
 from bench.store import Failure, State, Store, TrainingFolder
 
 __all__ = ["Observer", "Standing"]
@@ -43,45 +44,45 @@ class Observer:
     """One look at a store and, if anything in it was handed to SLURM, at the scheduler."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
         self._ledger = Ledger(store.root)
         self._tickets = self._ledger.tickets()
         pending = [ticket for id_, ticket in self._tickets.items() if not store.complete(id_, ticket.evaluations)]
         self._silence = ""
         self._jobs = self._ask(pending) if pending else {}
+        self._present = Presence(store)
 
     def training(self, training_id: str) -> Standing:
         """Where a training stands, its evaluations left aside."""
-        folder = self._store.training(training_id)
-        if folder.record_file.exists():
+        folder = self._present.training(training_id)
+        if folder and folder.record_file.exists():
             return Standing("done")
-        return self.work(training_id, folder.failure())
+        return self.work(training_id, folder.failure() if folder else None)
 
     def evaluation(self, training_id: str, evaluation_id: str) -> Standing:
         """Where an evaluation of a training stands."""
-        folder = self._store.evaluation(evaluation_id)
-        if folder.record_file.exists():
+        folder = self._present.evaluation(evaluation_id)
+        if folder and folder.record_file.exists():
             return Standing("done")
-        failure = folder.failure()
+        failure = folder.failure() if folder else None
         standing = self.work(training_id, failure)
         # How far its training got says nothing of an evaluation: it is there or it is not.
         return Standing("missing", standing.reason, standing.job) if standing.state == "interrupted" else standing
 
     def work(self, training_id: str, failure: Failure | None) -> Standing:
         """Where the work stands that is left of a training, of which the last try failed or did not."""
-        folder = self._store.training(training_id)
-        if folder.leases.held():
+        folder = self._present.training(training_id)
+        if folder and folder.leases.held():
             owner = folder.leases.latest()
             return Standing("running", job=owner.job if owner else None)
         ticket = self._tickets.get(training_id)
         job = self._jobs.get((ticket.name, ticket.index)) if ticket else None
         if failure is not None and not (failure.retry and job is not None and job.alive):
             return Standing("failed", f"{failure.kind}: {failure.message}", job.id if job else None)
-        if folder.cancelled:
+        if folder and folder.cancelled:
             return Standing("cancelled", job=job.id if job else None)
         return self._submitted(folder, ticket, job) if ticket else Standing(_left(folder))
 
-    def _submitted(self, folder: TrainingFolder, ticket: Ticket, job: SchedulerJob | None) -> Standing:
+    def _submitted(self, folder: TrainingFolder | None, ticket: Ticket, job: SchedulerJob | None) -> Standing:
         """Where a training stands that was handed to SLURM and that nobody holds."""
         if ticket.sent is not None and ticket.sent.error:
             return Standing(_left(folder), f"SLURM refused it: {ticket.sent.error}")
@@ -117,7 +118,7 @@ def _in_job(ticket: Ticket, job: SchedulerJob) -> Standing:
     return Standing("queued", "its job runs; other trainings come first", job.id)
 
 
-def _after_job(folder: TrainingFolder, job: SchedulerJob, last_words: str) -> Standing:
+def _after_job(folder: TrainingFolder | None, job: SchedulerJob, last_words: str) -> Standing:
     """Where a training stands whose job ended before it was done, and that left no word of its own."""
     if job.state == "CANCELLED":
         return Standing("cancelled", f"job {job.id} was cancelled {_words(job.reason)}".strip(), job.id)
@@ -136,6 +137,6 @@ def _words(reason: str) -> str:
     return "" if reason == "None" else reason
 
 
-def _left(folder: TrainingFolder) -> State:
+def _left(folder: TrainingFolder | None) -> State:
     """What there is of a training on which nobody works."""
-    return "interrupted" if folder.checkpoint.exists() else "missing"
+    return "interrupted" if folder and folder.checkpoint.exists() else "missing"

@@ -91,6 +91,8 @@ def complete_cell(rules: Iterable[Rule], given: Mapping[str, Any]) -> dict[str, 
 
 def _cases(suite: Suite, cells: Iterable[Cell]) -> dict[str, tuple[Case, ...]]:
     """Cases of the claims; rows that differ in their seed alone are one."""
+    if not suite.claims:
+        return {}
     rows = [shared_settings(cell.training, evaluation) for cell in cells for evaluation in cell.evaluations]
     distinct = list({tuple(row.values()): row for row in rows}.values())
     varied = [*suite.axes, *(f"evaluation_{name}" for entry in suite.evaluations for name in entry.settings)]

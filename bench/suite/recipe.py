@@ -55,6 +55,7 @@ def load_recipe(name: str) -> Recipe:
     return Recipe((*base.train, *train), (*base.evaluate, *evaluate), own_train=tuple(train))
 
 
+@cache
 def quirks() -> tuple[str, ...]:
     """Training settings in which `corrected` departs from `paper`: each a switch for one quirk of the reference."""
     return tuple(dict.fromkeys(name for rule in load_recipe("corrected").own_train for name in rule.settings))

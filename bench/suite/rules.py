@@ -47,7 +47,10 @@ class Rule:
 
     def applies(self, cell: Mapping[str, Any]) -> bool:
         """Whether a cell has, for each setting of the condition, one of its values."""
-        return all(cell.get(name) in values for name, values in self.when.items())
+        for name, values in self.when.items():  # noqa: SIM110 (asked of every rule for every cell: a third of the time)
+            if cell.get(name) not in values:
+                return False
+        return True
 
 
 def apply_rules(rules: Iterable[Rule], cell: dict[str, Any], fixed: Collection[str] = ()) -> dict[str, Any]:
@@ -55,9 +58,10 @@ def apply_rules(rules: Iterable[Rule], cell: dict[str, Any], fixed: Collection[s
 
     Later rules win and see what earlier ones set; settings named in `fixed` are never replaced.
     """
+    cell = dict(cell)
     for rule in rules:
         if rule.applies(cell):
-            cell = cell | {name: value for name, value in rule.settings.items() if name not in fixed}
+            cell |= {name: value for name, value in rule.settings.items() if name not in fixed}
     return cell
 
 

@@ -26,6 +26,8 @@ SCHEMA_VERSION = 2
 
 ID_LENGTH = 12
 
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
 
 def _one_of(kind: str, valid: tuple[str, ...]) -> AfterValidator:
     def check(value: str) -> str:
@@ -80,7 +82,7 @@ class _Identified(_Frozen):
     def canonical(self) -> str:
         """JSON with sorted keys, no white space, and the schema version."""
         fields: dict[str, Any] = self.model_dump(mode="json") | {"schema": SCHEMA_VERSION}
-        return json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return CANONICAL.encode(fields)
 
 
 @cache

@@ -7,8 +7,9 @@ import signal
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
-from bench.files import StoreError, read_json, remove_leftovers, sha256, write_atomically, write_json
+from bench.files import StoreError, load_document, read_json, remove_leftovers, sha256, write_atomically, write_json
 
 
 def test_a_value_comes_back(tmp_path: Path) -> None:
@@ -75,6 +76,17 @@ def test_broken_json_is_named(contents: str, tmp_path: Path) -> None:
     file.write_bytes(contents.encode("latin-1"))
     with pytest.raises(StoreError, match=r"value\.json is not valid JSON"):
         read_json(file)
+
+
+class Sentence(BaseModel):
+    words: str
+
+
+def test_a_document_may_hold_half_a_surrogate_pair(tmp_path: Path) -> None:
+    """As the name of a file does that is no UTF-8."""
+    file = tmp_path / "document.json"
+    write_json(file, {"words": os.fsdecode(b"caf\xe9.jpg")})
+    assert load_document(file, Sentence) == Sentence.model_construct(words="caf\udce9.jpg")
 
 
 def test_a_place_where_no_file_can_be_is_named(tmp_path: Path) -> None:
