@@ -33,6 +33,7 @@ class Provenance(BaseModel):
         seed: of the training.
         command: that makes the result again.
         started: seconds since the epoch.
+        pixels: where crops got theirs from, which changes none: "decoded", "packed" or "held".
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +46,7 @@ class Provenance(BaseModel):
     seed: int
     command: str
     started: float
+    pixels: str = "decoded"
 
 
 def collect(
@@ -56,6 +58,7 @@ def collect(
     command: str,
     started: float | None = None,
     workers: int = 0,
+    pixels: str = "decoded",
 ) -> Provenance:
     """Provenance of a result made by this process. Arguments are as in `Provenance`."""
     commit, dirty = checkout()
@@ -68,6 +71,7 @@ def collect(
         seed=seed,
         command=command,
         started=time.time() if started is None else started,
+        pixels=pixels,
     )
 
 

@@ -55,4 +55,6 @@ def machine() -> str:
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
     versions = f"torch {torch.__version__}, NumPy {np.__version__}, OpenCV {cv2.__version__}"
-    return f"{names[0] if names else platform.processor()} x {len(names)}, {versions}, {torch.get_num_threads()} threads"
+    return (
+        f"{names[0] if names else platform.processor()} x {len(names)}, {versions}, {torch.get_num_threads()} threads"
+    )

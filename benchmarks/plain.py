@@ -1,7 +1,7 @@
-"""The plain path that others are measured against: one person at a time, in OpenCV and NumPy, as the reference does it.
+"""The plain path that ours is measured against: one person at a time, in OpenCV and NumPy, as the reference does it.
 
-Each photograph is decoded for each sample, mirrored as a whole and warped; channels are normalised and targets are drawn
-joint by joint. Views are drawn by `bench.pose.data.augmentation`, so that samples are the same as ours.
+Each photograph is decoded for each sample, mirrored as a whole and warped; channels are normalised and targets are
+drawn joint by joint. Views are drawn by `bench.pose.data.augmentation`, so that samples are the same as ours.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ from bench.pose.codecs.simdr_star import SimDRStarCodec
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.coco import CocoKeypoints
 from bench.pose.data.crops import Batch, CropSettings
-from bench.pose.data.loading import Position, evaluation_batches, training_batches
 from bench.pose.data.datasets import open_split
+from bench.pose.data.loading import Position, evaluation_batches, training_batches
 from bench.pose.data.people import Person
 from bench.pose.geometry import Size
 from bench.pose.metrics.coco import evaluate, load_ground_truth

@@ -73,7 +73,9 @@ def pack(
     dataset: DatasetName,
     split: SplitName,
     data_root: DataRoot = Path("data"),
-    budget: Annotated[float | None, typer.Option(min=0, help="Gigabytes at the most; default: as many as it takes.")] = None,
+    budget: Annotated[
+        float | None, typer.Option(min=0, help="Gigabytes at the most; default: as many as it takes.")
+    ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one per core.")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it takes.")] = False,
 ) -> None:

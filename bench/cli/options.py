@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from bench.pose.data.pixels.sources import PixelSource
+
 __all__ = [
     "AsJson",
     "CalibrationFile",
@@ -14,6 +16,7 @@ __all__ = [
     "Device",
     "Only",
     "Pack",
+    "Pixels",
     "Results",
     "SaveEvery",
     "SuiteFile",
@@ -32,6 +35,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N, or auto: a GPU if there is one.")]
 Threads = Annotated[int, typer.Option(min=0, help="Threads of torch per job; 0: share the cores.")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that load crops beside the training.")]
+Pixels = Annotated[
+    PixelSource,
+    typer.Option(
+        help="Where crops get their pixels from, which changes none: image files (decoded), what `bench data pack` made"
+        " (packed), or that on the GPU (held); auto takes the fastest that is there."
+    ),
+]
 SaveEvery = Annotated[float, typer.Option(min=0, help="Seconds between checkpoints.")]
 Pack = Annotated[int, typer.Option(min=1, help="Trainings at once on each device.")]
 CalibrationFile = Annotated[

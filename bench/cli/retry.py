@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import DataRoot, Device, Only, Pack, Results, SaveEvery, SuiteFile, Threads, Workers
+from bench.cli.options import DataRoot, Device, Only, Pack, Pixels, Results, SaveEvery, SuiteFile, Threads, Workers
 from bench.cli.targets import Ids, States, matching, parse_states
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def retry(
     device: Device = "auto",
     threads: Threads = 0,
     workers: Workers = 0,
+    pixels: Pixels = "auto",
     save_every: SaveEvery = 60.0,
     pack: Pack = 1,
 ) -> None:
@@ -53,5 +54,6 @@ def retry(
 
     task = Task(lambda: make_plan(loaded, Store(results), selection), choose, data_root, results, dry_run)
     if profile is None:
-        raise typer.Exit(run_here(task, LocalOptions(device, threads, workers, save_every, pack)))
+        options = LocalOptions(device, threads, workers, save_every, pack, pixels=pixels)
+        raise typer.Exit(run_here(task, options))
     raise typer.Exit(run_on_slurm(task, load_profile(profile), wait=wait))

@@ -14,6 +14,7 @@ from bench.cli.options import (
     Device,
     Only,
     Pack,
+    Pixels,
     Results,
     SaveEvery,
     SuiteFile,
@@ -51,6 +52,7 @@ def run(
     device: Device = "auto",
     threads: Threads = 0,
     workers: Workers = 0,
+    pixels: Pixels = "auto",
     save_every: SaveEvery = 60.0,
     pack: Pack = 1,
     budget: Budget = None,
@@ -94,7 +96,8 @@ def run(
         choose = within_budget(make_plan(loaded, Store(results), selection), choose, budget, evidence)
     task = Task(lambda: make_plan(loaded, Store(results), selection), choose, data_root, results, dry_run)
     if profile is None:
-        raise typer.Exit(run_here(task, LocalOptions(device, threads, workers, save_every, pack, tensorboard)))
+        options = LocalOptions(device, threads, workers, save_every, pack, tensorboard, pixels)
+        raise typer.Exit(run_here(task, options))
     raise typer.Exit(run_on_slurm(task, load_profile(profile), wait=wait))
 
 

@@ -17,7 +17,7 @@ from bench.pose.ceiling import ceiling_metrics
 from bench.pose.checkpoints import load_weights
 from bench.pose.data.datasets import open_split
 from bench.pose.errors import CheckpointError
-from bench.pose.evaluation import mean_pose_metrics, measure
+from bench.pose.evaluation import Examination, mean_pose_metrics
 from bench.pose.parallel import ALONE, Team
 from bench.provenance import collect
 from bench.resamples import Resamples
@@ -48,10 +48,9 @@ def make_evaluation(job: Job, spec: EvalSpec, store: Store, pulse: Pulse, team: 
     device = torch.device(resources.device)
     model = network(job.training)
     load_weights(model, _checked_weights(store.training(job.id)))
-    found = measure(
+    examination = Examination.open(split, how, resources.pixels, device)
+    found = examination.measure(
         model.to(device),
-        split,
-        how,
         device=device,
         thorough=True,
         workers=resources.workers,
@@ -89,6 +88,7 @@ def make_evaluation(job: Job, spec: EvalSpec, store: Store, pulse: Pulse, team: 
             seed=job.training.seed,
             command=job.command,
             started=started,
+            pixels=examination.photographs.name,
         ),
     )
     write_json(folder.record_file, result.model_dump(mode="json"))

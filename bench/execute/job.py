@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bench.pose.data.pixels.sources import PixelSource
 from bench.store import Cause
 from bench.suite.specs import EvalSpec, TrainSpec
 
@@ -66,6 +67,7 @@ class Resources(_Settings):
         device: "cpu", "cuda" or "cuda:N".
         threads: of torch; exact resumption needs the same number.
         workers: processes that load crops.
+        pixels: where crops get their pixels from, see `choose_photographs`.
         save_every: seconds between checkpoints.
         tensorboard: folder with a log for TensorBoard per training; None logs nothing.
     """
@@ -75,6 +77,7 @@ class Resources(_Settings):
     device: str
     threads: int
     workers: int
+    pixels: PixelSource = "auto"
     save_every: float
     tensorboard: Path | None = None
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.execute.job import Job, Resources
 from bench.execute.seat import Slot, make_slots
 from bench.plan import Plan, PlannedTraining
+from bench.pose.data.pixels.sources import PixelSource
 from bench.suite.schema import Suite
 from bench.suite.specs import TrainSpec
 
@@ -28,6 +29,7 @@ class LocalOptions:
         save_every: seconds between checkpoints.
         pack: jobs at once on each device.
         tensorboard: folder for TensorBoard's logs of the trainings; None logs nothing.
+        pixels: where crops get their pixels from.
     """
 
     device: str = "auto"
@@ -36,6 +38,7 @@ class LocalOptions:
     save_every: float = 60.0
     pack: int = 1
     tensorboard: Path | None = None
+    pixels: PixelSource = "auto"
 
     def threads_of(self, slots: int) -> int:
         """Threads of each of so many jobs at once."""
@@ -64,6 +67,7 @@ def local_jobs(
         device=options.device,
         threads=options.threads_of(slots),
         workers=options.workers,
+        pixels=options.pixels,
         save_every=options.save_every,
         tensorboard=options.tensorboard and options.tensorboard.absolute(),
     )

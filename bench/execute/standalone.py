@@ -14,7 +14,7 @@ from bench.execute.training import network
 from bench.files import write_bytes, write_json
 from bench.pose.checkpoints import load_weights
 from bench.pose.data.datasets import open_split
-from bench.pose.evaluation import Measurement, measure
+from bench.pose.evaluation import Examination, Measurement
 from bench.suite.expansion import complete_cell, make_spec
 from bench.suite.recipe import load_recipe
 from bench.suite.rules import apply_rules
@@ -65,7 +65,8 @@ def evaluate_weights(
     load_weights(model, checkpoint)
     split = open_split(request.dataset, dataset_folder, request.split)
     how = protocol(training, evaluation, request.box_file)
-    found = measure(model.to(device), split, how, device=torch.device(device), workers=workers)
+    place = torch.device(device)
+    found = Examination.open(split, how, "auto", place).measure(model.to(place), device=place, workers=workers)
     assert found is not None, "a process that works alone scores"
     for name, contents in found.files.items():
         write_bytes(out / name, contents)

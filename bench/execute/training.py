@@ -20,6 +20,7 @@ from bench.pose.codecs.build import build_codec
 from bench.pose.complexity import count_parameters
 from bench.pose.data.datasets import dataset_info, open_split
 from bench.pose.data.people import Split
+from bench.pose.data.pixels.choice import choose_photographs
 from bench.pose.errors import CheckpointError
 from bench.pose.models.build import build_model, initialise, load_trunk
 from bench.pose.models.heads import PoseModel
@@ -30,6 +31,9 @@ from bench.store import EpochEntry, TrainingFolder, TrainingRecord
 from bench.suite.specs import TrainSpec
 
 __all__ = ["make_training", "network"]
+
+CHECKPOINT_FORMAT = 2
+"""Raised whenever older checkpoints can no longer be continued."""
 
 IMAGENET_FOLDER = "imagenet"
 """Under the data root, where ImageNet weights are looked for and downloaded to."""
@@ -67,7 +71,12 @@ def make_training(job: Job, folder: TrainingFolder, pulse: Pulse, team: Team = A
 
     def save() -> None:
         pulse.ensure_lease()
-        state = {"spec": spec.id, "seconds": earlier + time.time() - started, "training": training.state_dict()}
+        state = {
+            "format": CHECKPOINT_FORMAT,
+            "spec": spec.id,
+            "seconds": earlier + time.time() - started,
+            "training": training.state_dict(),
+        }
         _save(folder.checkpoint, state)
 
     with event_log(_event_folder(job, team)) as follow:
@@ -100,16 +109,18 @@ def _prepare(job: Job, split: Split, pulse: Pulse, team: Team) -> Training:
     torch.manual_seed(spec.seed)
     model = network(spec)
     _start(model, job)
+    people = split.people()
     return Training(
         model=model.to(device),
         codec=build_codec(codec_settings(spec), split.skeleton.mirror),
-        people=split.people(),
+        people=people,
         crops=crop_settings(spec),
         augmentation=augmentation(spec),
         settings=optimisation(spec),
         device=device,
         validate=make_validation(job, pulse, team),
         team=team,
+        photographs=choose_photographs(split, people, job.resources.pixels, device),
     )
 
 
@@ -129,8 +140,10 @@ def _resume(training: Training, checkpoint: Path, spec: TrainSpec) -> float:
     if not checkpoint.exists():
         return 0.0
     state = load_file(checkpoint)
-    if not isinstance(state, dict) or state.get("spec") != spec.id:
-        raise CheckpointError(f"{checkpoint}: not a checkpoint of training {spec.id}; remove it to start anew")
+    if not isinstance(state, dict) or (state.get("format"), state.get("spec")) != (CHECKPOINT_FORMAT, spec.id):
+        raise CheckpointError(
+            f"{checkpoint}: not a checkpoint of training {spec.id} by this version of bench; remove it to start anew"
+        )
     training.load_state_dict(state["training"])
     return float(state["seconds"])
 
@@ -160,7 +173,8 @@ def _record(
 ) -> TrainingRecord:
     """Store the weights and make the record that vouches for them."""
     spec, resources = job.training, job.resources
-    _save(folder.weights, training.weights)
+    # Laid out as every reader expects, whatever was fastest here.
+    _save(folder.weights, {name: value.contiguous() for name, value in training.weights.items()})
     return TrainingRecord(
         id=spec.id,
         spec=spec,
@@ -177,5 +191,6 @@ def _record(
             seed=spec.seed,
             command=job.command,
             started=started,
+            pixels=training.photographs.name,
         ),
     )

@@ -11,9 +11,8 @@ from bench.execute.job import Job
 from bench.execute.pulse import Pulse, show_evaluation
 from bench.execute.settings import selection_protocol
 from bench.pose.data.datasets import open_split
-from bench.pose.evaluation import quick_metrics
+from bench.pose.evaluation import Examination
 from bench.pose.parallel import Team
-from bench.pose.scoring import split_scoring
 
 __all__ = ["make_validation"]
 
@@ -30,15 +29,13 @@ def make_validation(job: Job, pulse: Pulse, team: Team) -> Callable[[nn.Module],
     if spec.selection_split is None:
         return None
     split = open_split(spec.dataset, resources.data_root / spec.dataset, spec.selection_split)
-    scoring, protocol = split_scoring(split), selection_protocol(spec)
+    device = torch.device(resources.device)
+    examination = Examination.open(split, selection_protocol(spec), resources.pixels, device)
 
     def validate(model: nn.Module) -> float | None:
-        found = quick_metrics(
+        found = examination.quick_metrics(
             model,
-            split,
-            scoring,
-            protocol,
-            device=torch.device(resources.device),
+            device=device,
             workers=resources.workers,
             watch=lambda done, total: show_evaluation(pulse, done, total),
             team=team,

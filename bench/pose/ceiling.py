@@ -16,7 +16,8 @@ from bench.pose.codecs.simdr import SimDRCodec
 from bench.pose.codecs.simdr_star import SimDRStarCodec
 from bench.pose.data.people import Person, Split
 from bench.pose.evaluation import Protocol
-from bench.pose.geometry import Size, affine_matrix, crop_to_image, transform_points
+from bench.pose.geometry import Size, affine_matrix, transform_points
+from bench.pose.inference import locate
 from bench.pose.metrics.predictions import Predictions
 from bench.pose.models.heads import Coordinates
 from bench.pose.scoring import split_scoring
@@ -65,9 +66,8 @@ def perfect_predictions(codec: Codec[Any, Any], people: Sequence[Person], size: 
     for begin in range(0, len(people), BATCH):
         batch = slice(begin, begin + BATCH)
         output = perfect_output(codec, torch.from_numpy(joints[batch]), torch.from_numpy(visible[batch]))
-        decoded = codec.decode(codec.merge(output))
-        points = crop_to_image(decoded.coordinates.double().numpy(), centers[batch], scales[batch], size)
-        keypoints.append(np.concatenate([points, decoded.confidence.numpy()[..., None]], axis=-1, dtype=np.float32))
+        center, scale = (torch.from_numpy(values[batch]) for values in (centers, scales))
+        keypoints.append(locate(codec, codec.merge(output), center, scale, size).numpy())
     return Predictions(
         image_ids=np.array([person.image_id for person in people], dtype=np.int64),
         keypoints=np.concatenate(keypoints),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -14,15 +14,19 @@ from torch import nn
 from bench.pose.codecs.build import CodecSettings, build_codec
 from bench.pose.data.crops import CropSettings
 from bench.pose.data.people import Person, Split
+from bench.pose.data.pixels.choice import choose_photographs
+from bench.pose.data.pixels.source import Photographs
+from bench.pose.data.pixels.sources import PixelSource
 from bench.pose.inference import predict
 from bench.pose.metrics.instruments import Instruments
 from bench.pose.metrics.judgements import save_judgements
 from bench.pose.metrics.mean_pose import mean_pose, place_mean_pose
 from bench.pose.metrics.predictions import Predictions
 from bench.pose.parallel import ALONE, Team
+from bench.pose.precision import Precision
 from bench.pose.scoring import Assessment, Scoring, split_scoring
 
-__all__ = ["Measurement", "Protocol", "mean_pose_metrics", "measure", "quick_metrics"]
+__all__ = ["Examination", "Measurement", "Protocol", "mean_pose_metrics"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,8 @@ class Protocol:
         flip_test: average with the prediction on the mirrored crop.
         score_threshold: joints above it count in a person's score.
         nms_threshold: OKS above which the weaker of two people goes.
-        batch_size: people per forward pass.
+        batch_size: people per forward pass; with a flip test it takes both views of them.
+        precision: of the network's arithmetic.
     """
 
     codec: CodecSettings
@@ -46,6 +51,7 @@ class Protocol:
     score_threshold: float
     nms_threshold: float
     batch_size: int
+    precision: Precision = "float32"
 
 
 @dataclass(frozen=True)
@@ -70,103 +76,123 @@ class Measurement:
     instruments: Instruments | None = None
 
 
-def measure(
-    model: nn.Module,
-    split: Split,
-    protocol: Protocol,
-    *,
-    device: torch.device,
-    thorough: bool = False,
-    workers: int = 0,
-    watch: Callable[[int, int], object] = lambda _done, _total: None,
-    team: Team = ALONE,
-) -> Measurement | None:
-    """Predict everybody in a split and score the predictions as the split's protocol does.
+@dataclass(frozen=True)
+class Examination:
+    """A split made ready to measure networks on, as often as one likes; `Examination.open` makes one.
 
-    Args:
-        model: network on `device`.
-        split: to predict.
-        protocol: how.
-        device: where the model lives.
-        thorough: keep judgements and take instruments too.
-        workers: processes that load crops.
-        watch: hears how many people are done, and of how many.
-        team: processes that predict together; each must have the same weights.
-
-    Returns:
-        The measurement on rank 0, which alone scores, and None in the other processes.
-
-    Raises:
-        DataError: the split, its truth or the boxes are unusable, or not one image can be read.
-        TeamError: another process is gone.
+    Attributes:
+        split: opened.
+        protocol: how it is measured.
+        people: of the split, with the boxes of the protocol.
+        scoring: of predictions on them.
+        photographs: where the pixels of their crops come from.
     """
-    scoring = split_scoring(split)
-    predictions, broken = _predict(model, split, protocol, device=device, workers=workers, watch=watch, team=team)
-    if team.rank > 0:
-        return None
-    results = _results(scoring, predictions, protocol)
-    found = scoring.assess(results) if thorough else Assessment(scoring.metrics(results))
-    judged = {} if found.judgements is None else {"judgements.npz": save_judgements(found.judgements)}
-    return Measurement(
-        results,
-        metrics=found.metrics,
-        files={"predictions.json": json.dumps(results).encode()} | scoring.files(results) | judged,
-        people=len(predictions.image_ids),
-        problems=[*split.problems, *broken],
-        instruments=found.instruments,
-    )
 
+    split: Split
+    protocol: Protocol
+    people: Sequence[Person]
+    scoring: Scoring
+    photographs: Photographs
 
-def quick_metrics(
-    model: nn.Module,
-    split: Split,
-    scoring: Scoring,
-    protocol: Protocol,
-    *,
-    device: torch.device,
-    workers: int = 0,
-    watch: Callable[[int, int], object] = lambda _done, _total: None,
-    team: Team = ALONE,
-) -> dict[str, float] | None:
-    """The metrics that `measure` would find, to rounding, and nothing else: for scores after every epoch.
+    @classmethod
+    def open(cls, split: Split, protocol: Protocol, source: PixelSource, device: torch.device) -> Self:
+        """Read people, truth and, if asked to, pixels; see `choose_photographs` for source and device.
 
-    Args:
-        scoring: of the split, the same one each time, so that the truth is read once.
+        Raises:
+            DataError: the split, its truth, the boxes or the source of pixels are unusable.
+        """
+        people = split.people() if protocol.box_file is None else split.detections(protocol.box_file)
+        photographs = choose_photographs(split, people, source, device)
+        return cls(split, protocol, people, split_scoring(split), photographs)
 
-    The others, what comes back on which rank, and errors are as in `measure`.
-    """
-    predictions, _ = _predict(model, split, protocol, device=device, workers=workers, watch=watch, team=team)
-    return None if team.rank > 0 else scoring.quick_metrics(_results(scoring, predictions, protocol))
+    def measure(
+        self,
+        model: nn.Module,
+        *,
+        device: torch.device,
+        thorough: bool = False,
+        workers: int = 0,
+        watch: Callable[[int, int], object] = lambda _done, _total: None,
+        team: Team = ALONE,
+    ) -> Measurement | None:
+        """Predict everybody and score the predictions as the split's protocol does.
 
+        Args:
+            model: network on `device`.
+            device: where the model lives.
+            thorough: keep judgements and take instruments too.
+            workers: processes that load crops.
+            watch: hears how many people are done, and of how many.
+            team: processes that predict together; each must have the same weights.
 
-def _predict(
-    model: nn.Module,
-    split: Split,
-    protocol: Protocol,
-    *,
-    device: torch.device,
-    workers: int,
-    watch: Callable[[int, int], object],
-    team: Team,
-) -> tuple[Predictions, list[str]]:
-    """Everybody predicted, and what was wrong with those who are left out."""
-    people = split.people() if protocol.box_file is None else split.detections(protocol.box_file)
-    return predict(
-        model,
-        build_codec(protocol.codec, split.skeleton.mirror),
-        people,
-        CropSettings(protocol.codec.input_size, protocol.color_order, split.skeleton),
-        flip_test=protocol.flip_test,
-        device=device,
-        batch_size=protocol.batch_size,
-        workers=workers,
-        watch=lambda done: watch(done, len(people)),
-        team=team,
-    )
+        Returns:
+            The measurement on rank 0, which alone scores, and None in the other processes.
 
+        Raises:
+            DataError: not one image can be read.
+            TeamError: another process is gone.
+        """
+        predictions, broken = self._predict(model, device=device, workers=workers, watch=watch, team=team)
+        if team.rank > 0:
+            return None
+        results = self._results(predictions)
+        found = self.scoring.assess(results) if thorough else Assessment(self.scoring.metrics(results))
+        judged = {} if found.judgements is None else {"judgements.npz": save_judgements(found.judgements)}
+        return Measurement(
+            results,
+            metrics=found.metrics,
+            files={"predictions.json": json.dumps(results).encode()} | self.scoring.files(results) | judged,
+            people=len(predictions.image_ids),
+            problems=[*self.split.problems, *broken],
+            instruments=found.instruments,
+        )
 
-def _results(scoring: Scoring, predictions: Predictions, protocol: Protocol) -> list[dict[str, Any]]:
-    return scoring.results(predictions, score_threshold=protocol.score_threshold, nms_threshold=protocol.nms_threshold)
+    def quick_metrics(
+        self,
+        model: nn.Module,
+        *,
+        device: torch.device,
+        workers: int = 0,
+        watch: Callable[[int, int], object] = lambda _done, _total: None,
+        team: Team = ALONE,
+    ) -> dict[str, float] | None:
+        """The metrics that `measure` would find, to rounding, and nothing else: for scores after every epoch.
+
+        Arguments, what comes back on which rank, and errors are as in `measure`.
+        """
+        predictions, _ = self._predict(model, device=device, workers=workers, watch=watch, team=team)
+        return None if team.rank > 0 else self.scoring.quick_metrics(self._results(predictions))
+
+    def _predict(
+        self,
+        model: nn.Module,
+        *,
+        device: torch.device,
+        workers: int,
+        watch: Callable[[int, int], object],
+        team: Team,
+    ) -> tuple[Predictions, list[str]]:
+        """Everybody predicted, and what was wrong with those who are left out."""
+        protocol, skeleton = self.protocol, self.split.skeleton
+        return predict(
+            model,
+            build_codec(protocol.codec, skeleton.mirror),
+            self.people,
+            CropSettings(protocol.codec.input_size, protocol.color_order, skeleton),
+            flip_test=protocol.flip_test,
+            device=device,
+            batch_size=protocol.batch_size,
+            workers=workers,
+            watch=lambda done: watch(done, len(self.people)),
+            team=team,
+            photographs=self.photographs,
+            precision=protocol.precision,
+        )
+
+    def _results(self, predictions: Predictions) -> list[dict[str, Any]]:
+        return self.scoring.results(
+            predictions, score_threshold=self.protocol.score_threshold, nms_threshold=self.protocol.nms_threshold
+        )
 
 
 def mean_pose_metrics(train: Sequence[Person], split: Split) -> dict[str, float]:

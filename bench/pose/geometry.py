@@ -19,7 +19,6 @@ __all__ = [
     "SCALE_UNIT",
     "affine_matrix",
     "box_to_center_scale",
-    "crop_to_image",
     "padded_area",
     "transform_points",
     "warp",
@@ -117,8 +116,8 @@ def warp_mirrored(
 ) -> npt.NDArray[np.uint8]:
     """What `warp` makes of the image mirrored left to right, to the bit, in most cases without mirroring it.
 
-    OpenCV rounds the start of each row and the step to each column to 1/1024 px, adds half of 1/32 px, and cuts their sum
-    to 1/32 px. Seen in the mirror, cutting rounds the other way, and a start that is 1/1024 px lower makes up for that.
+    OpenCV rounds the start of each row and the step to each column to 1/1024 px, adds half of 1/32 px, and cuts their
+    sum to 1/32 px. Seen in the mirror, cutting rounds the other way; a start that is 1/1024 px lower makes up for that.
     """
     inverse = cv2.invertAffineTransform(matrix)
     seen = inverse.copy()
@@ -131,33 +130,10 @@ def warp_mirrored(
 
 
 def _mirrors(across: Array, seen: Array, width: int, rows: int) -> bool:
-    """Whether the rounded starts of all rows are each other's mirror images; where a start is a tie, they may not be."""
+    """Whether the rounded starts of all rows are mirror images of each other: where one is a tie, they may not be."""
     row = np.arange(rows)
     starts, seen_starts = (np.rint((values[1] * row + values[2]) * FINE) for values in (across, seen))
     return bool((starts + seen_starts == (width - 1) * FINE - 1).all())
-
-
-def crop_to_image(points: npt.ArrayLike, centers: npt.ArrayLike, scales: npt.ArrayLike, size: Size) -> Array:
-    """Map crop px of unrotated crops back to image px, for a whole batch (behaviour E8).
-
-    Equal to `affine_matrix(..., 0, size, inverse=True)` per person, float32 rounding of its three points included.
-
-    Args:
-        points: (people, joints, 2) crop px.
-        centers: (people, 2) image px.
-        scales: (people, 2) units of 200 px.
-        size: crop height and width in px.
-    """
-    height, width = size
-    origin = np.asarray(centers, dtype=np.float32)
-    half_width = np.asarray(scales)[:, 0] * SCALE_UNIT / 2
-    top = (origin[:, 1] - half_width).astype(np.float32)
-    rise = origin[:, 1] - top
-    left = (origin[:, 0] - rise).astype(np.float32)
-    run = origin[:, 0] - left
-    step = np.stack([run, rise], axis=1).astype(np.float64) / (width / 2)
-    offset = np.asarray(points, dtype=np.float64) - np.array([width / 2, height / 2])
-    return origin[:, None].astype(np.float64) + offset * step[:, None]
 
 
 def padded_area(scales: npt.ArrayLike) -> Array:

@@ -14,22 +14,40 @@ from bench.pose.data.crops import Batch
 from bench.pose.geometry import Size
 from bench.pose.models.batch_norm import distribute
 from bench.pose.parallel import Team
+from bench.pose.precision import Precision, computing, single
 from bench.pose.shares import Share
 
 __all__ = ["BatchResult", "Gradients"]
+
+
+class Reading:
+    """A number of a device that the host gets to know while the device goes on."""
+
+    def __init__(self, value: Tensor | float) -> None:
+        self._value = value
+        self._arrived: torch.cuda.Event | None = None
+        if isinstance(value, Tensor) and value.is_cuda:
+            self._value = torch.empty((), dtype=value.dtype, pin_memory=True).copy_(value, non_blocking=True)
+            self._arrived = torch.cuda.Event()
+            self._arrived.record()
+
+    def __float__(self) -> float:
+        if self._arrived is not None:
+            self._arrived.synchronize()
+        return float(self._value)
 
 
 class BatchResult(NamedTuple):
     """What came of a batch, over the whole team.
 
     Attributes:
-        loss: mean over the people.
+        loss: mean over the people, still on its way from a GPU.
         people: whose image can be read; with none, there is no gradient.
         stop: whether some process wants to stop.
         broken: what was wrong with the others, in the order of the batch.
     """
 
-    loss: float
+    loss: Reading
     people: int
     stop: bool
     broken: tuple[str, ...]
@@ -45,6 +63,7 @@ class Gradients:
         device: where the model lives.
         input_size: height and width of the crops in px.
         team: the processes that divide each batch.
+        precision: of the network's arithmetic.
 
     Raises:
         ValueError: the team cannot divide the batches of this model, see `Share`.
@@ -55,6 +74,7 @@ class Gradients:
     device: torch.device
     input_size: Size
     team: Team
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         self._division = distribute(self.model, self.team)
@@ -79,26 +99,28 @@ class Gradients:
         """
         people, broken = (len(batch), batch.broken) if isinstance(batch, Batch) else (0, batch)
         if self.team.size == 1:
-            return BatchResult(float(self._backward(batch)) if people else 0.0, people, stop, broken)
+            return BatchResult(Reading(self._backward(batch) if people else 0.0), people, stop, broken)
         self._division.part_size = self.share.part_size(batch_size)
         loss = self._backward(batch, weight=people)
         news = tuple(problem for problem in broken if problem not in known)
         loss_sum, stops, reports, people_sum = self._average([loss, stop, len(news)], people)
         if reports:
             news = tuple(problem for told in self.team.gather(news) for problem in told)
-        return BatchResult(loss_sum / max(people_sum, 1), int(people_sum), stops > 0, news)
+        return BatchResult(Reading(loss_sum / max(people_sum, 1)), int(people_sum), stops > 0, news)
 
     def _backward(self, batch: Batch | tuple[str, ...], weight: int = 1) -> Tensor:
         """Weighted mean loss of the people of a share, a scalar, its gradients added to those of the model."""
         if isinstance(batch, Batch):
-            output = self.model(batch.normalised(self.device))
-            target = self.codec.encode(batch.joints.to(self.device), batch.visible.to(self.device))
-            loss = self.codec.loss(output, target) * weight
+            with computing(self.precision, self.device):
+                output = self.model(batch.normalised(self.device))
+            joints, visible = (values.to(self.device, non_blocking=True) for values in (batch.joints, batch.visible))
+            loss = self.codec.loss(single(output), self.codec.encode(joints, visible)) * weight
             loss.backward()
             return loss.detach()
         if self._division.partners.size > 1:
             # Nobody's images, so that the partners can exchange the statistics of theirs.
-            output = self.model(torch.zeros(0, 3, *self.input_size, device=self.device))
+            with computing(self.precision, self.device):
+                output = self.model(torch.zeros(0, 3, *self.input_size, device=self.device))
             parts = output if isinstance(output, tuple) else (output,)
             torch.stack([part.sum() for part in parts]).sum().backward()
         return torch.zeros(())

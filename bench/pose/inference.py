@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bench.pose.codecs.base import Codec
 from bench.pose.data.crops import Batch, CropSettings
@@ -16,15 +16,26 @@ from bench.pose.data.loading import evaluation_batches
 from bench.pose.data.people import Person
 from bench.pose.data.pixels.source import DECODED, Photographs
 from bench.pose.errors import DataError
-from bench.pose.geometry import crop_to_image
+from bench.pose.geometry import SCALE_UNIT, Size
 from bench.pose.metrics.predictions import Predictions
+from bench.pose.models.heads import Coordinates
+from bench.pose.models.layout import channels_side_by_side
 from bench.pose.parallel import ALONE, Team
+from bench.pose.precision import Precision, computing, single
 
-__all__ = ["predict"]
+__all__ = ["crop_to_image", "locate", "predict"]
 
 T = TypeVar("T")
 
 _Rows = tuple[np.ndarray, ...]
+
+
+class _How(NamedTuple):
+    """How batches are predicted; see `predict`."""
+
+    flip_test: bool
+    device: torch.device
+    precision: Precision
 
 
 @torch.inference_mode()
@@ -41,6 +52,7 @@ def predict(
     watch: Callable[[int], object] = lambda _done: None,
     team: Team = ALONE,
     photographs: Photographs = DECODED,
+    precision: Precision = "float32",
 ) -> tuple[Predictions, list[str]]:
     """Joints of all people.
 
@@ -59,6 +71,7 @@ def predict(
         watch: hears how many people are done after each batch, counted as if the team were in step.
         team: processes that share the work and have the same weights.
         photographs: where the pixels of the crops come from, which makes no difference to them.
+        precision: of the network's arithmetic.
 
     Returns:
         Predictions in the order of `people`, and what was wrong with people left out because of a broken image; both
@@ -69,6 +82,8 @@ def predict(
         TeamError: another process is gone.
     """
     model.eval()
+    channels_side_by_side(model)
+    how = _How(flip_test, device, precision)
     mine: list[tuple[_Rows | None, tuple[str, ...]]] = []
     batches = evaluation_batches(
         people,
@@ -81,8 +96,7 @@ def predict(
     )
     for batch in batches:
         if isinstance(batch, Batch):
-            found = _predict_batch(model, codec, batch, crops, flip_test=flip_test, device=device)
-            mine.append((found, batch.broken))
+            mine.append((_predict_batch(model, batch, codec, crops, how), batch.broken))
         else:
             mine.append((None, batch))
         watch(min(len(mine) * team.size * batch_size, len(people)))
@@ -108,21 +122,59 @@ def _in_turn(dealt: Sequence[Sequence[T]]) -> Iterator[T]:
         yield from (one for one in round_ if one is not None)
 
 
-def _predict_batch(
-    model: nn.Module,
-    codec: Codec[Any, Any],
-    batch: Batch,
-    crops: CropSettings,
-    *,
-    flip_test: bool,
-    device: torch.device,
-) -> _Rows:
+def _predict_batch(model: nn.Module, batch: Batch, codec: Codec[Any, Any], crops: CropSettings, how: _How) -> _Rows:
     """Indices, keypoints (people, joints, 3), centres and scales of one batch."""
-    images = batch.normalised(device)
-    output = model(images)
-    mirrored = model(images.flip(-1)) if flip_test else None
-    decoded = codec.decode(codec.merge(output, mirrored))
-    centers, scales = batch.centers.numpy(), batch.scales.numpy()
-    points = crop_to_image(decoded.coordinates.double().cpu().numpy(), centers, scales, crops.size)
-    confidence = decoded.confidence.cpu().numpy()[..., None]
-    return batch.indices.numpy(), np.concatenate([points, confidence], axis=-1, dtype=np.float32), centers, scales
+    images = batch.normalised(how.device)
+    # Both views in one pass: small networks do not fill a GPU with one.
+    views = torch.cat([images, images.flip(-1)]) if how.flip_test else images
+    with computing(how.precision, how.device):
+        output = single(model(views))
+    centers, scales = (values.to(how.device, non_blocking=True) for values in (batch.centers, batch.scales))
+    merged = codec.merge(*_halves(output)) if how.flip_test else codec.merge(output)
+    keypoints = locate(codec, merged, centers, scales, crops.size)
+    return batch.indices.numpy(), keypoints.cpu().numpy(), batch.centers.numpy(), batch.scales.numpy()
+
+
+def _halves(output: Tensor | Coordinates) -> list[Any]:
+    """The outputs for the first and the second half of a batch."""
+    if isinstance(output, Coordinates):
+        return [Coordinates(*axes) for axes in zip(*(axis.chunk(2) for axis in output), strict=True)]
+    return list(output.chunk(2))
+
+
+def locate(codec: Codec[Any, Any], merged: Any, centers: Tensor, scales: Tensor, size: Size) -> Tensor:
+    """Joints in the photographs, (people, joints, 3) float32: x and y in image px, confidence. All on one device.
+
+    Args:
+        codec: decodes.
+        merged: what its `merge` returned.
+        centers: (people, 2) image px of the unrotated crops.
+        scales: (people, 2) units of 200 px.
+        size: height and width of the crops in px.
+    """
+    decoded = codec.decode(merged)
+    points = crop_to_image(decoded.coordinates, centers, scales, size)
+    return torch.cat([points.float(), decoded.confidence.float().unsqueeze(-1)], dim=-1)
+
+
+def crop_to_image(points: Tensor, centers: Tensor, scales: Tensor, size: Size) -> Tensor:
+    """Map crop px of unrotated crops back to image px in float64, for a whole batch on its device (behaviour E8).
+
+    Equal to `affine_matrix(..., 0, size, inverse=True)` per person, float32 rounding of its three points included.
+
+    Args:
+        points: (people, joints, 2) crop px.
+        centers: (people, 2) image px.
+        scales: (people, 2) units of 200 px.
+        size: crop height and width in px.
+    """
+    height, width = size
+    x, y = centers.float().unsqueeze(-1).unbind(1)
+    half_width = scales[:, :1] * SCALE_UNIT / 2
+    rise = y - (y - half_width).float()
+    run = x - (x - rise).float()
+    found_x, found_y = (
+        origin.double() + (points[..., axis].double() - side / 2) * (step.double() / (width / 2))
+        for axis, (origin, step, side) in enumerate(((x, run, width), (y, rise, height)))
+    )
+    return torch.stack([found_x, found_y], dim=-1)

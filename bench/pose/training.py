@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import nn
@@ -26,7 +27,10 @@ from bench.pose.data.people import Person
 from bench.pose.data.pixels.source import DECODED, Photographs
 from bench.pose.errors import BenchError
 from bench.pose.gradients import BatchResult, Gradients
+from bench.pose.models.layout import channels_side_by_side
+from bench.pose.optimizer import DenseAdam
 from bench.pose.parallel import ALONE, Team
+from bench.pose.precision import Precision
 
 __all__ = ["Optimisation", "Progress", "Training", "TrainingError", "learning_rate"]
 
@@ -52,6 +56,7 @@ class Optimisation:
         milestone_timing: "reference" drops one epoch early (behaviour T1), "exact" at the milestone.
         warmup_steps: over which the learning rate rises linearly from a thousandth, counted from the very first step.
         seed: of initial weights, order and augmentation.
+        precision: of the network's arithmetic.
     """
 
     epochs: int
@@ -62,6 +67,7 @@ class Optimisation:
     milestone_timing: Literal["reference", "exact"]
     warmup_steps: int
     seed: int
+    precision: Precision = "float32"
 
 
 def learning_rate(settings: Optimisation, epoch: int, steps: int | None = None) -> float:
@@ -89,6 +95,14 @@ class Watcher(Protocol):
     """Hears of every step. Returns True to have the training stopped after it, in a team after the next one."""
 
     def __call__(self, progress: Progress) -> bool: ...
+
+
+class _Step(NamedTuple):
+    """A step that was taken: where, with which batch, and what came of it."""
+
+    position: Position
+    batch: Batch | tuple[str, ...]
+    result: BatchResult
 
 
 @dataclass
@@ -132,10 +146,16 @@ class Training:
     photographs: Photographs = DECODED
 
     def __post_init__(self) -> None:
-        self._gradients = Gradients(self.model, self.codec, self.device, self.crops.size, self.team)
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=self.settings.learning_rate)
+        channels_side_by_side(self.model)
+        self._gradients = Gradients(
+            self.model, self.codec, self.device, self.crops.size, self.team, self.settings.precision
+        )
+        self.optimizer = DenseAdam(list(self.model.parameters()))
         self._loss_sum = 0.0
         self._seen = 0
+        # A GPU's loss is read when the next step has been handed to it, so that it need not wait for the host.
+        self._lag = 1 if self.device.type == "cuda" else 0
+        self._unread: deque[_Step] = deque()
         self._best: dict[str, Any] = {"validation": -math.inf, "model": {}}
 
     @property
@@ -154,7 +174,12 @@ class Training:
         return self.model.state_dict() if self.validate is None else self._best["model"]
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the rest of the training depends on, as tensors and plain values."""
+        """Everything that the rest of the training depends on, as tensors and plain values.
+
+        Raises:
+            TrainingError: the last loss was not finite.
+        """
+        self._read_losses()
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -174,6 +199,7 @@ class Training:
         self.history = state["history"]
         self.broken = dict.fromkeys(state["broken"])
         self._loss_sum, self._seen = state["epoch_loss"]
+        self._unread.clear()
         self._best = state["best"]
         torch.set_rng_state(state["random_state"])
 
@@ -233,16 +259,15 @@ class Training:
                 self.load_state_dict(state)
 
     def _take_step(self, batch: Batch | tuple[str, ...], wish: bool) -> BatchResult:
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         epoch, step = self.position
         size = min(self.settings.batch_size, len(self.people) - step * self.settings.batch_size)
         result = self._gradients.compute(batch, batch_size=size, stop=wish, known=self.broken)
         self.broken |= dict.fromkeys(result.broken)
         if result.people:
-            self._check(result.loss, batch)
-            self._descend()
-            self._loss_sum += result.loss * result.people
-            self._seen += result.people
+            self._unread.append(_Step(self.position, batch, result))
+            self._read_losses(self._lag)
+            self.optimizer.step(learning_rate(self.settings, epoch, epoch * self.steps_per_epoch + step))
         if step + 1 < self.steps_per_epoch:
             self.position = Position(epoch, step + 1)
         else:
@@ -250,24 +275,28 @@ class Training:
             self.position = Position(epoch + 1, 0)
         return result
 
-    def _check(self, loss: float, batch: Batch | tuple[str, ...]) -> None:
+    def _read_losses(self, lag: int = 0) -> None:
+        """Account for all steps but the last so many."""
+        while len(self._unread) > lag:
+            step = self._unread.popleft()
+            loss, people = float(step.result.loss), step.result.people
+            self._check(loss, step)
+            self._loss_sum += loss * people
+            self._seen += people
+
+    def _check(self, loss: float, step: _Step) -> None:
         """Refuse a loss that is not finite. It is everybody's loss, so the whole team gets here."""
         if math.isfinite(loss):
             return
-        indices = batch.indices.tolist() if isinstance(batch, Batch) else []
+        indices = step.batch.indices.tolist() if isinstance(step.batch, Batch) else []
         images = {self.people[index].image.name for share in self.team.gather(indices) for index in share}
-        epoch, step = self.position
         raise TrainingError(
-            f"the loss is {loss} at epoch {epoch}, step {step}; the batch's images: " + ", ".join(sorted(images))
+            f"the loss is {loss} at epoch {step.position.epoch}, step {step.position.step};"
+            f" the batch's images: {', '.join(sorted(images))}"
         )
 
-    def _descend(self) -> None:
-        epoch, step = self.position
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.settings, epoch, epoch * self.steps_per_epoch + step)
-        self.optimizer.step()
-
     def _finish_epoch(self, epoch: int) -> None:
+        self._read_losses()
         if not self._seen:
             raise TrainingError(f"no image of epoch {epoch} can be read; the first: {next(iter(self.broken))}")
         self.history.append(

@@ -95,9 +95,9 @@ class TrainSpec(_Identified):
     """One set of weights to be made.
 
     `None` stands where a representation has no such setting. Terms are those of `bench.pose`: see `CodecSettings`,
-    `Augmentation`, `Optimisation`, `CropSettings`, and `initialise` for the meaning of each. `world_size` is the number
-    of processes that work on the training together: they divide its batches as `Share` says. `weights` is the sha256 of
-    the file that `initialisation: checkpoint` starts from; with 0 epochs they are measured as they are.
+    `Augmentation`, `Optimisation`, `CropSettings`, `Precision` and `initialise` for the meaning of each. `world_size` is
+    the number of processes that work on the training together: they divide its batches as `Share` says. `weights` is the
+    sha256 of the file that `initialisation: checkpoint` starts from; with 0 epochs they are measured as they are.
     """
 
     dataset: Annotated[str, _one_of("dataset", tuple(DATASETS))]
@@ -133,7 +133,7 @@ class TrainSpec(_Identified):
     half_body_coin: Literal["normal", "uniform"]
     selection: Literal["best", "final"]
     selection_split: str | None
-    precision: Literal["float32"]
+    precision: Literal["float32", "bfloat16"]
 
     @model_validator(mode="after")
     def _check_combination(self) -> Self:
@@ -173,7 +173,7 @@ class EvalSpec(_Identified):
         score_threshold: joints above it count in a person's score.
         nms_threshold: OKS above which the weaker of two people goes.
         batch_size: people per forward pass.
-        precision: of the forward pass.
+        precision: of the forward pass, see `bench.pose.precision`.
         evaluator: of record.
     """
 
@@ -187,7 +187,7 @@ class EvalSpec(_Identified):
     score_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     nms_threshold: Probability
     batch_size: Count
-    precision: Literal["float32"]
+    precision: Literal["float32", "bfloat16"]
     evaluator: Literal["pycocotools", "crowdpose", "pckh"]
 
 

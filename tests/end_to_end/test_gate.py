@@ -25,15 +25,15 @@ PLANTED = {
         "simdr",
     ),
     "half a pixel": (
-        "pose/geometry.py",
-        "offset = np.asarray(points, dtype=np.float64) - np.array([width / 2, height / 2])",
-        "offset = np.asarray(points, dtype=np.float64) + 0.5 - np.array([width / 2, height / 2])",
+        "pose/inference.py",
+        "points[..., axis].double() - side / 2",
+        "points[..., axis].double() + 0.5 - side / 2",
         "heatmap",
     ),
     "swapped channels": (
-        "pose/data/crops.py",
-        'if settings.color_order == "rgb":',
-        'if settings.color_order == "bgr":',
+        "pose/data/pixels/source.py",
+        'if shape.color_order == "rgb":',
+        'if shape.color_order == "bgr":',
         "simdr_star",
     ),
 }

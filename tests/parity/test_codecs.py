@@ -7,7 +7,7 @@ import torch
 from bench.pose.codecs.heatmap import HeatmapCodec, HeatmapTarget
 from bench.pose.codecs.simdr import SimDRCodec, SimDRTarget
 from bench.pose.codecs.simdr_star import SimDRStarCodec, SimDRStarTarget
-from bench.pose.geometry import crop_to_image
+from bench.pose.inference import crop_to_image
 from bench.pose.models.heads import Coordinates
 from bench.pose.skeletons import COCO_17
 from tests.parity.golden import golden
@@ -105,7 +105,8 @@ def test_simdr_star_loss() -> None:
 
 def assert_decodes(codec, output, mirrored, want: dict[str, np.ndarray], case: str, size: tuple[int, int]) -> None:
     decoded = codec.decode(codec.merge(output, mirrored))
-    points = crop_to_image(decoded.coordinates, want["center"], want["scale"], size)
+    center, scale = (torch.from_numpy(want[name]) for name in ("center", "scale"))
+    points = crop_to_image(decoded.coordinates, center, scale, size)
     np.testing.assert_allclose(points, want[f"{case}_preds"][..., :2], atol=1e-4)
     np.testing.assert_allclose(decoded.confidence, want[f"{case}_preds"][..., 2], atol=1e-6)
 

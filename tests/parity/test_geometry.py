@@ -5,10 +5,12 @@ import json
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from bench.pose.data.augmentation import half_body
 from bench.pose.data.coco import CocoKeypoints
-from bench.pose.geometry import affine_matrix, box_to_center_scale, crop_to_image, transform_points, warp
+from bench.pose.geometry import affine_matrix, box_to_center_scale, transform_points, warp
+from bench.pose.inference import crop_to_image
 from bench.pose.skeletons import COCO_17
 from tests.parity.golden import FIXTURES, golden
 
@@ -28,9 +30,8 @@ def test_affine_matrices_and_points() -> None:
 def test_points_return_to_the_image() -> None:
     want = golden("affine_float32")
     for i, (width, height) in enumerate(want["output_size"]):
-        points = crop_to_image(
-            want["pred_in"][i][None], want["center"][i][None], want["scale"][i][None], (height, width)
-        )
+        arrays = (torch.from_numpy(want[name][i][None]) for name in ("pred_in", "center", "scale"))
+        points = crop_to_image(*arrays, (height, width))
         np.testing.assert_allclose(points[0], want["pred_out"][i], atol=1e-4)
 
 

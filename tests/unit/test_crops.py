@@ -18,7 +18,7 @@ from bench.pose.data.crops import (
 )
 from bench.pose.data.loading import Position, evaluation_batches, training_batches
 from bench.pose.data.people import Person
-from bench.pose.geometry import crop_to_image
+from bench.pose.inference import crop_to_image
 from bench.pose.skeletons import COCO_17
 
 SETTINGS = CropSettings((96, 64), "rgb", COCO_17)
@@ -173,7 +173,7 @@ def test_the_mirrored_view_is_centred_on_the_same_pixel(people: list[Person]) ->
 
 def test_crops_lead_back_to_the_image(people: list[Person]) -> None:
     (batch,) = evaluation_batches(people, SETTINGS, batch_size=PEOPLE)
-    points = crop_to_image(batch.joints.numpy(), batch.centers.numpy(), batch.scales.numpy(), SETTINGS.size)
+    points = crop_to_image(batch.joints, batch.centers, batch.scales, SETTINGS.size)
     np.testing.assert_allclose(points, [one.joints for one in people], atol=1e-3)
 
 

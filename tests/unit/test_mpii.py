@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from bench.pose.data.crops import CropSettings
-from bench.pose.data.loading import evaluation_batches
 from bench.pose.data.datasets import open_split
+from bench.pose.data.loading import evaluation_batches
 from bench.pose.data.mpii import MpiiPeople
 from bench.pose.errors import DataError
 from bench.pose.geometry import box_to_center_scale

@@ -17,15 +17,14 @@ from torch.distributed import HashStore
 
 from bench.pose.codecs.build import CodecSettings
 from bench.pose.data.crops import CropSettings
-from bench.pose.data.loading import training_batches
 from bench.pose.data.datasets import open_split
+from bench.pose.data.loading import training_batches
 from bench.pose.data.people import Person
-from bench.pose.evaluation import Protocol, measure, quick_metrics
+from bench.pose.evaluation import Examination, Protocol
 from bench.pose.inference import predict
 from bench.pose.models.batch_norm import ReplicaBatchNorm2d, distribute
 from bench.pose.models.build import build_model, initialise
 from bench.pose.parallel import ALONE, Team, TeamError, join
-from bench.pose.scoring import split_scoring
 from bench.pose.skeletons import COCO_17
 from bench.pose.training import Progress, Training, TrainingError
 from tests.unit.teams import CODECS, CPU, SIZE, Doubled, people, together, training
@@ -327,8 +326,9 @@ def measure_crowd(team: Team, folder: Path) -> Any:
     model = build_model("simba_tiny", "heatmap", joints=14, input_size=SIZE)
     codec = CodecSettings("heatmap", SIZE, sigma=1.0, weight_bounds="exact")
     protocol = Protocol(codec, "rgb", None, flip_test=False, score_threshold=0.2, nms_threshold=0.9, batch_size=2)
-    quick = quick_metrics(model, split, split_scoring(split), protocol, device=CPU, team=team)
-    return measure(model, split, protocol, device=CPU, team=team), quick
+    examination = Examination.open(split, protocol, "decoded", CPU)
+    quick = examination.quick_metrics(model, device=CPU, team=team)
+    return examination.measure(model, device=CPU, team=team), quick
 
 
 def test_rank_0_scores_what_a_team_predicts(tmp_path: Path) -> None:

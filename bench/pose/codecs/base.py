@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
-__all__ = ["Codec", "Keypoints", "shift_right"]
+__all__ = ["Codec", "Keypoints", "peak", "shift_right"]
+
+PART = 64
 
 OutputT = TypeVar("OutputT")
 TargetT = TypeVar("TargetT")
@@ -54,11 +57,32 @@ def shift_right(values: Tensor, cells: float) -> Tensor:
 
     Values between cells are interpolated linearly; cells that nothing moved into repeat the border.
     """
+    whole = math.floor(-cells)
+    before = _moved_left(values, whole)
+    return before if cells == -whole else torch.lerp(before, _moved_left(values, whole + 1), -cells - whole)
+
+
+def _moved_left(values: Tensor, cells: int) -> Tensor:
+    """By whole cells, the border repeated."""
     size = values.shape[-1]
-    source = torch.arange(size, dtype=torch.float64, device=values.device) - cells
-    lower = source.floor()
-    weight = (source - lower).to(values.dtype)
-    before = values[..., lower.long().clamp(0, size - 1)]
-    if not weight.any():
-        return before
-    return torch.lerp(before, values[..., (lower.long() + 1).clamp(0, size - 1)], weight)
+    kept = values[..., max(cells, 0) : max(size + min(cells, 0), 0)]
+    repeats = (*[-1] * (values.dim() - 1), min(abs(cells), size))
+    if cells > 0:
+        return torch.cat([kept, values[..., -1:].expand(repeats)], dim=-1)
+    return torch.cat([values[..., :1].expand(repeats), kept], dim=-1) if cells else values
+
+
+def peak(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Maximum over the last dimension and the index of the first such value.
+
+    On a CPU torch finds a maximum ten times as fast without its index: the index is looked for only in the part of the
+    values that has it.
+    """
+    size = values.shape[-1]
+    if values.device.type != "cpu" or size % PART:
+        found = values.max(dim=-1)
+        return found.values, found.indices
+    parts = values.unflatten(-1, (-1, PART))
+    highest, part = parts.amax(dim=-1).max(dim=-1)
+    inside = parts.take_along_dim(part[..., None, None], dim=-2).squeeze(-2).argmax(dim=-1)
+    return highest, part * PART + inside

@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from bench.pose.codecs.base import Codec, Keypoints, shift_right
+from bench.pose.codecs.base import Codec, Keypoints, peak, shift_right
 from bench.pose.geometry import Size
 from bench.pose.models.heads import Coordinates
 
@@ -42,8 +42,9 @@ class CoordinateCodec(Codec[Coordinates, TargetT]):
         view = self._view(output)
         if mirrored is None:
             return view
-        x = shift_right(mirrored.x[:, self.mirror].flip(-1), self.mirror_shift)
-        restored = self._view(Coordinates(x, mirrored.y[:, self.mirror]))
+        order = torch.tensor(self.mirror).to(mirrored.x.device, non_blocking=True)
+        x, y = (axis.index_select(1, order) for axis in mirrored)
+        restored = self._view(Coordinates(shift_right(x.flip(-1), self.mirror_shift), y))
         return Coordinates((view.x + restored.x) * 0.5, (view.y + restored.y) * 0.5)
 
     @abstractmethod
@@ -52,7 +53,7 @@ class CoordinateCodec(Codec[Coordinates, TargetT]):
 
     def decode(self, merged: Coordinates) -> Keypoints:
         """The likeliest bin of each axis in crop px, with a confidence made of the two peak probabilities."""
-        (peak_x, x), (peak_y, y) = (axis.max(dim=-1) for axis in self._probabilities(merged))
+        (peak_x, x), (peak_y, y) = map(peak, self._probabilities(merged))
         coordinates = torch.stack([x, y], dim=-1) / self.split_ratio
         return Keypoints(coordinates, self._confidence(peak_x, peak_y))
 

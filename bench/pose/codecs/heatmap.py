@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from bench.pose.codecs.base import Codec, Keypoints, shift_right
+from bench.pose.codecs.base import Codec, Keypoints, peak, shift_right
 from bench.pose.codecs.dark import dark_offset
 from bench.pose.geometry import Size
 
@@ -91,12 +91,13 @@ class HeatmapCodec(Codec[Tensor, HeatmapTarget]):
         """Mean of the map and the un-mirrored map of the flipped view (behaviour E1)."""
         if mirrored is None:
             return output
-        restored = shift_right(mirrored[:, self.mirror].flip(-1), self.mirror_shift)
-        return (output + restored) * 0.5
+        order = torch.tensor(self.mirror).to(mirrored.device, non_blocking=True)
+        restored = shift_right(mirrored.index_select(1, order).flip(-1), self.mirror_shift)
+        return (output + restored).mul_(0.5)
 
     def decode(self, merged: Tensor) -> Keypoints:
         """Position of the maximum in crop px, its value as confidence; (0, 0) where no value is positive (E6)."""
-        confidence, index = merged.flatten(2).max(dim=-1)
+        confidence, index = peak(merged.flatten(2))
         cell = torch.stack([index % self.width, index // self.width], dim=-1)
         cell = cell * (confidence > 0).unsqueeze(-1)
         return Keypoints((cell + self._offset(merged, cell)) * float(STRIDE), confidence)

@@ -1,9 +1,8 @@
-"""Which source of pixels a split's crops come from. None changes a pixel, so that it is nobody's setting but speed's."""
+"""Which source of pixels the crops of a split come from. None changes a pixel: only speed depends on it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 
@@ -11,11 +10,10 @@ from bench.pose.data.people import Person, Split
 from bench.pose.data.pixels.held import HeldPhotographs
 from bench.pose.data.pixels.packed import PackedPhotographs, packed_folder
 from bench.pose.data.pixels.source import DECODED, Photographs
+from bench.pose.data.pixels.sources import PixelSource
 from bench.pose.errors import DataError
 
-__all__ = ["PixelSource", "choose_photographs"]
-
-PixelSource = Literal["auto", "decoded", "packed", "held"]
+__all__ = ["choose_photographs"]
 
 HELD_PART = 0.5
 """Of a GPU's free memory that pixels may take unless asked for: the network needs the rest."""
@@ -57,4 +55,3 @@ def choose_photographs(
 
 def _has_room(device: torch.device, size: int) -> bool:
     return device.type == "cuda" and size <= HELD_PART * torch.cuda.mem_get_info(device)[0]
-

@@ -15,6 +15,7 @@ from bench.pose.data.images import read_image
 from bench.pose.data.pixels.packed import Entry, PackedPhotographs
 from bench.pose.data.pixels.sampling import Sources, sample
 from bench.pose.data.pixels.source import CropShape, Photograph, Placement, Taken
+from bench.pose.data.pixels.sources import PixelSource
 from bench.pose.errors import DataError
 
 __all__ = ["HeldPhotographs"]
@@ -47,6 +48,8 @@ class HeldPhotographs:
     Raises:
         DataError: the packed photographs are unusable, or the device has not the room.
     """
+
+    name: PixelSource = "held"
 
     def __init__(self, packed: PackedPhotographs, device: torch.device) -> None:
         self._packed = packed

@@ -1,4 +1,4 @@
-"""Packed photographs: the decoded pixels of a split's images in a few files, mapped into memory and never decoded again.
+"""Packed photographs: the decoded pixels of a split's images in a few files, which are mapped into memory.
 
     DATASET/packed/SPLIT/    00000.json  00000-HASH.pixels  00001.json ...
 
@@ -30,11 +30,22 @@ from bench.pose.data.pixels.source import (
     Placement,
     Taken,
 )
+from bench.pose.data.pixels.sources import PixelSource
 from bench.pose.data.reading import read_json
 from bench.pose.errors import DataError
 from bench.pose.geometry import Size
 
-__all__ = ["SCHEMA", "PackedPhotographs", "PackedPixels", "Shard", "Stamp", "packed_folder", "packed_problems", "read_shards", "stamp"]
+__all__ = [
+    "SCHEMA",
+    "PackedPhotographs",
+    "PackedPixels",
+    "Shard",
+    "Stamp",
+    "packed_folder",
+    "packed_problems",
+    "read_shards",
+    "stamp",
+]
 
 SCHEMA = 1
 CHANNELS = 3
@@ -218,6 +229,7 @@ class PackedPhotographs(DecodedPhotographs):
 
     folder: Path
     images: Path
+    name: PixelSource = field(default="packed", init=False)
     _opened: dict[Path, PackedPixels | None] = field(default_factory=dict, repr=False)
 
     @cached_property

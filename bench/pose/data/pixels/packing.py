@@ -137,9 +137,7 @@ class Packing:
                 file.unlink()
 
 
-def plan_packing(
-    folder: Path, images: Path, people: Sequence[Person], *, budget: int | None = None
-) -> Packing:
+def plan_packing(folder: Path, images: Path, people: Sequence[Person], *, budget: int | None = None) -> Packing:
     """What packing the photographs of people takes; only the headers of the image files are read.
 
     Args:

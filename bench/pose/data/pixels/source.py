@@ -12,9 +12,19 @@ import numpy.typing as npt
 from torch import Tensor
 
 from bench.pose.data.images import read_image
+from bench.pose.data.pixels.sources import PixelSource
 from bench.pose.geometry import Size, warp, warp_mirrored
 
-__all__ = ["DECODED", "CropShape", "DecodedPhotographs", "DecodedPixels", "Photograph", "Photographs", "Placement", "Taken"]
+__all__ = [
+    "DECODED",
+    "CropShape",
+    "DecodedPhotographs",
+    "DecodedPixels",
+    "Photograph",
+    "Photographs",
+    "Placement",
+    "Taken",
+]
 
 Taken = npt.NDArray[Any]
 """What a loader takes of photographs: the crops themselves, or what a device needs to make them."""
@@ -48,6 +58,10 @@ class Photograph(Protocol):
 class Photographs(Protocol):
     """A source of pixels. Loader processes have copies of it."""
 
+    @property
+    def name(self) -> PixelSource:
+        """Of the source."""
+
     def room(self, people: int, shape: CropShape) -> Taken:
         """An array with a row to fill for each person."""
 
@@ -79,6 +93,8 @@ class DecodedPixels:
 
 class DecodedPhotographs:
     """Decodes the image file for each crop."""
+
+    name: PixelSource = "decoded"
 
     def room(self, people: int, shape: CropShape) -> Taken:
         """Of crops, (people, height, width, 3) uint8."""

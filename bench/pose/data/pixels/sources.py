@@ -1,0 +1,10 @@
+"""The names of the sources of pixels. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+__all__ = ["PixelSource"]
+
+PixelSource = Literal["auto", "decoded", "packed", "held"]
+"""The fastest that is there; image files; packed photographs; packed photographs on the device."""
