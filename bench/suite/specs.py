@@ -95,9 +95,10 @@ class TrainSpec(_Identified):
     """One set of weights to be made.
 
     `None` stands where a representation has no such setting. Terms are those of `bench.pose`: see `CodecSettings`,
-    `Augmentation`, `Optimisation`, `CropSettings`, `Precision` and `initialise` for the meaning of each. `world_size` is
-    the number of processes that work on the training together: they divide its batches as `Share` says. `weights` is the
-    sha256 of the file that `initialisation: checkpoint` starts from; with 0 epochs they are measured as they are.
+    `Augmentation`, `Optimisation`, `CropSettings`, `Precision` and `initialise` for the meaning of each. `world_size`
+    is the number of processes that work on the training together: they divide its batches as `Share` says. `weights`
+    is the sha256 of the file that `initialisation: checkpoint` starts from; with 0 epochs they are measured as they
+    are.
     """
 
     dataset: Annotated[str, _one_of("dataset", tuple(DATASETS))]
