@@ -56,9 +56,13 @@ lspet: $(READY)  ## Train one cell on real photographs on a CPU (needs DATA_ROOT
 		--only input_size=64x64 --only seed=0
 	$(BIN)/python -m bench report suites/lspet.yaml
 
-benchmarks: $(READY)  ## Measure start-up, planning and resampling
-	$(BIN)/python -m benchmarks.harness
+benchmarks: $(READY)  ## Measure everything that docs/performance.md tells (10 minutes on 2 cores)
+	$(BIN)/python -m benchmarks.pipeline
+	$(BIN)/python -m benchmarks.step
+	$(BIN)/python -m benchmarks.decoding
+	$(BIN)/python -m benchmarks.evaluators
 	$(BIN)/python -m benchmarks.bootstrap
+	$(BIN)/python -m benchmarks.harness
 
 clean:  ## Remove the virtual environment, results, reports and drawn data
 	rm -rf .venv data results/trainings results/evaluations results/gate reports/quickstart

@@ -6,6 +6,7 @@ drawn joint by joint. Views are drawn by `bench.pose.data.augmentation`, so that
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +96,63 @@ def simdr_target(joints: Array, visible: Array, size: Size, split_ratio: float) 
             weight[joint] = 0
         bins[joint] = np.clip(found, 0, last)
     return bins, weight
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Where crops lie: centres in image px, scales in units of 200 px, height and width in px, the joints' mirror."""
+
+    centers: Array
+    scales: Array
+    size: Size
+    mirror: list[int]
+
+
+def heatmap_joints(maps: Array, mirrored: Array, crops: Crops) -> Array:
+    """Joints (people, joints, 3) in image px with confidences, of the maps of both views, by quarter offsets."""
+    restored = mirrored[:, crops.mirror, :, ::-1].copy()
+    restored[..., 1:] = restored[..., :-1].copy()
+    merged = (maps + restored) * 0.5
+    people, joints, height, width = merged.shape
+    flat = merged.reshape(people, joints, -1)
+    best = flat.argmax(axis=2)
+    found = np.zeros((people, joints, 3), dtype=np.float32)
+    found[..., 2] = flat.max(axis=2)
+    for person in range(people):
+        for joint in range(joints):
+            cells = merged[person, joint]
+            y, x = divmod(int(best[person, joint]), width)
+            point = np.array([x, y], dtype=np.float64)
+            if 1 < x < width - 1 and 1 < y < height - 1:
+                slope = (cells[y, x + 1] - cells[y, x - 1], cells[y + 1, x] - cells[y - 1, x])
+                point += 0.25 * np.sign(slope)
+            found[person, joint, :2] = point * STRIDE
+        _to_image(found[person], person, crops)
+    return found
+
+
+def simdr_joints(x: tuple[Array, ...], y: tuple[Array, ...], crops: Crops, split_ratio: float) -> Array:
+    """Joints (people, joints, 3) in image px with confidences, of the logits of both views."""
+    restored = x[1][:, crops.mirror, ::-1].copy()
+    restored[..., :-1] = restored[..., 1:].copy()
+    views = ((x[0], restored), (y[0], y[1][:, crops.mirror]))
+    axes = [(_softmax(one) + _softmax(other)) * 0.5 for one, other in views]
+    found = np.zeros((*axes[0].shape[:2], 3), dtype=np.float32)
+    for axis, values in enumerate(axes):
+        found[..., axis] = values.argmax(axis=2) / split_ratio
+    found[..., 2] = np.maximum(*(values.max(axis=2) for values in axes))
+    for person in range(len(found)):
+        _to_image(found[person], person, crops)
+    return found
+
+
+def _softmax(logits: Array) -> Array:
+    powers = np.exp(logits - logits.max(axis=2, keepdims=True))
+    return powers / powers.sum(axis=2, keepdims=True)
+
+
+def _to_image(joints: Array, person: int, crops: Crops) -> None:
+    """From crop px to image px in place, joint by joint."""
+    matrix = affine_matrix(crops.centers[person], crops.scales[person], 0, crops.size, inverse=True)
+    for joint in joints:
+        joint[:2] = matrix @ np.array([joint[0], joint[1], 1.0])

@@ -4,10 +4,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from bench.pose.data.datasets import open_split
 
 torch.set_num_threads(1)
+# How long an example takes depends on what else the machine does.
+settings.register_profile("bench", deadline=None)
+settings.load_profile("bench")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,177 @@
+"""Training steps per second on a CPU, against plain eager steps of the same network on the same crops.
+
+    python -m benchmarks.step [--threads 1] [--batch 32]
+
+A step goes from crops in memory to changed weights. The plain one normalises crops and draws targets one by one in
+NumPy, runs the network on planes of channels, with transposed convolutions as libraries do them, and Adam tensor by
+tensor. Both start from the same weights; their losses over the first 20 steps are compared. The limit is the rate of
+the processor's matrix products. CPU seconds for one thread, else wall seconds. Ends 1 if the losses differ by more
+than rounding.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from tabulate import tabulate
+from torch import Tensor, nn
+
+from bench.cost import predict
+from bench.pose.codecs.build import CodecSettings, build_codec
+from bench.pose.codecs.simdr import SimDRTarget
+from bench.pose.data.augmentation import Augmentation
+from bench.pose.data.crops import Batch, CropSettings
+from bench.pose.data.datasets import open_split
+from bench.pose.data.loading import Position, training_batches
+from bench.pose.data.synthetic import SyntheticSet, generate
+from bench.pose.models.build import build_model, initialise
+from bench.pose.models.heads import PoseModel
+from bench.pose.models.resnet import Doubling
+from bench.pose.training import Optimisation, Training
+from benchmarks import plain
+from benchmarks.measuring import compare, machine, seconds
+
+SIZE = (64, 64)
+CODEC = CodecSettings("simdr", SIZE, split_ratio=3.0, label_smoothing=0.1, loss_reduction="sum")
+COMPARED_STEPS, LOSS_BOUND, RATIO_TARGET = 20, 1e-4, 1.2
+LEARNING_RATE = 1e-5
+"""Small, so that losses tell whether the same is computed: Adam's first steps, which have one length whatever the
+gradient, make of rounding what they like."""
+
+ROUNDS = 7
+MATRIX = 2048
+
+
+def network(backbone: str, joints: int) -> PoseModel:
+    torch.manual_seed(0)
+    model = build_model(backbone, "simdr", joints=joints, input_size=SIZE, split_ratio=CODEC.split_ratio)
+    initialise(model, scheme="kaiming")
+    return model.train()
+
+
+class PlainSteps:
+    """Eager steps as one writes them down."""
+
+    def __init__(self, model: nn.Module, codec: Any) -> None:
+        for layer in model.modules():
+            if isinstance(layer, Doubling):
+                layer.__class__ = nn.ConvTranspose2d  # type: ignore[assignment]
+        self._model, self._codec = model, codec
+        self._optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+
+    def __call__(self, batch: Batch) -> float:
+        images = torch.from_numpy(np.stack([plain.normalised(crop) for crop in batch.images.numpy()]))
+        targets = [
+            plain.simdr_target(joints, visible, SIZE, CODEC.split_ratio or 1.0)
+            for joints, visible in zip(batch.joints.numpy(), batch.visible.numpy(), strict=True)
+        ]
+        bins, weight = (torch.from_numpy(np.stack(column)) for column in zip(*targets, strict=True))
+        self._optimizer.zero_grad()
+        loss: Tensor = self._codec.loss(self._model(images), SimDRTarget(bins, weight))
+        loss.backward()
+        self._optimizer.step()
+        return float(loss.detach())
+
+
+def our_steps(training: Training) -> Callable[[Batch], float]:
+    """Steps of a training, whose bookkeeping is left out."""
+
+    def step(batch: Batch) -> float:
+        training.optimizer.zero_grad()
+        result = training._gradients.compute(batch, batch_size=len(batch))
+        training.optimizer.step(LEARNING_RATE)
+        return float(result.loss)
+
+    return step
+
+
+def drawn_batches(folder: Path, size: int) -> tuple[Any, list[Batch], list[Any]]:
+    generate(folder, "drawn", SyntheticSet(4 * size, seed=0))
+    split = open_split("coco", folder, "drawn")
+    people, settings = split.people(), CropSettings(SIZE, "rgb", split.skeleton)
+    found = training_batches(
+        people, settings, Augmentation(), batch_size=size, epochs=1, seed=0, start=Position(), workers=0
+    )
+    return settings, [batch for batch in found if isinstance(batch, Batch)], people
+
+
+def measure(backbone: str, data: tuple[Any, list[Batch], list[Any]], threads: int) -> list[Any]:
+    settings, batches, people = data
+    codec = build_codec(CODEC, settings.skeleton.mirror)
+    schedule = Optimisation(
+        epochs=1,
+        batch_size=len(batches[0]),
+        learning_rate=LEARNING_RATE,
+        learning_rate_factor=0.1,
+        milestones=(),
+        milestone_timing="exact",
+        warmup_steps=0,
+        seed=0,
+    )
+    model = network(backbone, settings.skeleton.size)
+    training = Training(model, codec, people, settings, Augmentation(), schedule, torch.device("cpu"))
+    ours, eager = our_steps(training), PlainSteps(network(backbone, settings.skeleton.size), codec)
+    order = [batches[number % len(batches)] for number in range(COMPARED_STEPS)]
+    losses = np.array([(eager(batch), ours(batch)) for batch in order])
+    difference = float(np.max(np.abs(losses[:, 0] - losses[:, 1]) / np.abs(losses[:, 0])))
+    clock = time.process_time if threads == 1 else time.perf_counter
+    found = compare(lambda: eager(batches[0]), lambda: ours(batches[0]), rounds=ROUNDS, clock=clock)
+    work = 6 * len(batches[0]) * multiply_adds(backbone, settings.skeleton.size)
+    return [
+        backbone,
+        len(batches[0]) / found.plain,
+        len(batches[0]) / found.ours,
+        found.ratio,
+        RATIO_TARGET,
+        difference,
+        work / found.ours / 1e9,
+    ]
+
+
+def multiply_adds(backbone: str, joints: int) -> int:
+    return predict(backbone, "simdr", joints=joints, input_size=SIZE, split_ratio=CODEC.split_ratio).multiply_adds
+
+
+def matrix_rate(threads: int) -> float:
+    """Billions of floating-point operations per second of a large matrix product."""
+    one, other = torch.rand(MATRIX, MATRIX), torch.rand(MATRIX, MATRIX)
+    clock = time.process_time if threads == 1 else time.perf_counter
+    one @ other
+    return 2 * MATRIX**3 / seconds(lambda: one @ other, 5, clock) / 1e9
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--batch", type=int, default=32)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    cv2.setNumThreads(0)
+    with TemporaryDirectory() as folder:
+        data = drawn_batches(Path(folder), arguments.batch)
+        rows = [measure(backbone, data, arguments.threads) for backbone in ("hrnet_w32", "simba_res50")]
+    print(f"{machine()}; matrix products: {matrix_rate(arguments.threads):.0f} GFLOP/s")
+    headers = (
+        "64x64, SimDR",
+        "plain, people/s",
+        "ours, people/s",
+        "ratio",
+        "target",
+        "losses differ by",
+        "ours, GFLOP/s",
+    )
+    print(tabulate(rows, headers=headers, floatfmt=("", ".1f", ".1f", ".2f", ".1f", ".1e", ".0f")))
+    sys.exit(any(row[5] > LOSS_BOUND for row in rows))
+
+
+if __name__ == "__main__":
+    main()
