@@ -131,9 +131,12 @@ def warp_mirrored(
 
 def _mirrors(across: Array, seen: Array, width: int, rows: int) -> bool:
     """Whether the rounded starts of all rows are mirror images of each other: where one is a tie, they may not be."""
+    total = (width - 1) * FINE - 1
+    if across[1] == 0:  # upright: all rows start alike
+        return round(float(across[2]) * FINE) + round(float(seen[2]) * FINE) == total
     row = np.arange(rows)
     starts, seen_starts = (np.rint((values[1] * row + values[2]) * FINE) for values in (across, seen))
-    return bool((starts + seen_starts == (width - 1) * FINE - 1).all())
+    return bool((starts + seen_starts == total).all())
 
 
 def padded_area(scales: npt.ArrayLike) -> Array:

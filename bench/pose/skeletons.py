@@ -7,6 +7,7 @@ keypoints (sigmas of pycocotools), MPII Human Pose, CrowdPose (sigmas of its pub
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from bench.pose.errors import UnknownNameError
 
@@ -42,7 +43,7 @@ class Skeleton:
         """Index of a joint by name. Raises `ValueError` for a name that the skeleton lacks."""
         return self.joints.index(joint)
 
-    @property
+    @cached_property
     def mirror(self) -> tuple[int, ...]:
         """Permutation of joint indices that a horizontal flip applies."""
         order = list(range(self.size))
@@ -51,7 +52,7 @@ class Skeleton:
             order[a], order[b] = b, a
         return tuple(order)
 
-    @property
+    @cached_property
     def upper_body(self) -> tuple[bool, ...]:
         """Per joint, whether it belongs to the upper body."""
         return tuple(joint in self.upper for joint in self.joints)

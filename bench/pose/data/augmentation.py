@@ -109,11 +109,10 @@ def half_body(
     chosen = upper if (prefer_upper and len(upper) > 2) or len(lower) <= 2 else lower
     if len(chosen) < 2:
         return None
-    extent = chosen.max(axis=0) - chosen.min(axis=0)
+    across, down = (chosen.max(axis=0) - chosen.min(axis=0)).tolist()
     aspect = size[1] / size[0]
-    width, height = max(extent[0], extent[1] * aspect), max(extent[1], extent[0] / aspect)
-    scale = np.array([width, height], dtype=np.float32) / np.float32(SCALE_UNIT)
-    return chosen.mean(axis=0).astype(np.float32), scale * np.float32(HALF_BODY_PADDING)
+    scale = np.array([max(across, down * aspect), max(down, across / aspect)], dtype=np.float32)
+    return chosen.mean(axis=0).astype(np.float32), scale / np.float32(SCALE_UNIT) * np.float32(HALF_BODY_PADDING)
 
 
 def mirror_joints(
