@@ -41,17 +41,19 @@ class Cluster:
     def fits(self) -> Finding:
         """Whether the profile can be read, and the cluster has its partitions."""
         from bench.execute.slurm.profile import load_profile
-        from bench.execute.slurm.scheduler import partitions
+        from bench.execute.slurm.scheduler import SchedulerError, partitions
         from bench.pose.errors import nearest
 
         if self.profile is None:
             return skipped("none given; --profile FILE checks one")
         wanted = load_profile(self.profile).partition
+        untried = warning(f"{self.profile} is sound, but was tried on no cluster", "run this where SLURM answers")
         if not _here():
-            return warning(
-                f"{self.profile} is sound, but there is no SLURM here to try it on", "run this on a login node"
-            )
-        known = partitions()
+            return untried
+        try:
+            known = partitions()
+        except SchedulerError:
+            return untried
         unknown = [name for name in (wanted or "").split(",") if name and name not in known]
         if unknown:
             told = f"{self.profile}: partition: there is no {unknown[0]!r}{nearest(unknown[0], known)}"
