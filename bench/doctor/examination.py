@@ -59,7 +59,11 @@ def _in_one_process(checks: Sequence[Check]) -> Iterator[Finding]:
     """What checks find that one process makes in turn, up to the one that the process does not survive."""
     receiver, sender = PROCESSES.Pipe(duplex=False)
     process = PROCESSES.Process(target=_look, args=(checks, sender), daemon=True)
-    process.start()
+    try:
+        process.start()
+    except OSError as error:
+        yield fault(f"no process can be started: {error.strerror or error}", "see ulimit -u, and what is free of memory")
+        return
     sender.close()
     for check in checks:
         try:

@@ -97,17 +97,15 @@ def gpus() -> Finding:
     if not torch.cuda.is_available():
         return fault(
             f"{len(names)} here, but torch {torch.__version__} cannot use them",
-            "install a build of torch with CUDA that the driver (nvidia-smi) supports, or run with --device cpu",
+            "unset CUDA_VISIBLE_DEVICES, or install a build of torch with CUDA that the driver (nvidia-smi) supports, or"
+            " run with --device cpu",
         )
     visible = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
     hidden = [name for name in names if name not in visible]
     found = [*(_gpu(torch.device(name)) for name in visible)]
     if hidden:
-        found.append(
-            warning(
-                f"{', '.join(hidden)}: hidden from torch", "name the others with --device, or see CUDA_VISIBLE_DEVICES"
-            )
-        )
+        advice = "name the others with --device, or see CUDA_VISIBLE_DEVICES"
+        found.append(warning(f"{', '.join(hidden)}: hidden from torch", advice))
     return merged(found, "")
 
 
@@ -118,7 +116,7 @@ def _gpu(device: torch.device) -> Finding:
         _convolve(device)
         free, total = torch.cuda.mem_get_info(device)
         name = f"{device} {torch.cuda.get_device_name(device)}"
-    except RuntimeError as error:
+    except (RuntimeError, ArithmeticError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         return fault(f"{device}: {first}", "see nvidia-smi: it may be in use, broken, or too old or new for this torch")
     found = f"{name}: {free / GIGA:.1f} of {total / GIGA:.1f} GB free"

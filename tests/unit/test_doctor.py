@@ -434,6 +434,16 @@ def test_checks_that_fail_crash_or_hang_take_no_other_with_them() -> None:
     assert examination.counts == {"fault": 6, "ok": 1}
 
 
+def test_a_machine_without_room_for_a_process_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fork() -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("os.fork", fork)
+    found = examine([Check("one", lambda: ok("well"), ADVICE), Check("other", lambda: ok("well"), ADVICE)])
+    told = [diagnosis.finding.found for diagnosis in found.diagnoses]
+    assert told == ["no process can be started: Resource temporarily unavailable"] * 2
+
+
 def test_merged_findings_have_the_gravest_verdict() -> None:
     assert merged([], "nothing wrong") == ok("nothing wrong")
     several = [ok("a"), warning("b", "mend b"), *(Finding("fault", str(n), "mend it") for n in range(6))]
