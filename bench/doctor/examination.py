@@ -62,7 +62,7 @@ def _in_one_process(checks: Sequence[Check]) -> Iterator[Finding]:
     try:
         process.start()
     except OSError as error:
-        yield fault(f"no process can be started: {error.strerror or error}", "see ulimit -u, and what is free of memory")
+        yield fault(f"no process can be started: {error.strerror or error}", "see ulimit -u, and free memory")
         return
     sender.close()
     for check in checks:

@@ -97,8 +97,8 @@ def gpus() -> Finding:
     if not torch.cuda.is_available():
         return fault(
             f"{len(names)} here, but torch {torch.__version__} cannot use them",
-            "unset CUDA_VISIBLE_DEVICES, or install a build of torch with CUDA that the driver (nvidia-smi) supports, or"
-            " run with --device cpu",
+            "unset CUDA_VISIBLE_DEVICES, install a build of torch with CUDA that the driver (nvidia-smi) supports,"
+            " or run with --device cpu",
         )
     visible = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
     hidden = [name for name in names if name not in visible]
