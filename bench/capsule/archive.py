@@ -15,7 +15,8 @@ from typing import IO, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from bench.capsule.manifest import MANIFEST, CapsuleError, Manifest, is_member, printable
+from bench.capsule.manifest import MANIFEST, CapsuleError, Manifest, is_member
+from bench.printing import printable
 
 __all__ = ["Capsule", "open_capsule"]
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from bench.pose.errors import BenchError
 
-__all__ = ["MANIFEST", "SUITE", "CapsuleError", "Manifest", "Member", "is_member", "printable"]
+__all__ = ["MANIFEST", "SUITE", "CapsuleError", "Manifest", "Member", "is_member"]
 
 MANIFEST, SUITE = "manifest.json", "suite.yaml"
 
@@ -28,11 +28,6 @@ class CapsuleError(BenchError):
 def is_member(name: str) -> bool:
     """Whether a capsule may have a member of that name, which then leads out of no folder."""
     return MEMBER.fullmatch(name) is not None
-
-
-def printable(text: str) -> str:
-    """A stranger's text without what would control a terminal."""
-    return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)
 
 
 class _Document(BaseModel):

@@ -12,6 +12,7 @@ from bench.cli import (
     check,
     data,
     diff,
+    doctor,
     evaluate,
     export,
     lint,
@@ -52,6 +53,7 @@ app.command("retry")(retry.retry)
 app.command("report")(report.report)
 app.command("eval")(evaluate.evaluate)
 app.command("score")(score.score)
+app.command("doctor")(doctor.doctor)
 app.command("lint")(lint.lint)
 app.command("show")(show.show)
 app.command("diff")(diff.diff)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from tabulate import tabulate
 
 from bench.cli.options import AsJson, Results
 
@@ -42,6 +41,8 @@ def diff(first: Cell, second: Cell, results: Results = Path("results"), as_json:
 
 
 def _lines(found: Comparison) -> Iterator[str]:
+    from tabulate import tabulate
+
     one, other = found.cells
     for name, cell in (("A", one), ("B", other)):
         training = cell.training

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from tabulate import tabulate
 
 from bench.cli.options import AsJson, Results
 
@@ -43,6 +42,8 @@ def show(
 
 
 def _text(section: Any) -> str:
+    from tabulate import tabulate
+
     if isinstance(section, dict):
         rows = [(name, _value(value)) for name, value in section.items()]
         return tabulate(rows, tablefmt="plain", disable_numparse=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from tabulate import tabulate
 
 from bench.cli.options import AsJson, DataRoot
+from bench.printing import printable
 
 if TYPE_CHECKING:
     from bench.capsule.verification import Verification
@@ -31,7 +31,6 @@ def verify(
     out again, 1 when one differs, 2 when one could not be recomputed and none differs, 3 for a capsule that is broken
     or was tampered with.
     """
-    from bench.capsule.manifest import printable
     from bench.capsule.verification import verify as verify_capsule
 
     found = verify_capsule(capsule, data_root)
@@ -47,6 +46,8 @@ def verify(
 
 
 def _lines(found: Verification) -> Iterator[str]:
+    from tabulate import tabulate
+
     manifest = found.manifest
     if manifest.simulated:
         yield "SIMULATED: results in this capsule are made up; there is nothing to recompute of them"

@@ -15,7 +15,7 @@ from bench.pose.data.pixels.sources import PixelSource
 from bench.suite.schema import Suite
 from bench.suite.specs import TrainSpec
 
-__all__ = ["LocalOptions", "local_jobs", "local_slots", "make_job"]
+__all__ = ["LocalOptions", "devices", "local_jobs", "local_slots", "make_job"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class LocalOptions:
 def local_slots(options: LocalOptions, trainings: Iterable[PlannedTraining]) -> list[Slot]:
     """Room for the widest of the trainings, as often as the devices have it."""
     width = max((training.spec.world_size for training in trainings), default=1)
-    return make_slots(_devices(options.device), pack=options.pack, width=width)
+    return make_slots(devices(options.device), pack=options.pack, width=width)
 
 
 def local_jobs(
@@ -95,7 +95,7 @@ def _weights_file(suite: Suite, training: TrainSpec, data_root: Path) -> Path | 
     return None
 
 
-def _devices(name: str) -> list[str]:
+def devices(name: str) -> list[str]:
     """Devices by name; asking for GPUs through the driver's files spares this process the import of torch."""
     gpus = [f"cuda:{number}" for number in range(len(list(Path("/dev").glob("nvidia[0-9]*"))))]
     if name == "auto":

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from bench.pose.errors import CheckpointError
 
-__all__ = ["IMAGENET_FILES", "imagenet_weights", "load_file", "load_weights", "read_weights"]
+__all__ = ["IMAGENET_FILES", "check_hash", "imagenet_weights", "load_file", "load_weights", "read_weights"]
 
 MAX_NAMED = 5
 
@@ -105,7 +105,7 @@ def load_weights(model: nn.Module, path: Path, *, sha256: str | None = None) -> 
             are named.
     """
     if sha256 is not None:
-        _check_hash(path, sha256)
+        check_hash(path, sha256)
     weights, wanted = read_weights(path), model.state_dict()
     problems = [f"missing {name}" for name in wanted if name not in weights]
     problems += [f"unexpected {name}" for name in weights if name not in wanted]
@@ -133,12 +133,12 @@ def imagenet_weights(backbone: str, folder: Path) -> dict[str, Tensor]:
     path = folder / file.name
     if not path.exists():
         _download(file, path)
-    _check_hash(path, file.hash_prefix)
+    check_hash(path, file.hash_prefix)
     return read_weights(path)
 
 
-def _check_hash(path: Path, expected: str) -> None:
-    """Refuse a file whose sha256 does not begin with these hexadecimal digits."""
+def check_hash(path: Path, expected: str) -> None:
+    """Raise `CheckpointError` for a file that cannot be read or whose sha256 does not begin with these digits."""
     try:
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, Literal, Self
 
@@ -19,7 +20,7 @@ from bench.pose.errors import nearest
 from bench.pose.models.spec import BACKBONES, CELL, INITIALISATIONS, REPRESENTATIONS, ModelSpec
 from bench.pose.shares import Share
 
-__all__ = ["SCHEMA_VERSION", "Dataset", "EvalSpec", "Hash", "TrainSpec", "parse_size", "shared_settings"]
+__all__ = ["SCHEMA_VERSION", "Dataset", "EvalSpec", "Hash", "TrainSpec", "parse_size", "schema_of", "shared_settings"]
 
 SCHEMA_VERSION = 2
 """Raised whenever the meaning of a spec changes, so that old results are not mistaken for new ones."""
@@ -81,14 +82,27 @@ class _Identified(_Frozen):
 
     def canonical(self) -> str:
         """JSON with sorted keys, no white space, and the schema version."""
-        fields: dict[str, Any] = self.model_dump(mode="json") | {"schema": SCHEMA_VERSION}
-        return CANONICAL.encode(fields)
+        return _canonical(self.model_dump(mode="json"), SCHEMA_VERSION)
 
 
 @cache
 def _identify(spec: _Identified) -> str:
     """Remembered by value: plans ask for the id of each spec a dozen times."""
-    return hashlib.sha256(spec.canonical().encode()).hexdigest()[:ID_LENGTH]
+    return _hash(spec.canonical())
+
+
+def schema_of(fields: Mapping[str, Any], spec_id: str) -> int | None:
+    """The schema version, of all there have been, under which a stored spec's fields have an id; None for none."""
+    versions = range(1, SCHEMA_VERSION + 1)
+    return next((version for version in versions if _hash(_canonical(fields, version)) == spec_id), None)
+
+
+def _canonical(fields: Mapping[str, Any], schema: int) -> str:
+    return CANONICAL.encode({**fields, "schema": schema})
+
+
+def _hash(canonical: str) -> str:
+    return hashlib.sha256(canonical.encode()).hexdigest()[:ID_LENGTH]
 
 
 class TrainSpec(_Identified):

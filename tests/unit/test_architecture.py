@@ -24,6 +24,8 @@ TORCHLESS = [
     "bench.capsule.verification",
     "bench.differences",
     "bench.dossier",
+    "bench.doctor.installation",
+    "bench.doctor.examination",
     "bench.simulation.records",
 ]
 LATER = ["bench.report", "bench.cli"]

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from bench.leases import Owner, slurm_job
 from bench.pose.errors import BenchError
 
-__all__ = ["SchedulerError", "SchedulerJob", "cancel_jobs", "ended_jobs", "job_lives", "listed_jobs"]
+__all__ = [
+    "SchedulerError",
+    "SchedulerJob",
+    "cancel_jobs",
+    "ended_jobs",
+    "has_accounting",
+    "job_lives",
+    "listed_jobs",
+    "partitions",
+]
 
 PATIENCE_SECONDS = 30.0
 FINISHED = frozenset(
@@ -121,6 +130,20 @@ def cancel_jobs(ids: Iterable[str]) -> None:
     listed = list(ids)
     if listed:
         _ask(["scancel", *listed])
+
+
+def partitions() -> list[str]:
+    """Names of the cluster's partitions. Raises `SchedulerError` if the controller does not answer."""
+    return list(dict.fromkeys(_ask(["sinfo", "-h", "-o", "%R"]).split()))
+
+
+def has_accounting() -> bool:
+    """Whether `sacct` answers, which remembers jobs that `squeue` has forgotten."""
+    try:
+        _ask(["sacct", "-n", "-X", "-o", "JobID"])
+    except SchedulerError:
+        return False
+    return True
 
 
 def _ask(command: list[str]) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bench.pose.data.coco import CocoKeypoints
     from bench.pose.data.mpii import MpiiPeople
 
-__all__ = ["CROWDPOSE_AREA", "DATASETS", "DatasetInfo", "dataset_info", "open_split"]
+__all__ = ["CROWDPOSE_AREA", "DATASETS", "DatasetInfo", "dataset_info", "open_split", "split_reader"]
 
 CROWDPOSE_AREA = 0.53
 """Part of the box that CrowdPose takes a person to cover; it annotates no areas."""
@@ -120,12 +120,17 @@ def open_split(name: str, folder: Path, split: str) -> CocoKeypoints | MpiiPeopl
         UnknownNameError: there is no such dataset.
         DataError: the split's name does not fit a generated dataset.
     """
+    if dataset_info(name).generated:
+        _draw(folder, split)
+    return split_reader(name, folder, split)
+
+
+def split_reader(name: str, folder: Path, split: str) -> CocoKeypoints | MpiiPeople:
+    """Reader of one split of a dataset as it is there; nothing is drawn. Raises `UnknownNameError`."""
     from bench.pose.data.coco import CocoKeypoints
     from bench.pose.data.mpii import MpiiPeople
 
     info = dataset_info(name)
-    if info.generated:
-        _draw(folder, split)
     reader = MpiiPeople if info.protocol == "mpii" else CocoKeypoints
     return reader(folder, split, info.skeleton, info.layout_of(split), info.protocol)
 

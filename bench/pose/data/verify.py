@@ -14,7 +14,7 @@ from bench.pose.data.people import Person
 from bench.pose.data.pixels.packed import packed_folder, packed_problems
 from bench.pose.errors import DataError, ImageError
 
-__all__ = ["KNOWN", "Findings", "Known", "verify"]
+__all__ = ["KNOWN", "Findings", "Known", "box_file", "expected_files", "verify"]
 
 MAX_LISTED = 5
 
@@ -98,24 +98,36 @@ def verify(name: str, folder: Path, split: str) -> Findings:
         UnknownNameError: there is no such dataset.
     """
     findings = Findings()
-    boxes = dict(dataset_info(name).detector_boxes).get(split)
     opened = open_split(name, folder, split)
-    expected = [opened.annotation_file, *([folder / boxes] if boxes else [])]
-    if isinstance(opened, MpiiPeople) and split == "valid":
-        expected.append(opened.truth_file)
-    findings.missing += [str(file) for file in dict.fromkeys(expected) if not file.is_file()]
+    boxes = box_file(name, folder, split)
+    findings.missing += [str(file) for file in expected_files(name, opened) if not file.is_file()]
     try:
         people = _count(opened, findings.counts)
         _check_images(opened, people, findings)
         findings.problems += packed_problems(packed_folder(folder, split), opened.image_folder)
-        if boxes and (folder / boxes).is_file():
-            findings.counts["boxes"] = sum(1 for _ in read_boxes(folder / boxes))
+        if boxes and boxes.is_file():
+            findings.counts["boxes"] = sum(1 for _ in read_boxes(boxes))
     except DataError as error:
         if opened.annotation_file.is_file():
             findings.problems.append(str(error))
     findings.problems += opened.problems
     findings.problems += _wrong_counts(findings.counts, KNOWN.get((name, split), Known()))
     return findings
+
+
+def expected_files(name: str, opened: CocoKeypoints | MpiiPeople) -> list[Path]:
+    """The files beside its images that a split of a dataset needs: annotations, detector boxes, truth."""
+    boxes = box_file(name, opened.folder, opened.split)
+    expected = [opened.annotation_file, *([boxes] if boxes else [])]
+    if isinstance(opened, MpiiPeople) and opened.split == "valid":
+        expected.append(opened.truth_file)
+    return expected
+
+
+def box_file(name: str, folder: Path, split: str) -> Path | None:
+    """The detector boxes of the published results on a split, which need not be there; None if there are none."""
+    boxes = dict(dataset_info(name).detector_boxes).get(split)
+    return folder / boxes if boxes else None
 
 
 def _count(opened: CocoKeypoints | MpiiPeople, counts: dict[str, int]) -> list[Person]:
