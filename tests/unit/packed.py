@@ -37,14 +37,19 @@ def make_split(folder: Path) -> CocoKeypoints:
     return split
 
 
-def plan(split: CocoKeypoints, budget: int | None = None) -> Packing:
-    """How the split is packed."""
-    return plan_packing(packed_folder(split.folder, split.split), split.image_folder, split.people(), budget=budget)
+def quietly(_said: str) -> None:
+    """Hears how far a packing is."""
+
+
+def pack_quietly(planned: Packing, workers: int) -> None:
+    """Pack, in a process of its own if need be."""
+    planned.run(quietly, workers)
 
 
 def pack(split: CocoKeypoints, budget: int | None = None) -> list[str]:
     """Pack the split in this process."""
-    return plan(split, budget).run(lambda _: None)
+    folder = packed_folder(split.folder, split.split)
+    return plan_packing(folder, split.image_folder, split.people(), budget=budget).run(quietly)
 
 
 def packed_photographs(split: CocoKeypoints) -> PackedPhotographs:
