@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 
 import cv2
 from filelock import FileLock, Timeout
@@ -89,6 +90,8 @@ class Packing:
             raise DataError(f"{self.folder}: {error.strerror or error}") from error
 
     def _write(self, say: Say, workers: int) -> list[str]:
+        for file in self.folder.glob(f"*{PARTIAL}"):
+            file.unlink(missing_ok=True)
         there = {shard.index.name: shard for shard in _sound_shards(self.folder)}
         kept = {number: there.get(_index_name(number)) for number in range(len(self.shards))}
         todo = [number for number, shard in kept.items() if shard is None or not self._current(number, shard)]
@@ -121,20 +124,18 @@ class Packing:
             yield from map(_pack_shard, tasks)
             return
         context = multiprocessing.get_context("spawn")
-        # One OpenCV thread each: the processes already keep every processor busy.
-        with ProcessPoolExecutor(workers, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        with ProcessPoolExecutor(workers, context, initializer=_start_worker) as pool:
             yield from pool.map(_pack_shard, tasks)
 
     def _tidy(self) -> None:
-        """Remove shards beyond the last, files of pixels that no index names, and what killed writers left."""
+        """Remove shards beyond the last, and files of pixels that no index names."""
         wanted = {_index_name(number) for number in range(len(self.shards))}
         for index in set(self.folder.glob("[0-9]*.json")):
             if index.name not in wanted:
                 index.unlink()
         named = {shard.pixels_file for shard in read_shards(self.folder)}
-        for file in (*self.folder.glob("*.pixels"), *self.folder.glob(f"*{PARTIAL}")):
-            if file not in named:
-                file.unlink()
+        for file in set(self.folder.glob("*.pixels")) - named:
+            file.unlink()
 
 
 def plan_packing(folder: Path, images: Path, people: Sequence[Person], *, budget: int | None = None) -> Packing:
@@ -206,6 +207,19 @@ def _index_name(number: int) -> str:
     return f"{number:05d}.json"
 
 
+def _start_worker() -> None:
+    """One OpenCV thread, as the processes already keep every processor busy, and no work once the packing is killed."""
+    cv2.setNumThreads(1)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "runs in a worker"
+    parent.join()
+    os._exit(1)
+
+
 def _pack_shard(task: tuple[Path, int, Path, Sequence[str]]) -> list[str]:
     """Write one shard, the index last; what is wrong with image files that cannot be decoded."""
     folder, number, images, names = task
@@ -213,7 +227,8 @@ def _pack_shard(task: tuple[Path, int, Path, Sequence[str]]) -> list[str]:
     unreadable: dict[str, Stamp] = {}
     problems = []
     digest = hashlib.sha256()
-    pixels_file = folder / f".{number:05d}.pixels{PARTIAL}"
+    partial = f".{number:05d}-{os.getpid()}"  # its own, should a killed packing's process still write
+    pixels_file = folder / f"{partial}.pixels{PARTIAL}"
     with pixels_file.open("wb") as file:
         for name in names:
             found = stamp(images / name)
@@ -233,7 +248,7 @@ def _pack_shard(task: tuple[Path, int, Path, Sequence[str]]) -> list[str]:
         os.fsync(file.fileno())
     shard = Shard(folder / _index_name(number), digest.hexdigest(), entries, unreadable)
     pixels_file.replace(shard.pixels_file)
-    index_file = folder / f".{number:05d}.json{PARTIAL}"
+    index_file = folder / f"{partial}.json{PARTIAL}"
     with index_file.open("w", encoding="utf-8") as text:
         text.write(shard.as_json())
         text.flush()

@@ -1,0 +1,65 @@
+"""A small split with all kinds of images, and the sources that its pixels can come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from bench.pose.data.coco import CocoKeypoints
+from bench.pose.data.pixels.held import HeldPhotographs
+from bench.pose.data.pixels.packed import PackedPhotographs, packed_folder
+from bench.pose.data.pixels.packing import Packing, plan_packing
+from bench.pose.data.pixels.source import DECODED, Photographs
+from bench.pose.skeletons import COCO_17
+from tests.unit.tiny_datasets import coco_test_dev
+
+SPLIT = "train2017"
+
+
+def opened(folder: Path) -> CocoKeypoints:
+    """The split of a folder that `coco_test_dev` filled."""
+    return CocoKeypoints(folder, SPLIT, COCO_17)
+
+
+def make_split(folder: Path) -> CocoKeypoints:
+    """Six people on images of their own: one of them no image, one missing, one a JPEG of an odd size, one 1 px."""
+    split = opened(coco_test_dev(folder))
+    images = split.image_folder
+    (images / "101.png").write_text("no image")
+    (images / "102.png").unlink()
+    rng = np.random.default_rng(0)
+    jpeg = cv2.imencode(".jpg", rng.integers(0, 255, (97, 131, 3), dtype=np.uint8))[1]
+    (images / "103.png").write_bytes(jpeg.tobytes())
+    cv2.imwrite(str(images / "104.png"), rng.integers(0, 255, (1, 1, 3), dtype=np.uint8))
+    return split
+
+
+def quietly(_said: str) -> None:
+    """Hears how far a packing is."""
+
+
+def pack_quietly(planned: Packing, workers: int) -> None:
+    """Pack, in a process of its own if need be."""
+    planned.run(quietly, workers)
+
+
+def pack(split: CocoKeypoints, budget: int | None = None) -> list[str]:
+    """Pack the split in this process."""
+    folder = packed_folder(split.folder, split.split)
+    return plan_packing(folder, split.image_folder, split.people(), budget=budget).run(quietly)
+
+
+def packed_photographs(split: CocoKeypoints) -> PackedPhotographs:
+    """The packed photographs, opened anew."""
+    return PackedPhotographs(packed_folder(split.folder, split.split), split.image_folder)
+
+
+def source(name: str, split: CocoKeypoints) -> Photographs:
+    """One of the sources of a packed split."""
+    if name == "decoded":
+        return DECODED
+    packed = packed_photographs(split)
+    return packed if name == "packed" else HeldPhotographs(packed, torch.device("cpu"))
