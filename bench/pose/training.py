@@ -153,8 +153,9 @@ class Training:
         self.optimizer = DenseAdam(list(self.model.parameters()))
         self._loss_sum = 0.0
         self._seen = 0
-        # A GPU's loss is read when the next step has been handed to it, so that it need not wait for the host.
-        self._lag = 1 if self.device.type == "cuda" else 0
+        # A GPU's loss is read when the next step has been handed to it, so that it need not wait for the host. A team
+        # has read it when it has exchanged gradients, and all of it must refuse a loss at once, not rank 0 in a save.
+        self._lag = 1 if self.device.type == "cuda" and self.team.size == 1 else 0
         self._unread: deque[_Step] = deque()
         self._best: dict[str, Any] = {"validation": -math.inf, "model": {}}
 

@@ -22,6 +22,7 @@ from bench.pose.models.heads import Coordinates
 from bench.pose.models.layout import channels_side_by_side
 from bench.pose.models.resnet import Doubling
 from bench.pose.optimizer import DenseAdam
+from bench.pose.parallel import Team
 from bench.pose.precision import computing, single
 from bench.pose.training import Position, Progress, Training, TrainingError
 from tests.unit.suites import example_evaluation, example_training
@@ -291,3 +292,11 @@ def test_a_late_loss_that_is_not_finite_is_refused_without_checkpoints(tmp_path:
     with pytest.raises(TrainingError, match="the loss is nan at epoch 0, step 0"):
         run.run(lambda _: False, save=lambda: pytest.fail("nothing is to be saved"))
     assert run.position == Position(0, 1)
+
+
+def test_only_a_gpu_that_trains_alone_is_read_late(tmp_path: Path) -> None:
+    """Else rank 0 would refuse a loss while it saves, when the others are at the next step."""
+    someone = people(tmp_path, 2)
+    alone, member = training(someone), training(someone, replicas=2, team=Team(0, 2))
+    assert [run._lag for run in (alone, member)] == [0, 0]
+    assert [replace(run, device=torch.device("cuda"))._lag for run in (alone, member)] == [1, 0]
