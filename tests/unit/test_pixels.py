@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -23,9 +24,10 @@ from bench.pose.data.images import read_image
 from bench.pose.data.loading import Loaded, Position, evaluation_batches, training_batches
 from bench.pose.data.people import Person
 from bench.pose.data.pixels import choice
+from bench.pose.data.pixels import packed as packed_module
 from bench.pose.data.pixels.choice import choose_photographs
 from bench.pose.data.pixels.held import HeldPhotographs
-from bench.pose.data.pixels.packed import PackedPixels
+from bench.pose.data.pixels.packed import OPENED_BYTES, Entry, PackedPhotographs, PackedPixels, Shard, stamp
 from bench.pose.data.pixels.source import DECODED, DecodedPixels, Photographs
 from bench.pose.data.pixels.sources import PixelSource
 from bench.pose.errors import DataError, ImageError
@@ -252,11 +254,44 @@ class _Weighed(Dataset[int]):
         return 1024 * (sizes["Private_Clean"] + sizes["Private_Dirty"]), mapped
 
 
+def sparse_pack(folder: Path, count: int) -> tuple[list[Person], PackedPhotographs]:
+    """People on large black photographs, whose pixels take no room on disk."""
+    file = folder / "0.png"
+    cv2.imwrite(str(file), np.zeros((1, 1, 3), np.uint8))
+    height, width, found = 1000, 1400, stamp(file)
+    assert found is not None
+    entries = {f"{number}.png": Entry(height, width, found) for number in range(count)}
+    for name in list(entries)[1:]:
+        (folder / name).hardlink_to(file)
+    shard = Shard(folder / "00000.json", 64 * "0", entries, {})
+    shard.index.write_text(shard.as_json())
+    shard.pixels_file.touch()
+    os.truncate(shard.pixels_file, shard.bytes)
+    box, joints, visible = np.array([0.0, 0, width, height]), np.zeros((17, 2)), np.zeros(17, dtype=bool)
+    people = [
+        Person(folder / name, number, number, box, joints, visible, area=1e6) for number, name in enumerate(entries)
+    ]
+    return people, PackedPhotographs(folder, folder)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_a_loader_process_has_little_memory_of_its_own(split: CocoKeypoints) -> None:
-    crops = Crops(split.people(), CropSettings((96, 64), "rgb", COCO_17), EVERYTHING, 0, packed_photographs(split))
-    order = [[(epoch, 0), (epoch, 5)] for epoch in range(20)]
-    loader = DataLoader(_Weighed(crops), sampler=order, batch_size=None, num_workers=2)
-    found = list(loader)
-    assert max(size for size, _ in found) < 600e6
+@pytest.mark.parametrize("opened", [1 << 23, 1 << 40], ids=["let go", "kept"])
+def test_a_loader_process_has_little_memory_of_its_own(
+    opened: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packed_module, "OPENED_BYTES", opened)
+    people, packed = sparse_pack(tmp_path, 40)
+    crops = Crops(people, CropSettings((96, 64), "rgb", COCO_17), photographs=packed)
+    order = [[(0, index)] for index in range(len(people))]
+    found = list(DataLoader(_Weighed(crops), sampler=order, batch_size=None, num_workers=2))
     assert all(mapped for _, mapped in found), "pixels are mapped from the file"
+    assert max(size for size, _ in found) < 600e6
+    growth = max(found[-2:])[0] - min(found[:2])[0]
+    assert (growth < 20e6) == (opened < packed.bytes), "unless it lets go, what it read counts as its own: 84 MB"
+
+
+def test_letting_go_changes_no_pixel(split: CocoKeypoints, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packed_module, "OPENED_BYTES", 0)
+    people, crops = split.people(), CropSettings((96, 64), "rgb", COCO_17)
+    assert_same(trained(people, crops, source("packed", split)), trained(people, crops, DECODED))
+    assert 0 < OPENED_BYTES < 300e6

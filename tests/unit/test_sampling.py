@@ -110,6 +110,14 @@ def test_at_ties_the_mirrored_warp_needs_its_mirrored_image(monkeypatch: pytest.
     assert any(wrong)
 
 
+def test_nearly_all_views_are_had_without_mirroring(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng, image, mirrorings = np.random.default_rng(0), noise((60, 80)), []
+    monkeypatch.setattr(cv2, "flip", lambda image, _: mirrorings.append(image) or mirror(image))
+    for _ in range(200):
+        warp_mirrored(image, affine_matrix(rng.uniform(0, 60, 2), [0.2, 0.2], rng.uniform(-90, 90), (64, 48)), (64, 48))
+    assert len(mirrorings) < 10
+
+
 def test_many_photographs_at_once() -> None:
     rng = np.random.default_rng(0)
     images = [noise(shape) for shape in ((1, 1), (40, 7), (3, 90), (64, 64), (1, 50))]

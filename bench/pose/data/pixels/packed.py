@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -51,6 +52,9 @@ SCHEMA = 1
 CHANNELS = 3
 CACHE_LINE = 64
 """Bytes."""
+
+OPENED_BYTES = 1 << 28
+"""Of photographs that a process opens before it lets go of their memory. The system still has it for who asks next."""
 
 Array = npt.NDArray[np.uint8]
 
@@ -125,13 +129,19 @@ class Shard:
 
     def map(self) -> Array:
         """The pixels as one read-only row, shared by all processes. Raises `DataError` if the file is not whole."""
+        mapping = self.mapping()
+        return np.zeros(0, np.uint8) if mapping is None else np.frombuffer(mapping, np.uint8)
+
+    def mapping(self) -> mmap.mmap | None:
+        """The mapped file; None if it has no pixels. Raises `DataError` if it is not whole."""
         size = self.pixels_file.stat().st_size if self.pixels_file.is_file() else -1
         if size != self.bytes:
             found = "is missing" if size < 0 else f"has {size:,} bytes instead of {self.bytes:,}"
             raise DataError(f"{self.pixels_file}: {found}; pack the split again, or remove {self.index.parent}")
         if not size:
-            return np.zeros(0, np.uint8)
-        return np.asarray(np.memmap(self.pixels_file, np.uint8, mode="r"))
+            return None
+        with self.pixels_file.open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def as_json(self) -> str:
         """Contents of the index."""
@@ -231,6 +241,7 @@ class PackedPhotographs(DecodedPhotographs):
     images: Path
     name: PixelSource = field(default="packed", init=False)
     _opened: dict[Path, PackedPixels | None] = field(default_factory=dict, repr=False)
+    _allowance: int = field(default_factory=lambda: OPENED_BYTES, init=False, repr=False)
 
     @cached_property
     def shards(self) -> list[Shard]:
@@ -252,12 +263,17 @@ class PackedPhotographs(DecodedPhotographs):
         return self._stamps.get(path) == stamp(path)
 
     @cached_property
+    def _mapped(self) -> list[tuple[Shard, mmap.mmap]]:
+        """The shards with pixels. Raises `DataError` if a file of pixels is not whole."""
+        return [(shard, mapping) for shard in self.shards if (mapping := shard.mapping()) is not None]
+
+    @cached_property
     def _places(self) -> dict[Path, tuple[Array, Entry]]:
         """The bytes and the entry of each packed photograph. Raises `DataError` if a file of pixels is not whole."""
         return {
             self.images / name: (pixels[begin : begin + entry.bytes], entry)
-            for shard in self.shards
-            for pixels in [shard.map()]
+            for shard, mapping in self._mapped
+            for pixels in [np.frombuffer(mapping, np.uint8)]
             for name, entry, begin in shard.offsets
         }
 
@@ -269,7 +285,19 @@ class PackedPhotographs(DecodedPhotographs):
         """The packed photograph, or the decoded file. Raises `ImageError` if it cannot be read."""
         if path not in self._opened:
             self._opened[path] = self._look_up(path)
-        return self._opened[path] or DECODED.open(path)
+        found = self._opened[path]
+        if found is None:
+            return DECODED.open(path)
+        self._allowance -= found.pixels.nbytes
+        if self._allowance < 0:
+            self._let_go()
+        return found
+
+    def _let_go(self) -> None:
+        """Give back the memory of what was read, which would else count as this process's until all of it is there."""
+        self._allowance = OPENED_BYTES
+        for _, mapping in self._mapped:
+            mapping.madvise(mmap.MADV_DONTNEED)
 
     def _look_up(self, path: Path) -> PackedPixels | None:
         """The photograph, if it is packed and its file is as it was then."""
