@@ -140,7 +140,9 @@ def test_cancel_logs_and_retry(desk: Desk, watched: Checker) -> None:
     desk.await_end()
 
     log = desk.call(desk.command("logs", desk.suite, "--state", "done")).stdout
-    assert "epoch 40/40" in log
+    # Progress is looked at now and then: the last epoch may be over before it is seen.
+    assert "/40  loss" in log
+    assert log.rstrip().endswith("done")
     options = ("--state", "cancelled", "--id", waiting[0], "--profile", desk.profile, "--data-root", desk.data_root)
     retried = desk.call(desk.command("retry", desk.suite, *options))
     assert retried.returncode == 0, retried.stdout + retried.stderr
