@@ -22,6 +22,7 @@ from torch import Tensor
 
 from bench.pose.codecs.build import CodecSettings, build_codec
 from bench.pose.inference import locate
+from bench.pose.memory import keep_freed_memory
 from bench.pose.models.heads import Coordinates
 from bench.pose.skeletons import COCO_17
 from benchmarks import plain
@@ -91,6 +92,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=32)
     arguments = parser.parse_args()
+    keep_freed_memory()
     torch.set_num_threads(arguments.threads)
     rows = [measure(case, arguments.batch) for case in cases(arguments.batch)]
     print(machine())

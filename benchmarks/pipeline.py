@@ -1,8 +1,9 @@
 """Samples per second and core from photographs to normalised crops and targets, against the plain path.
 
-    python -m benchmarks.pipeline [--data-root DIR --dataset coco --split train2017]
+    python -m benchmarks.pipeline [--data-root DIR --dataset coco --split train2017] [--copies 16]
 
-Without a data set, figures in photographs of 480x640 px are drawn. Photographs are packed first, which is not counted.
+Without a data set, figures in photographs of 480x640 px are drawn. Photographs are copied, several times if asked to,
+so that a few exceed the processor's cache as a whole data set does, and packed, which is not counted.
 Both ways must give the same samples. CPU seconds of one thread, batches of 128. The limit that ours is held against is
 OpenCV's warp alone, of the same crops over and over, which stay in the cache. Ends 1 if samples differ.
 """
@@ -11,8 +12,10 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +28,12 @@ from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import Batch, Crops, CropSettings
 from bench.pose.data.datasets import open_split
 from bench.pose.data.loading import Position, training_batches
-from bench.pose.data.people import Person, Split
-from bench.pose.data.pixels.packed import PackedPhotographs, packed_folder
+from bench.pose.data.people import Person
+from bench.pose.data.pixels.packed import PackedPhotographs
 from bench.pose.data.pixels.packing import plan_packing
 from bench.pose.data.synthetic import SyntheticSet, generate
+from bench.pose.memory import keep_freed_memory
+from bench.pose.skeletons import Skeleton
 from benchmarks import plain
 from benchmarks.measuring import ROUNDS, compare, machine, seconds
 
@@ -76,11 +81,15 @@ def same(plain_samples: Sequence[tuple[Any, Any, Any]], ours: tuple[Any, Any]) -
     return torch.equal(found[0], wanted[0]) and torch.equal(found[2], wanted[2]) and torch.allclose(found[1], wanted[1])
 
 
-def measure(split: Split, people: Sequence[Person], case: tuple[tuple[int, int], CodecSettings, float]) -> list[Any]:
+def measure(
+    people: Sequence[Person],
+    packed: PackedPhotographs,
+    skeleton: Skeleton,
+    case: tuple[tuple[int, int], CodecSettings, float],
+) -> list[Any]:
     size, codec_settings, target = case
-    settings = CropSettings(size, "bgr", split.skeleton)
-    codec = build_codec(codec_settings, split.skeleton.mirror)
-    packed = PackedPhotographs(packed_folder(split.folder, split.split), split.image_folder)
+    settings = CropSettings(size, "bgr", skeleton)
+    codec = build_codec(codec_settings, skeleton.mirror)
     device = torch.device("cpu")
 
     def prepared(batch: Batch) -> tuple[Any, Any]:
@@ -128,8 +137,8 @@ def measure(split: Split, people: Sequence[Person], case: tuple[tuple[int, int],
 
 def warp_seconds(crops: Crops) -> float:
     """CPU seconds of OpenCV's warp alone, per crop."""
-    shots = [crops._shot(0, index) for index in range(len(crops.people))]
     pixels = [crops.photographs.open(person.image).pixels for person in crops.people]  # type: ignore[attr-defined]
+    shots = [crops._shot(0, index, image.shape[1]) for index, image in enumerate(pixels)]
     height, width = crops.settings.size
 
     def work() -> None:
@@ -140,12 +149,28 @@ def warp_seconds(crops: Crops) -> float:
     return seconds(work, 5) / len(shots)
 
 
+def copied(people: Sequence[Person], folder: Path, copies: int) -> list[Person]:
+    """The people so often, each time in photographs of their own."""
+    found = []
+    for number in range(copies):
+        target = folder / str(number)
+        target.mkdir(parents=True)
+        for person in people:
+            image = target / person.image.name
+            if not image.exists():
+                shutil.copy(person.image, image)
+            found.append(replace(person, image=image))
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-root", type=Path)
     parser.add_argument("--dataset", default="coco")
     parser.add_argument("--split", default="train2017")
+    parser.add_argument("--copies", type=int, default=1)
     arguments = parser.parse_args()
+    keep_freed_memory()
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     with tempfile.TemporaryDirectory() as temporary:
@@ -157,10 +182,11 @@ def main() -> None:
             name, split_name = arguments.dataset, arguments.split
             folder = arguments.data_root / name
         split = open_split(name, folder, split_name)
-        people = split.people()
-        plan_packing(packed_folder(folder, split_name), split.image_folder, people).run(print)
-        rows = [measure(split, people, case) for case in CASES]
-    print(f"{machine()}; {name} {split_name}: {len(people)} people")
+        people = copied(split.people(), Path(temporary) / "copies", arguments.copies)
+        packed = PackedPhotographs(Path(temporary) / "packed", Path(temporary) / "copies")
+        plan_packing(packed.folder, packed.images, people).run(print)
+        rows = [measure(people, packed, split.skeleton, case) for case in CASES]
+    print(f"{machine()}; {name} {split_name}: {len(people)} people, {packed.bytes / 1e6:.0f} MB packed")
     headers = ("crops", "targets", "plain, 1/s", "ours, 1/s", "ratio", "target", "warp alone, 1/s")
     print(tabulate(rows, headers=headers, floatfmt=(*("", ""), ",.0f", ",.0f", ".1f", ".0f", ",.0f")))
 

@@ -33,6 +33,7 @@ from bench.pose.data.crops import Batch, CropSettings
 from bench.pose.data.datasets import open_split
 from bench.pose.data.loading import Position, training_batches
 from bench.pose.data.synthetic import SyntheticSet, generate
+from bench.pose.memory import keep_freed_memory
 from bench.pose.models.build import build_model, initialise
 from bench.pose.models.heads import PoseModel
 from bench.pose.models.resnet import Doubling
@@ -157,6 +158,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--precision", choices=get_args(Precision), default="float32", help="of ours")
     arguments = parser.parse_args()
+    keep_freed_memory()
     torch.set_num_threads(arguments.threads)
     cv2.setNumThreads(0)
     with TemporaryDirectory() as folder:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.pose.data.pixels.sources import PixelSource
+from bench.pose.data.pixels.names import PixelSource
 
 __all__ = [
     "AsJson",

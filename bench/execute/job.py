@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bench.pose.data.pixels.sources import PixelSource
+from bench.pose.data.pixels.names import PixelSource
 from bench.store import Cause
 from bench.suite.specs import EvalSpec, TrainSpec
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.execute.job import Job, Resources
 from bench.execute.seat import Slot, make_slots
 from bench.plan import Plan, PlannedTraining
-from bench.pose.data.pixels.sources import PixelSource
+from bench.pose.data.pixels.names import PixelSource
 from bench.suite.schema import Suite
 from bench.suite.specs import TrainSpec
 

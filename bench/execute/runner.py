@@ -19,7 +19,9 @@ from bench.execute.training import make_training
 from bench.files import StoreError
 from bench.leases import BusyError, LeaseLostError
 from bench.pose.errors import BenchError
+from bench.pose.memory import keep_freed_memory
 from bench.pose.parallel import Team, TeamError
+from bench.pose.precision import take_precision_at_its_word
 from bench.store import Cause, EvaluationFolder, Failure, Store, TrainingFolder
 from bench.suite.specs import EvalSpec, TrainSpec
 
@@ -53,6 +55,8 @@ def run_job(job: Job, pulse: Pulse, seat: Seat = LONE_SEAT, retries: Retries = N
     folder = Store(job.resources.results).training(job.id)
     torch.set_num_threads(job.resources.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    take_precision_at_its_word()
+    keep_freed_memory()
     try:
         with meet(folder, seat, torch.device(job.resources.device)) as team:
             work = _Work(job, pulse, team, retries)

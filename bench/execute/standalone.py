@@ -15,6 +15,8 @@ from bench.files import write_bytes, write_json
 from bench.pose.checkpoints import load_weights
 from bench.pose.data.datasets import open_split
 from bench.pose.evaluation import Examination, Measurement
+from bench.pose.memory import keep_freed_memory
+from bench.pose.precision import take_precision_at_its_word
 from bench.suite.expansion import complete_cell, make_spec
 from bench.suite.recipe import load_recipe
 from bench.suite.rules import apply_rules
@@ -65,6 +67,8 @@ def evaluate_weights(
     load_weights(model, checkpoint)
     split = open_split(request.dataset, dataset_folder, request.split)
     how = protocol(training, evaluation, request.box_file)
+    take_precision_at_its_word()
+    keep_freed_memory()
     place = torch.device(device)
     found = Examination.open(split, how, "auto", place).measure(model.to(place), device=place, workers=workers)
     assert found is not None, "a process that works alone scores"

@@ -15,8 +15,8 @@ from bench.pose.codecs.build import CodecSettings, build_codec
 from bench.pose.data.crops import CropSettings
 from bench.pose.data.people import Person, Split
 from bench.pose.data.pixels.choice import choose_photographs
+from bench.pose.data.pixels.names import PixelSource
 from bench.pose.data.pixels.source import Photographs
-from bench.pose.data.pixels.sources import PixelSource
 from bench.pose.inference import predict
 from bench.pose.metrics.instruments import Instruments
 from bench.pose.metrics.judgements import save_judgements

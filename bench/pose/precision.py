@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bench.pose.models.heads import Coordinates
 
-__all__ = ["Precision", "computing", "single"]
+__all__ = ["Precision", "computing", "single", "take_precision_at_its_word"]
 
 Precision = Literal["float32", "bfloat16"]
 """float32 throughout, or convolutions and matrix products in bfloat16 with weights, sums and losses in float32."""
@@ -19,6 +19,11 @@ Precision = Literal["float32", "bfloat16"]
 def computing(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
     """Where a network's forward pass has the precision."""
     return nullcontext() if precision == "float32" else torch.autocast(device.type, torch.bfloat16)
+
+
+def take_precision_at_its_word() -> None:
+    """Have GPUs compute float32 in float32, of whose convolutions' factors they keep 10 bits unless told otherwise."""
+    torch.backends.cudnn.allow_tf32 = False
 
 
 def single(output: Tensor | Coordinates) -> Tensor | Coordinates:

@@ -1,5 +1,6 @@
 """Crops: the seed alone decides them, and joints stay on the pixels that they were annotated on."""
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from bench.pose.data.crops import (
 )
 from bench.pose.data.loading import Position, evaluation_batches, training_batches
 from bench.pose.data.people import Person
+from bench.pose.data.pixels.source import DECODED, DecodedPhotographs, Photograph
 from bench.pose.inference import crop_to_image
 from bench.pose.skeletons import COCO_17
 
@@ -194,3 +196,24 @@ def test_normalisation_takes_imagenet_s_mean_to_zero_and_its_deviation_to_one(pe
     np.testing.assert_allclose(found[0, :, 0, 0], -mean / std, rtol=1e-5)
     np.testing.assert_allclose(found[0, :, 0, 1], (1 - mean) / std, rtol=1e-5)
     np.testing.assert_allclose(found[0, :, 0, 2], 0, atol=0.01)
+
+
+class Counted(DecodedPhotographs):
+    """Counts the decoded photographs that are in use at once."""
+
+    def __init__(self) -> None:
+        self.opened: list[weakref.ref[Photograph]] = []
+        self.most = 0
+
+    def open(self, path: Path) -> Photograph:
+        found = DECODED.open(path)
+        self.opened.append(weakref.ref(found))
+        self.most = max(self.most, sum(one() is not None for one in self.opened))
+        return found
+
+
+def test_a_batch_does_not_hold_its_photographs(people: list[Person]) -> None:
+    photographs = Counted()
+    (batch,) = evaluation_batches(people, SETTINGS, batch_size=PEOPLE, photographs=photographs)
+    assert len(batch) == PEOPLE
+    assert photographs.most <= 2

@@ -23,7 +23,7 @@ from bench.pose.models.layout import channels_side_by_side
 from bench.pose.models.resnet import Doubling
 from bench.pose.optimizer import DenseAdam
 from bench.pose.parallel import Team
-from bench.pose.precision import computing, single
+from bench.pose.precision import computing, single, take_precision_at_its_word
 from bench.pose.training import Position, Progress, Training, TrainingError
 from tests.unit.suites import example_evaluation, example_training
 from tests.unit.teams import CPU, people, training
@@ -157,7 +157,13 @@ def test_the_peak_of_nobody_and_of_infinite_values() -> None:
     assert peak(torch.full((1, 128), -math.inf))[1].tolist() == [0]
 
 
-# bfloat16.
+# Precision.
+
+
+def test_gpus_are_told_to_compute_float32_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    take_precision_at_its_word()
+    assert not torch.backends.cudnn.allow_tf32
 
 
 @pytest.mark.parametrize("representation", ["heatmap", "simdr", "simdr_star"])

@@ -27,9 +27,9 @@ from bench.pose.data.pixels import choice
 from bench.pose.data.pixels import packed as packed_module
 from bench.pose.data.pixels.choice import choose_photographs
 from bench.pose.data.pixels.held import HeldPhotographs
+from bench.pose.data.pixels.names import PixelSource
 from bench.pose.data.pixels.packed import OPENED_BYTES, Entry, PackedPhotographs, PackedPixels, Shard, stamp
 from bench.pose.data.pixels.source import DECODED, DecodedPixels, Photographs
-from bench.pose.data.pixels.sources import PixelSource
 from bench.pose.errors import DataError, ImageError
 from bench.pose.skeletons import COCO_17
 from tests.unit.packed import make_split, pack, packed_photographs, source

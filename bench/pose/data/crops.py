@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NamedTuple, Self
 
 import cv2
@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from bench.pose.data.augmentation import Augmentation, View, augment, mirror_joints
 from bench.pose.data.people import Person
-from bench.pose.data.pixels.source import DECODED, CropShape, Photograph, Photographs, Placement
+from bench.pose.data.pixels.source import DECODED, CropShape, Photographs, Placement, Taken
 from bench.pose.errors import ImageError
 from bench.pose.geometry import Size, affine_matrix, transform_points
 from bench.pose.skeletons import Skeleton
@@ -35,10 +35,11 @@ Key = tuple[int, int]
 """Epoch and index of a person: they decide the augmentation, whoever asks and in what order."""
 
 
-def _normalised_levels() -> Tensor:
-    """What each grey level of each channel becomes, (256, 3) float32: a value has the same bits on every device."""
+@cache
+def _normalised_levels(device: torch.device) -> Tensor:
+    """What each grey level of each channel becomes, (256, 3) float32, computed once: the same bits on every device."""
     levels = torch.arange(256, dtype=torch.float32)[:, None] / 255
-    return (levels - torch.tensor(IMAGENET_MEAN)) / torch.tensor(IMAGENET_STD)
+    return ((levels - torch.tensor(IMAGENET_MEAN)) / torch.tensor(IMAGENET_STD)).to(device)
 
 
 @dataclass(frozen=True)
@@ -76,14 +77,13 @@ class Batch:
 
         In memory the channels of a pixel lie side by side.
         """
-        levels = _normalised_levels()
+        levels = _normalised_levels(device)
         if device.type == "cpu":
             pixels = self.images.numpy()
             rows = cv2.LUT(pixels.reshape(len(pixels), -1, 3), levels.numpy()[None])
             return torch.from_numpy(rows).view(*pixels.shape).permute(0, 3, 1, 2)
         images = self.images.to(device, non_blocking=True)
-        table = levels.flatten().to(device, non_blocking=True)
-        return table[images.int() * 3 + torch.arange(3, device=device)].permute(0, 3, 1, 2)
+        return levels.flatten()[images.int() * 3 + torch.arange(3, device=device)].permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -108,10 +108,10 @@ class CropSettings:
 
 
 class _Shot(NamedTuple):
-    """Where a person's crop lies in which photograph: the view's centre and scale, and the matrix between their px."""
+    """Where a person's crop lies: the width of the photograph in px, the view's centre and scale, and the placement."""
 
     person: int
-    photograph: Photograph
+    width: int
     placement: Placement
     center: Array
     scale: Array
@@ -137,14 +137,21 @@ class Crops(Dataset[Any]):
 
     def __getitem__(self, keys: Sequence[Key]) -> Batch | tuple[str, ...]:
         """The crops, not yet developed; a tuple of what was wrong where nothing can be read."""
-        shots, broken = [], []
+        shape = self.settings.shape
+        taken = self.photographs.room(len(keys), shape)
+        shots: list[_Shot] = []
+        broken: list[str] = []
         for epoch, index in keys:
+            person = self.people[index]
             try:
-                shots.append(self._shot(epoch, index))
+                photograph = self.photographs.open(person.image)
             except ImageError as error:
-                person = self.people[index]
                 broken.append(f"image {person.image_id}, person {person.annotation_id}: {error}")
-        return self._batch(shots, tuple(broken)) if shots else tuple(broken)
+                continue
+            shot = self._shot(epoch, index, photograph.width)
+            photograph.take(shot.placement, shape, taken[len(shots)])
+            shots.append(shot)
+        return self._batch(taken[: len(shots)], shots, tuple(broken)) if shots else tuple(broken)
 
     def develop(self, batch: Batch | tuple[str, ...]) -> Batch | tuple[str, ...]:
         """The batch with its images, in the process that trains or predicts."""
@@ -152,16 +159,14 @@ class Crops(Dataset[Any]):
             return batch
         return replace(batch, images=self.photographs.develop(batch.images, self.settings.shape))
 
-    def _shot(self, epoch: int, index: int) -> _Shot:
-        """Of a person in an epoch. Raises `ImageError` if the image cannot be read."""
-        person = self.people[index]
-        photograph = self.photographs.open(person.image)
-        view = self._view(person, epoch, index)
+    def _shot(self, epoch: int, index: int, width: int) -> _Shot:
+        """Of a person in an epoch, in a photograph of this width."""
+        view = self._view(self.people[index], epoch, index)
         center = np.array(view.center)
         if view.mirrored:
-            center[0] = photograph.width - 1 - center[0]
+            center[0] = width - 1 - center[0]
         matrix = affine_matrix(center, view.scale, view.rotation, self.settings.size)
-        return _Shot(index, photograph, Placement(matrix, view.mirrored), center, view.scale)
+        return _Shot(index, width, Placement(matrix, view.mirrored), center, view.scale)
 
     def _view(self, person: Person, epoch: int, index: int) -> View:
         view = View(*person.crop(self.settings.size))
@@ -183,11 +188,7 @@ class Crops(Dataset[Any]):
         low, high = self.seed % 2**32, self.seed >> 32
         return (low, high, AUGMENTATION_STREAM) if high else (low, AUGMENTATION_STREAM)
 
-    def _batch(self, shots: Sequence[_Shot], broken: tuple[str, ...]) -> Batch:
-        shape = self.settings.shape
-        taken = self.photographs.room(len(shots), shape)
-        for shot, row in zip(shots, taken, strict=True):
-            shot.photograph.take(shot.placement, shape, row)
+    def _batch(self, taken: Taken, shots: Sequence[_Shot], broken: tuple[str, ...]) -> Batch:
         joints, visible = self._joints(shots)
         matrices = np.stack([shot.placement.matrix for shot in shots])
         return Batch(
@@ -205,7 +206,7 @@ class Crops(Dataset[Any]):
         people = [self.people[shot.person] for shot in shots]
         joints, visible = np.stack([one.joints for one in people]), np.stack([one.visible for one in people])
         mirrored = np.array([shot.placement.mirrored for shot in shots])
-        widths = np.array([shot.photograph.width for shot in shots])[mirrored]
+        widths = np.array([shot.width for shot in shots])[mirrored]
         joints[mirrored], visible[mirrored] = mirror_joints(
             joints[mirrored], visible[mirrored], widths, self.settings.skeleton
         )

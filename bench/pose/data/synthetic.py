@@ -23,6 +23,7 @@ import numpy as np
 from filelock import FileLock
 
 from bench.pose.data.drawing.scenes import DrawnPerson, draw_scene, keypoints, roomy
+from bench.pose.data.writing import write_whole
 from bench.pose.errors import DataError
 from bench.pose.skeletons import COCO_17
 
@@ -127,7 +128,7 @@ def _write_split(images: Path, target: Path, split: str, spec: SyntheticSet, wor
     crowds = list(_crowds(split, spec))
     task = partial(_write_image, images, split, spec)
     annotated = list(_spread(task, crowds, workers))
-    _write_atomically(target, json.dumps(_coco(spec, annotated), separators=(",", ":")))
+    write_whole(target, json.dumps(_coco(spec, annotated), separators=(",", ":")))
 
 
 def _remove_old(images: Path, target: Path) -> None:
@@ -214,12 +215,3 @@ def _coco(spec: SyntheticSet, annotated: list[list[dict[str, Any]]]) -> dict[str
             }
         ],
     }
-
-
-def _write_atomically(target: Path, text: str) -> None:
-    partial_file = target.with_suffix(".partial")
-    with partial_file.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(partial_file, target)

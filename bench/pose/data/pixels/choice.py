@@ -8,9 +8,9 @@ import torch
 
 from bench.pose.data.people import Person, Split
 from bench.pose.data.pixels.held import HeldPhotographs
+from bench.pose.data.pixels.names import PixelSource
 from bench.pose.data.pixels.packed import PackedPhotographs, packed_folder
 from bench.pose.data.pixels.source import DECODED, Photographs
-from bench.pose.data.pixels.sources import PixelSource
 from bench.pose.errors import DataError
 
 __all__ = ["choose_photographs"]

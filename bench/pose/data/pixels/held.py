@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from bench.pose.data.images import read_image
-from bench.pose.data.pixels.packed import Entry, PackedPhotographs
+from bench.pose.data.pixels.names import PixelSource
+from bench.pose.data.pixels.packed import PackedPhotographs
 from bench.pose.data.pixels.sampling import Sources, sample
 from bench.pose.data.pixels.source import CropShape, Photograph, Placement, Taken
-from bench.pose.data.pixels.sources import PixelSource
 from bench.pose.errors import DataError
 
 __all__ = ["HeldPhotographs"]
@@ -52,14 +52,14 @@ class HeldPhotographs:
     name: PixelSource = "held"
 
     def __init__(self, packed: PackedPhotographs, device: torch.device) -> None:
-        self._packed = packed
-        self._places: dict[Path, tuple[int, Entry]] = {}
+        self._photographs: dict[Path, _HeldPhotograph] = {}
         begin = 0
         for shard in packed.shards:
             for name, entry, offset in shard.offsets:
-                self._places[packed.images / name] = begin + offset, entry
+                found = _HeldPhotograph(begin + offset, entry.height, entry.width)
+                self._photographs[packed.images / name] = found
             begin += shard.bytes
-        self._pixels: Tensor | None = _on_device(packed, begin, device)
+        self._pixels: Tensor | None = _on_device(packed, device)
 
     def __getstate__(self) -> dict[str, Any]:
         # Loader processes look up photographs; the pixels stay where they are.
@@ -76,11 +76,10 @@ class HeldPhotographs:
             ImageError: its file cannot be read.
             DataError: its file can be read, but is not held.
         """
-        if path not in self._places:
+        if path not in self._photographs:
             read_image(path)
             raise DataError(f"{path} is not among the photographs that the device holds; pack the split again")
-        begin, entry = self._places[path]
-        return _HeldPhotograph(begin, entry.height, entry.width)
+        return self._photographs[path]
 
     def develop(self, taken: Tensor, shape: CropShape) -> Tensor:
         """Crops (people, height, width, 3) uint8 on the device, of orders (people, 10)."""
@@ -92,12 +91,12 @@ class HeldPhotographs:
         return crops if shape.color_order == "bgr" else crops.flip(-1)
 
 
-def _on_device(packed: PackedPhotographs, size: int, device: torch.device) -> Tensor:
+def _on_device(packed: PackedPhotographs, device: torch.device) -> Tensor:
     """All pixels in one row of bytes. Raises `DataError` if the device has not the room."""
     try:
-        pixels = torch.empty(size, dtype=torch.uint8, device=device)
+        pixels = torch.empty(packed.bytes, dtype=torch.uint8, device=device)
     except RuntimeError as error:
-        raise DataError(f"{packed.folder}: {size / 1e9:.1f} GB do not fit on {device}: {error}") from None
+        raise DataError(f"{packed.folder}: {packed.bytes / 1e9:.1f} GB do not fit on {device}: {error}") from None
     begin = 0
     for shard in packed.shards:
         mapped = shard.map()

@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from bench.pose.data.pixels.names import PixelSource
 from bench.pose.data.pixels.source import (
     DECODED,
     CropShape,
@@ -31,7 +32,6 @@ from bench.pose.data.pixels.source import (
     Placement,
     Taken,
 )
-from bench.pose.data.pixels.sources import PixelSource
 from bench.pose.data.reading import read_json
 from bench.pose.errors import DataError
 from bench.pose.geometry import Size

@@ -22,6 +22,7 @@ from PIL import Image
 from bench.pose.data.images import read_image
 from bench.pose.data.people import Person
 from bench.pose.data.pixels.packed import CHANNELS, Entry, Shard, Stamp, read_shards, stamp
+from bench.pose.data.writing import PARTIAL, write_whole
 from bench.pose.errors import DataError, ImageError
 
 __all__ = ["Packing", "plan_packing"]
@@ -29,7 +30,6 @@ __all__ = ["Packing", "plan_packing"]
 SHARD_IMAGES = 1000
 """Photographs per shard: about a gigabyte of COCO, which is what an interrupted packing loses of each worker's work."""
 
-PARTIAL = ".partial"
 GIGA = 1e9
 
 Say = Callable[[str], object]
@@ -227,8 +227,8 @@ def _pack_shard(task: tuple[Path, int, Path, Sequence[str]]) -> list[str]:
     unreadable: dict[str, Stamp] = {}
     problems = []
     digest = hashlib.sha256()
-    partial = f".{number:05d}-{os.getpid()}"  # its own, should a killed packing's process still write
-    pixels_file = folder / f"{partial}.pixels{PARTIAL}"
+    # A file of its own, should a killed packing's process still write.
+    pixels_file = folder / f".{number:05d}-{os.getpid()}.pixels{PARTIAL}"
     with pixels_file.open("wb") as file:
         for name in names:
             found = stamp(images / name)
@@ -248,10 +248,5 @@ def _pack_shard(task: tuple[Path, int, Path, Sequence[str]]) -> list[str]:
         os.fsync(file.fileno())
     shard = Shard(folder / _index_name(number), digest.hexdigest(), entries, unreadable)
     pixels_file.replace(shard.pixels_file)
-    index_file = folder / f"{partial}.json{PARTIAL}"
-    with index_file.open("w", encoding="utf-8") as text:
-        text.write(shard.as_json())
-        text.flush()
-        os.fsync(text.fileno())
-    index_file.replace(shard.index)
+    write_whole(shard.index, shard.as_json())
     return problems

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from bench.pose.data.images import read_image
-from bench.pose.data.pixels.sources import PixelSource
+from bench.pose.data.pixels.names import PixelSource
 from bench.pose.geometry import Size, warp, warp_mirrored
 
 __all__ = [
