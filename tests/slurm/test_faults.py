@@ -102,7 +102,7 @@ def test_a_node_goes_down_and_comes_back(desk: Desk, watched: Checker, cluster: 
 
 
 def test_the_controller_stops_and_starts(desk: Desk, watched: Checker, cluster: Cluster) -> None:
-    desk.write(seeds=4, epochs=LONG, throttle=2)
+    desk.write(seeds=3, epochs=4 * LONG, throttle=2)  # the controller takes seconds to stop
     desk.submit()
     desk.await_training()
     cluster.script("stop-controller")
