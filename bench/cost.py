@@ -1,8 +1,9 @@
-"""Size and work of any network in microseconds, without torch: the planner's view of `bench.pose.complexity`.
+"""Size and work of networks in microseconds, without torch: the planner's view of `bench.pose.complexity`.
 
 What comes before a network's final convolution, or TokenPose's tokens, is fully convolutional and inputs are whole
 cells of 32x32 pixels, so its work is exactly proportional to the number of cells. `trunks.json` holds the measured
-price of a cell per backbone (written by `python -m benchmarks.trunks --write`); what follows comes from its shapes.
+price of a cell per built-in backbone (written by `python -m benchmarks.trunks --write`); what follows comes from its
+shapes. Backbones of extensions are measured when they are asked for, which imports torch.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from importlib.resources import files
 from itertools import pairwise
 from math import prod
 
-from bench.pose.models.spec import CELL, TOKENPOSE, Complexity, ModelSpec
+from bench.pose.models.backbones import BACKBONES, TOKENPOSE
+from bench.pose.models.spec import CELL, Complexity, ModelSpec
 from bench.pose.models.tokens import DEPTH, DIM, HIDDEN, PATCHES, heatmap_widths, patch_grid
 
 __all__ = ["TRUNKS_FILE", "Complexity", "Trunk", "predict"]
@@ -67,12 +69,23 @@ def predict(
             size.
     """
     spec = ModelSpec(backbone, representation, joints, input_size, split_ratio)
-    trunk = _trunks()[backbone]
+    trunk = _trunks().get(backbone)
+    if trunk is None:
+        return _measured(spec)
     height, width = input_size
     cells = (height // CELL) * (width // CELL)
     backbone_work = Complexity(trunk.params, trunk.multiply_adds * cells, trunk.published_convention * cells)
     rest = _after_stem(trunk, spec) if backbone == TOKENPOSE else _after_maps(trunk, spec)
     return _total((backbone_work, *rest))
+
+
+def _measured(spec: ModelSpec) -> Complexity:
+    """A network of an extension, which has to be made for it. Imports torch."""
+    from torch import nn
+
+    from bench.pose.complexity import measure
+
+    return measure(BACKBONES[spec.backbone].build(spec, nn.BatchNorm2d), spec.input_size)
 
 
 def _after_maps(trunk: Trunk, spec: ModelSpec) -> Iterator[Complexity]:

@@ -109,7 +109,7 @@ def _settings(cell: StoredCell) -> Settings:
 
 def _of_settings(store: Store, cells: tuple[StoredCell, StoredCell]) -> Iterator[Difference]:
     one, other = map(_settings, cells)
-    left = [name for name in one if one[name] != other[name]]
+    left = [name for name in dict.fromkeys([*one, *other]) if one.get(name) != other.get(name)]
     for names in _published_together(left):
         effect = published_effect(one, other, names) if "evaluation_split" in one else None
         if effect is not None or "representation" in names:
@@ -204,6 +204,7 @@ def _origin(provenance: Provenance) -> Settings:
     return {
         "code": f"{provenance.commit}{changed}",
         **{f"version of {name}": value for name, value in provenance.versions.items()},
+        **{f"extension {name}": digest for name, digest in provenance.extensions.items()},
         **{f"hardware: {name}": value for name, value in provenance.hardware.items()},
         **{f"file {name}": digest for name, digest in provenance.files.items()},
     }

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from bench.pose.errors import BenchError
 
 __all__ = [
+    "STORED",
     "StoreError",
     "load_document",
     "read_json",
@@ -24,6 +25,9 @@ __all__ = [
     "write_bytes",
     "write_json",
 ]
+
+STORED = {"stored": True}
+"""Context in which documents of the store are validated: they may name what only an extension knows."""
 
 LEFTOVER = ".partial"
 
@@ -115,9 +119,9 @@ def load_document(path: Path, kind: type[DocumentT]) -> DocumentT | None:
     # Parsed and checked in one pass, several times as fast. What this refuses is read once more: it may be a text with
     # half a surrogate pair, which is how the names of files come that are no UTF-8, and errors are ours.
     with contextlib.suppress(ValidationError):
-        return kind.model_validate_json(contents)
+        return kind.model_validate_json(contents, context=STORED)
     try:
-        return kind.model_validate(_parse(path, contents))
+        return kind.model_validate(_parse(path, contents), context=STORED)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

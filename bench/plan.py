@@ -9,7 +9,6 @@ from typing import Any
 
 from bench.cost import predict
 from bench.execute.state import Observer, Standing
-from bench.pose.data.datasets import dataset_info
 from bench.pose.models.spec import Complexity
 from bench.published import TABLES, PublishedRow, published_rows
 from bench.store import State, Store
@@ -172,7 +171,7 @@ def complexity_of(training: TrainSpec) -> Complexity:
     return predict(
         training.backbone,
         training.representation,
-        joints=dataset_info(training.dataset).skeleton.size,
+        joints=training.data.skeleton.size,
         input_size=training.size,
         split_ratio=training.split_ratio,
     )
@@ -236,7 +235,7 @@ def _as_the_paper_trains(training: TrainSpec) -> bool:
     if training.weights is not None:
         # Weights that were made elsewhere, such as the authors': how they came about is not ours to repeat.
         free |= {"initialisation", "weights", "epochs"}
-    return all(value == paper[name] for name, value in training if name not in free)
+    return all(value == paper.get(name) for name, value in training if name not in free)
 
 
 def _training_json(training: PlannedTraining) -> dict[str, Any]:

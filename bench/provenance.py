@@ -13,6 +13,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from bench.extensions import sources_of_results
+
 __all__ = ["SNAPSHOT_FILE", "Provenance", "checkout", "collect", "describe_hardware"]
 
 SNAPSHOT_FILE = "snapshot.json"
@@ -33,6 +35,7 @@ class Provenance(BaseModel):
         seed: of the training.
         command: that makes the result again.
         started: seconds since the epoch.
+        extensions: sha256 of the code of each package that added something to what decides results, by its name.
         pixels: where crops got theirs from, which changes none: "decoded", "packed" or "held".
     """
 
@@ -46,6 +49,7 @@ class Provenance(BaseModel):
     seed: int
     command: str
     started: float
+    extensions: dict[str, str] = {}
     pixels: str = "decoded"
 
 
@@ -71,6 +75,7 @@ def collect(
         seed=seed,
         command=command,
         started=time.time() if started is None else started,
+        extensions=sources_of_results(),
         pixels=pixels,
     )
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from bench.files import StoreError, write_bytes
 from bench.pose.errors import BenchError
 from bench.pose.metrics.judgements import Judgements, load_judgements
+from bench.pose.metrics.own import OWN_METRICS
 from bench.statistics.resampling import RESAMPLES, SCHEME, resample_counts
 from bench.store import EvaluationFolder, Store
 
@@ -75,9 +76,9 @@ class Resamples:
     def of(self, record: str, metric: str) -> tuple[Array, int] | None:
         """A metric over resamples, (resamples,), NaN where it is undefined, and the number of images.
 
-        None where the record has no judgements, or unusable ones, or they know no such metric.
+        None where the record has no judgements, or unusable ones, or they know no such metric, as of extensions'.
         """
-        if (record, metric) in self._useless:
+        if metric in OWN_METRICS or (record, metric) in self._useless:
             return None
         try:
             if record not in self._kept:

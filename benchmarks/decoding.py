@@ -20,7 +20,8 @@ import torch
 from tabulate import tabulate
 from torch import Tensor
 
-from bench.pose.codecs.build import CodecSettings, build_codec
+from bench.pose.codecs.build import build_codec
+from bench.pose.codecs.representations import CodecSettings
 from bench.pose.inference import locate
 from bench.pose.memory import keep_freed_memory
 from bench.pose.models.heads import Coordinates

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from tabulate import tabulate
 
-from bench.pose.ceiling import perfect_output, perfect_predictions
+from bench.pose.ceiling import perfect_predictions
 from bench.pose.codecs.base import Codec
 from bench.pose.codecs.heatmap import HeatmapCodec
 from bench.pose.codecs.simdr import SimDRCodec
@@ -69,7 +69,7 @@ def mirror_residual(split_ratio: float, shift: float) -> float:
     mirrored_joints = joints.clone()
     mirrored_joints[..., 0] = size[1] - 1 - joints[..., 0]
     visible = torch.ones(joints.shape[:2], dtype=torch.bool)
-    view, mirrored = (perfect_output(codec, where, visible) for where in (joints, mirrored_joints))
+    view, mirrored = (codec.perfect(codec.encode(where, visible)) for where in (joints, mirrored_joints))
     restored = codec.merge(view, mirrored).x * 2 - view.x.softmax(-1)
     found = (restored * torch.arange(codec.bins[0])).sum(-1) / restored.sum(-1) / split_ratio
     plain = view.x.argmax(-1) / split_ratio

@@ -21,9 +21,10 @@ from torch import nn
 import bench
 from bench.cost import TRUNKS_FILE, Trunk
 from bench.pose.complexity import measure
+from bench.pose.models.backbones import BACKBONES
 from bench.pose.models.build import build_model
 from bench.pose.models.heads import PoseModel
-from bench.pose.models.spec import BACKBONES, CELL, INPUT_SIZES
+from bench.pose.models.spec import CELL
 from bench.pose.models.stem import STEM_LAYERS
 from bench.pose.models.tokenpose import TokenPose
 
@@ -35,7 +36,7 @@ def measure_trunks() -> dict[str, Trunk]:
 
 def measure_trunk(backbone: str) -> Trunk:
     """What comes before the final convolution or, of TokenPose, the tokens, measured on the smallest input there is."""
-    size = INPUT_SIZES.get(backbone, ((CELL, CELL),))[0]
+    size = (BACKBONES[backbone].input_sizes or ((CELL, CELL),))[0]
     with torch.device("meta"):  # spends no time on weights, which do not matter
         trunk = trunk_of(build_model(backbone, "simdr", joints=1, input_size=size, split_ratio=1))
     trunk.eval()  # one position at the coarsest resolution has no batch statistics

@@ -16,6 +16,7 @@ from typing import IO, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bench.capsule.manifest import MANIFEST, CapsuleError, Manifest, is_member
+from bench.files import STORED
 from bench.printing import printable
 
 __all__ = ["Capsule", "open_capsule"]
@@ -145,7 +146,7 @@ class Capsule:
         if self._archive.getinfo(name).file_size > MOST_OF_DOCUMENT:
             raise self.problem(f"{name} has more than {MOST_OF_DOCUMENT} bytes")
         try:
-            return kind.model_validate(self.json(name))
+            return kind.model_validate(self.json(name), context=STORED)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))

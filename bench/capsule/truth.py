@@ -7,8 +7,8 @@ from pathlib import Path
 from string import ascii_lowercase
 
 from bench.files import sha256
-from bench.pose.data.datasets import dataset_info, open_split
-from bench.pose.errors import BenchError, DataError
+from bench.pose.data.datasets import DatasetInfo
+from bench.pose.errors import BenchError, DataError, UnknownNameError
 from bench.pose.scoring import Scoring, split_scoring
 from bench.store import Record
 
@@ -31,17 +31,21 @@ class Truths:
 
     def __init__(self, data_root: Path) -> None:
         self._data_root = data_root
-        self._known: dict[tuple[str, str], tuple[Scoring, dict[str, str]]] = {}
+        self._known: dict[tuple[DatasetInfo, str], tuple[Scoring, dict[str, str]]] = {}
 
     def of(self, record: Record) -> Scoring:
         """How the record's split is scored.
 
         Raises:
-            UnavailableError: its annotations are not here, unusable, or not those that the record names.
+            UnavailableError: its dataset is not known here, or its annotations are not here, unusable, or not those
+                that the record names.
         """
-        dataset, split = record.training.dataset, record.spec.split
-        scoring, hashes = self._known.get((dataset, split)) or self._open(dataset, split)
-        self._known[dataset, split] = scoring, hashes
+        try:
+            data, split = record.training.data, record.spec.split
+        except UnknownNameError as error:
+            raise UnavailableError(str(error)) from error
+        scoring, hashes = self._known.get((data, split)) or self._open(data, split)
+        self._known[data, split] = scoring, hashes
         for name, digest in hashes.items():
             recorded = record.provenance.files.get(name)
             if recorded != digest:
@@ -49,15 +53,15 @@ class Truths:
                 raise UnavailableError(f"{name} here has sha256 {digest:.12}, {known}")
         return scoring
 
-    def _open(self, dataset: str, split: str) -> tuple[Scoring, dict[str, str]]:
+    def _open(self, data: DatasetInfo, split: str) -> tuple[Scoring, dict[str, str]]:
         if not SPLIT.fullmatch(split):
             raise UnavailableError(f"split {split!r:.80} names no file")
-        folder, info = self._data_root / dataset, dataset_info(dataset)
+        folder = self._data_root / data.name
         few = FEW.fullmatch(split) and int(split.lstrip(ascii_lowercase)) <= MOST_DRAWN
-        if info.generated and not few and split not in info.splits(folder):
-            raise UnavailableError(f"{dataset} {split} is not here, and its people are too many to draw")
+        if data.generate is not None and not few and split not in data.splits(folder):
+            raise UnavailableError(f"{data.name} {split} is not here, and its people are too many to draw")
         try:
-            opened = open_split(dataset, folder, split)
+            opened = data.open(folder, split)
             scoring = split_scoring(opened)
             files = dict.fromkeys([opened.annotation_file, opened.truth_file])
             return scoring, {file.name: sha256(file) for file in files}

@@ -6,7 +6,7 @@ import io
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from bench.capsule.truth import Truths, UnavailableError
 from bench.pose.errors import BenchError, DataError
 from bench.pose.metrics.instruments import Instruments
 from bench.pose.metrics.judgements import Judgements, load_judgements, save_judgements
+from bench.pose.metrics.own import own_metrics
 from bench.pose.scoring import Assessment
 from bench.store import Record, TrainingRecord
 from bench.suite.expansion import expand
@@ -137,9 +138,10 @@ def _cell(capsule: Capsule, record: Record, truths: Truths) -> Cell:
         if not isinstance(results, list):
             raise DataError("no list of people in the COCO results format")
         found = scoring.assess(results)
+        own, _ = own_metrics(record.training.data.protocol, results, scoring)
     except DataError as error:
         return Cell(record, "differs", (f"its predictions are unusable: {error}",))
-    details = tuple(_differences(capsule, record, found))
+    details = tuple(_differences(capsule, record, replace(found, metrics={**found.metrics, **own})))
     return Cell(record, "differs" if details else "agrees", details)
 
 
@@ -209,7 +211,7 @@ def _planned(capsule: Capsule) -> set[str] | None:
         file = Path(folder) / SUITE
         file.write_bytes(capsule.contents(SUITE))
         try:
-            cells = expand(load_suite(file)).cells
+            cells = expand(load_suite(file, run_extensions=False)).cells
         except BenchError:
             return None
     return {spec.id for cell in cells for spec in cell.evaluations}

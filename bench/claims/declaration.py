@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from bench.claims.cases import Claim
 from bench.claims.language import LanguageError, parse
 from bench.claims.selectors import CLAIM_SETTINGS, read_selection, setting_key
+from bench.pose.data.datasets import DatasetInfo
 from bench.pose.errors import nearest
 from bench.suite.metrics import metrics_of, noticeable
 from bench.suite.rules import read_values
@@ -48,7 +49,7 @@ class Declaration(BaseModel):
 def read_claims(
     declarations: Sequence[Declaration],
     *,
-    dataset: str,
+    data: DatasetInfo,
     axes: Mapping[str, Sequence[Any]],
     weights: WeightsNames,
     source: Source,
@@ -58,7 +59,7 @@ def read_claims(
 
     Args:
         declarations: in the order of the file.
-        dataset: of the suite, whose metrics it has.
+        data: of the suite, whose metrics it has.
         axes: of the suite.
         weights: files by the names that the suite gives them.
         source: the file.
@@ -73,7 +74,7 @@ def read_claims(
         }
         try:
             that = parse(declared.that)
-            _check_metric(that.terms[0][1].column, that.metric, metrics_of(dataset))
+            _check_metric(that.terms[0][1].column, that.metric, metrics_of(data))
             selections = {term: read_selection(term, axes, weights.hashes) for _, term in that.terms}
         except LanguageError as error:
             problems.append(Problem((*here, "that"), f"that: {error}"))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import DataRoot
+from bench.cli.options import DataRoot, OfSuite
+
+if TYPE_CHECKING:
+    from bench.pose.data.datasets import DatasetInfo
 
 __all__ = ["app"]
 
@@ -53,11 +56,11 @@ def prepare(
 
 
 @app.command("verify")
-def verify(dataset: DatasetName, split: SplitName, data_root: DataRoot = Path("data")) -> None:
+def verify(dataset: DatasetName, split: SplitName, data_root: DataRoot = Path("data"), suite: OfSuite = None) -> None:
     """Read every annotation and image of a split and count them. Ends 1 if something is wrong or missing."""
     from bench.pose.data.verify import verify as verify_split
 
-    findings = verify_split(dataset, data_root / dataset, split)
+    findings = verify_split(_known(dataset, suite), data_root / dataset, split)
     *details, summary = findings.lines()
     for line in details:
         typer.echo(line)
@@ -78,6 +81,7 @@ def pack(
     ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one per core.")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it takes.")] = False,
+    suite: OfSuite = None,
 ) -> None:
     """Decode the photographs of a split's people once; trainings and evaluations then crop from these pixels.
 
@@ -85,14 +89,14 @@ def pack(
     what has changed is packed anew. With a budget, photographs with many people come first and the others are decoded
     each time.
     """
-    from bench.pose.data.datasets import dataset_info, open_split
     from bench.pose.data.pixels.packed import packed_folder
     from bench.pose.data.pixels.packing import GIGA, plan_packing
 
-    opened = open_split(dataset, data_root / dataset, split)
+    info = _known(dataset, suite)
+    opened = info.open(data_root / dataset, split)
     people = opened.people() if opened.annotated else []
-    boxes = data_root / dataset / dict(dataset_info(dataset).detector_boxes).get(split, "absent")
-    if boxes.is_file():
+    boxes = info.box_file(data_root / dataset, split)
+    if boxes is not None and boxes.is_file():
         people += opened.detections(boxes)
     limit = None if budget is None else int(budget * GIGA)
     planned = plan_packing(packed_folder(opened.folder, split), opened.image_folder, people, budget=limit)
@@ -111,3 +115,16 @@ def synthesize(split: SplitName, data_root: DataRoot = Path("data")) -> None:
     people = opened.people()
     images = {person.image for person in people}
     typer.echo(f"{opened.annotation_file}: {len(people)} people in {len(images)} images")
+
+
+def _known(dataset: str, suite: Path | None) -> DatasetInfo:
+    """The dataset of that name, with what a suite defines or adds. Raises `UnknownNameError`."""
+    from bench.extensions import NO_EXTENSIONS
+    from bench.pose.data.datasets import dataset_info
+    from bench.suite.schema import load_suite
+
+    if suite is None:
+        NO_EXTENSIONS.load()
+        return dataset_info(dataset)
+    used = load_suite(suite).dataset
+    return used.info if used.name == dataset else dataset_info(dataset)

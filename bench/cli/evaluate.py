@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import Device, Workers
+from bench.cli.options import Device, ExtensionModules, Workers
 
 __all__ = ["evaluate"]
 
@@ -32,10 +32,13 @@ def evaluate(
     shift: Annotated[bool, typer.Option(help="Shift the mirrored view by one cell or bin.")] = True,
     device: Device = "cpu",
     workers: Workers = 0,
+    extensions: ExtensionModules = None,
 ) -> None:
     """Write DIR/predictions.json and DIR/metrics.json (MPII: pred.mat too). What is not named follows the paper."""
     from bench.execute.standalone import Request, evaluate_weights
+    from bench.extensions import Extensions
 
+    Extensions.of(extensions or ()).load()
     request = Request(
         backbone=backbone,
         representation=representation,

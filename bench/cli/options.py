@@ -14,6 +14,8 @@ __all__ = [
     "CalibrationFile",
     "DataRoot",
     "Device",
+    "ExtensionModules",
+    "OfSuite",
     "Only",
     "Pack",
     "Pixels",
@@ -27,11 +29,22 @@ __all__ = [
 SuiteFile = Annotated[Path, typer.Argument(help="Suite file (YAML).", show_default=False)]
 Results = Annotated[Path, typer.Option(help="Folder of trainings and records.")]
 DataRoot = Annotated[Path, typer.Option(help="Folder with one folder per dataset.")]
+OfSuite = Annotated[
+    Path | None, typer.Option("--suite", help="Suite that defines the dataset, or names the extension that adds it.")
+]
 Only = Annotated[
     list[str] | None,
     typer.Option(metavar="AXIS=VALUE[,VALUE]", help="Only cells with one of these values; may be repeated."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+ExtensionModules = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--extension",
+        metavar="MODULE",
+        help="Module that adds what is named here, on the path of modules or in this folder; may be repeated.",
+    ),
+]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N, or auto: a GPU if there is one.")]
 Threads = Annotated[int, typer.Option(min=0, help="Threads of torch per job; 0: share the cores.")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that load crops beside the training.")]

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-EXECUTORS = ("local", "slurm")
-
 Budget = Annotated[
     float | None,
     typer.Option(
@@ -42,7 +40,7 @@ Budget = Annotated[
 
 def run(
     suite: SuiteFile,
-    executor: Annotated[str, typer.Option(help=f"Where the jobs run: {', '.join(EXECUTORS)}.")] = "local",
+    executor: Annotated[str, typer.Option(help="Where the jobs run: local, slurm, or one of an extension.")] = "local",
     profile: Annotated[Path | None, typer.Option(help="Profile of the SLURM cluster (YAML).")] = None,
     data_root: DataRoot = Path("data"),
     results: Results = Path("results"),
@@ -67,38 +65,34 @@ def run(
     left to `bench retry` then, and what a job may use is the profile's: --device, --threads, --workers, --save-every,
     --pack and --tensorboard are for this machine.
     """
-    from bench.cli.execution import Task, run_here, run_on_slurm
+    from bench.cli.execution import Task
+    from bench.cli.executors import EXECUTORS, Request
     from bench.execute.local import LocalOptions
-    from bench.execute.slurm.profile import load_profile
     from bench.execute.tensorboard import require_tensorboard
     from bench.plan import make_plan, parse_selection
-    from bench.pose.errors import BenchError, UnknownNameError
+    from bench.pose.errors import BenchError
     from bench.store import Store
     from bench.suite.schema import load_suite
 
-    if executor not in EXECUTORS:
-        raise UnknownNameError("executor", executor, EXECUTORS)
-    if (executor == "slurm") != (profile is not None):
-        raise BenchError("--executor slurm and --profile FILE go together; slurm/profiles/ has examples")
-    if tensorboard is not None:
-        if profile is not None:
-            raise BenchError("--tensorboard is for this machine only: jobs on SLURM log no curves")
-        require_tensorboard()
     loaded = load_suite(suite)
+    place = EXECUTORS.named(executor)
+    place.check_profile(executor, profile)
+    if tensorboard is not None:
+        if place.detached:
+            raise BenchError("--tensorboard is for this machine only: jobs elsewhere log no curves")
+        require_tensorboard()
     selection = parse_selection(only or [], loaded)
-    choose: Callable[[Plan], list[PlannedTraining]] = _unfinished if profile is None else _missing
+    choose: Callable[[Plan], list[PlannedTraining]] = _missing if place.detached else _unfinished
     if budget is not None:
         from bench.cli.forecasting import gather_evidence, within_budget
 
-        if profile is not None and calibration is None:
-            raise BenchError("--budget with --executor slurm needs --calibration FILE, made where the jobs run")
+        if place.detached and calibration is None:
+            raise BenchError(f"--budget with --executor {executor} needs --calibration FILE, made where the jobs run")
         evidence = gather_evidence(results, LocalOptions(device, threads, workers, pack=pack), calibration)
         choose = within_budget(make_plan(loaded, Store(results), selection), choose, budget, evidence)
     task = Task(lambda: make_plan(loaded, Store(results), selection), choose, data_root, results, dry_run)
-    if profile is None:
-        options = LocalOptions(device, threads, workers, save_every, pack, tensorboard, pixels)
-        raise typer.Exit(run_here(task, options))
-    raise typer.Exit(run_on_slurm(task, load_profile(profile), wait=wait))
+    options = LocalOptions(device, threads, workers, save_every, pack, tensorboard, pixels)
+    raise typer.Exit(place.run(Request(task, options, profile, wait)))
 
 
 def _unfinished(plan: Plan) -> list[PlannedTraining]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import AsJson
+from bench.cli.options import AsJson, OfSuite
 
 __all__ = ["score"]
 
@@ -19,12 +19,18 @@ def score(
         Path, typer.Option(help="Predicted people in the COCO results format; for MPII or pred.mat.")
     ],
     annotations: Annotated[Path, typer.Option(help="Annotation file of the split; for MPII gt_valid.mat.")],
+    suite: OfSuite = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score predictions as the protocol does; for COCO, sigmas follow from the joints that the annotations name."""
-    from bench.pose.scoring import score_file
+    """Score predictions as the protocol does.
 
-    metrics, problems = score_file(protocol, predictions, annotations)
+    For COCO, sigmas follow from the joints that the annotations name, or from the dataset that a suite defines.
+    """
+    from bench.pose.scoring import score_file
+    from bench.suite.schema import load_suite
+
+    skeleton = None if suite is None else load_suite(suite).dataset.info.skeleton
+    metrics, problems = score_file(protocol, predictions, annotations, skeleton)
     for problem in problems:
         typer.echo(problem, err=True)
     if as_json:

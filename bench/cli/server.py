@@ -28,7 +28,6 @@ def package_predictions(
 ) -> None:
     """Check an evaluation's predictions and pack them in the server's naming."""
     from bench.pose.data.coco import CocoKeypoints
-    from bench.pose.data.datasets import open_split
     from bench.pose.errors import DataError
     from bench.server import package
     from bench.simulation.marks import refuse_simulated_record
@@ -36,7 +35,7 @@ def package_predictions(
 
     folder, record = Store(results).finished_evaluation(evaluation)
     refuse_simulated_record(record)
-    split = open_split(record.training.dataset, data_root / record.training.dataset, record.spec.split)
+    split = record.training.data.open(data_root / record.training.dataset, record.spec.split)
     if not isinstance(split, CocoKeypoints):
         raise DataError(f"{record.training.dataset} is not scored by a server that takes COCO results")
     typer.echo(package(folder, split, name, out))

@@ -97,24 +97,25 @@ class Dataset:
                 (finding for split in splits for finding in self._faults(split)),
                 ", ".join(map(self._described, splits)),
             )
-        if info.generated:
+        if info.generate is not None:
             return ok("nothing drawn yet")
         return fault(f"{self.folder}: no {info.layout.annotations} of any split", self.advice)
 
     def _described(self, split: str) -> str:
         """A split with its annotations' hash, by which two machines can be compared."""
         from bench.files import sha256
-        from bench.pose.data.datasets import split_reader
+        from bench.pose.data.datasets import dataset_info
 
-        return f"{split} ({sha256(split_reader(self.name, self.folder, split).annotation_file):.12})"
+        return f"{split} ({sha256(dataset_info(self.name).read(self.folder, split).annotation_file):.12})"
 
     def _faults(self, split: str) -> Iterator[Finding]:
-        from bench.pose.data.datasets import split_reader
+        from bench.pose.data.datasets import dataset_info
         from bench.pose.data.verify import expected_files
         from bench.pose.errors import DataError
 
-        opened = split_reader(self.name, self.folder, split)
-        absent = [file for file in expected_files(self.name, opened) if not file.is_file()]
+        info = dataset_info(self.name)
+        opened = info.read(self.folder, split)
+        absent = [file for file in expected_files(info, opened) if not file.is_file()]
         yield from (fault(f"{file} is missing", self.advice) for file in absent)
         for look in (self._images, self._boxes, self._packed):
             try:
@@ -143,9 +144,9 @@ class Dataset:
     def _boxes(self, opened: CocoKeypoints | MpiiPeople) -> Iterator[Finding]:
         """Of the detector boxes, if the split has some; reading them raises what is wrong."""
         from bench.pose.data.coco import read_boxes
-        from bench.pose.data.verify import box_file
+        from bench.pose.data.datasets import dataset_info
 
-        file = box_file(self.name, self.folder, opened.split)
+        file = dataset_info(self.name).box_file(self.folder, opened.split)
         if file and file.is_file() and not sum(1 for _ in read_boxes(file)):
             yield fault(f"{file}: no box of a person", self.advice)
 

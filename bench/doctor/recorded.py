@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bench.doctor.check import Check, Finding, fault, merged, skipped
+
+if TYPE_CHECKING:
+    from bench.pose.data.datasets import DatasetInfo
 
 __all__ = ["RecordedData"]
 
@@ -18,7 +21,7 @@ MEND = "put the right file back (`bench show ID` tells its sha256), or keep resu
 class Use(NamedTuple):
     """A file of a split as a result names it."""
 
-    dataset: str
+    data: DatasetInfo
     split: str
     name: str
     sha256: str
@@ -40,7 +43,7 @@ class RecordedData:
         from bench.files import sha256
 
         named: dict[Path, set[str]] = {}
-        for use in sorted(set(self._uses())):
+        for use in dict.fromkeys(self._uses()):
             for file in self._files(use):
                 named.setdefault(file, set()).add(use.sha256)
         if not named:
@@ -57,20 +60,20 @@ class RecordedData:
         """By results that were measured. Those that cannot be read are another check's."""
         from bench.doctor.results import stored
         from bench.files import StoreError
+        from bench.pose.errors import UnknownNameError
         from bench.store import Record
 
         for folder in stored(self.results):
-            with suppress(StoreError):
+            with suppress(StoreError, UnknownNameError):  # an extension may be gone
                 record = folder.record()
                 if record is not None and not record.simulated:
-                    dataset = record.training.dataset if isinstance(record, Record) else record.spec.dataset
+                    training = record.training if isinstance(record, Record) else record.spec
                     for name, digest in record.provenance.files.items():
-                        yield Use(dataset, record.spec.split, name, digest)
+                        yield Use(training.data, record.spec.split, name, digest)
 
     def _files(self, use: Use) -> list[Path]:
         """Those of that name that are here."""
-        from bench.pose.data.datasets import split_reader
         from bench.pose.data.verify import expected_files
 
-        opened = split_reader(use.dataset, self.data_root / use.dataset, use.split)
-        return [file for file in expected_files(use.dataset, opened) if file.name == use.name and file.is_file()]
+        opened = use.data.read(self.data_root / use.data.name, use.split)
+        return [file for file in expected_files(use.data, opened) if file.name == use.name and file.is_file()]

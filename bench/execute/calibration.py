@@ -15,7 +15,8 @@ import torch
 from bench.cost import predict as predict_cost
 from bench.forecast.evidence import Calibration, CalibrationPoint
 from bench.pose.codecs.base import Codec
-from bench.pose.codecs.build import CodecSettings, build_codec
+from bench.pose.codecs.build import build_codec
+from bench.pose.codecs.representations import CodecSettings
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.coco import CocoKeypoints
 from bench.pose.data.crops import CropSettings

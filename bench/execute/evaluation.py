@@ -15,9 +15,9 @@ from bench.execute.training import network
 from bench.files import remove_leftovers, sha256, write_bytes, write_json
 from bench.pose.ceiling import ceiling_metrics
 from bench.pose.checkpoints import load_weights
-from bench.pose.data.datasets import open_split
 from bench.pose.errors import CheckpointError
 from bench.pose.evaluation import Examination, mean_pose_metrics
+from bench.pose.metrics.own import OWN_METRICS
 from bench.pose.parallel import ALONE, Team
 from bench.provenance import collect
 from bench.resamples import Resamples
@@ -43,8 +43,8 @@ def make_evaluation(job: Job, spec: EvalSpec, store: Store, pulse: Pulse, team: 
     if team.rank == 0:
         remove_leftovers(folder.path)
     dataset_folder = resources.data_root / job.training.dataset
-    split = open_split(job.training.dataset, dataset_folder, spec.split)
-    how = protocol(job.training, spec, box_file(job.training.dataset, spec, dataset_folder))
+    split = job.training.data.open(dataset_folder, spec.split)
+    how = protocol(job.training, spec, box_file(job.training.data, spec, dataset_folder))
     device = torch.device(resources.device)
     model = network(job.training)
     load_weights(model, _checked_weights(store.training(job.id)))
@@ -59,14 +59,14 @@ def make_evaluation(job: Job, spec: EvalSpec, store: Store, pulse: Pulse, team: 
     )
     if found is None:
         return None
-    train = open_split(job.training.dataset, dataset_folder, job.training.split)
+    train = job.training.data.open(dataset_folder, job.training.split)
     baseline = mean_pose_metrics(train.people(), split)
     ceiling = ceiling_metrics(split, how)
     pulse.ensure_lease()
     for name, contents in found.files.items():
         write_bytes(folder.path / name, contents)
     store_photographs(folder, split, found.results)
-    Resamples(store).keep(spec.id, list(found.metrics))
+    Resamples(store).keep(spec.id, [name for name in found.metrics if name not in OWN_METRICS])
     files = dict.fromkeys([split.annotation_file, split.truth_file, *([how.box_file] if how.box_file else [])])
     result = Record(
         id=spec.id,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bench.extensions import NO_EXTENSIONS, Extensions
 from bench.pose.data.pixels.names import PixelSource
 from bench.store import Cause
 from bench.suite.specs import EvalSpec, TrainSpec
@@ -85,7 +86,8 @@ class Resources(_Settings):
 class Job(_Settings):
     """One training with the evaluations to make of it, and the command that makes the same again.
 
-    `weights` is the file that the training starts from, where it starts from given weights.
+    `weights` is the file that the training starts from, where it starts from given weights; `extensions` are to be
+    loaded before anything else.
     """
 
     training: TrainSpec
@@ -93,6 +95,7 @@ class Job(_Settings):
     resources: Resources
     command: str
     weights: Path | None = None
+    extensions: Extensions = NO_EXTENSIONS
 
     @property
     def id(self) -> str:

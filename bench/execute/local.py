@@ -83,6 +83,7 @@ def make_job(plan: Plan, training: PlannedTraining, resources: Resources) -> Job
         resources=resources,
         command=f"python -m bench run {shlex.quote(str(plan.suite.file))} {' '.join(cell)}",
         weights=_weights_file(plan.suite, training.spec, resources.data_root),
+        extensions=plan.suite.extensions,
     )
 
 

@@ -114,6 +114,7 @@ class _Work:
 
     def _train(self) -> Outcome:
         try:
+            self._job.extensions.load()
             if self._agree(lambda: _begin(self._folder, self._job.training)):
                 make_training(self._job, self._folder, self._pulse, self._team)
             return self._succeed(self._folder)

@@ -6,10 +6,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from bench.pose.codecs.build import CodecSettings
+from bench.pose.codecs.representations import CodecSettings
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import CropSettings
-from bench.pose.data.datasets import dataset_info
+from bench.pose.data.datasets import DatasetInfo
 from bench.pose.errors import DataError
 from bench.pose.evaluation import Protocol
 from bench.pose.training import Optimisation
@@ -47,7 +47,7 @@ def codec_settings(training: TrainSpec, evaluation: EvalSpec | None = None) -> C
 
 def crop_settings(training: TrainSpec) -> CropSettings:
     """What the training's crops look like."""
-    return CropSettings(training.size, training.color_order, dataset_info(training.dataset).skeleton)
+    return CropSettings(training.size, training.color_order, training.data.skeleton)
 
 
 def protocol(training: TrainSpec, evaluation: EvalSpec, box_file: Path | None) -> Protocol:
@@ -68,14 +68,14 @@ def selection_protocol(training: TrainSpec) -> Protocol:
     return protocol(training, make_spec(EvalSpec, evaluation, f"selection of training {training.id}"), None)
 
 
-def box_file(dataset: str, evaluation: EvalSpec, folder: Path) -> Path | None:
+def box_file(data: DatasetInfo, evaluation: EvalSpec, folder: Path) -> Path | None:
     """The dataset's box file that an evaluation asks for, if any. Raises `DataError` if there is none for its split."""
     if evaluation.boxes == "gt":
         return None
-    files = dict(dataset_info(dataset).detector_boxes)
+    files = dict(data.detector_boxes)
     if evaluation.split not in files:
         known = ", ".join(files) or "no split"
-        raise DataError(f"{dataset} has no detector boxes for split {evaluation.split!r}; they exist for {known}")
+        raise DataError(f"{data.name} has no detector boxes for split {evaluation.split!r}; they exist for {known}")
     return folder / files[evaluation.split]
 
 

@@ -18,7 +18,6 @@ from bench.files import sha256, write_atomically, write_json
 from bench.pose.checkpoints import imagenet_weights, load_file, load_weights
 from bench.pose.codecs.build import build_codec
 from bench.pose.complexity import count_parameters
-from bench.pose.data.datasets import dataset_info, open_split
 from bench.pose.data.people import Split
 from bench.pose.data.pixels.choice import choose_photographs
 from bench.pose.errors import CheckpointError
@@ -44,7 +43,7 @@ def network(spec: TrainSpec) -> PoseModel:
     return build_model(
         spec.backbone,
         spec.representation,
-        joints=dataset_info(spec.dataset).skeleton.size,
+        joints=spec.data.skeleton.size,
         input_size=spec.size,
         split_ratio=spec.split_ratio,
         replicas=spec.replicas,
@@ -65,7 +64,7 @@ def make_training(job: Job, folder: TrainingFolder, pulse: Pulse, team: Team = A
     """
     started = time.time()
     spec, resources = job.training, job.resources
-    split = open_split(spec.dataset, resources.data_root / spec.dataset, spec.split)
+    split = spec.data.open(resources.data_root / spec.dataset, spec.split)
     training = _prepare(job, split, pulse, team)
     earlier = _resume(training, folder.checkpoint, spec) if team.rank == 0 else 0.0
 

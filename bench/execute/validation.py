@@ -10,7 +10,6 @@ from torch import nn
 from bench.execute.job import Job
 from bench.execute.pulse import Pulse, show_evaluation
 from bench.execute.settings import selection_protocol
-from bench.pose.data.datasets import open_split
 from bench.pose.evaluation import Examination
 from bench.pose.parallel import Team
 
@@ -28,7 +27,7 @@ def make_validation(job: Job, pulse: Pulse, team: Team) -> Callable[[nn.Module],
     spec, resources = job.training, job.resources
     if spec.selection_split is None:
         return None
-    split = open_split(spec.dataset, resources.data_root / spec.dataset, spec.selection_split)
+    split = spec.data.open(resources.data_root / spec.dataset, spec.selection_split)
     device = torch.device(resources.device)
     examination = Examination.open(split, selection_protocol(spec), resources.pixels, device)
 

@@ -44,6 +44,9 @@ MEGAPIXELS: Mapping[str, float] = {
 }
 """Mean size of an image, of samples except for synthetic ones, which are all alike. Only decoding depends on it."""
 
+USUAL_MEGAPIXELS = 0.28
+"""Of datasets that are not listed."""
+
 VALIDATION_PASSES = 2
 """Forward passes per person when a training validates: the reference tests with the mirrored view then, too."""
 
@@ -113,7 +116,7 @@ def training_task(spec: TrainSpec, people: People) -> Task | str:
     count = people.count(spec.dataset, spec.split)
     if count is None:
         return _uncounted(spec.dataset, spec.split, "gt")
-    complexity, megapixels = complexity_of(spec), MEGAPIXELS[spec.dataset]
+    complexity, megapixels = complexity_of(spec), MEGAPIXELS.get(spec.dataset, USUAL_MEGAPIXELS)
     work = training_work(
         complexity, people=count, epochs=spec.epochs, batch_size=spec.batch_size, megapixels=megapixels
     )
@@ -136,7 +139,10 @@ def evaluation_task(spec: EvalSpec, training: TrainSpec, people: People) -> Task
     if count is None:
         return _uncounted(training.dataset, spec.split, spec.boxes)
     work = forward_work(
-        complexity_of(training), people=count, passes=1 + spec.flip_test, megapixels=MEGAPIXELS[training.dataset]
+        complexity_of(training),
+        people=count,
+        passes=1 + spec.flip_test,
+        megapixels=MEGAPIXELS.get(training.dataset, USUAL_MEGAPIXELS),
     )
     ways = tuple(value for name, value in spec if name != "training")
     unknown = _uncalibrated(training)

@@ -5,7 +5,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["BenchError", "CheckpointError", "DataError", "ImageError", "UnknownNameError", "nearest"]
+__all__ = [
+    "BenchError",
+    "CheckpointError",
+    "DataError",
+    "ExtensionError",
+    "ImageError",
+    "UnknownNameError",
+    "nearest",
+]
 
 
 class BenchError(Exception):
@@ -30,6 +38,10 @@ class ImageError(DataError):
 
 class CheckpointError(BenchError):
     """A weights file that cannot be used."""
+
+
+class ExtensionError(BenchError):
+    """An extension that cannot be loaded, or that breaks what its kind promises."""
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

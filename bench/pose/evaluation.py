@@ -11,7 +11,8 @@ from typing import Any, Self
 import torch
 from torch import nn
 
-from bench.pose.codecs.build import CodecSettings, build_codec
+from bench.pose.codecs.build import build_codec
+from bench.pose.codecs.representations import CodecSettings
 from bench.pose.data.crops import CropSettings
 from bench.pose.data.people import Person, Split
 from bench.pose.data.pixels.choice import choose_photographs
@@ -21,6 +22,7 @@ from bench.pose.inference import predict
 from bench.pose.metrics.instruments import Instruments
 from bench.pose.metrics.judgements import save_judgements
 from bench.pose.metrics.mean_pose import mean_pose, place_mean_pose
+from bench.pose.metrics.own import own_metrics
 from bench.pose.metrics.predictions import Predictions
 from bench.pose.parallel import ALONE, Team
 from bench.pose.precision import Precision
@@ -60,7 +62,7 @@ class Measurement:
 
     Attributes:
         results: predicted people in the COCO results format.
-        metrics: of them; none if only a server can score them.
+        metrics: of the protocol and of extensions; none if only a server can score them.
         files: contents, by name, of the files to keep: `predictions.json` with the results, in what else tools for the
             dataset expect them, and `judgements.npz` if they were wanted and there is truth to judge by.
         people: how many were predicted.
@@ -137,13 +139,14 @@ class Examination:
             return None
         results = self._results(predictions)
         found = self.scoring.assess(results) if thorough else Assessment(self.scoring.metrics(results))
+        own, failed = own_metrics(self.split.protocol, results, self.scoring) if found.metrics else ({}, [])
         judged = {} if found.judgements is None else {"judgements.npz": save_judgements(found.judgements)}
         return Measurement(
             results,
-            metrics=found.metrics,
+            metrics={**found.metrics, **own},
             files={"predictions.json": json.dumps(results).encode()} | self.scoring.files(results) | judged,
             people=len(predictions.image_ids),
-            problems=[*self.split.problems, *broken],
+            problems=[*self.split.problems, *broken, *failed],
             instruments=found.instruments,
         )
 

@@ -234,12 +234,13 @@ PROTOCOLS = (*OKS_PROTOCOLS, "mpii")
 """Names of the evaluation protocols."""
 
 
-def open_scoring(protocol: str, truth: Path) -> tuple[Scoring, list[str]]:
+def open_scoring(protocol: str, truth: Path, skeleton: Skeleton | None = None) -> tuple[Scoring, list[str]]:
     """How a protocol judges predictions on an annotation file, and what was left out of the file as senseless.
 
     Args:
         protocol: one of `PROTOCOLS`.
         truth: annotations in the COCO format, whose joints decide the sigmas; MPII's `gt_valid.mat`.
+        skeleton: of annotations with joints of their own.
 
     Raises:
         UnknownNameError: there is no such protocol.
@@ -250,24 +251,28 @@ def open_scoring(protocol: str, truth: Path) -> tuple[Scoring, list[str]]:
     if protocol == "mpii":
         return PckhScoring(read_head_truth(truth)), []
     contents = read_json(truth)
-    skeleton = CROWDPOSE_14 if protocol == "crowdpose" else skeleton_of(contents, truth)
+    if skeleton is None:
+        skeleton = CROWDPOSE_14 if protocol == "crowdpose" else skeleton_of(contents, truth)
     annotations, problems = clean_annotations(contents, truth, skeleton)
     return OksScoring(annotations, skeleton, OKS_PROTOCOLS[protocol]), problems
 
 
-def score_file(protocol: str, predictions: Path, truth: Path) -> tuple[Metrics, list[str]]:
+def score_file(
+    protocol: str, predictions: Path, truth: Path, skeleton: Skeleton | None = None
+) -> tuple[Metrics, list[str]]:
     """Metrics of a file of predictions, and what was left out of the annotations as senseless.
 
     Args:
         protocol: one of `PROTOCOLS`.
         predictions: in the COCO results format, or for MPII also a `pred.mat`.
         truth: see `open_scoring`.
+        skeleton: likewise.
 
     Raises:
         UnknownNameError: there is no such protocol.
         DataError: a file is unusable; the message names it.
     """
-    scoring, problems = open_scoring(protocol, truth)
+    scoring, problems = open_scoring(protocol, truth, skeleton)
     if isinstance(scoring, PckhScoring) and predictions.suffix == ".mat":
         return pckh(read_predictions(predictions), scoring.truth), problems
     people = read_json(predictions)

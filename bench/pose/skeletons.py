@@ -9,9 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from bench.pose.errors import UnknownNameError
-
-__all__ = ["COCO_17", "CROWDPOSE_14", "MPII_16", "SKELETONS", "Skeleton", "get_skeleton"]
+__all__ = ["COCO_17", "CROWDPOSE_14", "MPII_16", "SKELETONS", "Skeleton"]
 
 
 @dataclass(frozen=True)
@@ -147,12 +145,5 @@ CROWDPOSE_14 = Skeleton(
     ),
 )  # fmt: skip
 
-SKELETONS = {skeleton.name: skeleton for skeleton in (COCO_17, MPII_16, CROWDPOSE_14)}
-
-
-def get_skeleton(name: str) -> Skeleton:
-    """The skeleton of that name. Raises `UnknownNameError`, which lists the valid ones."""
-    try:
-        return SKELETONS[name]
-    except KeyError:
-        raise UnknownNameError("skeleton", name, SKELETONS) from None
+SKELETONS = (COCO_17, MPII_16, CROWDPOSE_14)
+"""Those of the built-in datasets."""

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from bench.files import write_atomically
 from bench.plan import Plan
-from bench.pose.errors import BenchError, UnknownNameError
+from bench.pose.errors import BenchError, ExtensionError
 from bench.report.document import Report, make_report
-from bench.report.render_csv import render_csv
-from bench.report.render_html import render_html
-from bench.report.render_latex import render_document, render_table
-from bench.report.render_markdown import render_markdown
-from bench.report.render_pdf import render_pdf
+from bench.report.formats import FORMATS, Format
 from bench.store import Store
 
-__all__ = ["FORMATS", "write_report"]
+__all__ = ["write_report"]
 
-FORMATS: tuple[str, ...] = ("md", "html", "pdf", "csv", "tex")
-"""Formats that reports are written in."""
-
-PICTURE_FORMATS = frozenset(FORMATS) - {"csv"}
-
-FIGURE_FORMATS = frozenset({"md", "tex"})
-"""Formats whose files refer to figures beside them."""
+FIGURES = "figures"
+"""Folder of the pictures that files refer to."""
 
 
 def write_report(
@@ -32,7 +23,7 @@ def write_report(
     store: Store,
     out: Path,
     *,
-    formats: Sequence[str] = FORMATS,
+    formats: Sequence[str] = tuple(FORMATS),
     left_out: Mapping[str, str] | None = None,
 ) -> list[Path]:
     """Write a report per plan into OUT/SUITE.
@@ -56,15 +47,13 @@ def write_report(
         BenchError: two suites have the same name; nothing is written.
         StoreError: a file cannot be written.
     """
-    for name in formats:
-        if name not in FORMATS:
-            raise UnknownNameError("report format", name, FORMATS)
+    chosen = [FORMATS.named(name) for name in dict.fromkeys(formats)]
     _check_names(plans)
     written = []
-    pictures = not PICTURE_FORMATS.isdisjoint(formats)
+    pictures = any(form.pictures for form in chosen)
     for plan in plans:
         report = make_report(plan, store, pictures=pictures, left_out=left_out)
-        for path, contents in _files(report, formats):
+        for path, contents in _files(report, chosen):
             written.append(out / plan.suite.name / path)
             _write(written[-1], contents)
     return written
@@ -84,23 +73,12 @@ def _check_names(plans: Iterable[Plan]) -> None:
         files[name] = plan.suite.file
 
 
-def _files(report: Report, formats: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+def _files(report: Report, formats: Sequence[Format]) -> Iterator[tuple[str, bytes]]:
     """Path within the suite's folder and contents of each file."""
-    # A suite may name a table of its own "claims": the claims' files are not among the tables'.
-    tables = {f"tables/{table.id}": table for table in report.tables}
-    tables = ({"claims": report.claims} if report.claims is not None else {}) | tables
-    if not FIGURE_FORMATS.isdisjoint(formats):
-        yield from ((f"figures/{item.name}.png", item.png) for item in report.pictures if item.png is not None)
-    if "md" in formats:
-        yield "report.md", render_markdown(report).encode()
-    if "html" in formats:
-        yield "report.html", render_html(report).encode()
-    if "pdf" in formats:
-        yield "report.pdf", render_pdf(report)
-    if "csv" in formats:
-        for path, table in tables.items():
-            yield f"{path}.csv", render_csv(table, simulated=report.simulated).encode()
-    if "tex" in formats:
-        for path, table in tables.items():
-            yield f"{path}.tex", render_table(report, table).encode()
-        yield "report.tex", render_document(report, tables=tables).encode()
+    if any(form.figures for form in formats):
+        yield from ((f"{FIGURES}/{item.name}.png", item.png) for item in report.pictures if item.png is not None)
+    for form in formats:
+        for path, contents in form.render(report):
+            if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+                raise ExtensionError(f"a report format writes {path!r}, which is outside of the report's folder")
+            yield path, contents

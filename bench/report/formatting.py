@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from bench.pose.codecs.representations import REPRESENTATIONS
 from bench.pose.data.datasets import DATASETS
-from bench.published import BACKBONES, PCKH_SUFFIXES, REPRESENTATIONS
+from bench.pose.metrics.own import OWN_METRICS
+from bench.pose.models.backbones import BACKBONES
+from bench.published import PCKH_SUFFIXES
 
 __all__ = [
     "DASH",
@@ -27,13 +30,6 @@ __all__ = [
 DASH = "–"
 """Stands where a row has no such value."""
 
-_BACKBONE_NAMES = {name: title for title, name in BACKBONES.items()} | {
-    "simba_tiny": "SimBa-tiny",
-    "simba_res18": "SimBa-Res18",
-    "simba_res34": "SimBa-Res34",
-    "simba_res50_upsample_free": "SimBa-Res50 without upsampling",
-}
-_REPRESENTATION_NAMES = {name: title for title, name in REPRESENTATIONS.items()}
 _SETTING_NAMES = {"split_ratio": "k"}
 _FRACTION_METRICS = ("mean_oks",)
 _METRIC_NAMES = {"mean_oks": "mean OKS"}
@@ -42,12 +38,12 @@ _METRIC_WORDS = {f"Mean{suffix}": f"mean PCKh@{threshold}" for threshold, suffix
 
 def backbone_name(name: str) -> str:
     """The backbone as the paper writes it."""
-    return _BACKBONE_NAMES.get(name, name)
+    return BACKBONES[name].title if name in BACKBONES else name
 
 
 def representation_name(name: str) -> str:
     """The representation as the paper writes it."""
-    return _REPRESENTATION_NAMES.get(name, name)
+    return REPRESENTATIONS[name].title if name in REPRESENTATIONS else name
 
 
 def data_name(dataset: str, split: str) -> str:
@@ -89,7 +85,7 @@ def describe_settings(settings: Mapping[str, Any]) -> str:
 
 def metric_name(metric: str) -> str:
     """A metric as the tables head it."""
-    return _METRIC_NAMES.get(metric, metric)
+    return OWN_METRICS[metric].title if metric in OWN_METRICS else _METRIC_NAMES.get(metric, metric)
 
 
 def metric_words(metric: str) -> str:
@@ -99,11 +95,12 @@ def metric_words(metric: str) -> str:
 
 def in_print_units(metric: str, value: float) -> float:
     """A value of a record in the units that are printed: COCO's precisions and recalls, 0..1, in percent."""
-    return 100 * value if metric.startswith(("AP", "AR")) else value
+    percent = OWN_METRICS[metric].percent if metric in OWN_METRICS else metric.startswith(("AP", "AR"))
+    return 100 * value if percent else value
 
 
 def format_metric(metric: str, value: float) -> str:
-    """A value of a record as printed: percent with one decimal, `mean_oks` in 0..1 with three."""
+    """A value of a record as printed: percent with one decimal, or 0..1 with three."""
     return f"{in_print_units(metric, value):.{_decimals(metric)}f}"
 
 
@@ -121,4 +118,6 @@ def format_interval(metric: str, interval: tuple[float, float]) -> str:
 
 
 def _decimals(metric: str) -> int:
+    if metric in OWN_METRICS:
+        return OWN_METRICS[metric].decimals
     return 3 if metric in _FRACTION_METRICS else 1

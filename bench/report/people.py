@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.files import StoreError, read_json
-from bench.pose.errors import UnknownNameError
-from bench.pose.skeletons import get_skeleton
+from bench.pose.skeletons import Skeleton
 from bench.store import EvaluationFolder
 
 __all__ = ["Choice", "StoredPeople", "StoredPerson", "read_people"]
@@ -52,21 +51,25 @@ class StoredPeople(_Stored):
     people: list[StoredPerson]
 
 
-def read_people(folder: EvaluationFolder) -> StoredPeople | None:
-    """The people that an evaluation keeps; None where it keeps none. Raises `StoreError` if they are unusable."""
+def read_people(folder: EvaluationFolder, skeleton: Skeleton) -> StoredPeople | None:
+    """The people that an evaluation keeps; None where it keeps none. Raises `StoreError` if they are unusable.
+
+    Args:
+        folder: of the evaluation.
+        skeleton: of the dataset that it was made on.
+    """
     file = folder.people_file
     contents = read_json(file)
     if contents is None:
         return None
     try:
         stored = StoredPeople.model_validate(contents)
-        skeleton = get_skeleton(stored.skeleton)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise StoreError(f"{file}: {where}: {first['msg']}") from None
-    except UnknownNameError as error:
-        raise StoreError(f"{file}: {error}") from None
+    if stored.skeleton != skeleton.name:
+        raise StoreError(f"{file}: skeleton {stored.skeleton!r:.80}, expected {skeleton.name!r}")
     for person in stored.people:
         for joints in (person.truth, person.prediction):
             if joints is not None and len(joints) != skeleton.size:

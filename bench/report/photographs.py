@@ -16,7 +16,7 @@ from matplotlib.patheffects import Normal, Stroke
 from bench.files import StoreError
 from bench.pose.data.images import read_image
 from bench.pose.errors import ImageError
-from bench.pose.skeletons import Skeleton, get_skeleton
+from bench.pose.skeletons import Skeleton
 from bench.report.formatting import backbone_name
 from bench.report.people import Choice, StoredPerson, read_people
 from bench.report.plots.drawing import Drawing
@@ -179,7 +179,7 @@ def _column(results: Results, item: Measurement, store: Store, problems: list[st
     """An evaluation's stored people; None where there are none, or they cannot be read, which is noted."""
     folder = store.evaluation(item.evaluation.spec.id)
     try:
-        stored = read_people(folder)
+        stored = read_people(folder, item.training.spec.data.skeleton)
     except StoreError as error:
         problems.append(str(error))
         return None
@@ -189,7 +189,7 @@ def _column(results: Results, item: Measurement, store: Store, problems: list[st
     people: dict[Choice, dict[int, StoredPerson]] = {}
     for person in stored.people:
         people.setdefault(person.choice, {})[person.annotation_id] = person
-    return _Column(results.method(condition), folder.path, get_skeleton(stored.skeleton), people)
+    return _Column(results.method(condition), folder.path, item.training.spec.data.skeleton, people)
 
 
 def _draw(heads: Sequence[str], rows: Sequence[Row], problems: list[str]) -> Figure:

@@ -10,7 +10,6 @@ import numpy as np
 
 from bench.files import StoreError, write_bytes, write_json
 from bench.plan import Plan, PlannedEvaluation, PlannedTraining
-from bench.pose.data.datasets import dataset_info
 from bench.pose.metrics.judgements import save_judgements
 from bench.provenance import Provenance, checkout
 from bench.simulation.marks import result_kinds
@@ -108,7 +107,7 @@ def _write_evaluation(
     folder.save_spec(spec)
     if scores.judgements is not None:
         write_bytes(folder.judgements, save_judgements(scores.judgements), durable=False)
-    annotated = dataset_info(training.spec.dataset).layout_of(spec.split).annotated
+    annotated = training.spec.data.layout_of(spec.split).annotated
     record = Record(
         id=spec.id,
         spec=spec,

@@ -11,7 +11,6 @@ import numpy as np
 from scipy.special import expit, logit
 
 from bench.plan import PlannedEvaluation, PlannedTraining
-from bench.pose.data.datasets import dataset_info
 from bench.pose.metrics.instruments import Instruments
 from bench.pose.metrics.judgements import Judgements
 from bench.pose.metrics.oks_judgements import OksJudgements
@@ -92,7 +91,7 @@ class Scores:
 def simulate_scores(training: PlannedTraining, evaluation: PlannedEvaluation, chance: Chance) -> Scores:
     """Scores of a planned evaluation. All evaluations of a training share its luck."""
     spec = training.spec
-    info = dataset_info(spec.dataset)
+    info = spec.data
     rng = chance.of(spec.id)
     expected = _moved(_expected(training, evaluation, info.protocol), float(rng.standard_normal()) * chance.spread)
     seed = chance.people(spec.dataset, evaluation.spec.split)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from bench.claims.cases import Case, find_cases
+from bench.pose.codecs.representations import REPRESENTATIONS
 from bench.suite.rules import Rule, apply_rules
 from bench.suite.schema import Suite
 from bench.suite.source import SuiteError
@@ -20,14 +21,11 @@ __all__ = ["Cell", "Expansion", "complete_cell", "expand", "make_spec"]
 
 SpecT = TypeVar("SpecT", TrainSpec, EvalSpec)
 
-REPRESENTATION_SETTINGS = {
-    "heatmap": frozenset({"sigma", "heatmap_center", "weight_bounds"}),
-    "simdr": frozenset({"split_ratio", "label_smoothing", "loss_reduction"}),
-    "simdr_star": frozenset({"split_ratio", "sigma", "weight_bounds"}),
-}
-"""Settings that each representation reads; the others are `None` in its specs, so that they make no difference."""
-
-ALL_REPRESENTATION_SETTINGS = frozenset().union(*REPRESENTATION_SETTINGS.values())
+CODEC_SETTINGS = frozenset(
+    {"split_ratio", "sigma", "label_smoothing", "loss_reduction", "weight_bounds", "heatmap_center"}
+)
+"""Settings of trainings of which each representation reads some; the others are `None` in its specs, so that they make
+no difference."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +82,16 @@ def complete_cell(rules: Iterable[Rule], given: Mapping[str, Any]) -> dict[str, 
     """
     cell = apply_rules(rules, dict(given), fixed=given.keys())
     cell |= {"selection": "final"} if cell.get("epochs") == 0 else {}
-    read = REPRESENTATION_SETTINGS.get(cell["representation"], ALL_REPRESENTATION_SETTINGS)
-    unread = {*(ALL_REPRESENTATION_SETTINGS - read), *(["selection_split"] if cell.get("selection") == "final" else [])}
+    unread = CODEC_SETTINGS - _read_settings(cell["representation"])
+    if cell.get("selection") == "final":
+        unread |= {"selection_split"}
     return cell | dict.fromkeys(unread)
+
+
+def _read_settings(representation: str) -> frozenset[str]:
+    """What a representation reads; of an unknown one, which its spec will refuse, everything."""
+    known = REPRESENTATIONS.get(representation)
+    return CODEC_SETTINGS if known is None else known.settings
 
 
 def _cases(suite: Suite, cells: Iterable[Cell]) -> dict[str, tuple[Case, ...]]:
@@ -101,7 +106,8 @@ def _cases(suite: Suite, cells: Iterable[Cell]) -> dict[str, tuple[Case, ...]]:
 
 
 def _data(suite: Suite) -> dict[str, Any]:
-    return {"dataset": suite.dataset.name, "split": suite.dataset.train}
+    own = {} if suite.dataset.define is None else {"definition": suite.dataset.define}
+    return {"dataset": suite.dataset.name, "split": suite.dataset.train} | own
 
 
 def _evaluations(suite: Suite, training: TrainSpec) -> Iterator[EvalSpec]:
@@ -113,7 +119,7 @@ def _evaluations(suite: Suite, training: TrainSpec) -> Iterator[EvalSpec]:
             cell = apply_rules(suite.recipe.evaluate, known | {"split": suite.dataset.eval} | given, fixed=given)
             if not entry.applies(cell):
                 continue
-            if training.representation != "heatmap":
+            if "post_process" not in _read_settings(training.representation):
                 cell["post_process"] = False
             if not cell["post_process"]:
                 cell["refinement"] = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bench.pose.data.datasets import DATASETS
+from bench.pose.data.datasets import DatasetInfo
+from bench.pose.metrics.own import OWN_METRICS
 from bench.published import PCKH, PCKH_SUFFIXES
 
 __all__ = ["METRICS", "metrics_of", "noticeable"]
@@ -19,11 +20,14 @@ METRICS: Mapping[str, tuple[str, ...]] = {
 """What the records of each protocol hold."""
 
 
-def metrics_of(dataset: str) -> tuple[str, ...]:
-    """What the records of evaluations on a dataset hold."""
-    return METRICS[DATASETS[dataset].protocol]
+def metrics_of(data: DatasetInfo) -> tuple[str, ...]:
+    """What the records of evaluations on a dataset hold, with the metrics of extensions."""
+    own = (name for name, metric in OWN_METRICS.items() if data.protocol in metric.protocols)
+    return (*METRICS[data.protocol], *own)
 
 
 def noticeable(metric: str) -> float:
     """Half a hundredth of the metric's range, in the units of records: what matters where nothing else is said."""
+    if metric in OWN_METRICS:
+        return OWN_METRICS[metric].noticeable
     return 0.5 if metric in _PCKH else 0.005

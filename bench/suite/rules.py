@@ -24,7 +24,7 @@ __all__ = [
     "read_values",
 ]
 
-TRAINING_SETTINGS = tuple(name for name in TrainSpec.model_fields if name not in {"dataset", "split"})
+TRAINING_SETTINGS = tuple(name for name in TrainSpec.model_fields if name not in {"dataset", "definition", "split"})
 """What the axes and rules of a suite's trainings may set."""
 
 EVALUATION_SETTINGS = tuple(name for name in EvalSpec.model_fields if name != "training")

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from bench.claims.cases import Claim
 from bench.claims.declaration import Declaration, read_claims
-from bench.pose.errors import nearest
+from bench.extensions import NO_EXTENSIONS, Extensions, ModuleName
+from bench.pose.errors import ExtensionError, nearest
 from bench.published import TABLES
 from bench.suite.metrics import metrics_of, noticeable
 from bench.suite.recipe import RECIPES, Recipe, load_recipe
@@ -23,7 +24,7 @@ from bench.suite.rules import (
     read_rules,
     read_values,
 )
-from bench.suite.source import Problem, read_yaml
+from bench.suite.source import Problem, Source, read_yaml
 from bench.suite.specs import Dataset, Hash, Positive
 from bench.suite.structure import check_structure
 from bench.suite.weights import WeightsNames
@@ -76,6 +77,7 @@ class _Document(_Section):
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
     title: str
     description: str = ""
+    extensions: Annotated[tuple[ModuleName, ...], Field(strict=False)] = ()
     dataset: Dataset
     weights: dict[str, Hash] = {}
     train: _Train
@@ -93,6 +95,7 @@ class Suite:
         name: of the suite and its report.
         title: of its report.
         description: what it is for.
+        extensions: modules that add to what it may name.
         dataset: that it trains and evaluates on.
         weights: sha256 of each weights file by its name, a path from the suite's folder or from the data root.
         axes: values of each axis, in the order of the file.
@@ -108,6 +111,7 @@ class Suite:
     name: str
     title: str
     description: str
+    extensions: Extensions
     dataset: Dataset
     weights: Mapping[str, str]
     axes: Mapping[str, tuple[Any, ...]]
@@ -119,13 +123,18 @@ class Suite:
     claims: tuple[Claim, ...]
 
 
-def load_suite(file: Path) -> Suite:
-    """Read and check a suite.
+def load_suite(file: Path, *, run_extensions: bool = True) -> Suite:
+    """Read and check a suite, importing its extensions first.
+
+    Args:
+        file: of the suite.
+        run_extensions: without it, a suite that names modules is refused rather than having their code run.
 
     Raises:
         SuiteError: one `file:line: what` per problem, with what is valid and the nearest valid name.
     """
     source = read_yaml(file)
+    extensions = _load_extensions(source, run=run_extensions)
     document = check_structure(source, _Document)
     problems: list[Problem] = []
     train, names = document.train, WeightsNames(document.weights, problems)
@@ -139,7 +148,7 @@ def load_suite(file: Path) -> Suite:
     exclusions = read_rules(excluded, ("train", "exclude"), problems, settings=(), conditions=CELL_CONDITIONS)
     evaluations = _read_evaluations(names.in_rules(document.evaluate, ("evaluate",)), problems)
     claims = read_claims(
-        document.claims, dataset=document.dataset.name, axes=axes, weights=names, source=source, problems=problems
+        document.claims, data=document.dataset.info, axes=axes, weights=names, source=source, problems=problems
     )
     problems += _semantic_problems(document, axes, exclusions)
     if problems:
@@ -149,6 +158,7 @@ def load_suite(file: Path) -> Suite:
         name=document.name,
         title=document.title,
         description=document.description,
+        extensions=extensions,
         dataset=document.dataset,
         weights=document.weights,
         axes=axes,
@@ -159,6 +169,27 @@ def load_suite(file: Path) -> Suite:
         tables=tuple(document.tables),
         claims=claims,
     )
+
+
+def _load_extensions(source: Source, *, run: bool) -> Extensions:
+    """Import what a suite names, before anything else of it is checked: other names may be theirs."""
+    named = source.data.get("extensions") if isinstance(source.data, Mapping) else None
+    try:
+        extensions = Extensions.model_validate({"modules": named, "folder": source.file.absolute().parent})
+    except ValidationError:  # none, or what the check of the structure will complain of
+        extensions = NO_EXTENSIONS
+    if extensions.modules and not run:
+        raise source.error([Problem(("extensions",), "names modules, whose code is not run here")])
+    NO_EXTENSIONS.load()
+    problems = []
+    for number, name in enumerate(extensions.modules):
+        try:
+            extensions.load_module(name)
+        except ExtensionError as error:
+            problems.append(Problem(("extensions", number), str(error)))
+    if problems:
+        raise source.error(problems)
+    return extensions
 
 
 def _read_evaluations(items: list[Any], problems: list[Problem]) -> list[Rule]:
@@ -207,7 +238,7 @@ def _semantic_problems(
             for number, name in enumerate(ids)
             if name in ids[:number]
         ]
-    metrics = metrics_of(document.dataset.name)
+    metrics = metrics_of(document.dataset.info)
     for number, table in enumerate(document.tables):
         for position, metric in enumerate(table.metrics):
             if "metrics" in table.model_fields_set and metric not in metrics:

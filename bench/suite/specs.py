@@ -13,12 +13,27 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    ValidationInfo,
+    model_serializer,
+    model_validator,
+)
 
-from bench.pose.data.datasets import DATASETS
-from bench.pose.errors import nearest
-from bench.pose.models.spec import BACKBONES, CELL, INITIALISATIONS, REPRESENTATIONS, ModelSpec
+from bench.files import STORED
+from bench.pose.codecs.representations import REPRESENTATIONS
+from bench.pose.data.datasets import DATASETS, DatasetInfo
+from bench.pose.errors import UnknownNameError, nearest
+from bench.pose.models.backbones import BACKBONES
+from bench.pose.models.spec import CELL, INITIALISATIONS, ModelSpec
+from bench.pose.registry import Registry
 from bench.pose.shares import Share
+from bench.suite.definition import Definition
 
 __all__ = ["SCHEMA_VERSION", "Dataset", "EvalSpec", "Hash", "TrainSpec", "parse_size", "schema_of", "shared_settings"]
 
@@ -34,6 +49,17 @@ def _one_of(kind: str, valid: tuple[str, ...]) -> AfterValidator:
     def check(value: str) -> str:
         if value not in valid:
             raise ValueError(f"unknown {kind} {value!r}{nearest(value, valid)}; valid: {', '.join(valid)}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _registered(registry: Registry[Any]) -> AfterValidator:
+    """Refuse names that are not registered, except in what was stored: by now its extension may not be there."""
+
+    def check(value: str, info: ValidationInfo) -> str:
+        if info.context is not STORED and value not in registry:
+            raise ValueError(str(UnknownNameError(registry.kind, value, registry)))
         return value
 
     return AfterValidator(check)
@@ -59,6 +85,7 @@ SplitRatio = Annotated[float, Field(ge=2 / CELL, allow_inf_nan=False)]  # two bi
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,80}$")]
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -67,11 +94,39 @@ class _Frozen(BaseModel):
 
 
 class Dataset(_Frozen):
-    """A dataset and the splits that a suite uses of it."""
+    """A dataset and the splits that a suite uses of it; `define` is there if it is the suite's own."""
 
-    name: Annotated[str, _one_of("dataset", tuple(DATASETS))]
+    name: Name
     train: str
     eval: str
+    define: Definition | None = None
+
+    @model_validator(mode="after")
+    def _check_name(self, info: ValidationInfo) -> Self:
+        """Refuse unknown names without a definition and known ones with one."""
+        check_dataset(self.name, self.define, info)
+        return self
+
+    @property
+    def info(self) -> DatasetInfo:
+        """What is known of the dataset."""
+        return describe_dataset(self.name, self.define)
+
+
+def check_dataset(name: str, definition: Definition | None, info: ValidationInfo) -> None:
+    """Raise `ValueError` unless a dataset is either registered or defined; stored ones may be neither by now."""
+    if info.context is STORED:
+        return
+    if definition is None and name not in DATASETS:
+        unknown = UnknownNameError("dataset", name, DATASETS)
+        raise ValueError(f"{unknown}; a dataset of your own needs `define` in the suite's `dataset`")
+    if definition is not None and name in DATASETS:
+        raise ValueError(f"there is a dataset {name!r} already; give the one that is defined here another name")
+
+
+def describe_dataset(name: str, definition: Definition | None) -> DatasetInfo:
+    """What is known of a dataset. Raises `UnknownNameError` for one that is neither defined nor registered."""
+    return DATASETS.named(name) if definition is None else definition.info(name)
 
 
 class _Identified(_Frozen):
@@ -112,13 +167,14 @@ class TrainSpec(_Identified):
     `Augmentation`, `Optimisation`, `CropSettings`, `Precision` and `initialise` for the meaning of each. `world_size`
     is the number of processes that work on the training together: they divide its batches as `Share` says. `weights`
     is the sha256 of the file that `initialisation: checkpoint` starts from; with 0 epochs they are measured as they
-    are.
+    are. `definition` is that of a dataset which its suite defines; where there is none, nothing is written.
     """
 
-    dataset: Annotated[str, _one_of("dataset", tuple(DATASETS))]
+    dataset: Name
+    definition: Definition | None = None
     split: str
-    backbone: Annotated[str, _one_of("backbone", BACKBONES)]
-    representation: Annotated[str, _one_of("representation", REPRESENTATIONS)]
+    backbone: Annotated[str, _registered(BACKBONES)]
+    representation: Annotated[str, _registered(REPRESENTATIONS)]
     input_size: Size
     split_ratio: SplitRatio | None
     sigma: Positive | None
@@ -150,23 +206,36 @@ class TrainSpec(_Identified):
     selection_split: str | None
     precision: Literal["float32", "bfloat16"]
 
+    @model_serializer(mode="wrap")
+    def _leave_out_no_definition(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A registered dataset is its name."""
+        fields: dict[str, Any] = handler(self)
+        return fields if self.definition is not None else {k: v for k, v in fields.items() if k != "definition"}
+
     @model_validator(mode="after")
-    def _check_combination(self) -> Self:
+    def _check_combination(self, info: ValidationInfo) -> Self:
         """Refuse networks that do not exist, a selection on nothing, and processes without work."""
+        check_dataset(self.dataset, self.definition, info)
         if (self.initialisation == "checkpoint") != (self.weights is not None):
             raise ValueError("`initialisation: checkpoint` and `weights: FILE` go together")
         if self.epochs == 0 and self.weights is None:
             raise ValueError("`epochs: 0` measures given weights as they are: it needs `initialisation: checkpoint`")
         if self.selection == "best" and self.selection_split is None:
             raise ValueError("selection: best needs a selection_split to validate on after every epoch")
-        joints = DATASETS[self.dataset].skeleton.size
-        ModelSpec(self.backbone, self.representation, joints, self.size, self.split_ratio)
+        if info.context is not STORED:
+            joints = self.data.skeleton.size
+            ModelSpec(self.backbone, self.representation, joints, self.size, self.split_ratio)
         Share(self.replicas, size=self.world_size)
         if self.batch_size < self.world_size:
             raise ValueError(
                 f"a batch_size of {self.batch_size} leaves some of {self.world_size} processes nothing to do"
             )
         return self
+
+    @property
+    def data(self) -> DatasetInfo:
+        """What is known of the dataset. Raises `UnknownNameError` if its extension is not loaded."""
+        return describe_dataset(self.dataset, self.definition)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -208,5 +277,6 @@ class EvalSpec(_Identified):
 
 def shared_settings(training: TrainSpec, evaluation: EvalSpec) -> dict[str, Any]:
     """Everything that the seeds of one table row share; names of the evaluation's settings begin with `evaluation_`."""
-    settings = evaluation.model_dump(exclude={"training"})
-    return training.model_dump(exclude={"seed"}) | {f"evaluation_{name}": value for name, value in settings.items()}
+    measured = evaluation.model_dump(exclude={"training"})
+    trained = training.model_dump(exclude={"seed", "definition"})
+    return trained | {f"evaluation_{name}": value for name, value in measured.items()}

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from bench.pose.codecs.base import Codec, shift_right
-from bench.pose.codecs.build import CodecSettings, build_codec
+from bench.pose.codecs.build import build_codec
+from bench.pose.codecs.representations import CodecSettings
 from bench.pose.codecs.simdr import SimDRCodec, SimDRTarget, smoothed_divergence
 from bench.pose.data.augmentation import mirror_joints
 from bench.pose.errors import UnknownNameError

@@ -48,7 +48,7 @@ def test_complete_splits(
 ) -> None:
     folder = make(tmp_path)
     counts[dataset, split] = Known(**expected)
-    found = verify(dataset, folder, split)
+    found = verify(dataset_info(dataset), folder, split)
     assert (found.counts, found.missing, found.problems) == (expected, [], [])
     assert found.complete
     assert list(found.lines())[-1].endswith("0 missing, 0 problems")
@@ -57,7 +57,7 @@ def test_complete_splits(
 def test_known_counts_are_compared(counts: dict, tmp_path: Path) -> None:
     folder = crowdpose(tmp_path)
     counts["crowdpose", "test"] = Known(images=8000, boxes=2 * PEOPLE, annotations=7)
-    found = verify("crowdpose", folder, "test")
+    found = verify(dataset_info("crowdpose"), folder, "test")
     assert found.problems == [
         "6 images listed, but the complete split has 8,000",
         "6 annotated people, but the complete split has 7",
@@ -65,27 +65,27 @@ def test_known_counts_are_compared(counts: dict, tmp_path: Path) -> None:
 
 
 def test_everything_missing_is_listed(counts: dict, tmp_path: Path) -> None:
-    found = verify("mpii", tmp_path, "valid")
+    found = verify(dataset_info("mpii"), tmp_path, "valid")
     assert [Path(entry).name for entry in found.missing] == ["valid.json", "gt_valid.mat"]
     assert not found.problems
     folder = crowdpose(tmp_path / "crowdpose")
     for file in (folder / "images").iterdir():
         file.unlink()
     (folder / "annotations" / "det_for_crowd_test_0.1_0.5.json").unlink()
-    found = verify("crowdpose", folder, "test")
+    found = verify(dataset_info("crowdpose"), folder, "test")
     assert [entry.split("/")[-1] for entry in found.missing] == [
         "det_for_crowd_test_0.1_0.5.json",
         *[f"{100 + number}.png" for number in range(5)],
         "1 more images of 6",
     ]
     (folder / "images").rmdir()
-    assert "images is not a folder" in verify("crowdpose", folder, "test").problems[0]
+    assert "images is not a folder" in verify(dataset_info("crowdpose"), folder, "test").problems[0]
 
 
 def test_broken_images_and_entries_are_listed(counts: dict, tmp_path: Path) -> None:
     folder = mpii(tmp_path, [mpii_person(0), mpii_person(1), mpii_person(2, scale=0)])
     (folder / "images" / "1.png").write_text("no image")
-    image, entry = verify("mpii", folder, "valid").problems
+    image, entry = verify(dataset_info("mpii"), folder, "valid").problems
     assert "1.png: not an image" in image
     assert "person 2: scale 0 is not a positive number" in entry
 

@@ -135,7 +135,7 @@ def plainly_answered(training: TrainSpec, evaluation: EvalSpec) -> Iterator[Publ
         if all(found[name] == value for name, value in asked.items()):
             given = ("dataset", "split", "backbone", "representation", "input_size")
             paper = complete_cell(load_recipe("paper").train, {name: getattr(training, name) for name in given})
-            if all(value == paper[name] for name, value in training if name not in free):
+            if all(value == paper.get(name) for name, value in training if name not in free):
                 yield row
 
 

@@ -17,7 +17,7 @@ from bench.execute.pulse import Pulse
 from bench.execute.training import network
 from bench.files import sha256, write_json
 from bench.pose.ceiling import ceiling_metrics
-from bench.pose.codecs.build import CodecSettings
+from bench.pose.codecs.representations import CodecSettings
 from bench.pose.data.datasets import open_split
 from bench.pose.evaluation import Protocol
 from bench.pose.metrics.coco import judge, load_ground_truth, run_coco

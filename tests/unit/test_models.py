@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from bench.pose.complexity import Complexity, measure, published_convention
 from bench.pose.errors import CheckpointError, UnknownNameError
+from bench.pose.models.backbones import UPSAMPLE_FREE
 from bench.pose.models.batch_norm import ReplicaBatchNorm2d
 from bench.pose.models.build import BACKBONES, build_model, initialise, load_trunk
 from bench.pose.models.heads import Coordinates, PoseModel
-from bench.pose.models.spec import INPUT_SIZES, UPSAMPLE_FREE
 from bench.pose.torchvision_shim import torchvision_models
 
 SIZE = (64, 96)
@@ -42,7 +42,8 @@ def build(
 
 def size_of(backbone: str) -> tuple[int, int]:
     """Height and width that tell the axes apart, where the backbone has a small such size."""
-    return INPUT_SIZES.get(backbone, (SIZE,))[0]
+    known = BACKBONES.get(backbone)
+    return ((known and known.input_sizes) or (SIZE,))[0]
 
 
 def images(count: int = 1, size: tuple[int, int] = SIZE) -> Tensor:

@@ -204,7 +204,7 @@ def test_people_are_cut_into_pages(studio: Studio) -> None:
 @pytest.mark.parametrize(
     ("contents", "message"),
     [
-        ({"skeleton": "dog_9", "people": []}, "unknown skeleton 'dog_9'"),
+        ({"skeleton": "dog_9", "people": []}, "skeleton 'dog_9', expected 'coco_17'"),
         ({"skeleton": "coco_17", "people": [person(1, choice="best")]}, "people.0.choice"),
         ({"skeleton": "coco_17", "people": [person(1, truth=[])]}, "person 1 has 0 joints, coco_17 has 17"),
         ([], "people.json"),

@@ -20,7 +20,8 @@ from bench.forecast.evidence import calibration_file, gather
 from bench.forecast.plan import BudgetError, Forecast, forecast
 from bench.plan import Plan, PlannedEvaluation, PlannedTraining
 from bench.published import published_rows
-from bench.report.build import FORMATS, write_report
+from bench.report.build import write_report
+from bench.report.formats import FORMATS
 from bench.report.formatting import backbone_name
 from bench.report.render_csv import render_csv
 from bench.store import Failure, Heartbeat

@@ -307,7 +307,8 @@ def test_half_declared_weights_are_refused(settings: str, message: str, tmp_path
 
 
 OTHER_TRAINING = {
-    "dataset": "lspet", "split": "x", "backbone": "hrnet_w32", "representation": "simdr_star", "input_size": "128x64",
+    "dataset": "lspet", "definition": None, "split": "x", "backbone": "hrnet_w32",
+    "representation": "simdr_star", "input_size": "128x64",
     "split_ratio": 1.5, "sigma": 4.0, "label_smoothing": 0.3, "loss_reduction": "mean", "weight_bounds": "exact",
     "heatmap_center": "exact", "warmup_steps": 1, "selection": "final", "selection_split": "x",
     "seed": 1, "initialisation": "kaiming", "weights": None, "epochs": 1, "batch_size": 2, "replicas": 1,

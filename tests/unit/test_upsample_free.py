@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from bench.cost import predict
+from bench.pose.models.backbones import CHANNELS_PER_JOINT, UPSAMPLE_FREE
 from bench.pose.models.build import build_model, initialise, load_trunk
 from bench.pose.models.heads import MapModel
-from bench.pose.models.spec import CHANNELS_PER_JOINT, UPSAMPLE_FREE, ModelSpec
+from bench.pose.models.spec import ModelSpec
 from bench.pose.torchvision_shim import torchvision_models
 
 JOINTS = 5

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import bench
+from bench.extensions import NO_EXTENSIONS, Extensions, content_hash, source_files
 from bench.files import StoreError, write_json
 from bench.provenance import SNAPSHOT_FILE, checkout
 
@@ -16,8 +18,10 @@ __all__ = ["take_snapshot"]
 ID_LENGTH = 12
 
 
-def take_snapshot(folder: Path) -> Path:
-    """Copy this package, with the commit that it comes from, into a folder under `folder`, unless it is there already.
+def take_snapshot(folder: Path, extensions: Extensions = NO_EXTENSIONS) -> Path:
+    """Copy this package and those of extensions into a folder under `folder`, unless they are there already.
+
+    The commit that this package comes from is written down beside it.
 
     Returns:
         The copy's folder, to be put first on the path of modules. Its name is a hash of the contents.
@@ -25,15 +29,16 @@ def take_snapshot(folder: Path) -> Path:
     Raises:
         StoreError: it cannot be written.
     """
-    source = Path(bench.__file__).parent
-    target = folder / _content_hash(source)
+    packages = {"bench": Path(bench.__file__).parent, **extensions.packages()}
+    target = folder / _combined_hash(packages)
     if target.exists():
         return target
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".") as draft:
             copy = Path(draft) / "code"
-            shutil.copytree(source, copy / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+            for place in packages.values():
+                _copy(place, copy)
             commit, dirty = checkout()
             write_json(copy / SNAPSHOT_FILE, {"commit": commit, "dirty": dirty})
             if not target.exists():
@@ -44,9 +49,14 @@ def take_snapshot(folder: Path) -> Path:
     return target
 
 
-def _content_hash(package: Path) -> str:
-    digest = hashlib.sha256(repr(checkout()).encode())
-    for file in sorted(file for file in package.rglob("*") if file.is_file() and "__pycache__" not in file.parts):
-        digest.update(f"{file.relative_to(package)}\0".encode())
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()[:ID_LENGTH]
+def _copy(place: Path, target: Path) -> None:
+    """A module or a package into a folder of the path of modules."""
+    for file in source_files(place):
+        copy = target / file.relative_to(place.parent)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)
+
+
+def _combined_hash(packages: Mapping[str, Path]) -> str:
+    hashes = {name: content_hash(place) for name, place in packages.items()}
+    return hashlib.sha256(repr((checkout(), hashes)).encode()).hexdigest()[:ID_LENGTH]

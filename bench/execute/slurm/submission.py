@@ -91,7 +91,7 @@ def submit(
         id=id_,
         suite=suite.name,
         suite_file=str(suite.file),
-        snapshot=str(take_snapshot(results.absolute() / "snapshots")),
+        snapshot=str(take_snapshot(results.absolute() / "snapshots", suite.extensions)),
         at=time.time(),
         pack=profile.pack,
         signal_delay=profile.signal_delay,

@@ -39,6 +39,14 @@ class Codec(ABC, Generic[OutputT, TargetT]):
             visible: (people, joints) bool.
         """
 
+    def perfect(self, target: TargetT) -> OutputT | None:
+        """What a network puts out that has learnt a target exactly, as far as decoding can tell; None if not known.
+
+        What is put out for joints without weight means nothing.
+        """
+        del target
+        return None
+
     @abstractmethod
     def loss(self, output: OutputT, target: TargetT) -> Tensor:
         """Scalar training loss."""

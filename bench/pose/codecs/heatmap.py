@@ -75,6 +75,10 @@ class HeatmapCodec(Codec[Tensor, HeatmapTarget]):
         # The maps are by far the largest: they are written once, in their final type.
         return HeatmapTarget(rows.unsqueeze(-1) * columns.unsqueeze(-2), weight)
 
+    def perfect(self, target: HeatmapTarget) -> Tensor:
+        """The maps themselves."""
+        return target.maps
+
     def _profile(self, center: Tensor, size: int) -> Tensor:
         distance = torch.arange(size, device=center.device) - center.unsqueeze(-1)
         profile = torch.exp(-(distance**2) / (2 * self.sigma**2)).float()

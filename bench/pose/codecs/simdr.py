@@ -15,6 +15,10 @@ from bench.pose.models.heads import Coordinates
 __all__ = ["SimDRCodec", "SimDRTarget", "smoothed_divergence"]
 
 
+CERTAIN = 50.0
+"""Logit of the right bin, 0 being that of all others."""
+
+
 class SimDRTarget(NamedTuple):
     """Bins (people, joints, 2) of x and y, int64, and joint weights (people, joints)."""
 
@@ -51,6 +55,11 @@ class SimDRCodec(CoordinateCodec[SimDRTarget]):
         last = bins.new_tensor(self.bins) - 1
         inside = ((bins >= 0) & (bins <= last)).all(dim=-1)
         return SimDRTarget(bins.clamp(min=torch.zeros_like(last), max=last), (visible & inside).float())
+
+    def perfect(self, target: SimDRTarget) -> Coordinates:
+        """Logits that are certain of the class: how a smoothed one would be spread does not move its peak."""
+        x, y = (torch.nn.functional.one_hot(target.bins[..., axis], self.bins[axis]) for axis in (0, 1))
+        return Coordinates(x * CERTAIN, y * CERTAIN)
 
     def loss(self, output: Coordinates, target: SimDRTarget) -> Tensor:
         """Divergence of the predicted distributions from the smoothed classes, over both axes."""

@@ -53,6 +53,11 @@ class SimDRStarCodec(CoordinateCodec[SimDRStarTarget]):
         x, y = (self._density(mean[..., axis], self.bins[axis]) * weight.unsqueeze(-1) for axis in (0, 1))
         return SimDRStarTarget(x.float(), y.float(), weight)
 
+    def perfect(self, target: SimDRStarTarget) -> Coordinates:
+        """Logits of the densities."""
+        tiny = torch.finfo(target.x.dtype).tiny
+        return Coordinates(target.x.clamp(min=tiny).log(), target.y.clamp(min=tiny).log())
+
     def _within_reach(self, joints: Tensor) -> Tensor:
         exact = self.bounds == "exact"
         unit = self.split_ratio if exact else 1.0

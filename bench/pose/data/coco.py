@@ -31,10 +31,10 @@ BOX = "x, y, width and height as finite numbers, the latter two from 0"
 def skeleton_of(annotations: Any, source: Path) -> Skeleton:
     """The skeleton whose joint names an annotation file's category lists. Raises `DataError` if none fits."""
     names = _person_category(annotations, source).get("keypoints", [])
-    for skeleton in SKELETONS.values():
+    for skeleton in SKELETONS:
         if list(skeleton.joints) == names:
             return skeleton
-    known = "; ".join(f"{skeleton.name}: {', '.join(skeleton.joints)}" for skeleton in SKELETONS.values())
+    known = "; ".join(f"{skeleton.name}: {', '.join(skeleton.joints)}" for skeleton in SKELETONS)
     raise DataError(f"{source}: the category's keypoints {names} are no known skeleton. Known: {known}")
 
 

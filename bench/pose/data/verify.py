@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.pose.data.coco import CocoKeypoints, read_boxes
-from bench.pose.data.datasets import dataset_info, open_split
+from bench.pose.data.datasets import DatasetInfo
 from bench.pose.data.images import read_image
 from bench.pose.data.mpii import MpiiPeople
 from bench.pose.data.people import Person
 from bench.pose.data.pixels.packed import packed_folder, packed_problems
 from bench.pose.errors import DataError, ImageError
 
-__all__ = ["KNOWN", "Findings", "Known", "box_file", "expected_files", "verify"]
+__all__ = ["KNOWN", "Findings", "Known", "expected_files", "verify"]
 
 MAX_LISTED = 5
 
@@ -86,21 +86,18 @@ class Findings:
         yield f"{counted}; {len(self.missing)} missing, {len(self.problems)} problems"
 
 
-def verify(name: str, folder: Path, split: str) -> Findings:
+def verify(info: DatasetInfo, folder: Path, split: str) -> Findings:
     """Look at everything that a split needs.
 
     Args:
-        name: of the dataset.
+        info: the dataset.
         folder: of the dataset.
-        split: of it; drawn first if it is synthetic.
-
-    Raises:
-        UnknownNameError: there is no such dataset.
+        split: of it; generated first if the dataset is.
     """
     findings = Findings()
-    opened = open_split(name, folder, split)
-    boxes = box_file(name, folder, split)
-    findings.missing += [str(file) for file in expected_files(name, opened) if not file.is_file()]
+    opened = info.open(folder, split)
+    boxes = info.box_file(folder, split)
+    findings.missing += [str(file) for file in expected_files(info, opened) if not file.is_file()]
     try:
         people = _count(opened, findings.counts)
         _check_images(opened, people, findings)
@@ -111,23 +108,17 @@ def verify(name: str, folder: Path, split: str) -> Findings:
         if opened.annotation_file.is_file():
             findings.problems.append(str(error))
     findings.problems += opened.problems
-    findings.problems += _wrong_counts(findings.counts, KNOWN.get((name, split), Known()))
+    findings.problems += _wrong_counts(findings.counts, KNOWN.get((info.name, split), Known()))
     return findings
 
 
-def expected_files(name: str, opened: CocoKeypoints | MpiiPeople) -> list[Path]:
+def expected_files(info: DatasetInfo, opened: CocoKeypoints | MpiiPeople) -> list[Path]:
     """The files beside its images that a split of a dataset needs: annotations, detector boxes, truth."""
-    boxes = box_file(name, opened.folder, opened.split)
+    boxes = info.box_file(opened.folder, opened.split)
     expected = [opened.annotation_file, *([boxes] if boxes else [])]
     if isinstance(opened, MpiiPeople) and opened.split == "valid":
         expected.append(opened.truth_file)
     return expected
-
-
-def box_file(name: str, folder: Path, split: str) -> Path | None:
-    """The detector boxes of the published results on a split, which need not be there; None if there are none."""
-    boxes = dict(dataset_info(name).detector_boxes).get(split)
-    return folder / boxes if boxes else None
 
 
 def _count(opened: CocoKeypoints | MpiiPeople, counts: dict[str, int]) -> list[Person]:

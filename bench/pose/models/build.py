@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from torch import Tensor, nn
 
 from bench.pose.errors import CheckpointError, UnknownNameError
+from bench.pose.models.backbones import BACKBONES
 from bench.pose.models.batch_norm import NormLayer, ReplicaBatchNorm2d
 from bench.pose.models.heads import MapModel, PoseModel
-from bench.pose.models.hrnet import HRNet
-from bench.pose.models.resnet import SimpleBaseline
-from bench.pose.models.spec import BACKBONES, HRNET_WIDTHS, INITIALISATIONS, TOKENPOSE, ModelSpec
-from bench.pose.models.tokenpose import PrefixedTokenPose, TokenPose
+from bench.pose.models.spec import INITIALISATIONS, ModelSpec
+from bench.pose.models.tokenpose import TokenPose
 
 __all__ = ["BACKBONES", "build_model", "initialise", "load_trunk"]
 
@@ -37,10 +36,10 @@ def build_model(
 
     Args:
         backbone: one of `BACKBONES`.
-        representation: "heatmap", "simdr" or "simdr_star".
+        representation: one of `REPRESENTATIONS`.
         joints: number of joints, J.
-        input_size: (height, width) of the input in pixels, multiples of 32; some backbones have few, see `INPUT_SIZES`.
-        split_ratio: bins per pixel, for simdr and simdr_star only.
+        input_size: (height, width) of the input in pixels, multiples of 32; some backbones have few.
+        split_ratio: bins per pixel, for representations that classify coordinates.
         replicas: number of devices whose separate batch statistics training reproduces (behaviour T4).
         world_size: number of processes that train it together; makes no difference to evaluation.
 
@@ -54,13 +53,7 @@ def build_model(
         raise ValueError(f"replicas must be at least 1, got {replicas}")
     plain = replicas == world_size == 1
     norm_layer: NormLayer = nn.BatchNorm2d if plain else partial(ReplicaBatchNorm2d, replicas=replicas)
-    return _network(spec)(spec, norm_layer)
-
-
-def _network(spec: ModelSpec) -> Callable[[ModelSpec, NormLayer], PoseModel]:
-    if spec.backbone == TOKENPOSE:
-        return PrefixedTokenPose if spec.representation == "heatmap" else TokenPose
-    return HRNet if spec.backbone in HRNET_WIDTHS else SimpleBaseline
+    return BACKBONES[backbone].build(spec, norm_layer)
 
 
 def initialise(model: PoseModel, *, scheme: str) -> None:

@@ -12,9 +12,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from bench.pose.models.backbones import HRNET_WIDTHS
 from bench.pose.models.batch_norm import NormLayer
 from bench.pose.models.heads import MapModel
-from bench.pose.models.spec import HRNET_WIDTHS, ModelSpec
+from bench.pose.models.spec import ModelSpec
 from bench.pose.models.stem import STEM_CHANNELS, STEM_LAYERS, add_stem, stem_maps
 from bench.pose.torchvision_shim import torchvision_models
 

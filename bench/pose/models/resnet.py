@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bench.pose.models.backbones import RESNET_DEPTHS, TINY, UPSAMPLE_FREE
 from bench.pose.models.batch_norm import NormLayer
 from bench.pose.models.heads import MapModel
-from bench.pose.models.spec import CELL, RESNET_DEPTHS, TINY, UPSAMPLE_FREE, ModelSpec
+from bench.pose.models.spec import CELL, ModelSpec
 from bench.pose.torchvision_shim import torchvision_models
 
 __all__ = ["SimpleBaseline"]

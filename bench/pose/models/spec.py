@@ -2,75 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 
-from bench.pose.errors import UnknownNameError
-from bench.pose.models.tokens import PATCHES
+from bench.pose.codecs.representations import REPRESENTATIONS, Output
+from bench.pose.models.backbones import BACKBONES, CHANNELS_PER_JOINT, UPSAMPLE_FREE
 
-__all__ = [
-    "BACKBONES",
-    "CELL",
-    "CHANNELS_PER_JOINT",
-    "HRNET_WIDTHS",
-    "INITIALISATIONS",
-    "INPUT_SIZES",
-    "REPRESENTATIONS",
-    "RESNET_DEPTHS",
-    "TINY",
-    "TOKENPOSE",
-    "UPSAMPLE_FREE",
-    "Complexity",
-    "ModelSpec",
-]
-
-UPSAMPLE_FREE = "simba_res50_upsample_free"
-"""Simple Baselines without transposed convolutions, which SimDR makes possible."""
-
-TOKENPOSE = "tokenpose_s"
-"""TokenPose-S, a transformer on patches of a convolutional stem; `bench.pose.models.tokens` has its sizes."""
-
-RESNET_DEPTHS = {
-    "simba_res18": 18,
-    "simba_res34": 34,
-    "simba_res50": 50,
-    "simba_res101": 101,
-    "simba_res152": 152,
-    UPSAMPLE_FREE: 50,
-}
-"""Layers of the ResNet trunk of each Simple Baselines network."""
-
-HRNET_WIDTHS = {"hrnet_w32": 32, "hrnet_w48": 48}
-"""Channels of the highest-resolution branch of each HRNet."""
-
-TINY = "simba_tiny"
-"""A network that is not in the paper, small enough for tests, CI and the quickstart."""
-
-BACKBONES: tuple[str, ...] = (TINY, *RESNET_DEPTHS, *HRNET_WIDTHS, TOKENPOSE)
-"""Names that `build_model` accepts."""
-
-REPRESENTATIONS: tuple[str, ...] = ("heatmap", "simdr", "simdr_star")
-"""How a network expresses joints: maps, or a classification per axis (SimDR and SimDR* differ in targets)."""
+__all__ = ["CELL", "INITIALISATIONS", "Complexity", "ModelSpec"]
 
 INITIALISATIONS: tuple[str, ...] = ("reference", "kaiming")
 """Ways to draw the first weights of a network that starts without ImageNet weights."""
 
 CELL = 32
 """Side in pixels of the square that every backbone reduces to one position at its coarsest resolution."""
-
-CHANNELS_PER_JOINT: Mapping[tuple[int, int], int] = {(64, 64): 32, (128, 128): 32, (256, 192): 28}
-"""Maps per joint of the upsample-free network for each input size (height, width) that has a configuration.
-
-Its maps are 32 times smaller than the input, so one per joint would leave the classifiers too little to read. The
-numbers are those of the reference's three configurations (protocols 1.1), which follow no formula.
-"""
-
-INPUT_SIZES: Mapping[str, tuple[tuple[int, int], ...]] = {
-    UPSAMPLE_FREE: tuple(CHANNELS_PER_JOINT),
-    TOKENPOSE: tuple(PATCHES),
-}
-"""Backbones whose parts are defined for some input sizes (height, width) only, and those sizes."""
 
 
 @dataclass(frozen=True)
@@ -115,42 +59,39 @@ class ModelSpec:
     split_ratio: float | None = None
 
     def __post_init__(self) -> None:
-        if self.backbone not in BACKBONES:
-            raise UnknownNameError("backbone", self.backbone, BACKBONES)
-        if self.representation not in REPRESENTATIONS:
-            raise UnknownNameError("representation", self.representation, REPRESENTATIONS)
+        backbone = BACKBONES.named(self.backbone)
+        REPRESENTATIONS.named(self.representation)
         if self.joints < 1:
             raise ValueError(f"joints must be at least 1, got {self.joints}")
         if any(side < CELL or side % CELL for side in self.input_size):
             raise ValueError(
                 f"input_size (height, width) must be positive multiples of {CELL} px, got {self.input_size}"
             )
-        self._check_backbone()
+        if self.output not in backbone.outputs:
+            valid = [name for name, other in REPRESENTATIONS.items() if other.output in backbone.outputs]
+            raise ValueError(f"{self.backbone} has no {self.representation}; valid representations: {', '.join(valid)}")
+        if backbone.input_sizes is not None and self.input_size not in backbone.input_sizes:
+            valid = list(map(_size_text, backbone.input_sizes))
+            raise ValueError(
+                f"{self.backbone} has no form for input size {_size_text(self.input_size)};"
+                f" valid (HxW): {', '.join(valid)}"
+            )
         self._check_split_ratio()
 
-    def _check_backbone(self) -> None:
-        """Raise `ValueError` for what this backbone lacks although others have it."""
-        if self.backbone == UPSAMPLE_FREE and self.representation == "heatmap":
-            raise ValueError(
-                f"{self.backbone} has no heatmap, because its maps are 32 times smaller than the input;"
-                " valid representations: simdr, simdr_star"
-            )
-        sizes = INPUT_SIZES.get(self.backbone, (self.input_size,))
-        if self.input_size not in sizes:
-            valid = ", ".join(map(_size_text, sizes))
-            raise ValueError(
-                f"{self.backbone} has no form for input size {_size_text(self.input_size)}; valid (HxW): {valid}"
-            )
-
     def _check_split_ratio(self) -> None:
-        if self.representation == "heatmap":
+        if self.output == "maps":
             if self.split_ratio is not None:
-                raise ValueError(f"split_ratio does not apply to heatmap, got {self.split_ratio}")
+                raise ValueError(f"split_ratio does not apply to {self.representation}, got {self.split_ratio}")
         elif self.split_ratio is None or not 1 <= min(self.input_size) * self.split_ratio < inf:
             raise ValueError(
                 f"{self.representation} needs a positive split_ratio (bins per pixel) that gives at least"
                 f" one bin, got {self.split_ratio}"
             )
+
+    @property
+    def output(self) -> Output:
+        """What the network puts out."""
+        return REPRESENTATIONS[self.representation].output
 
     @property
     def bins(self) -> tuple[int, int] | None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bench.plan import PlannedTraining
-from bench.pose.data.datasets import dataset_info
 from bench.report.formatting import format_metric, in_print_units, metric_name, representation_name
 from bench.report.plots.style import Look, looks
 from bench.report.results import Condition, Results, headline_metric
@@ -137,7 +136,7 @@ class Material:
     def annotated(self) -> bool:
         """Whether there can be readings of single joints: whether the annotations that they need are public."""
         data = self.results.plan.suite.dataset
-        return dataset_info(data.name).layout_of(data.eval).annotated
+        return data.info.layout_of(data.eval).annotated
 
     @property
     def simulated(self) -> str:

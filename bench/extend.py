@@ -1,0 +1,154 @@
+"""Decorators that add a backbone, codec, dataset, metric, executor or report format of one's own.
+
+They stand in a module that a suite names under `extensions`, or that an installed package names as an entry point of
+the group `bench.extensions`. `python -m bench conform NAME` runs the checks that the built-in ones pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from bench.cli.executors import EXECUTORS, Executor, Request
+from bench.pose.codecs.representations import OUTPUTS, REPRESENTATIONS, CodecBuilder, Output, Representation
+from bench.pose.data.datasets import DATASETS, DatasetInfo
+from bench.pose.data.layout import COCO_LAYOUT, Layout
+from bench.pose.errors import ExtensionError
+from bench.pose.metrics.own import OWN_METRICS, OwnMetric, Results
+from bench.pose.models.backbones import BACKBONES, Backbone, NetworkBuilder
+from bench.pose.skeletons import Skeleton
+from bench.suite.expansion import CODEC_SETTINGS
+from bench.suite.metrics import METRICS
+
+if TYPE_CHECKING:
+    from bench.pose.scoring import Scoring
+
+__all__ = ["backbone", "codec", "dataset", "executor", "metric", "report_format"]
+
+BuilderT = TypeVar("BuilderT", bound=NetworkBuilder)
+CodecT = TypeVar("CodecT", bound=CodecBuilder)
+DecoratedT = TypeVar("DecoratedT", bound=Callable[..., object])
+
+DECODING = frozenset({"post_process", "refinement"})
+"""Settings of evaluations that a representation may read beside those of trainings."""
+
+
+def backbone(
+    name: str,
+    *,
+    title: str | None = None,
+    outputs: Iterable[Output] = OUTPUTS,
+    input_sizes: Iterable[tuple[int, int]] | None = None,
+) -> Callable[[BuilderT], BuilderT]:
+    """Add a function that makes the networks of a backbone, see `Backbone` and `NetworkBuilder`.
+
+    Import torch inside it, so that `plan` and `report` need not.
+    """
+
+    def add(build: BuilderT) -> BuilderT:
+        sizes = None if input_sizes is None else tuple(input_sizes)
+        BACKBONES.add(name, Backbone(title or name, build, tuple(outputs), sizes), build)
+        return build
+
+    return add
+
+
+def codec(
+    name: str, *, output: Output, settings: Iterable[str] = (), title: str | None = None
+) -> Callable[[CodecT], CodecT]:
+    """Add a function that makes the codec of a representation, see `Representation` and `CodecBuilder`.
+
+    A representation whose output is "coordinates" always reads `split_ratio`, which decides the number of bins.
+    """
+
+    def add(build: CodecT) -> CodecT:
+        read = frozenset(settings) | ({"split_ratio"} if output == "coordinates" else set())
+        unknown = sorted(read - CODEC_SETTINGS - DECODING)
+        if unknown:
+            valid = ", ".join(sorted(CODEC_SETTINGS | DECODING))
+            raise ExtensionError(f"representation {name!r}: there is no setting {unknown[0]!r}; valid: {valid}")
+        REPRESENTATIONS.add(name, Representation(title or name, output, read, build), build)
+        return build
+
+    return add
+
+
+def dataset(
+    name: str,
+    *,
+    skeleton: Skeleton,
+    title: str | None = None,
+    source: str = "an extension",
+    protocol: Literal["coco", "crowdpose", "mpii"] = "coco",
+    layout: Layout = COCO_LAYOUT,
+    detector_boxes: Iterable[tuple[str, str]] = (),
+) -> Callable[[DecoratedT], DecoratedT]:
+    """Add a function that puts a split's files into the dataset's folder, in the format of the protocol.
+
+    It is called as `generate(folder, split)` before the split is opened, and has nothing to do where the files are
+    there already. A dataset that is in COCO's format needs no function: a suite can define it.
+    """
+
+    def add(generate: DecoratedT) -> DecoratedT:
+        def make(folder: Path, split: str) -> None:
+            generate(folder, split)
+
+        info = DatasetInfo(
+            name, title or name, skeleton, source, protocol, layout, (), tuple(detector_boxes), generate=make
+        )
+        DATASETS.add(name, info, generate)
+        return generate
+
+    return add
+
+
+def metric(
+    name: str,
+    *,
+    title: str | None = None,
+    protocols: Iterable[str] = ("coco", "crowdpose", "mpii"),
+    noticeable: float = 0.005,
+    percent: bool = False,
+    decimals: int = 3,
+) -> Callable[[Callable[[Results, Scoring], float]], Callable[[Results, Scoring], float]]:
+    """Add a function that says what predictions are worth; see `OwnMetric`.
+
+    Every evaluation on a fitting dataset has the metric from then on; records of earlier ones do not.
+    """
+
+    def add(compute: Callable[[Results, Scoring], float]) -> Callable[[Results, Scoring], float]:
+        if any(name in names for names in METRICS.values()):
+            raise ExtensionError(f"{compute.__module__}: there is a metric {name!r} already; choose another name")
+        entry = OwnMetric(title or name, compute, tuple(protocols), noticeable, percent, decimals)
+        OWN_METRICS.add(name, entry, compute)
+        return compute
+
+    return add
+
+
+def executor(
+    name: str, *, profile: Literal["needed", "optional", "none"] = "optional", detached: bool = False
+) -> Callable[[Callable[[Request], int]], Callable[[Request], int]]:
+    """Add a function that has jobs done, see `Executor`; `bench run --executor NAME` calls it."""
+
+    def add(run: Callable[[Request], int]) -> Callable[[Request], int]:
+        EXECUTORS.add(name, Executor(run, profile, detached), run)
+        return run
+
+    return add
+
+
+def report_format(name: str, *, pictures: bool = True, figures: bool = False) -> Callable[[DecoratedT], DecoratedT]:
+    """Add a function that makes the files of a report, see `bench.report.formats.Format`.
+
+    Everything of a report may come from a stranger's files: escape it.
+    """
+
+    def add(render: DecoratedT) -> DecoratedT:
+        from bench.report.formats import FORMATS, Format
+
+        FORMATS.add(name, Format(render, pictures, figures), render)  # type: ignore[arg-type]  # as documented
+        return render
+
+    return add

@@ -1,0 +1,78 @@
+"""The formats that reports are written in, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from bench.pose.registry import Registry
+from bench.report.document import Report
+from bench.report.render_csv import render_csv
+from bench.report.render_html import render_html
+from bench.report.render_latex import render_document, render_table
+from bench.report.render_markdown import render_markdown
+from bench.report.render_pdf import render_pdf
+from bench.report.tables import Table
+
+__all__ = ["FORMATS", "Format"]
+
+Files = Iterable[tuple[str, bytes]]
+"""Path within the suite's folder and contents of each file."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A way to write reports.
+
+    Attributes:
+        render: makes the files of a report.
+        pictures: whether it shows plots and photographs, which take a while to draw.
+        figures: whether its files refer to `figures/*.png` beside them.
+    """
+
+    render: Callable[[Report], Files]
+    pictures: bool = True
+    figures: bool = False
+
+
+def _markdown(report: Report) -> Files:
+    yield "report.md", render_markdown(report).encode()
+
+
+def _html(report: Report) -> Files:
+    yield "report.html", render_html(report).encode()
+
+
+def _pdf(report: Report) -> Files:
+    yield "report.pdf", render_pdf(report)
+
+
+def _csv(report: Report) -> Files:
+    for path, table in _tables(report).items():
+        yield f"{path}.csv", render_csv(table, simulated=report.simulated).encode()
+
+
+def _latex(report: Report) -> Files:
+    tables = _tables(report)
+    for path, table in tables.items():
+        yield f"{path}.tex", render_table(report, table).encode()
+    yield "report.tex", render_document(report, tables=tables).encode()
+
+
+def _tables(report: Report) -> Mapping[str, Table]:
+    """Tables by their path. A suite may name one of its own "claims": the claims' files are not among the tables'."""
+    tables = {f"tables/{table.id}": table for table in report.tables}
+    return ({"claims": report.claims} if report.claims is not None else {}) | tables
+
+
+FORMATS: Registry[Format] = Registry(
+    "report format",
+    {
+        "md": Format(_markdown, figures=True),
+        "html": Format(_html),
+        "pdf": Format(_pdf),
+        "csv": Format(_csv, pictures=False),
+        "tex": Format(_latex, figures=True),
+    },
+)
+"""What `write_report` accepts; `bench.extend.report_format` adds to it."""

@@ -1,0 +1,121 @@
+"""A dataset of one's own in COCO's format, as a suite declares it: no code is needed for one.
+
+The definition is part of the specs of its trainings: it decides what they learn and how they are scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from bench.pose.data.datasets import DatasetInfo
+from bench.pose.data.layout import COCO_LAYOUT, Layout
+from bench.pose.errors import nearest
+from bench.pose.skeletons import Skeleton
+from bench.suite.source import Problem
+from bench.suite.structure import ContradictionError
+
+__all__ = ["Definition", "SkeletonDefinition"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def _inside(path: str) -> str:
+    """Refuse a path that leaves the dataset's folder."""
+    if not path or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+        raise ValueError(f"{path!r:.80} is no path inside the dataset's folder")
+    return path
+
+
+def _of_splits(path: str) -> str:
+    if path.count("SPLIT") != 1:
+        raise ValueError(f"{path!r:.80} needs SPLIT once, where the name of the split goes")
+    return path
+
+
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+Pair = Annotated[tuple[str, str], Field(strict=False)]
+Pairs = Annotated[tuple[Pair, ...], Field(strict=False)]
+Names = Annotated[tuple[str, ...], Field(strict=False)]
+File = Annotated[str, AfterValidator(_inside)]
+Sigma = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class SkeletonDefinition(_Frozen):
+    """Joints by name.
+
+    Attributes:
+        joints: names in the order of the annotations.
+        sigmas: per joint, the OKS falloff in units of the square root of the person's area.
+        pairs: joints that a horizontal flip exchanges, as (left, right).
+        upper: joints of the upper body, for half-body augmentation; none switches it off.
+        limbs: pairs of joints to draw.
+    """
+
+    joints: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
+    sigmas: Annotated[tuple[Sigma, ...], Field(strict=False)]
+    pairs: Pairs = ()
+    upper: Names = ()
+    limbs: Pairs = ()
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        problems = list(self._problems())
+        if problems:
+            raise ContradictionError(problems)
+        return self
+
+    def _problems(self) -> Iterator[Problem]:
+        for number, joint in enumerate(self.joints):
+            if joint in self.joints[:number]:
+                yield Problem(("joints", number), f"joint {joint!r} is listed twice")
+        if len(self.sigmas) != len(self.joints):
+            yield Problem(("sigmas",), f"{len(self.sigmas)} sigmas for {len(self.joints)} joints")
+        lists = {"pairs": self.pairs, "limbs": self.limbs, "upper": [(name,) for name in self.upper]}
+        for kind, items in lists.items():
+            for number, joints in enumerate(items):
+                for joint in joints:
+                    if joint not in self.joints:
+                        close = nearest(joint, self.joints)
+                        message = f"unknown joint {joint!r}{close}; valid: {', '.join(self.joints)}"
+                        yield Problem((kind, number), message)
+        exchanged = [joint for pair in self.pairs for joint in pair]
+        for joint in sorted({joint for joint in exchanged if exchanged.count(joint) > 1}):
+            yield Problem(("pairs",), f"joint {joint!r} is exchanged twice")
+
+
+class Definition(_Frozen):
+    """A dataset in COCO's format, in its folder under the data root.
+
+    Attributes:
+        skeleton: its joints.
+        title: as people write it; the dataset's name if not given.
+        annotations: file of a split's people, with `SPLIT` for the name of the split.
+        images: folders that may hold a split's images; the first that is there is taken.
+        detector_boxes: per split, a file of a detector's boxes.
+        area_of_box: part of a box that a person without a stored area is taken to cover.
+    """
+
+    skeleton: SkeletonDefinition
+    title: Text | None = None
+    annotations: Annotated[str, AfterValidator(_inside), AfterValidator(_of_splits)] = COCO_LAYOUT.annotations
+    images: Annotated[tuple[File, ...], Field(strict=False, min_length=1)] = COCO_LAYOUT.images
+    detector_boxes: Annotated[tuple[tuple[str, File], ...], Field(strict=False)] = ()
+    area_of_box: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    def info(self, name: str) -> DatasetInfo:
+        """The dataset of that name."""
+        skeleton = Skeleton(name, **dict(self.skeleton))
+        return DatasetInfo(
+            name=name,
+            title=self.title or name,
+            skeleton=skeleton,
+            source="defined by its suite",
+            layout=Layout(self.annotations, self.images, area_of_box=self.area_of_box),
+            detector_boxes=self.detector_boxes,
+        )
