@@ -15,7 +15,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from bench.pose.codecs.representations import REPRESENTATIONS
 from bench.pose.data.datasets import DATASETS
@@ -37,10 +37,20 @@ __all__ = [
 ENTRY_POINTS = "bench.extensions"
 """Group of the entry points of packages that extend bench wherever they are installed; each names a module."""
 
+LONGEST = 200
+"""Characters of a module's name."""
+
 RESULT_KINDS: tuple[Registry[Any], ...] = (BACKBONES, REPRESENTATIONS, DATASETS, OWN_METRICS)
 """What decides results; executors and report formats do not."""
 
-ModuleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$", max_length=200)]
+
+def _check_name(name: str) -> str:
+    if len(name) > LONGEST or not all(part.isidentifier() for part in name.split(".")):
+        raise ValueError(f"{name!r:.80} is no name of a module, such as my_network")
+    return name
+
+
+ModuleName = Annotated[str, AfterValidator(_check_name)]
 
 
 class Extensions(BaseModel):
@@ -62,9 +72,7 @@ class Extensions(BaseModel):
         try:
             return cls(modules=tuple(names), folder=Path.cwd())
         except ValidationError as error:
-            raise ExtensionError(
-                f"{error.errors()[0]['input']!r:.80} is no name of a module, such as my_network"
-            ) from None
+            raise ExtensionError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
 
     def load(self) -> None:
         """Import the entry points of installed packages and these modules; what is imported already stays as it is.

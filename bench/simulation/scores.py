@@ -103,7 +103,8 @@ def simulate_scores(training: PlannedTraining, evaluation: PlannedEvaluation, ch
         return Scores(expected, baseline={}, ceiling={})
     found = simulate_oks(_people(info.protocol, seed), expected, rng)
     metrics = found.metrics()
-    ceiling = np.interp(np.log2(spec.size[0]), (6, 8), CEILINGS[spec.representation, evaluation.spec.post_process])
+    bounds = CEILINGS.get((spec.representation, evaluation.spec.post_process), CEILINGS["simdr", False])
+    ceiling = np.interp(np.log2(spec.size[0]), (6, 8), bounds)
     return Scores(
         metrics,
         baseline=derived_metrics((*names, "mean_oks"), {"AP": BASELINE_AP}),

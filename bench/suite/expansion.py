@@ -147,6 +147,8 @@ def make_spec(kind: type[SpecT], settings: Mapping[str, Any], where: str) -> Spe
 
 def _describe(detail: Mapping[str, Any]) -> str:
     """A wrong setting by name, or what contradicts itself between settings."""
+    if detail["type"] == "missing":
+        return f"{detail['loc'][0]} has no value; give it one under `set`, or make it an axis"
     return ": ".join([*map(str, detail["loc"][:1]), plain_message(detail)])
 
 
