@@ -28,18 +28,15 @@ from bench.cli import (
     status,
     verify,
 )
+from bench.cli.exits import Exit
 from bench.pose.errors import BenchError
 
-__all__ = ["UNUSABLE_INPUT", "app", "main"]
-
-UNUSABLE_INPUT = 3
-"""Exit status for input that cannot be used."""
+__all__ = ["app", "main"]
 
 app = typer.Typer(
     name="bench",
     help="Reproducibility benchmark and ablation harness for SimDR keypoint representations.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -71,4 +68,4 @@ def main() -> None:
         app()
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(UNUSABLE_INPUT)
+        sys.exit(Exit.UNUSABLE)

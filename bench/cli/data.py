@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import DataRoot, OfSuite
+from bench.cli.exits import Exit
+from bench.cli.options import AsJson, DataRoot, OfSuite
 
 if TYPE_CHECKING:
     from bench.pose.data.datasets import DatasetInfo
 
 __all__ = ["app"]
-
-SOMETHING_WRONG = 1
 
 app = typer.Typer(help="List, fetch, check and draw datasets.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -24,18 +25,24 @@ SplitName = Annotated[str, typer.Argument(help="Such as val2017, val or train300
 
 
 @app.command("list")
-def list_datasets(data_root: DataRoot = Path("data")) -> None:
-    """List the datasets and the splits that are there."""
+def list_datasets(data_root: DataRoot = Path("data"), as_json: AsJson = False) -> None:
+    """List the datasets and the splits that are there, with those of installed extensions."""
     from tabulate import tabulate
 
+    from bench.extensions import NO_EXTENSIONS
     from bench.pose.data.datasets import DATASETS
 
-    rows = []
-    for info in DATASETS.values():
-        splits = ", ".join(info.splits(data_root / info.name)) or "none"
-        rows.append((info.name, info.title, info.skeleton.name, info.protocol, splits, info.source))
-    headers = ("dataset", "title", "skeleton", "protocol", f"splits in {data_root}", "source")
-    typer.echo(tabulate(rows, headers=headers))
+    NO_EXTENSIONS.load()
+    headers = ("dataset", "title", "skeleton", "protocol", "splits", "source")
+    rows = [
+        (info.name, info.title, info.skeleton.name, info.protocol, info.splits(data_root / info.name), info.source)
+        for info in DATASETS.values()
+    ]
+    if as_json:
+        typer.echo(json.dumps([dict(zip(headers, row, strict=True)) for row in rows], indent=2))
+        return
+    printed = [(*row[:4], ", ".join(row[4]) or "none", row[5]) for row in rows]
+    typer.echo(tabulate(printed, headers=[*headers[:4], f"splits in {data_root}", headers[5]]))
 
 
 @app.command("prepare")
@@ -56,19 +63,28 @@ def prepare(
 
 
 @app.command("verify")
-def verify(dataset: DatasetName, split: SplitName, data_root: DataRoot = Path("data"), suite: OfSuite = None) -> None:
+def verify(
+    dataset: DatasetName,
+    split: SplitName,
+    data_root: DataRoot = Path("data"),
+    suite: OfSuite = None,
+    as_json: AsJson = False,
+) -> None:
     """Read every annotation and image of a split and count them. Ends 1 if something is wrong or missing."""
     from bench.pose.data.verify import verify as verify_split
 
     findings = verify_split(_known(dataset, suite), data_root / dataset, split)
-    *details, summary = findings.lines()
-    for line in details:
-        typer.echo(line)
-    typer.echo(f"{dataset} {split}: {summary}")
-    if findings.missing:
+    if as_json:
+        typer.echo(json.dumps({"dataset": dataset, "split": split, **asdict(findings)}, indent=2))
+    else:
+        *details, summary = findings.lines()
+        for line in details:
+            typer.echo(line)
+        typer.echo(f"{dataset} {split}: {summary}")
+    if findings.missing and not as_json:
         typer.echo(f"bench data prepare {dataset} --data-root {data_root} says where the files come from")
     if not findings.complete:
-        raise typer.Exit(SOMETHING_WRONG)
+        raise typer.Exit(Exit.FAILED)
 
 
 @app.command("pack")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
+from bench.cli.exits import Exit
 from bench.cli.options import AsJson, DataRoot, Results
 from bench.doctor.check import Verdict
 from bench.printing import printable
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from bench.doctor.examination import Examination
 
 __all__ = ["doctor"]
-
-SOMETHING_WRONG = 1
 
 
 def doctor(
@@ -37,7 +36,7 @@ def doctor(
     found = examine(all_checks(data_root=data_root, results=results, profile=profile))
     typer.echo(json.dumps(_document(found), indent=2) if as_json else printable("\n".join(_lines(found))))
     if not found.healthy:
-        raise typer.Exit(SOMETHING_WRONG)
+        raise typer.Exit(Exit.FAILED)
 
 
 def _lines(found: Examination) -> Iterator[str]:

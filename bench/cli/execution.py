@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from tabulate import tabulate
 
+from bench.cli.exits import Exit
 from bench.cli.listing import print_plan, print_status, summary
 from bench.execute.job import Job, Outcome
 from bench.execute.local import LocalOptions, local_jobs, local_slots
@@ -23,8 +24,6 @@ from bench.store import Store
 
 __all__ = ["Task", "run_here", "run_on_slurm"]
 
-SOMETHING_FAILED = 1
-INTERRUPTED = 130
 FOLLOW_SECONDS = 3.0
 
 
@@ -72,8 +71,8 @@ def run_here(task: Task, options: LocalOptions) -> int:
     outcomes = _pool(jobs, slots)
     typer.echo(summary(task.plan()))
     if Outcome.STOPPED in outcomes:
-        return INTERRUPTED
-    return 0 if set(outcomes) <= {Outcome.DONE} else SOMETHING_FAILED
+        return Exit.INTERRUPTED
+    return 0 if set(outcomes) <= {Outcome.DONE} else Exit.FAILED
 
 
 def _pool(jobs: Sequence[Job], slots: Sequence[Slot]) -> list[Outcome]:
@@ -96,12 +95,12 @@ def run_on_slurm(task: Task, profile: Profile, *, wait: bool) -> int:
     refuse_simulated(Store(task.results))
     refused = _hand_over(task, profile)
     if task.dry_run or not wait:
-        return SOMETHING_FAILED if refused else 0
+        return Exit.FAILED if refused else 0
     try:
         return _follow(task, profile, refused=refused)
     except KeyboardInterrupt:
         typer.echo("no longer followed; the jobs go on")
-        return INTERRUPTED
+        return Exit.INTERRUPTED
 
 
 def _hand_over(task: Task, profile: Profile) -> bool:
@@ -153,4 +152,4 @@ def _follow(task: Task, profile: Profile, *, refused: bool) -> int:
                 break
             refused = _hand_over(task, profile)
         time.sleep(FOLLOW_SECONDS)
-    return 0 if not plan.unfinished else SOMETHING_FAILED
+    return 0 if not plan.unfinished else Exit.FAILED

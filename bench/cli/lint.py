@@ -2,20 +2,60 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import typer
+
+from bench.cli.exits import Exit
+from bench.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from bench.lint import Comparison
 
 __all__ = ["lint"]
 
-UNEXPLAINED = 1
+GIGA = 1e9
 
 
-def lint() -> None:
+def lint(as_json: AsJson = False) -> None:
     """Print the published parameters and GFLOPs beside ours and explain each disagreement. Ends 1 if one is open."""
-    from tabulate import tabulate
-
-    from bench.lint import BINARY_GIGA, MILLION, compare_sizes
+    from bench.lint import compare_sizes
 
     comparisons = compare_sizes()
+    if as_json:
+        typer.echo(json.dumps([_document(item) for item in comparisons], indent=2))
+    else:
+        _print(comparisons)
+    if any("" in item.disagreements.values() for item in comparisons):
+        raise typer.Exit(Exit.FAILED)
+
+
+def _document(item: Comparison) -> dict[str, object]:
+    from bench.lint import BINARY_GIGA
+
+    row, ours = item.row, item.complexity
+    return {
+        "row": row.id,
+        "backbone": row.backbone,
+        "representation": row.representation,
+        "input_size": row.input_size,
+        "published": {"params_m": row.params_m, "gflops": row.gflops},
+        "params": ours.params,
+        "gflops": {
+            "multiply_adds": ours.multiply_adds / GIGA,
+            "published_convention": ours.published_convention / BINARY_GIGA,
+        },
+        "disagreements": dict(item.disagreements),
+    }
+
+
+def _print(comparisons: Sequence[Comparison]) -> None:
+    from tabulate import tabulate
+
+    from bench.lint import BINARY_GIGA, MILLION
+
     rows = [
         (
             item.row.id,
@@ -26,7 +66,7 @@ def lint() -> None:
             item.complexity.params / MILLION,
             item.row.gflops,
             item.complexity.published_convention / BINARY_GIGA,
-            item.complexity.multiply_adds / 1e9,
+            item.complexity.multiply_adds / GIGA,
             "; ".join(f"{column}: {reason or 'NOT EXPLAINED'}" for column, reason in item.disagreements.items()),
         )
         for item in comparisons
@@ -37,5 +77,3 @@ def lint() -> None:
     differing = [reason for item in comparisons for reason in item.disagreements.values()]
     typer.echo(f"\n{printed} printed numbers, {len(differing)} disagree, {differing.count('')} of them unexplained")
     typer.echo("GFLOPs: the paper's convention over 2^30; true: multiply-adds over 1e9")
-    if "" in differing:
-        raise typer.Exit(UNEXPLAINED)
