@@ -6,7 +6,7 @@ READY := .venv/ready
 TEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart sample gate test test-slurm lint format lspet benchmarks clean
+.PHONY: help setup quickstart sample gate test test-slurm lint format reference lspet benchmarks clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,6 +50,9 @@ lint: $(READY)  ## Lint and check types
 format: $(READY)  ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+reference: $(READY)  ## Write docs/reference/ from the code
+	$(BIN)/python docs/reference.py
 
 lspet: $(READY)  ## Train one cell on real photographs on a CPU (needs DATA_ROOT with lspet/)
 	$(BIN)/python -m bench run suites/lspet.yaml --data-root $(DATA_ROOT) --only backbone=simba_tiny \

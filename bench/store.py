@@ -50,7 +50,15 @@ class _Document(BaseModel):
 
 
 class EpochEntry(_Document):
-    """One epoch of a training curve."""
+    """One epoch of a training curve.
+
+    Attributes:
+        epoch: from 0.
+        loss: mean over its people.
+        learning_rate: at its end.
+        people: that it trained on.
+        validation: headline metric of the selection split after it, where the best epoch is kept.
+    """
 
     epoch: int
     loss: float
@@ -60,7 +68,19 @@ class EpochEntry(_Document):
 
 
 class TrainingRecord(_Document):
-    """A finished training: its spec, its curve, and where it came from; `simulated` ones have no weights."""
+    """A finished training.
+
+    Attributes:
+        id: of the training.
+        spec: of it.
+        params: parameters of its network.
+        history: its curve.
+        seconds: that it took, all runs together.
+        weights_sha256: of `weights.pt` beside it.
+        problems: broken images and annotations that were left out.
+        provenance: where it came from.
+        simulated: whether nothing was trained, and there are no weights (`bench simulate`).
+    """
 
     id: str
     spec: TrainSpec
@@ -137,7 +157,20 @@ class Failure(_Document):
 
 
 class Heartbeat(_Document):
-    """A running job's last sign of life."""
+    """A running job's last sign of life.
+
+    Attributes:
+        phase: what it does.
+        pid: of its process.
+        host: that it runs on.
+        at: seconds since the epoch.
+        epoch: from 1.
+        epochs: of the training.
+        fraction: of the phase that is done.
+        loss: mean of the epoch so far.
+        rate: people per second.
+        remaining: seconds that the phase will take at this rate.
+    """
 
     phase: Literal["training", "evaluating"]
     pid: int

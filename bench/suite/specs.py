@@ -94,7 +94,14 @@ class _Frozen(BaseModel):
 
 
 class Dataset(_Frozen):
-    """A dataset and the splits that a suite uses of it; `define` is there if it is the suite's own."""
+    """A dataset and the splits that a suite uses of it.
+
+    Attributes:
+        name: of a known dataset, or of the one that is defined here; its folder under the data root is called so.
+        train: split to train on.
+        eval: split to measure on.
+        define: the dataset, if it is the suite's own.
+    """
 
     name: Name
     train: str
@@ -163,11 +170,24 @@ def _hash(canonical: str) -> str:
 class TrainSpec(_Identified):
     """One set of weights to be made.
 
-    `None` stands where a representation has no such setting. Terms are those of `bench.pose`: see `CodecSettings`,
-    `Augmentation`, `Optimisation`, `CropSettings`, `Precision` and `initialise` for the meaning of each. `world_size`
-    is the number of processes that work on the training together: they divide its batches as `Share` says. `weights`
-    is the sha256 of the file that `initialisation: checkpoint` starts from; with 0 epochs they are measured as they
-    are. `definition` is that of a dataset which its suite defines; where there is none, nothing is written.
+    `None` stands where a representation has no such setting. Settings that are not listed here are those of
+    `CodecSettings`, `Augmentation`, `Optimisation` and `CropSettings`.
+
+    Attributes:
+        dataset: by name.
+        definition: of a dataset that its suite defines; where there is none, nothing is written.
+        split: to train on.
+        backbone: of the network.
+        representation: of joints.
+        input_size: "HxW" of the crops in px, multiples of 32.
+        initialisation: "imagenet", "checkpoint" for given weights, or how to draw them, see `initialise`.
+        weights: sha256 of the file that `initialisation: checkpoint` starts from; with 0 epochs it is measured as it
+            is. Suites name the file.
+        epochs: passes over the people.
+        replicas: devices whose separate batch statistics are reproduced (behaviour T4).
+        world_size: processes that work on it together: they divide its batches as `Share` says.
+        selection: the weights to keep: of the best epoch by the selection split, or the final ones.
+        selection_split: validated on after every epoch, where the best is kept.
     """
 
     dataset: Name
