@@ -6,7 +6,7 @@ READY := .venv/ready
 TEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart sample gate test test-slurm lint format reference lspet benchmarks clean
+.PHONY: help setup quickstart sample gate test test-docs test-slurm lint format reference lspet benchmarks clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ gate: $(READY)  ## Measure suites/ci.yaml again and compare it with its baseline
 
 test: lint  ## Lint, check types and run the tests (under 8 minutes on 2 cores)
 	$(TEST)
+
+test-docs: $(READY)  ## Run every command and code block of the documentation
+	$(TEST) -m docs
 
 test-slurm: $(READY)  ## Run the tests that need SLURM, on clusters started for it (root on Debian; else they skip)
 	slurm/test.sh

@@ -107,6 +107,16 @@ def crowdpose(folder: Path) -> Path:
     return folder
 
 
+def lspet(folder: Path) -> Path:
+    """Splits `train` and `val` of the same people. Returns the dataset's folder."""
+    contents = coco_like(CROWDPOSE_14.joints)
+    for split in ("train", "val"):
+        _write(folder / "annotations" / f"person_keypoints_{split}.json", contents)
+        for image in contents["images"]:
+            _draw(folder / "images" / split / image["file_name"], image["id"])
+    return folder
+
+
 def coco_test_dev(folder: Path) -> Path:
     """COCO with its people (`train2017`) and without (`test-dev2017`), and the published boxes of the latter."""
     contents = coco_like(COCO_17.joints)
