@@ -25,12 +25,16 @@ class Cluster:
         return [Check("slurm", self.answers, SEE_CONTROLLER), Check("slurm profile", self.fits, see_profile)]
 
     def answers(self) -> Finding:
-        """Whether there is SLURM, and it answers within a time limit."""
-        from bench.execute.slurm.scheduler import has_accounting, partitions
+        """Whether there is SLURM, and it answers within a time limit; without a profile nobody means to use it."""
+        from bench.execute.slurm.scheduler import SchedulerError, has_accounting, partitions
 
         if not _here():
             return skipped("no sbatch on the PATH; everything runs on this machine")
-        names = partitions()
+        try:
+            names = partitions()
+        except SchedulerError as error:
+            told = str(error)
+            return fault(told, SEE_CONTROLLER) if self.profile else warning(told, SEE_CONTROLLER)
         if not names:
             return fault("sinfo lists no partition", SEE_CONTROLLER)
         accounting = (

@@ -120,7 +120,7 @@ class Desk:
 
     def _load_fragment(self, block: Block) -> None:
         whole = yaml.safe_load(PLAIN_SUITE) | yaml.safe_load(self._text(block))
-        file = self.folder / "fragment.yaml"
+        file = self.folder / (block.directive.target or "fragment.yaml")
         file.write_text(json.dumps(whole), encoding="utf-8")  # JSON is YAML
         assert expand(load_suite(file)).cells
 
