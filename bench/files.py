@@ -41,6 +41,9 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object], *, durabl
         path: of the file; its folder is made if needed.
         write: writes the contents to the open temporary file.
         durable: have it on the disk before it takes its name, so that it survives a power cut too.
+
+    Raises:
+        StoreError: the system does not let the file be written, as on a full disk; the old one stays.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}{LEFTOVER}")
     try:
@@ -53,11 +56,20 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object], *, durabl
         temporary.replace(path)
         if durable:
             _sync_folder(path.parent)
-    except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
+    except (OSError, RuntimeError) as error:
+        refusal = _refusal(error)
+        if refusal is None:
+            raise
+        raise StoreError(f"cannot write {path}: {refusal.strerror or refusal}") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def _refusal(error: OSError | RuntimeError) -> OSError | None:
+    """The system's error; torch raises one of its own, about a wrong position, while it handles that of a file."""
+    found = error if isinstance(error, OSError) else error.__context__
+    return found if isinstance(found, OSError) else None
 
 
 def _sync_folder(folder: Path) -> None:
