@@ -205,7 +205,8 @@ class Leases:
         if entry is None:
             return False
         lives = entry.holder_lives()
-        return time.time() - entry.touched() < STALE_SECONDS if lives is None else lives
+        # A sign from the future is one of before a clock was set back.
+        return abs(time.time() - entry.touched()) < STALE_SECONDS if lives is None else lives
 
     @contextlib.contextmanager
     def take(

@@ -63,7 +63,7 @@ def make_training(job: Job, folder: TrainingFolder, pulse: Pulse, team: Team = A
         TeamError: another process of the team is gone.
         BenchError: data, weights or the training itself are unusable.
     """
-    started = time.time()
+    started, clock = time.time(), time.monotonic()
     spec, resources = job.training, job.resources
     split = open_split(spec.dataset, resources.data_root / spec.dataset, spec.split)
     training = _prepare(job, split, pulse, team)
@@ -74,7 +74,7 @@ def make_training(job: Job, folder: TrainingFolder, pulse: Pulse, team: Team = A
         state = {
             "format": CHECKPOINT_FORMAT,
             "spec": spec.id,
-            "seconds": earlier + time.time() - started,
+            "seconds": earlier + time.monotonic() - clock,
             "training": training.state_dict(),
         }
         _save(folder.checkpoint, state)
@@ -92,7 +92,7 @@ def make_training(job: Job, folder: TrainingFolder, pulse: Pulse, team: Team = A
     if team.rank > 0:
         return None
     pulse.ensure_lease()
-    record = _record(job, folder, training, split, seconds=earlier + time.time() - started, started=started)
+    record = _record(job, folder, training, split, seconds=earlier + time.monotonic() - clock, started=started)
     write_json(folder.record_file, record.model_dump(mode="json"))
     folder.checkpoint.unlink(missing_ok=True)
     return record

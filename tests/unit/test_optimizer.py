@@ -276,7 +276,8 @@ def test_a_loss_that_is_not_finite_is_refused_with_its_images(step: int, lag: in
     usual, batches = run._gradients._backward, []
 
     def overflow(batch: Any, weight: int = 1) -> Tensor:
-        batches.append(sorted(run.people[index].image.name for index in batch.indices.tolist()))
+        whose = [run.people[index] for index in batch.indices.tolist()]
+        batches.append(sorted(f"{person.image.name} (person {person.annotation_id})" for person in whose))
         loss = usual(batch, weight)
         return loss * math.nan if len(batches) == step + 1 else loss
 
