@@ -30,6 +30,13 @@ from bench.suite.specs import EvalSpec, TrainSpec
 __all__ = ["run_job", "run_process"]
 
 
+OUT_OF_MEMORY = ("can't allocate memory", "Insufficient memory", "bad_alloc", "Cannot allocate memory")
+"""How torch on CPUs, OpenCV, C++ and the system say it."""
+
+LOADER_DIED = "DataLoader worker (pid"
+"""How torch says that a process that loads crops ended by a signal."""
+
+
 class UnstoredError(BenchError):
     """A failure that could not be stored, and why not."""
 
@@ -162,6 +169,8 @@ class _Work:
             # Whoever asks a job to stop may have ended its helpers too; what fails then is no failure of the job.
             return Outcome.STOPPED
         cause = _cause(error)
+        if cause == "killed":
+            message = f"a process that loads crops died, often for want of memory: {message.strip()}"
         retry = self._retries.left(cause, used=0) > 0
         failure = Failure(kind=type(error).__name__, message=message, cause=cause, details=details, retry=retry)
         try:
@@ -178,6 +187,7 @@ def _begin(folder: TrainingFolder | EvaluationFolder, spec: TrainSpec | EvalSpec
 
 
 def _cause(error: Exception) -> Cause:
-    """Whether memory ran out, which torch reports for the CPU as a plain RuntimeError."""
-    by_words = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    return "out_of_memory" if by_words or isinstance(error, MemoryError | torch.OutOfMemoryError) else "exception"
+    """Whether memory ran out or a helper was killed, which libraries report as plain errors of their own."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
+        return "out_of_memory"
+    return "killed" if isinstance(error, RuntimeError) and LOADER_DIED in str(error) else "exception"

@@ -66,6 +66,7 @@ def make_training(job: Job, folder: TrainingFolder, pulse: Pulse, team: Team = A
     started, clock = time.time(), time.monotonic()
     spec, resources = job.training, job.resources
     split = open_split(spec.dataset, resources.data_root / spec.dataset, spec.split)
+    files = {split.annotation_file.name: sha256(split.annotation_file)}  # as they were read, whatever becomes of them
     training = _prepare(job, split, pulse, team)
     earlier = _resume(training, folder.checkpoint, spec) if team.rank == 0 else 0.0
 
@@ -92,7 +93,8 @@ def make_training(job: Job, folder: TrainingFolder, pulse: Pulse, team: Team = A
     if team.rank > 0:
         return None
     pulse.ensure_lease()
-    record = _record(job, folder, training, split, seconds=earlier + time.monotonic() - clock, started=started)
+    seconds = earlier + time.monotonic() - clock
+    record = _record(job, folder, training, split, files, seconds=seconds, started=started)
     write_json(folder.record_file, record.model_dump(mode="json"))
     folder.checkpoint.unlink(missing_ok=True)
     return record
@@ -169,7 +171,14 @@ def _save(path: Path, state: dict[str, Any]) -> None:
 
 
 def _record(
-    job: Job, folder: TrainingFolder, training: Training, split: Split, *, seconds: float, started: float
+    job: Job,
+    folder: TrainingFolder,
+    training: Training,
+    split: Split,
+    files: dict[str, str],
+    *,
+    seconds: float,
+    started: float,
 ) -> TrainingRecord:
     """Store the weights and make the record that vouches for them."""
     spec, resources = job.training, job.resources
@@ -187,7 +196,7 @@ def _record(
             device=resources.device,
             threads=resources.threads,
             workers=resources.workers,
-            files={split.annotation_file.name: sha256(split.annotation_file)},
+            files=files,
             seed=spec.seed,
             command=job.command,
             started=started,

@@ -241,7 +241,7 @@ class Training:
             pinned=self.device.type == "cuda",
         )
         wish = False
-        # Weights that are no numbers take no checkpoint's place: the next loss refuses them, and a retry goes on from it.
+        # Weights that are no numbers take no checkpoint's place: the next loss refuses them, a retry goes on from it.
         for batch in batches:
             result = self._take_step(batch, wish)
             people += result.people
