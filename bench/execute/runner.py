@@ -135,7 +135,7 @@ class _Work:
         try:
             if self._agree(lambda: _begin(self._folder, self._job.training)):
                 make_training(self._job, self._folder, self._pulse, self._team)
-            return self._succeed(self._folder)
+            return Outcome.DONE
         except Exception as error:
             return self._end(self._folder, error)
 
@@ -144,18 +144,13 @@ class _Work:
         try:
             if self._agree(lambda: _begin(folder, spec)):
                 make_evaluation(self._job, spec, self._store, self._pulse, self._team)
-            return self._succeed(folder)
+            return Outcome.DONE
         except Exception as error:
             return self._end(folder, error)
 
     def _agree(self, question: Callable[[], bool]) -> bool:
         """Rank 0's answer: what the others see of the files may be older."""
         return self._team.broadcast(question() if self._team.rank == 0 else None)
-
-    def _succeed(self, folder: TrainingFolder | EvaluationFolder) -> Outcome:
-        if self._team.rank == 0:
-            folder.forgive()
-        return Outcome.DONE
 
     def _end(self, folder: TrainingFolder | EvaluationFolder, error: Exception) -> Outcome:
         """What an error means for the job; a failure is stored. Errors that a user can mend need no traceback."""
@@ -181,8 +176,9 @@ class _Work:
 
 
 def _begin(folder: TrainingFolder | EvaluationFolder, spec: TrainSpec | EvalSpec) -> bool:
-    """Have the spec stored; whether its result is still to be made."""
+    """Have the spec stored, and nothing said any more of an earlier failure; whether its result is still to be made."""
     folder.save_spec(spec)
+    folder.forgive()
     return folder.record() is None
 
 

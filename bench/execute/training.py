@@ -14,7 +14,7 @@ from bench.execute.pulse import Pulse, StoppedError
 from bench.execute.settings import augmentation, codec_settings, crop_settings, optimisation
 from bench.execute.tensorboard import event_log
 from bench.execute.validation import make_validation
-from bench.files import sha256, write_atomically, write_json
+from bench.files import remove, sha256, write_atomically, write_json
 from bench.pose.checkpoints import imagenet_weights, load_file, load_weights
 from bench.pose.codecs.build import build_codec
 from bench.pose.complexity import count_parameters
@@ -96,7 +96,7 @@ def make_training(job: Job, folder: TrainingFolder, pulse: Pulse, team: Team = A
     seconds = earlier + time.monotonic() - clock
     record = _record(job, folder, training, split, files, seconds=seconds, started=started)
     write_json(folder.record_file, record.model_dump(mode="json"))
-    folder.checkpoint.unlink(missing_ok=True)
+    remove(folder.checkpoint)
     return record
 
 
