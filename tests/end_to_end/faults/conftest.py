@@ -32,6 +32,7 @@ tables:
 """
 
 STRIKE = Path(__file__).parent / "strike"
+ROOT = Path(__file__).parents[3]
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,12 @@ class Fault:
     command: str
     at: str
     times: int = 1
+
+
+def environment(fault: Fault | None = None) -> dict[str, str]:
+    """Of processes in which a fault strikes."""
+    found = os.environ | {"PYTHONPATH": os.pathsep.join([str(STRIKE), str(ROOT)])}
+    return found | {"FAULT": fault.command, "FAULT_AT": fault.at, "FAULT_TIMES": str(fault.times)} if fault else found
 
 
 @dataclass(frozen=True)
@@ -53,11 +60,6 @@ class Bench:
 
     def start(self, command: str, *options: object, fault: Fault | None = None, **kwargs: Any) -> subprocess.Popen[str]:
         """Start `run`, `retry` or anything else that takes a suite."""
-        environment = os.environ | kwargs.pop("env", {})
-        python_path = os.pathsep.join([str(STRIKE), *filter(None, [os.environ.get("PYTHONPATH")])])
-        environment["PYTHONPATH"] = python_path
-        if fault:
-            environment |= {"FAULT": fault.command, "FAULT_AT": fault.at, "FAULT_TIMES": str(fault.times)}
         arguments: list[object] = [self.suite, "--results", self.results, *options]
         if command in {"run", "retry"}:
             arguments += ["--data-root", self.data_root, "--threads", 1, "--save-every", 0, "--device", "cpu"]
@@ -66,7 +68,7 @@ class Bench:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env=environment,
+            env=environment(fault) | kwargs.pop("env", {}),
             cwd=self.suite.parent,
             **kwargs,
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.faults.conftest import Bench, Fault
+from tests.end_to_end.faults.conftest import Bench, Fault, environment
 
 
 def fill(disk: Path, leave: str) -> str:
@@ -55,13 +55,17 @@ def test_a_full_disk_for_a_log_a_report_and_packed_photographs(
     subprocess.run(fill(small_disk, "0"), shell=True, check=True)
     options = ("synthetic", "train48", "--data-root", data)
     said = command("data", "pack", *options, ends=3)
-    assert f"{data}/synthetic/packed/train48: No space left on device" in said or "GB free, but" in said
+    assert "packed/train48: No space left on device" in said or "GB are to be written; set a --budget" in said
     assert "No space left on device" in command("data", "synthesize", "train24", "--data-root", data, ends=3)
     said = bench("run", ends=1)
     assert "cannot take the lease of" in said
     assert "No space left on device" in said
     (small_disk / "filler").unlink()
 
+    said = command("data", "pack", *options, ends=3, fault=Fault(fill(small_disk, "64K"), ".pixels.partial"))
+    assert f"error: {data}/synthetic/packed/train48: No space left on device" in said
+    assert not list(data.rglob("0*.pixels"))
+    (small_disk / "filler").unlink()
     command("data", "pack", *options)
     bench("run", fault=Fault(f"{fill(small_disk, '0')}; echo lost; rm {small_disk}/filler", ".checkpoint.pt."))
     assert bench.weights() == undisturbed, "a log that cannot be written stops nothing"
@@ -73,9 +77,14 @@ def test_a_full_disk_for_a_log_a_report_and_packed_photographs(
     bench("report", "--out", small_disk / "reports")
 
 
-def command(*arguments: object, ends: int = 0) -> str:
+def command(*arguments: object, ends: int = 0, fault: Fault | None = None) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "bench", *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "bench", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=environment(fault),
     )
     assert done.returncode == ends, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
