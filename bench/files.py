@@ -155,6 +155,8 @@ def remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
+        if not os.path.lexists(path):
+            return  # a file system that is read-only refuses even that
         raise StoreError(f"cannot remove {path}: {error.strerror or error}") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import signal
 import time
@@ -200,9 +201,11 @@ class Pool:
         return None
 
     def _holder(self, job: Job) -> Owner | None:
-        """Who works on a job."""
+        """Who works on a job; nobody where that cannot be read, which the job will find out and say."""
         leases = Store(job.resources.results).training(job.id).leases
-        return leases.latest() if leases.held() else None
+        with contextlib.suppress(StoreError, OSError):
+            return leases.latest() if leases.held() else None
+        return None
 
     def _start(self, running: _Running) -> None:
         left = Retries(**{cause: self._retries.left(cause, used) for cause, used in _uses(running.used).items()})
