@@ -42,7 +42,7 @@ test: lint  ## Lint, check types and run the tests (under 8 minutes on 2 cores)
 test-slurm: $(READY)  ## Run the tests that need SLURM, on clusters started for it (root on Debian; else they skip)
 	slurm/test.sh
 
-test-faults: $(READY)  ## Run the tests of full disks, dying helpers and other faults (4 minutes on 2 cores)
+test-faults: $(READY)  ## Run the tests of full disks, dying helpers and other faults (under 8 minutes on 2 cores)
 	$(TEST) -m faults
 
 lint: $(READY)  ## Lint and check types
