@@ -6,7 +6,7 @@ READY := .venv/ready
 TEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart sample gate test test-docs test-slurm lint format reference lspet benchmarks clean
+.PHONY: help setup quickstart sample gate test test-docs test-faults test-slurm lint format reference lspet benchmarks clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ test-docs: $(READY)  ## Run every command and code block of the documentation
 
 test-slurm: $(READY)  ## Run the tests that need SLURM, on clusters started for it (root on Debian; else they skip)
 	slurm/test.sh
+
+test-faults: $(READY)  ## Run the tests of full disks, dying helpers and other faults (under 8 minutes on 2 cores)
+	$(TEST) -m faults
 
 lint: $(READY)  ## Lint and check types
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 from collections.abc import Callable
@@ -19,6 +20,7 @@ __all__ = [
     "StoreError",
     "load_document",
     "read_json",
+    "remove",
     "remove_leftovers",
     "sha256",
     "write_atomically",
@@ -45,11 +47,15 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object], *, durabl
         path: of the file; its folder is made if needed.
         write: writes the contents to the open temporary file.
         durable: have it on the disk before it takes its name, so that it survives a power cut too.
+
+    Raises:
+        StoreError: the system does not let the file be written, as on a full disk; the old one stays.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}{LEFTOVER}")
+    refusals: list[OSError] = []
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
+        with io.BufferedWriter(_RawFile(temporary, refusals)) as file:
             write(file)
             if durable:
                 file.flush()
@@ -57,11 +63,31 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object], *, durabl
         temporary.replace(path)
         if durable:
             _sync_folder(path.parent)
-    except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, OSError):
+            refusals.append(error)
+        if not refusals:
+            raise
+        raise StoreError(f"cannot write {path}: {refusals[0].strerror or refusals[0]}") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+class _RawFile(io.FileIO):
+    """A new file that remembers why the system refused to write it: torch says something about positions instead."""
+
+    def __init__(self, path: Path, refusals: list[OSError]) -> None:
+        super().__init__(path, "wb")
+        self._refusals = refusals
+
+    def write(self, data: Any) -> int:
+        """See `io.FileIO`."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            self._refusals.append(error)
+            raise
 
 
 def _sync_folder(folder: Path) -> None:
@@ -128,10 +154,20 @@ def load_document(path: Path, kind: type[DocumentT]) -> DocumentT | None:
         raise StoreError(f"{path}: {where}: {first['msg']}; remove it to have its result made again") from None
 
 
+def remove(path: Path) -> None:
+    """Remove a file, if it is there. Raises `StoreError` if the system does not let it go."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        if not os.path.lexists(path):
+            return  # a file system that is read-only refuses even that
+        raise StoreError(f"cannot remove {path}: {error.strerror or error}") from error
+
+
 def remove_leftovers(folder: Path) -> None:
     """Delete temporary files of writers that were killed. Only for the holder of the folder's lock."""
     for file in folder.rglob(f".*{LEFTOVER}"):
-        file.unlink(missing_ok=True)
+        remove(file)
 
 
 def sha256(path: Path) -> str:

@@ -139,13 +139,29 @@ class Lease:
 
     @property
     def lost(self) -> bool:
-        """Whether somebody has taken the lease over."""
-        return self._leases.file(self._number + 1).exists()
+        """Whether somebody has taken the lease over, or removed its file."""
+        return self._leases.file(self._number + 1).exists() or not self._there()
 
     def ensure(self) -> None:
-        """Raise `LeaseLostError` if the lease is lost: whatever was to be written is somebody else's now."""
-        if self.lost:
-            raise LeaseLostError(f"{self._leases.folder.parent} was taken over; this process was taken for dead")
+        """To be called before anything is written that stays.
+
+        Raises:
+            LeaseLostError: the lease was taken over; whatever was to be written is somebody else's now.
+            StoreError: the folder was removed.
+        """
+        if not self.lost:
+            return
+        if self._leases.latest() is None:
+            raise StoreError(f"{self._leases.folder.parent} was removed while it was being worked on")
+        raise LeaseLostError(f"{self._leases.folder.parent} was taken over; this process was taken for dead")
+
+    def _there(self) -> bool:
+        """Whether the file of this number is the one that this process locks: another may follow a removed one."""
+        try:
+            found = os.stat(self._leases.file(self._number))
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(found, os.fstat(self._descriptor))
 
     def release(self) -> None:
         """Say that the work is over."""
@@ -189,7 +205,8 @@ class Leases:
         if entry is None:
             return False
         lives = entry.holder_lives()
-        return time.time() - entry.touched() < STALE_SECONDS if lives is None else lives
+        # A sign from the future is one of before a clock was set back.
+        return abs(time.time() - entry.touched()) < STALE_SECONDS if lives is None else lives
 
     @contextlib.contextmanager
     def take(

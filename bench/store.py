@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bench.files import StoreError, load_document, remove_leftovers, write_json
+from bench.files import StoreError, load_document, remove, remove_leftovers, write_json
 from bench.leases import Lease, Leases, Owner
 from bench.pose.metrics.instruments import Instruments
 from bench.provenance import Provenance
@@ -211,7 +211,7 @@ class _Folder:
 
     def forgive(self) -> None:
         """Remove the word of an earlier failure."""
-        self.failure_file.unlink(missing_ok=True)
+        remove(self.failure_file)
 
     def save_spec(self, spec: TrainSpec | EvalSpec) -> None:
         """Store a spec beside its id; a different one already there is an error."""
@@ -267,7 +267,7 @@ class TrainingFolder(_Folder):
 
     def reinstate(self) -> None:
         """Take the wish back that nobody works on it."""
-        self.cancel_file.unlink(missing_ok=True)
+        remove(self.cancel_file)
 
     def record(self) -> TrainingRecord | None:
         """The finished training, if it is; its spec must have the folder's id."""

@@ -33,6 +33,17 @@ tests() {
     .venv/bin/python -m pytest -m slurm --last-failed --last-failed-no-failures none "$@"
 }
 
-trap 'rm -rf "$home"' EXIT
+# Bash gets here at once whatever ends it, SIGTERM included, while what it waited for goes on.
+finish() {
+    trap '' TERM INT HUP
+    pkill -TERM -P $$ -f pytest || true
+    local cluster
+    for cluster in "$home"/*/; do
+        [ ! -d "$cluster" ] || SLURM_HOME=${cluster%/} slurm/local_cluster.sh down --purge >/dev/null || true
+    done
+    rm -rf "$home"
+}
+
+trap finish EXIT
 on_cluster accounted on 28000 tests "$@"
 on_cluster plain off 28100 tests -k "scancel or requeue or memory or dies"

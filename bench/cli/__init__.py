@@ -63,9 +63,18 @@ app.add_typer(server.app, name="server")
 
 
 def main() -> None:
-    """Run the command line; errors that the user can mend are printed without a traceback and end with 3."""
+    """Run the command line; errors that the user can mend are printed without a traceback and end with 3.
+
+    Among them is what the system refuses about a file: one that is not there, may not be read, or has no room.
+    """
     try:
         app()
-    except BenchError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (BenchError, OSError) as error:
+        print(f"error: {_words(error)}", file=sys.stderr)
         sys.exit(Exit.UNUSABLE)
+
+
+def _words(error: BenchError | OSError) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)

@@ -81,9 +81,9 @@ def _pool(jobs: Sequence[Job], slots: Sequence[Slot]) -> list[Outcome]:
 
     console = Console()
     if not console.is_terminal:
-        return Pool(jobs, PlainView(console), slots=slots).run()
+        return Pool(jobs, PlainView(console), slots=slots, patient=True).run()
     with LiveView(console) as view:
-        return Pool(jobs, view, slots=slots).run()
+        return Pool(jobs, view, slots=slots, patient=True).run()
 
 
 def run_on_slurm(task: Task, profile: Profile, *, wait: bool) -> int:

@@ -179,17 +179,17 @@ def calibrate(*, device: str, threads: int, workers: int, seconds: float, comman
         seconds: to take.
         command: that calibrates again, for the record.
     """
-    started = time.time()
+    started, clock = time.time(), time.perf_counter()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)  # as in any job
     with tempfile.TemporaryDirectory() as folder:
         images = [_draw(Path(folder), size) for size in IMAGE_SIZES]
-        deadline = time.perf_counter() + seconds - (time.time() - started)
+        deadline = clock + seconds
         meters = _climb(images, torch.device(device), workers, deadline)
         _repeat(meters, deadline)
     return Calibration(
         points=[meter.point for meter in meters],
-        seconds=time.time() - started,
+        seconds=time.perf_counter() - clock,
         provenance=collect(
             device=device, threads=threads, workers=workers, files={}, seed=0, command=command, started=started
         ),

@@ -38,7 +38,7 @@ def make_evaluation(job: Job, spec: EvalSpec, store: Store, pulse: Pulse, team: 
         TeamError: another process of the team is gone.
         BenchError: data, boxes or weights are unusable.
     """
-    started = time.time()
+    started, clock = time.time(), time.monotonic()
     resources, folder = job.resources, store.evaluation(spec.id)
     if team.rank == 0:
         remove_leftovers(folder.path)
@@ -78,7 +78,7 @@ def make_evaluation(job: Job, spec: EvalSpec, store: Store, pulse: Pulse, team: 
         ceiling=ceiling,
         instruments=found.instruments,
         people=found.people,
-        seconds=time.time() - started,
+        seconds=time.monotonic() - clock,
         problems=found.problems,
         provenance=collect(
             device=resources.device,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import signal
 import time
@@ -14,6 +15,8 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess
 from bench.execute.job import NO_RETRIES, Job, Outcome, Retries
 from bench.execute.progress import View
 from bench.execute.seat import Seat, Slot, local_seats
+from bench.files import StoreError
+from bench.leases import Owner
 from bench.store import Cause, Failure, Store
 
 __all__ = ["PRELOAD", "Pool", "job_context"]
@@ -52,6 +55,7 @@ def job_context() -> ForkServerContext:
 class _Running:
     """A job's processes, and the tries that it has used by cause. A signal may come while they are being started."""
 
+    number: int
     job: Job
     slot: Slot
     processes: list[ForkServerProcess]
@@ -101,6 +105,7 @@ class Pool:
         slots: Sequence[Slot],
         seats: Seats = local_seats,
         retries: Retries = NO_RETRIES,
+        patient: bool = False,
     ) -> None:
         """Queue jobs.
 
@@ -110,6 +115,7 @@ class Pool:
             slots: places to work; each has one job at a time.
             seats: which of a job's processes are started here.
             retries: how often a job is tried again after each cause.
+            patient: whether jobs that another process works on are waited for, rather than left to it.
         """
         self._queue = deque(enumerate(jobs, start=1))
         self._total = len(jobs)
@@ -117,6 +123,8 @@ class Pool:
         self._view = view
         self._seats = seats
         self._retries = retries
+        self._patient = patient
+        self._waiting: set[str] = set()
         self._running: list[_Running] = []
         self._stopping = False
         self.outcomes: dict[str, Outcome] = {}
@@ -130,9 +138,18 @@ class Pool:
         """Do all jobs. On Ctrl-C those that run save their state, and the rest is left for the next time.
 
         Returns:
-            What became of each job that was started.
+            What became of each job that was started or waited for.
         """
         self._context = job_context()
+        try:
+            self._work()
+        except BaseException:
+            self.stop()  # the jobs would else go on, and this process wait for them
+            raise
+        self.outcomes |= {job.id: Outcome.STOPPED for _, job in self._queue if job.id in self._waiting}
+        return list(self.outcomes.values())
+
+    def _work(self) -> None:
         while self._running or (self._queue and not self._stopping):
             try:
                 self._fill()
@@ -141,7 +158,6 @@ class Pool:
                     self.stop()  # again: a process that had just started may not have listened yet
             except KeyboardInterrupt:
                 self.stop()
-        return list(self.outcomes.values())
 
     def stop(self) -> None:
         """Have the running jobs save their state and end; start no more."""
@@ -161,15 +177,35 @@ class Pool:
                 process.join()
 
     def _fill(self) -> None:
-        while self._queue and self._free and not self._stopping:
-            number, job = self._queue.popleft()
+        while self._free and not self._stopping and (turn := self._next()):
+            number, job = turn
             if Store(job.resources.results).training(job.id).cancelled:
                 self.outcomes[job.id] = Outcome.CANCELLED
                 continue
-            running = _Running(job, self._free.popleft(), [])
+            running = _Running(number, job, self._free.popleft(), [])
             self._view.start(job, number, self._total)
             self._running.append(running)
             self._start(running)
+
+    def _next(self) -> tuple[int, Job] | None:
+        """Take the first job out of the queue; where this is patient, the first that nobody works on."""
+        for turn in self._queue:
+            holder = self._holder(turn[1]) if self._patient else None
+            if holder is None:
+                self._queue.remove(turn)
+                self._waiting.discard(turn[1].id)
+                return turn
+            if turn[1].id not in self._waiting:
+                self._waiting.add(turn[1].id)
+                self._view.wait(turn[1], str(holder))
+        return None
+
+    def _holder(self, job: Job) -> Owner | None:
+        """Who works on a job; nobody where that cannot be read, which the job will find out and say."""
+        leases = Store(job.resources.results).training(job.id).leases
+        with contextlib.suppress(StoreError, OSError):
+            return leases.latest() if leases.held() else None
+        return None
 
     def _start(self, running: _Running) -> None:
         left = Retries(**{cause: self._retries.left(cause, used) for cause, used in _uses(running.used).items()})
@@ -210,13 +246,16 @@ class Pool:
             running.used[cause] += 1
             self._start(running)
             return
+        if outcome is Outcome.BUSY and self._patient and not self._stopping:
+            self._queue.append((running.number, running.job))
+        unstored = ""
         if outcome is Outcome.LOST and not self._stopping:
-            outcome = _record_death(running)
+            outcome, unstored = Outcome.FAILED, _record_death(running)
         self._running.remove(running)
         self._free.append(running.slot)
         self.outcomes[running.job.id] = outcome
-        words = "; ".join(f"{failure.kind}: {failure.message}" for failure in _failures(running.job))
-        self._view.finish(running.job, outcome, words)
+        words = [f"{failure.kind}: {failure.message}" for failure in _failures(running.job)]
+        self._view.finish(running.job, outcome, "; ".join(filter(None, [*words, unstored])))
 
 
 def _enter(job: Job, seat: Seat, retries: Retries) -> None:
@@ -243,8 +282,8 @@ def _cause(outcome: Outcome, failures: Sequence[Failure]) -> Cause | None:
     return failures[0].cause if outcome is Outcome.FAILED and failures else None
 
 
-def _record_death(running: _Running) -> Outcome:
-    """Leave word of a job whose process ended without a word of its own."""
+def _record_death(running: _Running) -> str:
+    """Leave word of a job whose process ended without a word of its own; why that cannot be stored, if it cannot."""
     folder = Store(running.job.resources.results).training(running.job.id)
     codes = [process.exitcode or 0 for process in running.started]
     code = next((code for code in codes if code not in set(Outcome)), int(Outcome.LOST))
@@ -252,5 +291,8 @@ def _record_death(running: _Running) -> Outcome:
     hint = " (often: out of memory)" if code == -signal.SIGKILL else ""
     tries = f" at each of {running.used['killed'] + 1} tries" if running.used["killed"] else ""
     message = f"the process ended by {ended}{tries}{hint}; see {folder.log}"
-    folder.fail(Failure(kind="ProcessDied", message=message, cause="killed"))
-    return Outcome.FAILED
+    try:
+        folder.fail(Failure(kind="ProcessDied", message=message, cause="killed"))
+    except StoreError as error:
+        return f"{message}; {error}"
+    return ""

@@ -34,6 +34,9 @@ HEADLINES = {
 class View(Protocol):
     """Hears what becomes of jobs."""
 
+    def wait(self, job: Job, holder: str) -> None:
+        """A job waits, as somebody else works on it."""
+
     def start(self, job: Job, number: int, total: int) -> None:
         """A job begins."""
 
@@ -92,6 +95,10 @@ class PlainView:
         self._console = console
         self._last: dict[str, tuple[str, int] | None] = {}
 
+    def wait(self, job: Job, holder: str) -> None:
+        """A job waits, as somebody else works on it."""
+        self._print(f"{job.title} ({job.id}): waits for {holder}, who works on it")
+
     def start(self, job: Job, number: int, total: int) -> None:
         """A job begins."""
         self._last[job.id] = None
@@ -141,6 +148,10 @@ class LiveView:
     def __exit__(self, *_error: object) -> None:
         self._progress.stop()
 
+    def wait(self, job: Job, holder: str) -> None:
+        """A job waits, as somebody else works on it."""
+        self._plain.wait(job, holder)
+
     def start(self, job: Job, number: int, total: int) -> None:
         """A job begins."""
         if self._all is None:
@@ -154,7 +165,7 @@ class LiveView:
     def finish(self, job: Job, outcome: Outcome, reason: str) -> None:
         """A job ended: its bar gives way to lines that stay."""
         self._progress.remove_task(self._bars.pop(job.id))
-        if self._all is not None:
+        if self._all is not None and outcome is not Outcome.BUSY:
             self._progress.advance(self._all)
         self._progress.console.print(f"{job.title} ({job.id})", markup=False, highlight=False)
         self._plain.finish(job, outcome, reason)

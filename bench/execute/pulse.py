@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -12,7 +13,7 @@ from multiprocessing import connection
 from types import FrameType
 from typing import Any, Literal
 
-from bench.files import write_json
+from bench.files import StoreError, write_json
 from bench.leases import Lease
 from bench.store import Heartbeat, TrainingFolder
 
@@ -59,7 +60,7 @@ class Pulse:
         self._lease = lease
 
     def ensure_lease(self) -> None:
-        """Raise `LeaseLostError` if the work was taken over: to be called before anything is written that stays."""
+        """See `Lease.ensure`: to be called before anything is written that stays."""
         if self._lease is not None:
             self._lease.ensure()
 
@@ -73,6 +74,7 @@ class Pulse:
 
         Raises:
             LeaseLostError: the work was taken over.
+            StoreError: the training's folder was removed.
         """
         if self._lease is None:  # a process that works with the one that holds it
             return
@@ -84,11 +86,13 @@ class Pulse:
         if self._folder.cancelled:
             self._stop.set()
         heartbeat = Heartbeat(phase=phase, pid=os.getpid(), host=socket.gethostname(), at=time.time(), **fields)
-        write_json(self._folder.heartbeat_file, heartbeat.model_dump(), durable=False)
+        with contextlib.suppress(StoreError):  # what is lost is a display; where nothing can be saved, saving says so
+            write_json(self._folder.heartbeat_file, heartbeat.model_dump(), durable=False)
 
     def end(self) -> None:
         """Remove the heartbeat: nobody works on the training any more."""
-        self._folder.heartbeat_file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._folder.heartbeat_file.unlink()
 
 
 def show_evaluation(pulse: Pulse, done: int, total: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
@@ -11,6 +12,7 @@ import torch
 
 from bench.execute.evaluation import make_evaluation
 from bench.execute.job import NO_RETRIES, Job, Outcome, Retries
+from bench.execute.log import write_to_log
 from bench.execute.meeting import meet
 from bench.execute.pulse import Pulse, StoppedError
 from bench.execute.seat import LONE_SEAT, Seat
@@ -27,6 +29,18 @@ from bench.suite.specs import EvalSpec, TrainSpec
 
 __all__ = ["run_job", "run_process"]
 
+
+OUT_OF_MEMORY = ("can't allocate memory", "Insufficient memory", "bad_alloc", "Cannot allocate memory")
+"""How torch on CPUs, OpenCV, C++ and the system say it."""
+
+LOADER_DIED = "DataLoader worker (pid"
+"""How torch says that a process that loads crops ended by a signal."""
+
+
+class UnstoredError(BenchError):
+    """A failure that could not be stored, and why not."""
+
+
 LEASE_PATIENCE = 20.0
 """Seconds to wait for another holder: a job whose parent was killed needs a moment to save its state."""
 
@@ -34,23 +48,28 @@ LEASE_PATIENCE = 20.0
 def run_process(job: Job, seat: Seat = LONE_SEAT, retries: Retries = NO_RETRIES) -> None:
     """Do a job as the whole of this process: output goes to the training's log, the outcome is the exit status."""
     folder = Store(job.resources.results).training(job.id)
-    folder.path.mkdir(parents=True, exist_ok=True)
-    with folder.log.open("ab", buffering=0) as log:
-        os.dup2(log.fileno(), sys.stdout.fileno())
-        os.dup2(log.fileno(), sys.stderr.fileno())
+    terminal = write_to_log(folder.log)
     pulse = Pulse(folder)
     pulse.listen()
-    sys.exit(run_job(job, pulse, seat, retries))
+    try:
+        sys.exit(run_job(job, pulse, seat, retries))
+    except UnstoredError as error:
+        with contextlib.suppress(OSError):
+            os.write(terminal, f"{job.id}: {error}\n".encode())
+        sys.exit(Outcome.FAILED)
 
 
 def run_job(job: Job, pulse: Pulse, seat: Seat = LONE_SEAT, retries: Retries = NO_RETRIES) -> Outcome:
-    """Train what is not trained and evaluate what is not evaluated. Failures are stored, not raised.
+    """Train what is not trained and evaluate what is not evaluated. Failures are stored rather than raised.
 
     Args:
         job: to do.
         pulse: of this process.
         seat: of this process among those that do the job together.
         retries: how often whoever started this will try again after each cause.
+
+    Raises:
+        UnstoredError: a failure could not be stored.
     """
     folder = Store(job.resources.results).training(job.id)
     torch.set_num_threads(job.resources.threads)
@@ -88,11 +107,11 @@ class _Work:
                     return self._do()
                 finally:
                     self._pulse.end()
-        except BusyError as error:
-            self._agree(lambda: False)
-            return self._give_way(error)
         except LeaseLostError as error:
             return self._give_way(error)
+        except StoreError as error:  # there is no lease to be had; errors of the work do not get here
+            self._agree(lambda: False)
+            return self._give_way(error) if isinstance(error, BusyError) else self._end(self._folder, error)
 
     def follow(self) -> Outcome:
         """Do what rank 0 does, once it holds the lease."""
@@ -117,7 +136,7 @@ class _Work:
             self._job.extensions.load()
             if self._agree(lambda: _begin(self._folder, self._job.training)):
                 make_training(self._job, self._folder, self._pulse, self._team)
-            return self._succeed(self._folder)
+            return Outcome.DONE
         except Exception as error:
             return self._end(self._folder, error)
 
@@ -126,18 +145,13 @@ class _Work:
         try:
             if self._agree(lambda: _begin(folder, spec)):
                 make_evaluation(self._job, spec, self._store, self._pulse, self._team)
-            return self._succeed(folder)
+            return Outcome.DONE
         except Exception as error:
             return self._end(folder, error)
 
     def _agree(self, question: Callable[[], bool]) -> bool:
         """Rank 0's answer: what the others see of the files may be older."""
         return self._team.broadcast(question() if self._team.rank == 0 else None)
-
-    def _succeed(self, folder: TrainingFolder | EvaluationFolder) -> Outcome:
-        if self._team.rank == 0:
-            folder.forgive()
-        return Outcome.DONE
 
     def _end(self, folder: TrainingFolder | EvaluationFolder, error: Exception) -> Outcome:
         """What an error means for the job; a failure is stored. Errors that a user can mend need no traceback."""
@@ -151,18 +165,26 @@ class _Work:
             # Whoever asks a job to stop may have ended its helpers too; what fails then is no failure of the job.
             return Outcome.STOPPED
         cause = _cause(error)
+        if cause == "killed":
+            message = f"a process that loads crops died, often for want of memory: {message.strip()}"
         retry = self._retries.left(cause, used=0) > 0
-        folder.fail(Failure(kind=type(error).__name__, message=message, cause=cause, details=details, retry=retry))
+        failure = Failure(kind=type(error).__name__, message=message, cause=cause, details=details, retry=retry)
+        try:
+            folder.fail(failure)
+        except StoreError as reason:
+            raise UnstoredError(f"{failure.kind}: {message}; that could not be stored: {reason}") from error
         return Outcome.FAILED
 
 
 def _begin(folder: TrainingFolder | EvaluationFolder, spec: TrainSpec | EvalSpec) -> bool:
-    """Have the spec stored; whether its result is still to be made."""
+    """Have the spec stored, and nothing said any more of an earlier failure; whether its result is still to be made."""
     folder.save_spec(spec)
+    folder.forgive()
     return folder.record() is None
 
 
 def _cause(error: Exception) -> Cause:
-    """Whether memory ran out, which torch reports for the CPU as a plain RuntimeError."""
-    by_words = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    return "out_of_memory" if by_words or isinstance(error, MemoryError | torch.OutOfMemoryError) else "exception"
+    """Whether memory ran out or a helper was killed, which libraries report as plain errors of their own."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
+        return "out_of_memory"
+    return "killed" if isinstance(error, RuntimeError) and LOADER_DIED in str(error) else "exception"

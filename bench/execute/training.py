@@ -14,7 +14,7 @@ from bench.execute.pulse import Pulse, StoppedError
 from bench.execute.settings import augmentation, codec_settings, crop_settings, optimisation
 from bench.execute.tensorboard import event_log
 from bench.execute.validation import make_validation
-from bench.files import sha256, write_atomically, write_json
+from bench.files import remove, sha256, write_atomically, write_json
 from bench.pose.checkpoints import imagenet_weights, load_file, load_weights
 from bench.pose.codecs.build import build_codec
 from bench.pose.complexity import count_parameters
@@ -62,9 +62,10 @@ def make_training(job: Job, folder: TrainingFolder, pulse: Pulse, team: Team = A
         TeamError: another process of the team is gone.
         BenchError: data, weights or the training itself are unusable.
     """
-    started = time.time()
+    started, clock = time.time(), time.monotonic()
     spec, resources = job.training, job.resources
     split = spec.data.open(resources.data_root / spec.dataset, spec.split)
+    files = {split.annotation_file.name: sha256(split.annotation_file)}  # as they were read, whatever becomes of them
     training = _prepare(job, split, pulse, team)
     earlier = _resume(training, folder.checkpoint, spec) if team.rank == 0 else 0.0
 
@@ -73,7 +74,7 @@ def make_training(job: Job, folder: TrainingFolder, pulse: Pulse, team: Team = A
         state = {
             "format": CHECKPOINT_FORMAT,
             "spec": spec.id,
-            "seconds": earlier + time.time() - started,
+            "seconds": earlier + time.monotonic() - clock,
             "training": training.state_dict(),
         }
         _save(folder.checkpoint, state)
@@ -91,9 +92,10 @@ def make_training(job: Job, folder: TrainingFolder, pulse: Pulse, team: Team = A
     if team.rank > 0:
         return None
     pulse.ensure_lease()
-    record = _record(job, folder, training, split, seconds=earlier + time.time() - started, started=started)
+    seconds = earlier + time.monotonic() - clock
+    record = _record(job, folder, training, split, files, seconds=seconds, started=started)
     write_json(folder.record_file, record.model_dump(mode="json"))
-    folder.checkpoint.unlink(missing_ok=True)
+    remove(folder.checkpoint)
     return record
 
 
@@ -168,7 +170,14 @@ def _save(path: Path, state: dict[str, Any]) -> None:
 
 
 def _record(
-    job: Job, folder: TrainingFolder, training: Training, split: Split, *, seconds: float, started: float
+    job: Job,
+    folder: TrainingFolder,
+    training: Training,
+    split: Split,
+    files: dict[str, str],
+    *,
+    seconds: float,
+    started: float,
 ) -> TrainingRecord:
     """Store the weights and make the record that vouches for them."""
     spec, resources = job.training, job.resources
@@ -186,7 +195,7 @@ def _record(
             device=resources.device,
             threads=resources.threads,
             workers=resources.workers,
-            files={split.annotation_file.name: sha256(split.annotation_file)},
+            files=files,
             seed=spec.seed,
             command=job.command,
             started=started,

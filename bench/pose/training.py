@@ -218,7 +218,8 @@ class Training:
             Whether the training is finished.
 
         Raises:
-            TrainingError: the loss is not finite, or no image of an epoch can be read.
+            TrainingError: the loss is not finite, the weights at the end of an epoch are not, or no image of it can be
+                read.
             TeamError: another process is gone.
         """
         settings = self.settings
@@ -240,13 +241,14 @@ class Training:
             pinned=self.device.type == "cuda",
         )
         wish = False
+        # Weights that are no numbers take no checkpoint's place: the next loss refuses them, a retry goes on from it.
         for batch in batches:
             result = self._take_step(batch, wish)
             people += result.people
             now = time.monotonic()
             wish = watch(self._progress(people / max(now - started, 1e-9)))
             stop = wish if self.team.size == 1 else result.stop
-            if self.team.rank == 0 and (stop or now - saved >= save_every):
+            if self.team.rank == 0 and (stop or now - saved >= save_every) and self._sound():
                 save()
                 saved = now
             if stop:
@@ -290,16 +292,23 @@ class Training:
         if math.isfinite(loss):
             return
         indices = step.batch.indices.tolist() if isinstance(step.batch, Batch) else []
-        images = {self.people[index].image.name for share in self.team.gather(indices) for index in share}
+        people = [self.people[index] for share in self.team.gather(indices) for index in share]
+        found = sorted({f"{person.image.name} (person {person.annotation_id})" for person in people})
         raise TrainingError(
             f"the loss is {loss} at epoch {step.position.epoch}, step {step.position.step};"
-            f" the batch's images: {', '.join(sorted(images))}"
+            f" the batch's images: {', '.join(found)}"
         )
+
+    def _sound(self) -> bool:
+        """Whether the weights are numbers; a finite loss may have had gradients that are none."""
+        return all(bool(value.isfinite().all()) for value in self.model.parameters())
 
     def _finish_epoch(self, epoch: int) -> None:
         self._read_losses()
         if not self._seen:
             raise TrainingError(f"no image of epoch {epoch} can be read; the first: {next(iter(self.broken))}")
+        if not self._sound():
+            raise TrainingError(f"the weights are no finite numbers any more after epoch {epoch}")
         self.history.append(
             {
                 "epoch": epoch,

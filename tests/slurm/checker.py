@@ -117,7 +117,7 @@ def _contradictions(state: str, before: Look, after: Look) -> list[str]:
             found.append("its job is alive")
         if before.job == after.job == "PENDING" and not before.breathing and state != "queued":
             found.append("its job waits")
-    if state == "failed" and not after.failed and after.job in ALIVE:
+    if state == "failed" and not (before.failed or after.failed) and after.job in ALIVE:
         found.append("nothing says that it failed")
     if state == "queued" and not ({before.job, after.job} & (ALIVE | {None})):
         found.append("it is not in the queue")

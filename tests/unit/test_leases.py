@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from multiprocessing.connection import Connection
@@ -167,3 +168,39 @@ def test_the_job_of_a_process() -> None:
     assert slurm_job({"SLURM_JOB_ID": "5"}) == ("5", 0)
     task = {"SLURM_JOB_ID": "9", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3", "SLURM_RESTART_COUNT": "2"}
     assert slurm_job(task) == ("7_3", 2)
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_that_jumps_makes_no_living_holder_dead(
+    leases: Leases, hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = time.time
+    with leases.take():
+        monkeypatch.setattr(time, "time", lambda: clock() + 3600 * hours)
+        assert leases.held()
+        with pytest.raises(BusyError), leases.take():
+            pass
+
+
+def test_a_sign_from_the_future_is_none_of_life_and_the_lease_is_taken_over_after_a_watch(
+    leases: Leases, hurried: None
+) -> None:
+    file = foreign(leases)
+    os.utime(file, (time.time() + 3600,) * 2)
+    assert not leases.held()
+    started = time.monotonic()
+    with leases.take():
+        assert time.monotonic() - started >= 1.0
+
+
+def test_who_holds_a_removed_lease_is_told_and_touches_no_later_one(leases: Leases) -> None:
+    with leases.take() as lease:
+        shutil.rmtree(leases.folder)
+        with pytest.raises(StoreError, match="thing was removed while it was being worked on"):
+            lease.ensure()
+        foreign(leases)  # somebody else begins anew, with the same number
+        with pytest.raises(LeaseLostError):
+            lease.ensure()
+    latest = leases.latest()
+    assert latest is not None
+    assert (latest.host, latest.released) == ("far", False)

@@ -276,7 +276,8 @@ def test_a_loss_that_is_not_finite_is_refused_with_its_images(step: int, lag: in
     usual, batches = run._gradients._backward, []
 
     def overflow(batch: Any, weight: int = 1) -> Tensor:
-        batches.append(sorted(run.people[index].image.name for index in batch.indices.tolist()))
+        whose = [run.people[index] for index in batch.indices.tolist()]
+        batches.append(sorted(f"{person.image.name} (person {person.annotation_id})" for person in whose))
         loss = usual(batch, weight)
         return loss * math.nan if len(batches) == step + 1 else loss
 
@@ -306,3 +307,44 @@ def test_only_a_gpu_that_trains_alone_is_read_late(tmp_path: Path) -> None:
     alone, member = training(someone), training(someone, replicas=2, team=Team(0, 2))
     assert [run._lag for run in (alone, member)] == [0, 0]
     assert [replace(run, device=torch.device("cuda"))._lag for run in (alone, member)] == [1, 0]
+
+
+def test_after_a_loss_that_was_no_number_once_the_last_checkpoint_leads_to_the_same_bits(tmp_path: Path) -> None:
+    undisturbed, struck, again = (lagging(people(tmp_path, 7), 0) for _ in range(3))
+    undisturbed.run(lambda _: False, save=lambda: None)
+    usual, batches, saves = struck._gradients._backward, 0, []
+
+    def overflow(batch: Any, weight: int = 1) -> Tensor:
+        nonlocal batches
+        batches += 1
+        return usual(batch, weight) * (math.nan if batches == 3 else 1)
+
+    struck._gradients._backward = overflow
+    with pytest.raises(TrainingError, match="the loss is nan"):
+        struck.run(lambda _: False, save=lambda: saves.append(copy.deepcopy(struck.state_dict())), save_every=0)
+    again.load_state_dict(saves[-1])
+    assert again.position == struck.position
+    assert again.run(lambda _: False, save=lambda: None)
+    assert same(dict(again.weights), dict(undisturbed.weights))
+
+
+@pytest.mark.parametrize(
+    ("step", "message"), [(1, "the loss is nan at epoch 0, step 2"), (3, "no finite numbers any more after epoch 0")]
+)
+def test_weights_that_are_no_numbers_take_no_checkpoint_s_place(step: int, message: str, tmp_path: Path) -> None:
+    """Gradients that are none of a loss that is one, in the middle of an epoch and at its end."""
+    run = lagging(people(tmp_path, 7), 0)
+    usual, batches, saved = run._gradients._backward, 0, []
+
+    def overflow(batch: Any, weight: int = 1) -> Tensor:
+        nonlocal batches
+        batches += 1
+        loss = usual(batch, weight)
+        if batches == step + 1:
+            next(iter(run.model.parameters())).grad.fill_(math.nan)
+        return loss
+
+    run._gradients._backward = overflow
+    with pytest.raises(TrainingError, match=message):
+        run.run(lambda _: False, save=lambda: saved.append(run.position), save_every=0)
+    assert saved == [Position(0, number) for number in range(1, step + 1)]

@@ -208,7 +208,9 @@ def train_overflowing(team: Team, someone: list[Person]) -> None:
 
 def test_a_loss_that_is_not_finite_ends_training_everywhere(tmp_path: Path) -> None:
     found = together(train_overflowing, 2, people(tmp_path, 4))
-    message = "the loss is nan at epoch 0, step 0; the batch's images: 0.png, 1.png, 2.png, 3.png"
+    message = "the loss is nan at epoch 0, step 0; the batch's images: " + ", ".join(
+        f"{number}.png (person {number})" for number in range(4)
+    )
     assert [(type(error), str(error)) for error in found] == [(TrainingError, message)] * 2
 
 

@@ -7,12 +7,10 @@ image is drawn from a random stream of its own, so neither the number of process
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import re
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +21,7 @@ import numpy as np
 from filelock import FileLock
 
 from bench.pose.data.drawing.scenes import DrawnPerson, draw_scene, keypoints, roomy
+from bench.pose.data.filling import filling, spread
 from bench.pose.data.writing import write_whole
 from bench.pose.errors import DataError
 from bench.pose.skeletons import COCO_17
@@ -71,19 +70,20 @@ def generate(folder: Path, split: str, spec: SyntheticSet, *, workers: int | Non
         Path of the annotation file.
 
     Raises:
-        DataError: for an impossible spec, split or number of workers, or where the annotation file in the way
-            was not written by this function.
+        DataError: for an impossible spec, split or number of workers, where the annotation file in the way
+            was not written by this function, or where the folder cannot be written.
     """
     workers = (os.cpu_count() or 1) if workers is None else workers
     _check(split, spec, workers)
     target = folder / "annotations" / f"person_keypoints_{split}.json"
-    if _described(target) == _description(spec):
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.with_suffix(".lock")):
-        found = _described(target)  # another process may have finished the split meanwhile
-        if found != _description(spec):
-            _write_split(folder / "images" / split, target, split, spec, workers)
+    with filling(folder):
+        if _described(target) == _description(spec):
+            return target
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.with_suffix(".lock")):
+            found = _described(target)  # another process may have finished the split meanwhile
+            if found != _description(spec):
+                _write_split(folder / "images" / split, target, split, spec, workers)
     return target
 
 
@@ -127,7 +127,7 @@ def _write_split(images: Path, target: Path, split: str, spec: SyntheticSet, wor
     images.mkdir(parents=True, exist_ok=True)
     crowds = list(_crowds(split, spec))
     task = partial(_write_image, images, split, spec)
-    annotated = list(_spread(task, crowds, workers))
+    annotated = list(spread(task, crowds, workers, chunk=max(1, min(16, len(crowds) // workers))))
     write_whole(target, json.dumps(_coco(spec, annotated), separators=(",", ":")))
 
 
@@ -156,17 +156,6 @@ def _crowds(split: str, spec: SyntheticSet) -> Iterator[tuple[int, int]]:
         people = min(left, 1 + int(rng.choice(len(shares), p=shares / shares.sum())))
         left -= people
         yield image_id, people
-
-
-def _spread(task: Any, crowds: list[tuple[int, int]], workers: int) -> Iterator[list[dict[str, Any]]]:
-    workers = min(workers, len(crowds))
-    if workers == 1:
-        yield from map(task, crowds)
-        return
-    context = multiprocessing.get_context("spawn")
-    # One OpenCV thread each: the processes already keep every processor busy.
-    with ProcessPoolExecutor(workers, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        yield from pool.map(task, crowds, chunksize=max(1, min(16, len(crowds) // workers)))
 
 
 def _file_name(image_id: int) -> str:

@@ -42,8 +42,7 @@ def choose_photographs(
         if source == "auto":
             return DECODED
         raise DataError(f"{packed.folder}: nothing is packed there; `bench data pack` does it")
-    for shard in packed.shards:
-        shard.map()  # what is not whole is refused here rather than by a loader process
+    packed.map()  # what is not whole is refused here rather than by a loader process
     images = dict.fromkeys(person.image for person in people)
     if source == "held":
         absent = [path for path in images if not packed.holds(path)]

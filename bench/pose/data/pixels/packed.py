@@ -262,6 +262,17 @@ class PackedPhotographs(DecodedPhotographs):
         """Whether an image file was packed as it is now, or found unreadable, or is not there at all."""
         return self._stamps.get(path) == stamp(path)
 
+    def map(self) -> int:
+        """Map the shards for this process and those that it forks: from now on the files may be removed.
+
+        Returns:
+            How many files are mapped.
+
+        Raises:
+            DataError: one is not whole.
+        """
+        return len(self._mapped)
+
     @cached_property
     def _mapped(self) -> list[tuple[Shard, mmap.mmap]]:
         """The shards with pixels. Raises `DataError` if a file of pixels is not whole."""

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import multiprocessing
 import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
 
-import cv2
 from filelock import FileLock, Timeout
 from PIL import Image
 
+from bench.pose.data.filling import filling, spread
 from bench.pose.data.images import read_image
 from bench.pose.data.people import Person
 from bench.pose.data.pixels.packed import CHANNELS, Entry, Shard, Stamp, read_shards, stamp
@@ -78,16 +74,13 @@ class Packing:
         Raises:
             DataError: there is no room, the folder cannot be written, or another process packs the same.
         """
-        try:
+        with filling(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.folder / ".lock", timeout=0):
-                return self._write(say, workers)
-        except Timeout:
-            raise DataError(f"{self.folder}: another process is packing this split") from None
-        except BrokenProcessPool:
-            raise DataError(f"{self.folder}: a packing process was killed; run it again, with fewer workers") from None
-        except OSError as error:
-            raise DataError(f"{self.folder}: {error.strerror or error}") from error
+            try:
+                with FileLock(self.folder / ".lock", timeout=0):
+                    return self._write(say, workers)
+            except Timeout:
+                raise DataError(f"{self.folder}: another process is packing this split") from None
 
     def _write(self, say: Say, workers: int) -> list[str]:
         for file in self.folder.glob(f"*{PARTIAL}"):
@@ -120,12 +113,7 @@ class Packing:
     def _packed(self, numbers: Sequence[int], workers: int) -> Iterator[list[str]]:
         """Write shards; what was wrong with each, as they are done."""
         tasks = [(self.folder, number, self.images, self.shards[number]) for number in numbers]
-        if min(workers, len(tasks)) <= 1:
-            yield from map(_pack_shard, tasks)
-            return
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, context, initializer=_start_worker) as pool:
-            yield from pool.map(_pack_shard, tasks)
+        yield from spread(_pack_shard, tasks, workers)
 
     def _tidy(self) -> None:
         """Remove shards beyond the last, and files of pixels that no index names."""
@@ -205,19 +193,6 @@ def _sound_shards(folder: Path) -> list[Shard]:
 
 def _index_name(number: int) -> str:
     return f"{number:05d}.json"
-
-
-def _start_worker() -> None:
-    """One OpenCV thread, as the processes already keep every processor busy, and no work once the packing is killed."""
-    cv2.setNumThreads(1)
-    Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "runs in a worker"
-    parent.join()
-    os._exit(1)
 
 
 def _pack_shard(task: tuple[Path, int, Path, Sequence[str]]) -> list[str]:
