@@ -13,7 +13,7 @@ from bench.execute.state import Observer, Standing
 from bench.leases import Owner
 from bench.lookup import StoredCell, look_up, seeds_of
 from bench.plan import BINARY_GIGA, GIGA, answered_rows, complexity_of
-from bench.pose.errors import BenchError
+from bench.pose.errors import BenchError, UnknownNameError
 from bench.provenance import Provenance
 from bench.report.appendix import format_time
 from bench.report.details import log_tail
@@ -161,7 +161,10 @@ def _evaluations(store: Store, cell: StoredCell) -> list[dict[str, Any]]:
 
 
 def _network(training: TrainSpec) -> dict[str, Any]:
-    complexity = complexity_of(training)
+    try:
+        complexity = complexity_of(training)
+    except UnknownNameError:  # of an extension that is not loaded
+        return {}
     return {
         "parameters": complexity.params,
         "gflops_multiply_adds": complexity.multiply_adds / GIGA,
@@ -192,6 +195,7 @@ def _provenance(provenance: Provenance) -> dict[str, Any]:
         "started": format_time(provenance.started),
         "seed": provenance.seed,
         **{f"version of {name}": value for name, value in provenance.versions.items()},
+        **{f"code of {name}": value for name, value in provenance.extensions.items()},
         **{f"hardware: {name}": value for name, value in provenance.hardware.items()},
         **{f"sha256 of {name}": value for name, value in provenance.files.items()},
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import AsJson, DataRoot
+from bench.cli.options import AsJson, DataRoot, ExtensionModules
 from bench.printing import printable
 
 if TYPE_CHECKING:
@@ -23,16 +23,19 @@ DIFFERS, NOT_RECOMPUTED = 1, 2
 def verify(
     capsule: Annotated[Path, typer.Argument(help="Capsule of `bench export`.", show_default=False)],
     data_root: DataRoot = Path("data"),
+    extensions: ExtensionModules = None,
     as_json: AsJson = False,
 ) -> None:
     """Check every hash of a capsule, and recompute each evaluation from its predictions, on a CPU.
 
-    The annotations come from --data-root and must be the files that the records name. Ends 0 when every number came
-    out again, 1 when one differs, 2 when one could not be recomputed and none differs, 3 for a capsule that is broken
-    or was tampered with.
+    The annotations come from --data-root and must be the files that the records name. A capsule's suite never has code
+    run: name the extensions that its results need. Ends 0 when every number came out again, 1 when one differs, 2 when
+    one could not be recomputed and none differs, 3 for a capsule that is broken or was tampered with.
     """
     from bench.capsule.verification import verify as verify_capsule
+    from bench.extensions import Extensions
 
+    Extensions.of(extensions or ()).load()
     found = verify_capsule(capsule, data_root)
     if as_json:
         typer.echo(json.dumps(_document(found), indent=2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,7 +129,7 @@ def load_suite(file: Path, *, run_extensions: bool = True) -> Suite:
 
     Args:
         file: of the suite.
-        run_extensions: without it, a suite that names modules is refused rather than having their code run.
+        run_extensions: without it, a suite whose modules are not imported yet is refused rather than having them run.
 
     Raises:
         SuiteError: one `file:line: what` per problem, with what is valid and the nearest valid name.
@@ -178,8 +179,11 @@ def _load_extensions(source: Source, *, run: bool) -> Extensions:
         extensions = Extensions.model_validate({"modules": named, "folder": source.file.absolute().parent})
     except ValidationError:  # none, or what the check of the structure will complain of
         extensions = NO_EXTENSIONS
-    if extensions.modules and not run:
-        raise source.error([Problem(("extensions",), "names modules, whose code is not run here")])
+    if not run:
+        absent = [name for name in extensions.modules if name not in sys.modules]
+        if absent:
+            raise source.error([Problem(("extensions",), f"names the module {absent[0]!r}, which is not run here")])
+        return extensions
     NO_EXTENSIONS.load()
     problems = []
     for number, name in enumerate(extensions.modules):
