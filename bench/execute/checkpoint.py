@@ -5,17 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from pydantic import BaseModel, NonNegativeInt
 
 from bench.files import write_atomically
 from bench.pose.checkpoints import load_file
 from bench.pose.errors import CheckpointError
 from bench.pose.training import Training
+from bench.store import EpochEntry
 from bench.suite.specs import TrainSpec
 
 __all__ = ["resume", "save"]
 
 CHECKPOINT_FORMAT = 2
 """Raised whenever older checkpoints can no longer be continued."""
+
+
+class _Plain(BaseModel):
+    """What of a training's state is no tensor, nor of one: see `Training.state_dict`."""
+
+    position: tuple[NonNegativeInt, NonNegativeInt]
+    history: list[EpochEntry]
+    broken: list[str]
+    epoch_loss: tuple[float, int]
 
 
 def save(training: Training, file: Path, spec: TrainSpec, seconds: float) -> None:
@@ -33,10 +44,15 @@ def resume(training: Training, file: Path, spec: TrainSpec) -> float:
     """
     if not file.exists():
         return 0.0
-    state = load_file(file)
-    if not isinstance(state, dict) or (state.get("format"), state.get("spec")) != (CHECKPOINT_FORMAT, spec.id):
+    state, expected = load_file(file), (CHECKPOINT_FORMAT, spec.id)
+    if not isinstance(state, dict) or repr((state.get("format"), state.get("spec"))) != repr(expected):
         raise CheckpointError(
             f"{file}: not a checkpoint of training {spec.id} by this version of bench; remove it to start anew"
         )
-    training.load_state_dict(state["training"])
-    return float(state["seconds"])
+    try:
+        _Plain.model_validate(state["training"])
+        training.load_state_dict(state["training"])
+        return float(state["seconds"])
+    except Exception as error:  # what is missing or of another kind makes torch raise anything
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise CheckpointError(f"{file}: damaged ({said:.200}); remove it to start anew") from error

@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from bench.pose.data.datasets import open_split
 from bench.pose.data.images import read_image
 from bench.pose.data.pixels.packed import PackedPhotographs, packed_folder, packed_problems
 from bench.pose.metrics.judgements import load_judgements, save_judgements
-from bench.pose.metrics.pckh import read_head_truth, read_predictions, write_predictions
+from bench.pose.metrics.pckh import read_head_truth, read_predictions
 from bench.pose.scoring import score_file, split_scoring
 from tests.fuzz.mutation import VALUES, broken, damaged, mutated, mutated_json
 from tests.fuzz.target import Target
@@ -180,7 +181,8 @@ def _packed(folder: Path) -> Target:
         for name in ("100.png", "103.png", "104.png"):
             assert photographs.open(split.image_folder / name).width in {160, 131, 1}
 
-    return in_file(file, mutated_json(json.loads(file.read_text())), read)
+    # Of an index that does not fit its pixels, these are named.
+    return replace(in_file(file, mutated_json(json.loads(file.read_text())), read), named=file.stem)
 
 
 def _judgements(folder: Path) -> Target:
@@ -196,12 +198,11 @@ def _judgements(folder: Path) -> Target:
 
     def saved(contents: Any) -> bytes:
         buffer = io.BytesIO()
-        sound = {str(name).replace("\x00", ""): value for name, value in contents.items()} if contents else {}
         with zipfile.ZipFile(buffer, "w") as archive:
-            for name, value in sound.items():
+            for name, value in contents.items():
                 array = io.BytesIO()
-                np.lib.format.write_array(array, np.asanyarray(value), allow_pickle=False)
-                archive.writestr(f"{name.encode(errors='replace').decode()}.npy", array.getvalue())
+                np.lib.format.write_array(array, np.asanyarray(value))
+                archive.writestr(f"{ascii(name)[1:-1]}.npy", array.getvalue())
         return buffer.getvalue()
 
     def read() -> None:

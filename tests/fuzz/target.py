@@ -35,13 +35,18 @@ class Target:
 
 def accepts(target: Target, given: Any) -> bool:
     """Whether the parser takes an input; it may refuse it with an error that names the file, and nothing else."""
+    refusal = _refusal(target, given)
+    assert refusal is None or target.named in refusal, f"{target.named} is not named in: {refusal}"
+    return refusal is None
+
+
+def _refusal(target: Target, given: Any) -> str | None:
     try:
         with _patience():
             target.read(given)
     except BenchError as error:
-        assert target.named in str(error), f"{target.named} is not named in: {error}"
-        return False
-    return True
+        return str(error)
+    return None
 
 
 @contextmanager

@@ -38,6 +38,6 @@ def tiny_training() -> Training:
         device=torch.device("cpu"),
     )
     training.model(torch.ones(1, 3, 8, 8)).sum().backward()
-    training.optimizer.step()
+    training.optimizer.step(1e-3)
     training.history = [{"epoch": 1, "loss": 0.5, "learning_rate": 1e-3, "people": 8}]
     return training
