@@ -75,6 +75,11 @@ def _write(path: Path, contents: bytes) -> None:
     write_atomically(path, lambda file: file.write(contents), durable=False)
 
 
+def _encoded(text: str) -> bytes:
+    """As UTF-8, with a mark for half surrogate pairs: names of files that are no UTF-8 come as such."""
+    return text.encode("utf-8", "replace")
+
+
 def _check_names(plans: Iterable[Plan]) -> None:
     files: dict[str, Path] = {}
     for plan in plans:
@@ -92,15 +97,15 @@ def _files(report: Report, formats: Sequence[str]) -> Iterator[tuple[str, bytes]
     if not FIGURE_FORMATS.isdisjoint(formats):
         yield from ((f"figures/{item.name}.png", item.png) for item in report.pictures if item.png is not None)
     if "md" in formats:
-        yield "report.md", render_markdown(report).encode()
+        yield "report.md", _encoded(render_markdown(report))
     if "html" in formats:
-        yield "report.html", render_html(report).encode()
+        yield "report.html", _encoded(render_html(report))
     if "pdf" in formats:
         yield "report.pdf", render_pdf(report)
     if "csv" in formats:
         for path, table in tables.items():
-            yield f"{path}.csv", render_csv(table, simulated=report.simulated).encode()
+            yield f"{path}.csv", _encoded(render_csv(table, simulated=report.simulated))
     if "tex" in formats:
         for path, table in tables.items():
-            yield f"{path}.tex", render_table(report, table).encode()
-        yield "report.tex", render_document(report, tables=tables).encode()
+            yield f"{path}.tex", _encoded(render_table(report, table))
+        yield "report.tex", _encoded(render_document(report, tables=tables))

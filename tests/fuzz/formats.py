@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -94,9 +95,9 @@ class _Arrays:
 def _mat(document: dict[str, Any]) -> st.SearchStrategy[bytes]:
     def saved(contents: Any) -> bytes:
         buffer = io.BytesIO()
-        names = contents if isinstance(contents, dict) else {"x": contents}
-        sound = {str(name): value for name, value in names.items() if str(name).isidentifier() and value is not None}
-        scipy.io.savemat(buffer, sound)
+        # What the writer does not take need not be read.
+        with suppress(ValueError, TypeError, LookupError, UnicodeError):
+            scipy.io.savemat(buffer, contents if isinstance(contents, dict) else {"preds": contents})
         return buffer.getvalue()
 
     changed = mutated(document, _Arrays.values()).map(saved)

@@ -45,7 +45,7 @@ def _places(node: Any) -> Iterator[Place]:
 
 
 def _replace(draw: st.DrawFn, node: Any, key: Any, _places: Sequence[Place], values: st.SearchStrategy[Any]) -> None:
-    node[key] = draw(values)
+    node[key] = copy.deepcopy(draw(values))  # which a later change may change in turn
 
 
 def _delete(_draw: st.DrawFn, node: Any, key: Any, _places: Sequence[Place], _values: st.SearchStrategy[Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,7 +38,7 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
     """Decode an image as (height, width, 3) BGR, EXIF orientation ignored (behaviour D18).
 
     Raises:
-        ImageError: the file is missing, unreadable, empty, no file, not an image, larger than any photograph, or a JPEG
+        ImageError: the file is missing, unreadable, empty, not an image, larger than any photograph, or a JPEG
             that ends early - OpenCV would decode the latter with a grey rest and no error.
     """
     data = _read(path)
@@ -59,8 +58,6 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
 
 def _read(path: Path) -> bytes:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # one waits for ever for what comes out of a pipe
-            raise ImageError(f"{path}: a folder or a device, no file")
         data = path.read_bytes()
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror or error}") from error
