@@ -55,20 +55,23 @@ def written(words: Sequence[str], formats: Sequence[str]) -> dict[str, bytes]:
 
 
 class Tags(HTMLParser):
-    """Elements and the names of their attributes, and everything that a reader sees."""
+    """Elements, and the names of their attributes."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.tags: list[tuple[str, ...]] = []
+        self.tags: list[str] = []
+        self.names: set[str] = {"class"}  # which the length of a text may decide
         self.feed(page)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, *(name for name, _ in attrs)))
+        self.tags.append(tag)
+        self.names |= {name for name, _ in attrs}
 
 
 def elements(page: bytes) -> object:
-    return Tags(page.decode()).tags
+    found = Tags(page.decode())
+    return found.tags, found.names
 
 
 def blocks(document: bytes) -> object:
