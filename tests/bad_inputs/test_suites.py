@@ -14,7 +14,7 @@ PLAN = "plan example.yaml"
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
 )
-DEEP = "x: " + "[" * 2000 + "]" * 2000
+DEEP = "x: " + "[" * 500 + "]" * 500
 
 
 def text(contents: str | bytes) -> Build:

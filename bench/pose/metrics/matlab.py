@@ -29,8 +29,8 @@ CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13:
 """Types of arrays as MATLAB has them. They may be stored in smaller ones."""
 
 COMPLEX = 0x800
-MOST_BYTES = 1 << 28
-"""Of a compressed array: a thousand times what MPII's largest takes."""
+MOST_BYTES = 1 << 26
+"""Of a compressed array: ten times what predictions of all that MPII has take."""
 
 
 class _Element(NamedTuple):
