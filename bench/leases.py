@@ -74,7 +74,7 @@ class Owner(BaseModel):
         released: whether the holder has finished.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     token: str
     host: str

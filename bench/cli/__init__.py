@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 
 import typer
 
@@ -29,6 +30,7 @@ from bench.cli import (
     verify,
 )
 from bench.pose.errors import BenchError
+from bench.printing import printable
 
 __all__ = ["UNUSABLE_INPUT", "app", "main"]
 
@@ -67,8 +69,10 @@ app.add_typer(server.app, name="server")
 
 def main() -> None:
     """Run the command line; errors that the user can mend are printed without a traceback and end with 3."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: names of files need be no text
     try:
         app()
     except BenchError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         sys.exit(UNUSABLE_INPUT)

@@ -87,7 +87,7 @@ def _count(value: str | int | None) -> int:
 
 
 class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class CalibrationPoint(_Document):

@@ -108,7 +108,10 @@ CHECKPOINTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "of another training": (lambda state: state.update(spec="0" * 12), "not a checkpoint of training"),
     "format a tensor": (lambda state: state.update(format=torch.ones(2)), "not a checkpoint of training"),
     "without a model": (lambda state: state["training"].pop("model"), "damaged (KeyError: 'model')"),
-    "model of another shape": (lambda state: state["training"]["model"].update(weight=torch.ones(1)), "damaged (RuntimeEr"),
+    "model of another shape": (
+        lambda state: state["training"]["model"].update(weight=torch.ones(1)),
+        "damaged (RuntimeEr",
+    ),
     "position of words": (lambda state: state["training"].update(position=["a", 1]), "damaged (ValidationError"),
     "history of words": (lambda state: state["training"].update(history=["a"]), "damaged (ValidationError"),
     "time of words": (lambda state: state.update(seconds="long"), "damaged (ValueError: could not convert"),

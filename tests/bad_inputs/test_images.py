@@ -54,12 +54,16 @@ def png(width: int, height: int) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    )
 
 
 def with_preview() -> bytes:
     """A JPEG with another, whole, in its header, cut off so that the preview's end mark stands near its end."""
-    preview = b"\xff\xe1" + struct.pack(">H", 2 + 600) + cv2.imencode(".jpg", noise()[:8, :8])[1].tobytes()[:600].ljust(600)
+    preview = (
+        b"\xff\xe1" + struct.pack(">H", 2 + 600) + cv2.imencode(".jpg", noise()[:8, :8])[1].tobytes()[:600].ljust(600)
+    )
     whole = jpeg(quality=90)
     return whole[:2] + preview + whole[2:2000]
 

@@ -82,7 +82,9 @@ def cut(folder: Path) -> None:
 def bomb(folder: Path) -> None:
     """An array that is compressed a thousand times."""
     tiny_datasets.mpii(folder)
-    scipy.io.savemat(folder / "annot" / "gt_valid.mat", {"jnt_missing": np.zeros((1 << 26) // 8 + 1)}, do_compression=True)
+    scipy.io.savemat(
+        folder / "annot" / "gt_valid.mat", {"jnt_missing": np.zeros((1 << 26) // 8 + 1)}, do_compression=True
+    )
     (folder / "predictions.json").write_text("[]")
 
 
@@ -91,7 +93,9 @@ def entry(**fields: Any) -> Edit:
 
 
 HDF5 = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + b"\x89HDF\r\n\x1a\n"
-CRASHES = bytes.fromhex("0e000000b0010000060000000800000006000000000000000500000008000000100000000600000001000000ff000000")
+CRASHES = bytes.fromhex(
+    "0e000000b0010000060000000800000006000000000000000500000008000000100000000600000001000000ff000000"
+)
 """Of an array without a name, at whose numbers scipy's reader crashes."""
 
 CASES = [

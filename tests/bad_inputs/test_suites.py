@@ -46,7 +46,7 @@ def only(selection: str, *says: str) -> Case:
 
 REPRESENTATIONS = "representation: [heatmap, simdr]"
 TABLES = "{id: results, compare: published/coco_val}"
-CLAIM = "tables:\n  - {id: results, compare: published/coco_val}\nclaims:\n  - {id: c, says: So it is., that: \"%s\"}"
+CLAIM = 'tables:\n  - {id: results, compare: published/coco_val}\nclaims:\n  - {id: c, says: So it is., that: "%s"}'
 
 CASES = [
     Case("missing", lambda _: None, PLAN, ("error: example.yaml: No such file",)),

@@ -14,7 +14,7 @@ from bench.store import Heartbeat, Store
 from bench.suite.schema import load_suite
 from tests.reports import PROVENANCE, Bench
 
-__all__ = ["CALIBRATION", "HEARTBEAT", "LEDGER", "PEOPLE", "finished"]
+__all__ = ["CALIBRATION", "HEARTBEAT", "LEDGER", "ONE_CELL", "PEOPLE", "finished"]
 
 ONE_CELL = """\
 name: one

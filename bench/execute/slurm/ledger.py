@@ -28,7 +28,7 @@ MEMORY_KILL = "exceeded memory limit"
 
 
 class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Array(_Document):
