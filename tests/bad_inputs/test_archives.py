@@ -108,17 +108,29 @@ CAPSULES = [
     capsule("member of a drive", extra("C:\\x"), "is none that a capsule has"),
     odd("member a link", link, "member 'report/link' is no plain file"),
     odd("member twice", twice, "member 'suite.yaml' is there 2 times"),
-    odd("member unlisted", lambda archive, _: archive.writestr("report/x.md", "x"), "report/x.md is not in the manifest"),
+    odd(
+        "member unlisted", lambda archive, _: archive.writestr("report/x.md", "x"), "report/x.md is not in the manifest"
+    ),
     capsule("member missing", lambda m: m.pop("suite.yaml") and None, "suite.yaml is missing"),
-    capsule("other size", lambda m: m | {"suite.yaml": m["suite.yaml"] + b" "}, "suite.yaml has another size than the man"),
-    capsule("other contents", lambda m: m | {"suite.yaml": m["suite.yaml"].replace(b"MPII", b"mpii")},
-            "suite.yaml was changed: its sha256 is not the manifest's"),
+    capsule(
+        "other size", lambda m: m | {"suite.yaml": m["suite.yaml"] + b" "}, "suite.yaml has another size than the man"
+    ),
+    capsule(
+        "other contents",
+        lambda m: m | {"suite.yaml": m["suite.yaml"].replace(b"MPII", b"mpii")},
+        "suite.yaml was changed: its sha256 is not the manifest's",
+    ),
     capsule("other settings", tampered("/spec.json", lambda spec: spec.update(flip_test=False)), MISFIT),
-    capsule("record of words", tampered("/record.json", lambda record: record.update(people="six")), "people: Input should"),
+    capsule(
+        "record of words", tampered("/record.json", lambda record: record.update(people="six")), "people: Input should"
+    ),
     capsule("endless number", huge_number, "record.json is not valid JSON", "4300 digits"),
-    capsule("claims to be simulated", tampered("/record.json", lambda record: record.update(simulated=True)),
-            "the manifest and the records disagree about whether results are simulated"),
-]  # fmt: skip
+    capsule(
+        "claims to be simulated",
+        tampered("/record.json", lambda record: record.update(simulated=True)),
+        "the manifest and the records disagree about whether results are simulated",
+    ),
+]
 
 
 @pytest.mark.parametrize("case", CAPSULES, ids=str)
@@ -181,16 +193,27 @@ NO_INDEX = "00000.json: no index of packed photographs"
 PACKED = [
     packed("text", b"no index", "packed/train2017/00000.json: not valid JSON"),
     packed("a list", b"[]", NO_INDEX),
-    packed("other schema", lambda index: index.update(schema=9), "00000.json: of schema 9, expected 1; pack the split again"),
-    packed("hash that climbs", lambda index: index.update(sha256="../../../../x"), f"{NO_INDEX} (ValueError('its sha256"),
+    packed(
+        "other schema",
+        lambda index: index.update(schema=9),
+        "00000.json: of schema 9, expected 1; pack the split again",
+    ),
+    packed(
+        "hash that climbs", lambda index: index.update(sha256="../../../../x"), f"{NO_INDEX} (ValueError('its sha256"
+    ),
     packed("height of words", size("high", 160, 1, 1), f"{NO_INDEX} (ValueError(\"'high' is no whole number"),
     packed("negative width", size(120, -160, 1, 1), f"{NO_INDEX} (ValueError('-160 is no whole number"),
     packed("no stamp", size(120, 160), NO_INDEX),
     packed("larger than its pixels", size(120, 1600, 1, 1), ".pixels: has ", "bytes instead of"),
     Case("packed: pixels cut off", short_pixels, "data verify coco train2017 --data-root .", (".pixels: has ",), 1),
-    Case("packed: other pixels", other_pixels, "data verify coco train2017 --data-root .",
-         ("its pixels are not those that were packed; remove it and pack again",), 1),
-]  # fmt: skip
+    Case(
+        "packed: other pixels",
+        other_pixels,
+        "data verify coco train2017 --data-root .",
+        ("its pixels are not those that were packed; remove it and pack again",),
+        1,
+    ),
+]
 
 
 @pytest.mark.parametrize("case", PACKED, ids=str)

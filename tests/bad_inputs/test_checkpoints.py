@@ -77,23 +77,42 @@ CASES = [
     case("text", lambda: b"no weights", "error: weights.pt: "),
     case("cut off", lambda: saved(state())[:5000], "error: weights.pt: not a readable torch file"),
     case("code", lambda: saved({"state_dict": Code()}), "error: weights.pt: refused, it holds more than tensors"),
-    case("code in a bare pickle", lambda: pickle.dumps(Code()), "error: weights.pt: refused, it holds more than tensors"),
+    case(
+        "code in a bare pickle", lambda: pickle.dumps(Code()), "error: weights.pt: refused, it holds more than tensors"
+    ),
     case("code in the old format", lambda: saved(Code(), _use_new_zipfile_serialization=False), "weights.pt: refused"),
-    case("a whole network", lambda: saved(torch.nn.Linear(1, 1)), "error: weights.pt: refused, it holds more than tensors"),
+    case(
+        "a whole network",
+        lambda: saved(torch.nn.Linear(1, 1)),
+        "error: weights.pt: refused, it holds more than tensors",
+    ),
     case("a bomb", lambda: packed(saved(state())), "error: weights.pt: not a readable torch file", "is compressed"),
     case("any other archive", lambda: packed(saved({})), "error: weights.pt: not a readable torch file"),
     case("a number", lambda: saved(3), "error: weights.pt: holds no state dict of tensors"),
     case("words for tensors", lambda: saved({"state_dict": {"a": "b"}}), "weights.pt: holds no state dict of tensors"),
-    case("other representation", lambda: saved(state("heatmap")), "weights.pt is not for this network: missing mlp_head_x"),
+    case(
+        "other representation",
+        lambda: saved(state("heatmap")),
+        "weights.pt is not for this network: missing mlp_head_x",
+    ),
     case("missing weights", lambda: changed(lambda s: s.pop(CLASSIFIER)), f"missing {CLASSIFIER}"),
     case("weights of another", lambda: changed(lambda s: s.update(extra=torch.ones(1))), "unexpected extra"),
-    case("other shape", lambda: changed(lambda s: s.update({CLASSIFIER: torch.ones(2, 2)})),
-         f"{CLASSIFIER} is (2, 2), expected (128, 256)"),
-    case("not a number", lambda: changed(lambda s: s[CLASSIFIER].fill_(float("nan"))),
-         f"weights.pt is not for this network: {CLASSIFIER} has values that are not finite"),
-    case("complex numbers", lambda: changed(lambda s: s.update({CLASSIFIER: s[CLASSIFIER].to(torch.complex64)})),
-         f"{CLASSIFIER} has values that are not finite"),
-]  # fmt: skip
+    case(
+        "other shape",
+        lambda: changed(lambda s: s.update({CLASSIFIER: torch.ones(2, 2)})),
+        f"{CLASSIFIER} is (2, 2), expected (128, 256)",
+    ),
+    case(
+        "not a number",
+        lambda: changed(lambda s: s[CLASSIFIER].fill_(float("nan"))),
+        f"weights.pt is not for this network: {CLASSIFIER} has values that are not finite",
+    ),
+    case(
+        "complex numbers",
+        lambda: changed(lambda s: s.update({CLASSIFIER: s[CLASSIFIER].to(torch.complex64)})),
+        f"{CLASSIFIER} has values that are not finite",
+    ),
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -75,24 +75,40 @@ CASES = [
     refused("cut off", b'{"images": [', "person_keypoints_train2017.json: not valid JSON", "line 1 column 13"),
     refused("not UTF-8", b'{"a": "\xff"}', "person_keypoints_train2017.json: not valid JSON"),
     refused("nested without end", b"[" * 100_000, "person_keypoints_train2017.json: not valid JSON"),
-    refused("an endless number", b'{"images": ' + b"1" * 5000 + b"}", "person_keypoints_train2017.json: not valid JSON"),
+    refused(
+        "an endless number", b'{"images": ' + b"1" * 5000 + b"}", "person_keypoints_train2017.json: not valid JSON"
+    ),
     refused("a list", b"[]", "person_keypoints_train2017.json: lacks the list 'images' of the COCO format"),
     refused("no annotations", lambda contents: {"images": []}, "lacks the list 'annotations' of the COCO format"),
-    refused("no people", lambda contents: contents | {"categories": []}, "the first category must be people, with id 1"),
+    refused(
+        "no people", lambda contents: contents | {"categories": []}, "the first category must be people, with id 1"
+    ),
     refused("joints of others", first("categories", keypoints=["nose"]), "1 joints per person, but skeleton"),
     refused("nobody", lambda contents: contents | {"annotations": []}, "no person with labelled joints"),
-    coco("keypoints missing", first("annotations", keypoints=[1, 2, 3]), "annotation 1: 3 keypoint values, expected 51"),
-    coco("keypoints of words", first("annotations", keypoints=["x"] * 51), "annotation 1: a keypoint value is not a finite"),
+    coco(
+        "keypoints missing", first("annotations", keypoints=[1, 2, 3]), "annotation 1: 3 keypoint values, expected 51"
+    ),
+    coco(
+        "keypoints of words",
+        first("annotations", keypoints=["x"] * 51),
+        "annotation 1: a keypoint value is not a finite",
+    ),
     coco("not a number", first("annotations", keypoints=[float("nan")] * 51), "annotation 1: a keypoint value is not"),
     coco("box turned over", first("annotations", bbox=[1, 2, -3, 4]), "annotation 1: box [1, 2, -3, 4] is not"),
     coco("box without end", first("annotations", bbox=[1, 2, float("inf"), 4]), "annotation 1: box [1, 2, inf, 4]"),
     coco("image unknown", first("annotations", image_id=999), "annotation 1: image 999 is not in the file"),
     coco("id of words", first("annotations", id="one"), "annotation number 0: no object with a whole number as id"),
-    coco("annotation no object", lambda contents: contents["annotations"].insert(0, 3), "annotation number 0: no object"),
+    coco(
+        "annotation no object", lambda contents: contents["annotations"].insert(0, 3), "annotation number 0: no object"
+    ),
     coco("image without size", first("images", width=0), "image 100: size 0 x 120 is not two positive numbers"),
     coco("name with a null", first("images", file_name="a\x00b"), "image 100: file_name 'a\\x00b' names no file"),
-    coco("name that climbs", first("images", file_name="../../../etc/passwd"),
-         "image 100: file name '../../../etc/passwd' leaves the image folder", "6 images listed"),
+    coco(
+        "name that climbs",
+        first("images", file_name="../../../etc/passwd"),
+        "image 100: file name '../../../etc/passwd' leaves the image folder",
+        "6 images listed",
+    ),
     coco("name from the root", first("images", file_name="/etc/passwd"), "image 100: file name '/etc/passwd' leaves"),
     mpii("no list", b"{}", "train.json: expected MPII's list of people, found dict"),
     mpii("person no object", lambda people: people.insert(0, 3), "person 0: expected an object with image, center"),
@@ -102,11 +118,15 @@ CASES = [
     boxes("no list", b"{}", "det_for_crowd_test_0.1_0.5.json: expected a list of boxes in the COCO results format"),
     boxes("cut off", b"[{", "det_for_crowd_test_0.1_0.5.json: not valid JSON"),
     boxes("no object", lambda found: found.insert(0, 3), "box 0: needs image_id, category_id, bbox and score, found 3"),
-    boxes("no score", lambda found: [*found[1:], {"image_id": 100}], "box 11: needs image_id, category_id, bbox and score"),
-    boxes("score not a number", entry(score=float("nan")), "box 0: image_id must be a whole number, score a finite one"),
+    boxes(
+        "no score", lambda found: [*found[1:], {"image_id": 100}], "box 11: needs image_id, category_id, bbox and score"
+    ),
+    boxes(
+        "score not a number", entry(score=float("nan")), "box 0: image_id must be a whole number, score a finite one"
+    ),
     boxes("box turned over", entry(bbox=[1, 2, 3, -4]), "box 0: ", "the latter two from 0"),
     boxes("image of words", entry(image_id="100"), "box 0: image_id must be a whole number"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

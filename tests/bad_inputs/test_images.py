@@ -1,4 +1,4 @@
-"""Images: a bad one is named and left out, the five others stay; odd ones are decoded as OpenCV does, as the reference."""
+"""Images: a bad one is named and left out, five others stay; odd ones are decoded as the reference did, by OpenCV."""
 
 from __future__ import annotations
 
@@ -113,9 +113,14 @@ CASES = [
     case("a PNG wider than any", contents(png(2_000_000, 1)), "100.png: "),
     case("a link to itself", to_itself, "missing: /", "100.png"),
     case("a folder in its place", folder_in_its_place, "missing: /", "100.png"),
-    Case("a link out of the data", lambda folder: (tiny_datasets.coco_test_dev(folder / "coco"), elsewhere(folder / BAD)),
-         VERIFY, ("image 100: file name '100.png' leaves the image folder", "5 people to train on"), 1),
-]  # fmt: skip
+    Case(
+        "a link out of the data",
+        lambda folder: (tiny_datasets.coco_test_dev(folder / "coco"), elsewhere(folder / BAD)),
+        VERIFY,
+        ("image 100: file name '100.png' leaves the image folder", "5 people to train on"),
+        1,
+    ),
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

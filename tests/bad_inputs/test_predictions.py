@@ -102,37 +102,65 @@ CASES = [
     coco("missing", None, "error: predictions.json: no such file"),
     coco("empty", b"", "error: predictions.json: not valid JSON"),
     coco("an object", b"{}", "error: predictions.json: expected a list of people in the COCO results format"),
-    coco("person no object", lambda people: [3], "predictions.json: prediction 0: expected an object of the COCO results"),
+    coco(
+        "person no object", lambda people: [3], "predictions.json: prediction 0: expected an object of the COCO results"
+    ),
     coco("no keypoints", lambda people: people[0].pop("keypoints") and None, "prediction 0: lacks keypoints"),
     coco("image unknown", entry(image_id=999), "prediction 0: image 999 is not in the annotation file"),
     coco("image of words", entry(image_id="100"), "prediction 0: image '100' is not in the annotation file"),
     coco("category a list", entry(category_id=[1]), "prediction 0: category [1] is no whole number"),
     coco("keypoints missing", entry(keypoints=[1, 2]), "prediction 0: 2 keypoint values, expected 51 for 17 joints"),
     coco("keypoints of words", entry(keypoints=["x"] * 51), "prediction 0 (image 100): a value is not a finite number"),
-    coco("score without end", b'[{"image_id": 100, "category_id": 1, "score": Infinity, "keypoints": ['
-         + b", ".join([b"1"] * 51) + b"]}]", "prediction 0 (image 100): a value is not a finite number"),
-    mpii("person unknown", entry(image_id=6), "predictions.json: prediction 0: image_id 6 is no position among the 6 people"),
+    coco(
+        "score without end",
+        b'[{"image_id": 100, "category_id": 1, "score": Infinity, "keypoints": [' + b", ".join([b"1"] * 51) + b"]}]",
+        "prediction 0 (image 100): a value is not a finite number",
+    ),
+    mpii(
+        "person unknown",
+        entry(image_id=6),
+        "predictions.json: prediction 0: image_id 6 is no position among the 6 people",
+    ),
     mpii("person twice", entry(image_id=1), "prediction 1: person 1 is predicted a second time"),
     mpii("keypoints missing", entry(keypoints=[]), "prediction 0 (person 0): keypoints are not 48 finite numbers"),
-    truth("text", "annot/gt_valid.mat: not a readable MATLAB file (its header is not that of level 5)", contents=b"text"),
+    truth(
+        "text", "annot/gt_valid.mat: not a readable MATLAB file (its header is not that of level 5)", contents=b"text"
+    ),
     truth("empty", "annot/gt_valid.mat: not a readable MATLAB file", contents=b""),
-    truth("version 7.3", "annot/gt_valid.mat: not a readable MATLAB file (of level 7.3; save it with -v7)", contents=HDF5),
-    truth("what crashes scipy", "annot/gt_valid.mat: not a readable MATLAB file",
-          contents=b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM" + CRASHES),
+    truth(
+        "version 7.3", "annot/gt_valid.mat: not a readable MATLAB file (of level 7.3; save it with -v7)", contents=HDF5
+    ),
+    truth(
+        "what crashes scipy",
+        "annot/gt_valid.mat: not a readable MATLAB file",
+        contents=b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM" + CRASHES,
+    ),
     truth("no head boxes", "annot/gt_valid.mat: lacks headboxes_src; expected MPII's gt_valid.mat", headboxes_src=None),
     truth("joints of words", "annot/gt_valid.mat: lacks pos_gt_src", pos_gt_src="joints"),
-    truth("other shape", "jnt_missing has shape (14, 6), expected numbers of shape (16, 6)", jnt_missing=np.zeros((14, 6))),
-    truth("heads of others", "headboxes_src has shape (2, 2, 5), expected numbers of shape (2, 2, 6)",
-          headboxes_src=np.zeros((2, 2, 5))),
-    truth("heads not a number", "annot/gt_valid.mat: the head box of person 0 is not of finite numbers",
-          headboxes_src=np.full((2, 2, 6), np.nan)),
+    truth(
+        "other shape", "jnt_missing has shape (14, 6), expected numbers of shape (16, 6)", jnt_missing=np.zeros((14, 6))
+    ),
+    truth(
+        "heads of others",
+        "headboxes_src has shape (2, 2, 5), expected numbers of shape (2, 2, 6)",
+        headboxes_src=np.zeros((2, 2, 5)),
+    ),
+    truth(
+        "heads not a number",
+        "annot/gt_valid.mat: the head box of person 0 is not of finite numbers",
+        headboxes_src=np.full((2, 2, 6), np.nan),
+    ),
     Case("gt_valid.mat: cut off", cut, MPII.format("predictions.json"), ("gt_valid.mat: not a readable MATLAB file",)),
-    Case("gt_valid.mat: a bomb", bomb, MPII.format("predictions.json"),
-         ("gt_valid.mat: not a readable MATLAB file (a compressed array is cut off, or has more than",)),
+    Case(
+        "gt_valid.mat: a bomb",
+        bomb,
+        MPII.format("predictions.json"),
+        ("gt_valid.mat: not a readable MATLAB file (a compressed array is cut off, or has more than",),
+    ),
     pred("other shape", np.zeros((6, 14, 2)), "pred.mat: expected numbers 'preds' of shape (people, 16, 2 or more)"),
     pred("text", "joints", "pred.mat: expected numbers 'preds'", "found (0,)"),
     pred("other people", np.zeros((5, 16, 2)), "predictions are (people, joints) (5, 16), truth is (6, 16)"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

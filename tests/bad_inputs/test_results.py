@@ -114,45 +114,99 @@ CASES = [
     show("cut off", b'{"id": "', "is not valid JSON"),
     show("nothing", b"null", "holds nothing; remove it"),
     show("a list", b"[]", "Input should be"),
-    show("metric of words", lambda record: record["metrics"].update(AP="good"), "metrics.AP: Input should be a valid number"),
-    show("metric not a number", lambda record: record["metrics"].update(AP=float("nan")), "metrics.AP: Input should be a finite"),
+    show(
+        "metric of words",
+        lambda record: record["metrics"].update(AP="good"),
+        "metrics.AP: Input should be a valid number",
+    ),
+    show(
+        "metric not a number",
+        lambda record: record["metrics"].update(AP=float("nan")),
+        "metrics.AP: Input should be a finite",
+    ),
     show("unknown field", lambda record: record.update(note="x"), "note: Extra inputs are not permitted"),
     show("missing field", lambda record: record.pop("spec"), "spec: Field required"),
     show("other settings", lambda record: record["spec"].update(flip_test=False), "its spec has id"),
     show("other training", lambda record: record["training"].update(seed=5), "its training has id"),
-    show("seed of words", lambda record: record["training"].update(seed="five"), "training.seed: Input should be a valid int"),
+    show(
+        "seed of words",
+        lambda record: record["training"].update(seed="five"),
+        "training.seed: Input should be a valid int",
+    ),
     show("older schema", lambda record: record["training"].pop("precision"), "training.precision: Field required"),
     training("cut off", b"{", "reports/one/report.md"),
     training("loss of words", lambda record: record["history"][0].update(loss="low"), "reports/one/report.md"),
-    training("loss without end", lambda record: record["history"][0].update(loss=float("inf")), "reports/one/report.md"),
-    beside("spec: of another", "evaluations/{}/spec.json", b"{}", f"show {EVALUATION}", "error: ", "spec.json: training: Field required"),
+    training(
+        "loss without end", lambda record: record["history"][0].update(loss=float("inf")), "reports/one/report.md"
+    ),
+    beside(
+        "spec: of another",
+        "evaluations/{}/spec.json",
+        b"{}",
+        f"show {EVALUATION}",
+        "error: ",
+        "spec.json: training: Field required",
+    ),
     unfinished("failure: no object", "trainings/{}/failure.json", b"[1]", "failure.json", "Input should be"),
     unfinished("failure: cut off", "trainings/{}/failure.json", b"{", "failure.json is not valid JSON"),
     unfinished("lease: text", "trainings/{}/leases/000001.json", b"mine", "000001.json is not valid JSON"),
-    unfinished("lease: an option for a job", "trainings/{}/leases/000001.json",
-               b'{"token": "t", "host": "h", "boot": "b", "pid": 1, "job": "--all", "restart": 0, "since": 0}',
-               "000001.json: job: String should match pattern"),
-    submission("training without evaluations", lambda doc: doc.update(evaluations={}),
-               "submission.json: ", "training '000000000000' is in an array, but not among the evaluations"),
-    submission("retries of words", lambda doc: doc["retries"].update(killed="x"), "submission.json: retries.killed: Input"),
-    submission("an option for a job", lambda doc: None, "sent-0.json: job: String should match pattern",
-               sent=b'{"job": "--user=root", "error": ""}'),
-    Case("calibration: text", lambda folder: (Bench(folder).plan(ONE_CELL), write_bytes(folder / "c.json", b"fast")),
-         "plan suite.yaml --calibration c.json", ("error: c.json is not valid JSON",)),
+    unfinished(
+        "lease: an option for a job",
+        "trainings/{}/leases/000001.json",
+        b'{"token": "t", "host": "h", "boot": "b", "pid": 1, "job": "--all", "restart": 0, "since": 0}',
+        "000001.json: job: String should match pattern",
+    ),
+    submission(
+        "training without evaluations",
+        lambda doc: doc.update(evaluations={}),
+        "submission.json: ",
+        "training '000000000000' is in an array, but not among the evaluations",
+    ),
+    submission(
+        "retries of words", lambda doc: doc["retries"].update(killed="x"), "submission.json: retries.killed: Input"
+    ),
+    submission(
+        "an option for a job",
+        lambda doc: None,
+        "sent-0.json: job: String should match pattern",
+        sent=b'{"job": "--user=root", "error": ""}',
+    ),
+    Case(
+        "calibration: text",
+        lambda folder: (Bench(folder).plan(ONE_CELL), write_bytes(folder / "c.json", b"fast")),
+        "plan suite.yaml --calibration c.json",
+        ("error: c.json is not valid JSON",),
+    ),
     baseline("empty", "", "baseline.yaml:1: expected a mapping with version, suite and evaluations"),
     baseline("other version", dumped(version=2), "baseline.yaml:1: version: Input should be 1"),
     baseline("of another suite", dumped(suite="other"), "baseline.yaml:2: this is the baseline of suite 'other'"),
     baseline("unknown key", dumped(tolerance=1), "baseline.yaml:", "unknown key 'tolerance'"),
     baseline("id that is none", dumped(evaluations=[ENTRY | {"id": "x"}]), "id: String should match pattern"),
     baseline("evaluation twice", dumped(evaluations=[ENTRY, ENTRY]), "evaluation 0123456789ab is given twice"),
-    baseline("metric of words", dumped(evaluations=[ENTRY | {"metrics": {"AP": "x"}}]), "AP: Input should be a valid number"),
-    baseline("metric not a number", dumped(evaluations=[ENTRY | {"metrics": {"AP": float("nan")}}]), "AP: Input should be a"),
+    baseline(
+        "metric of words", dumped(evaluations=[ENTRY | {"metrics": {"AP": "x"}}]), "AP: Input should be a valid number"
+    ),
+    baseline(
+        "metric not a number", dumped(evaluations=[ENTRY | {"metrics": {"AP": float("nan")}}]), "AP: Input should be a"
+    ),
     baseline("metric without a limit", dumped(default={}), "'AP' has neither a tolerance nor a test"),
-    baseline("negative tolerance", dumped(default={"tolerance": {"AP": -1}}), "AP: Input should be greater than or equal to 0"),
-    baseline("tolerance and test", dumped(default={"tolerance": {"AP": 1}, "test": {"AP": 1}}), "'AP' has a tolerance already"),
-    baseline("a bomb", "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(f"{b}: &{b} [{','.join(['*' + a] * 9)}]\n" for a, b in zip(
-        "abcdef", "bcdefg", strict=True)), "more than 100,000 values"),
-]  # fmt: skip
+    baseline(
+        "negative tolerance",
+        dumped(default={"tolerance": {"AP": -1}}),
+        "AP: Input should be greater than or equal to 0",
+    ),
+    baseline(
+        "tolerance and test",
+        dumped(default={"tolerance": {"AP": 1}, "test": {"AP": 1}}),
+        "'AP' has a tolerance already",
+    ),
+    baseline(
+        "a bomb",
+        "a: &a [x,x,x,x,x,x,x,x,x]\n"
+        + "".join(f"{b}: &{b} [{','.join(['*' + a] * 9)}]\n" for a, b in zip("abcdef", "bcdefg", strict=True)),
+        "more than 100,000 values",
+    ),
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
