@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,10 +94,21 @@ def entry(**fields: Any) -> Edit:
 
 
 HDF5 = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + b"\x89HDF\r\n\x1a\n"
-CRASHES = bytes.fromhex(
-    "0e000000b0010000060000000800000006000000000000000500000008000000100000000600000001000000ff000000"
+
+
+def element(kind: int, data: bytes) -> bytes:
+    """Of a MATLAB file."""
+    return struct.pack("<II", kind, len(data)) + data + bytes(-len(data) % 8)
+
+
+CRASHES = element(
+    14,
+    element(6, struct.pack("<II", 6, 0))
+    + element(5, struct.pack("<ii", 16, 6))
+    + element(1, b"jnt_missing")
+    + element(0, bytes(8)),
 )
-"""Of an array without a name, at whose numbers scipy's reader crashes."""
+"""An array of numbers of the type 0, which there is not: scipy's reader crashes."""
 
 CASES = [
     coco("missing", None, "error: predictions.json: no such file"),

@@ -37,7 +37,6 @@ REAL = (
     "a bomb of aliases",
     "code",
     "gt_valid.mat: what crashes scipy",
-    "a bomb of a PNG",
     "capsule: member that climbs",
 )
 

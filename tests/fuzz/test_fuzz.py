@@ -7,7 +7,7 @@ import pytest
 from tests.fuzz.__main__ import fuzz
 from tests.fuzz.targets import TARGETS
 
-INPUTS = 50
+INPUTS = 30
 """Per parser; `make fuzz` gives each ten thousand."""
 
 
