@@ -22,7 +22,7 @@ from tests.unit import tiny_datasets
 from tests.unit.packed import make_split, pack
 from tests.unit.test_capsule import MPII, Members, edited, finish, members, one, rehash, write
 
-Change = Callable[[Members], Members | None]
+Change = Callable[[Members], Members]
 
 VERIFY = "verify given.zip --data-root data"
 
@@ -46,8 +46,7 @@ def capsule(name: str, change: Change | bytes, *says: str) -> Case:
         if isinstance(change, bytes):
             (folder / "given.zip").write_bytes(change)
         else:
-            changed = change(contents)
-            write(folder / "given.zip", contents if changed is None else changed)
+            write(folder / "given.zip", change(contents))
 
     return Case(f"capsule: {name}", build, VERIFY, ("error: given.zip: ", *says))
 
@@ -67,6 +66,10 @@ def odd(name: str, add: Callable[[zipfile.ZipFile, Members], object], *says: str
 def cut(folder: Path) -> None:
     whole = write(folder / "given.zip", sound())
     whole.write_bytes(whole.read_bytes()[:1000])
+
+
+def without(contents: Members, name: str) -> Members:
+    return {other: data for other, data in contents.items() if other != name}
 
 
 def tampered(ending: str, edit: Callable[[Any], Any]) -> Change:
@@ -110,7 +113,7 @@ CAPSULES = [
     capsule("empty", b"", "not a readable capsule"),
     capsule("text", b"no capsule", "not a readable capsule (File is not a zip file)"),
     Case("capsule: cut off", cut, VERIFY, ("error: given.zip: not a readable capsule",)),
-    capsule("no manifest", lambda m: m.pop("manifest.json") and None, "manifest.json is missing; this is no capsule"),
+    capsule("no manifest", lambda m: without(m, "manifest.json"), "manifest.json is missing; this is no capsule"),
     capsule("manifest no JSON", lambda m: m | {"manifest.json": b"{"}, "manifest.json is not valid JSON"),
     capsule("other format", manifest(lambda doc: doc.update(schema_version=2)), "manifest.json: schema_version: Input"),
     capsule("unknown field", manifest(lambda doc: doc.update(run="me")), "manifest.json: run: Extra inputs"),
@@ -123,7 +126,7 @@ CAPSULES = [
     odd(
         "member unlisted", lambda archive, _: archive.writestr("report/x.md", "x"), "report/x.md is not in the manifest"
     ),
-    capsule("member missing", lambda m: m.pop("suite.yaml") and None, "suite.yaml is missing"),
+    capsule("member missing", lambda m: without(m, "suite.yaml"), "suite.yaml is missing"),
     capsule(
         "other size", lambda m: m | {"suite.yaml": m["suite.yaml"] + b" "}, "suite.yaml has another size than the man"
     ),

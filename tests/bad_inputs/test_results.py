@@ -7,13 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
 from bench.execute.slurm.ledger import Ledger
 from bench.files import write_bytes
+from bench.pose.errors import DataError
+from bench.pose.metrics.judgements import load_judgements
 from tests.bad_inputs.case import Case, Meet, run
-from tests.fuzz.documents import LEDGER, ONE_CELL, finished
+from tests.bad_inputs.test_checkpoints import Code
+from tests.fuzz.documents import CALIBRATION, LEDGER, ONE_CELL, finished
 from tests.reports import Bench
 
 Edit = Callable[[dict[str, Any]], object]
@@ -91,6 +95,20 @@ def submission(name: str, change: Edit, *says: str, sent: bytes | None = None) -
             write_bytes(place.path / "sent-0.json", sent)
 
     return Case(f"submission: {name}", build, STATUS, says)
+
+
+def calibration(name: str, contents: bytes, *says: str) -> Case:
+    def build(folder: Path) -> None:
+        Bench(folder).plan(ONE_CELL)
+        (folder / "c.json").write_bytes(contents)
+
+    return Case(f"calibration: {name}", build, "plan suite.yaml --calibration c.json", says)
+
+
+def of_network(**fields: Any) -> bytes:
+    """A calibration whose first measurement is of something else."""
+    first, *others = CALIBRATION["points"]
+    return json.dumps(CALIBRATION | {"points": [first | fields, *others]}).encode()
 
 
 def baseline(name: str, contents: str, *says: str) -> Case:
@@ -171,12 +189,9 @@ CASES = [
         "sent-0.json: job: String should match pattern",
         sent=b'{"job": "--user=root", "error": ""}',
     ),
-    Case(
-        "calibration: text",
-        lambda folder: (Bench(folder).plan(ONE_CELL), write_bytes(folder / "c.json", b"fast")),
-        "plan suite.yaml --calibration c.json",
-        ("error: c.json is not valid JSON",),
-    ),
+    calibration("text", b"fast", "c.json is not valid JSON"),
+    calibration("unknown network", of_network(backbone="hrnet"), "c.json: points.0: Value error, unknown backbone"),
+    calibration("no time at all", of_network(seconds=0), "c.json: points.0.seconds: Input should be greater than 0"),
     baseline("empty", "", "baseline.yaml:1: expected a mapping with version, suite and evaluations"),
     baseline("other version", dumped(version=2), "baseline.yaml:1: version: Input should be 1"),
     baseline("of another suite", dumped(suite="other"), "baseline.yaml:2: this is the baseline of suite 'other'"),
@@ -240,3 +255,21 @@ def test_names_that_control_terminals_are_shown_harmlessly(tmp_path: Path, monke
     assert "bad name: truncated" in said
     assert "\x1b" not in said
     said.encode()
+
+
+@pytest.mark.parametrize(
+    "arrays", [{}, {"kind": "oks"}, {"kind": "pckh", "visible": "all"}, {"kind": "other"}], ids=str
+)
+def test_judgements_that_are_none(arrays: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "judgements.npz"
+    np.savez(file, **arrays)
+    with pytest.raises(DataError, match=r"judgements\.npz: not a readable file of judgements"):
+        load_judgements(file)
+
+
+def test_judgements_that_would_run_code_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.savez("judgements.npz", kind=np.array([Code()], dtype=object))
+    with pytest.raises(DataError, match="Object arrays cannot be loaded"):
+        load_judgements(Path("judgements.npz"))
+    assert not Path("pwned").exists()

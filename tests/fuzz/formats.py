@@ -18,7 +18,7 @@ import scipy.io
 import torch
 
 from bench.capsule.verification import verify
-from bench.execute.training import resume
+from bench.execute.checkpoint import resume
 from bench.pose.checkpoints import load_weights
 from bench.pose.data.datasets import open_split
 from bench.pose.data.images import read_image

@@ -81,10 +81,9 @@ def _in_file(file: Path, inputs: st.SearchStrategy[bytes], read: Callable[[], ob
 
 
 def _suite(folder: Path) -> Target:
-    texts = [TINY, SUITE, *(REPOSITORY / "suites" / f"{name}.yaml" for name in ("quickstart", "ci"))]
     file = folder / "fuzzed.yaml"
-    sources = [text if isinstance(text, str) else text.read_text() for text in texts]
-    return _in_file(file, _yaml(sources), lambda: expand(load_suite(file)))
+    suites = [(REPOSITORY / "suites" / f"{name}.yaml").read_text() for name in ("quickstart", "ci")]
+    return _in_file(file, _yaml([TINY, SUITE, *suites]), lambda: expand(load_suite(file)))
 
 
 def _profile(folder: Path) -> Target:

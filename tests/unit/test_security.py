@@ -45,7 +45,7 @@ def name_of(function: ast.expr) -> str:
 def offences(source: str) -> Iterator[str]:
     """Forbidden calls of a module, under the names that it imports them by too."""
     tree = ast.parse(source)
-    aliases = {}
+    aliases: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             aliases |= {alias.asname or alias.name: alias.name for alias in node.names}
@@ -57,8 +57,9 @@ def offences(source: str) -> Iterator[str]:
         first, dot, rest = name_of(node.func).partition(".")
         name = aliases.get(first, first) + dot + rest
         given = {word.arg: word.value for word in node.keywords}
-        if name in FORBIDDEN or (isinstance(node.func, ast.Attribute) and node.func.attr in METHODS):
-            yield f"{node.lineno}: {name or node.func.attr}"  # type: ignore[union-attr]
+        method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        if name in FORBIDDEN or method in METHODS:
+            yield f"{node.lineno}: {name or method}"
         for call, (argument, value) in REQUIRED.items():
             if name == call and not _is(given.get(argument), value):
                 yield f"{node.lineno}: {name} without {argument}={value}"
