@@ -243,7 +243,7 @@ TARGETS: Mapping[str, Callable[[Path], Target]] = {
     "rules": _rules,
     "claims": _claims,
     "baseline": _baseline,
-    "--only": _only,
+    "selection": _only,
     "record.json": _records,
     "training.json": _training_records,
     "spec.json": _specs,
