@@ -6,7 +6,7 @@ READY := .venv/ready
 TEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart sample gate test test-docs test-faults test-slurm lint format reference lspet benchmarks clean
+.PHONY: help setup quickstart sample gate test test-docs test-faults test-slurm fuzz lint format reference lspet benchmarks clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ test-slurm: $(READY)  ## Run the tests that need SLURM, on clusters started for 
 
 test-faults: $(READY)  ## Run the tests of full disks, dying helpers and other faults (under 8 minutes on 2 cores)
 	$(TEST) -m faults
+
+fuzz: $(READY)  ## Give every parser 10,000 inputs that no one would write (an hour on 1 core)
+	$(BIN)/python -m tests.fuzz --inputs 10000
 
 lint: $(READY)  ## Lint and check types
 	$(BIN)/ruff check .

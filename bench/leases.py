@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import socket
 import threading
 import time
@@ -25,12 +26,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from bench.files import StoreError, load_document, write_json
 
-__all__ = ["BusyError", "Lease", "LeaseLostError", "Leases", "Owner", "slurm_job"]
+__all__ = ["BusyError", "JobId", "Lease", "LeaseLostError", "Leases", "Owner", "slurm_job"]
+
+NUMBERED = re.compile(r"[0-9]{6,12}\.json", re.ASCII)
 
 BEAT_SECONDS = 5.0
 """Between two signs of life of a holder."""
@@ -41,6 +45,10 @@ STALE_SECONDS = 120.0
 POLL_SECONDS = 0.2
 JUDGE_SECONDS = 10.0
 """Between two questions to the scheduler while waiting for a holder."""
+
+
+JobId = Annotated[str, StringConstraints(pattern=r"^[0-9]+(_[0-9]+)?$")]
+"""A SLURM job, "123" or "123_4". It is handed to SLURM's commands, which take other texts for options."""
 
 
 class BusyError(StoreError):
@@ -66,13 +74,13 @@ class Owner(BaseModel):
         released: whether the holder has finished.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     token: str
     host: str
     boot: str
     pid: int
-    job: str | None
+    job: JobId | None
     restart: int
     since: float
     locked: bool = True
@@ -282,7 +290,7 @@ class Leases:
 
     def _numbers(self) -> list[int]:
         try:
-            return sorted(int(name[:-5]) for name in os.listdir(self.folder) if name[:-5].isdigit())
+            return sorted(int(name[:-5]) for name in os.listdir(self.folder) if NUMBERED.fullmatch(name))
         except FileNotFoundError:
             return []
 

@@ -39,7 +39,7 @@ class Provenance(BaseModel):
         pixels: where crops got theirs from, which changes none: "decoded", "packed" or "held".
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     commit: str | None
     dirty: bool | None

@@ -156,7 +156,7 @@ class Capsule:
         """A JSON member. Raises `CapsuleError` if it is none."""
         try:
             return json.loads(self.contents(name))
-        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise self.problem(f"{name} is not valid JSON ({error})") from error
 
 

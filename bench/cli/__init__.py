@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 
 import typer
 
@@ -30,6 +31,7 @@ from bench.cli import (
 )
 from bench.cli.exits import Exit
 from bench.pose.errors import BenchError
+from bench.printing import printable
 
 __all__ = ["app", "main"]
 
@@ -67,10 +69,12 @@ def main() -> None:
 
     Among them is what the system refuses about a file: one that is not there, may not be read, or has no room.
     """
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: names of files need be no text
     try:
         app()
     except (BenchError, OSError) as error:
-        print(f"error: {_words(error)}", file=sys.stderr)
+        print(f"error: {printable(_words(error))}", file=sys.stderr)
         sys.exit(Exit.UNUSABLE)
 
 

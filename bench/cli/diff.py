@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.cli.options import AsJson, Results
+from bench.printing import printable
 
 if TYPE_CHECKING:
     from bench.differences import Comparison, Difference
@@ -37,7 +38,7 @@ def diff(first: Cell, second: Cell, results: Results = Path("results"), as_json:
     from bench.store import Store
 
     found = compare(Store(results), first, second)
-    typer.echo(json.dumps(_document(found), indent=2) if as_json else "\n".join(_lines(found)))
+    typer.echo(json.dumps(_document(found), indent=2) if as_json else printable("\n".join(_lines(found))))
 
 
 def _lines(found: Comparison) -> Iterator[str]:

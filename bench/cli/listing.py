@@ -10,6 +10,7 @@ import typer
 from tabulate import tabulate
 
 from bench.plan import BINARY_GIGA, GIGA, Plan, PlannedTraining
+from bench.printing import printable
 from bench.simulation.marks import simulated_ids
 from bench.store import Store
 from bench.suite.recipe import quirks
@@ -73,7 +74,7 @@ def print_sharing(plans: Sequence[Plan]) -> None:
 def print_status(plan: Plan, store: Store) -> None:
     """One line per training with what its job is doing or why it failed, then totals."""
     rows = [(*_cell(training), *_states(training)[:2], _activity(training, store)) for training in plan.trainings]
-    typer.echo(tabulate(rows, headers=(*CELL_HEADERS, "state", "evaluations", ""), disable_numparse=True))
+    typer.echo(printable(tabulate(rows, headers=(*CELL_HEADERS, "state", "evaluations", ""), disable_numparse=True)))
     typer.echo(f"\n{summary(plan)}")
     print_simulation_note(plan, store)
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from bench.cli.options import AsJson, Results
+from bench.printing import printable
 
 __all__ = ["show"]
 
@@ -38,7 +39,7 @@ def show(
         typer.echo("SIMULATED: made up by `bench simulate`; nothing was measured\n")
     typer.echo(f"{dossier.pop('kind')} {dossier.pop('id')}")
     for name, section in dossier.items():
-        typer.echo(f"\n{name.replace('_', ' ')}\n{_indented(_text(section))}")
+        typer.echo(printable(f"\n{name.replace('_', ' ')}\n{_indented(_text(section))}"))
 
 
 def _text(section: Any) -> str:

@@ -128,7 +128,8 @@ class Dataset:
         from bench.pose.data.coco import CocoKeypoints
 
         if isinstance(opened, CocoKeypoints):
-            images = [opened.image_path(image_id) for image_id in _some(list(opened.images))]
+            paths = map(opened.image_path, _some(list(opened.images)))
+            images = [path for path in paths if path is not None]
         else:
             images = [person.image for person in _some(opened.people())]
         absent = [image for image in images if not image.is_file()]

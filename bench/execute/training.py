@@ -5,22 +5,22 @@ from __future__ import annotations
 import math
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from bench.execute.checkpoint import resume
+from bench.execute.checkpoint import save as save_checkpoint
 from bench.execute.job import Job
 from bench.execute.pulse import Pulse, StoppedError
 from bench.execute.settings import augmentation, codec_settings, crop_settings, optimisation
 from bench.execute.tensorboard import event_log
 from bench.execute.validation import make_validation
 from bench.files import remove, sha256, write_atomically, write_json
-from bench.pose.checkpoints import imagenet_weights, load_file, load_weights
+from bench.pose.checkpoints import imagenet_weights, load_weights
 from bench.pose.codecs.build import build_codec
 from bench.pose.complexity import count_parameters
 from bench.pose.data.people import Split
 from bench.pose.data.pixels.choice import choose_photographs
-from bench.pose.errors import CheckpointError
 from bench.pose.models.build import build_model, initialise, load_trunk
 from bench.pose.models.heads import PoseModel
 from bench.pose.parallel import ALONE, Team
@@ -30,9 +30,6 @@ from bench.store import EpochEntry, TrainingFolder, TrainingRecord
 from bench.suite.specs import TrainSpec
 
 __all__ = ["make_training", "network"]
-
-CHECKPOINT_FORMAT = 2
-"""Raised whenever older checkpoints can no longer be continued."""
 
 IMAGENET_FOLDER = "imagenet"
 """Under the data root, where ImageNet weights are looked for and downloaded to."""
@@ -67,17 +64,11 @@ def make_training(job: Job, folder: TrainingFolder, pulse: Pulse, team: Team = A
     split = spec.data.open(resources.data_root / spec.dataset, spec.split)
     files = {split.annotation_file.name: sha256(split.annotation_file)}  # as they were read, whatever becomes of them
     training = _prepare(job, split, pulse, team)
-    earlier = _resume(training, folder.checkpoint, spec) if team.rank == 0 else 0.0
+    earlier = resume(training, folder.checkpoint, spec) if team.rank == 0 else 0.0
 
     def save() -> None:
         pulse.ensure_lease()
-        state = {
-            "format": CHECKPOINT_FORMAT,
-            "spec": spec.id,
-            "seconds": earlier + time.monotonic() - clock,
-            "training": training.state_dict(),
-        }
-        _save(folder.checkpoint, state)
+        save_checkpoint(training, folder.checkpoint, spec, earlier + time.monotonic() - clock)
 
     with event_log(_event_folder(job, team)) as follow:
         follow(training.history)
@@ -136,19 +127,6 @@ def _start(model: PoseModel, job: Job) -> None:
         initialise(model, scheme=spec.initialisation)
 
 
-def _resume(training: Training, checkpoint: Path, spec: TrainSpec) -> float:
-    """Load the checkpoint if there is one; seconds spent before it was taken."""
-    if not checkpoint.exists():
-        return 0.0
-    state = load_file(checkpoint)
-    if not isinstance(state, dict) or (state.get("format"), state.get("spec")) != (CHECKPOINT_FORMAT, spec.id):
-        raise CheckpointError(
-            f"{checkpoint}: not a checkpoint of training {spec.id} by this version of bench; remove it to start anew"
-        )
-    training.load_state_dict(state["training"])
-    return float(state["seconds"])
-
-
 def _watch(pulse: Pulse, training: Training, progress: Progress) -> bool:
     epoch, step = progress.position
     done = (epoch * progress.steps + step) / (progress.epochs * progress.steps)
@@ -165,10 +143,6 @@ def _watch(pulse: Pulse, training: Training, progress: Progress) -> bool:
     return pulse.stopping and not training.finished
 
 
-def _save(path: Path, state: dict[str, Any]) -> None:
-    write_atomically(path, lambda file: torch.save(state, file))
-
-
 def _record(
     job: Job,
     folder: TrainingFolder,
@@ -182,7 +156,8 @@ def _record(
     """Store the weights and make the record that vouches for them."""
     spec, resources = job.training, job.resources
     # Laid out as every reader expects, whatever was fastest here.
-    _save(folder.weights, {name: value.contiguous() for name, value in training.weights.items()})
+    weights = {name: value.contiguous() for name, value in training.weights.items()}
+    write_atomically(folder.weights, lambda file: torch.save(weights, file))
     return TrainingRecord(
         id=spec.id,
         spec=spec,

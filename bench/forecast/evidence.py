@@ -8,16 +8,17 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bench.cost import predict
 from bench.execute.local import LocalOptions, local_slots
 from bench.files import StoreError, load_document
 from bench.forecast.prices import Observation, Prices, Rates
 from bench.forecast.work import People, Task, evaluation_task, forward_work, training_task, training_work
+from bench.pose.errors import BenchError
 from bench.pose.skeletons import COCO_17
 from bench.provenance import Provenance, describe_hardware
 from bench.store import Record, Store, TrainingRecord
@@ -64,8 +65,8 @@ class Kind:
             device=str(hardware.get("device", "")).partition(":")[0],
             gpu=str(hardware.get("gpu", "")),
             processor=str(hardware.get("processor", "")),
-            threads=int(hardware.get("threads", 0)),
-            workers=int(hardware.get("workers", 0)),
+            threads=_count(hardware.get("threads")),
+            workers=_count(hardware.get("workers")),
         )
 
     @property
@@ -80,8 +81,13 @@ class Kind:
         return "GPU-hours" if self.device == "cuda" else "machine-hours"
 
 
+def _count(value: str | int | None) -> int:
+    """A number of a provenance; 0 where it is none."""
+    return value if isinstance(value, int) else 0
+
+
 class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class CalibrationPoint(_Document):
@@ -108,6 +114,14 @@ class CalibrationPoint(_Document):
     megapixels: Annotated[float, Field(gt=0)]
     people: Annotated[int, Field(ge=1)]
     seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+    @model_validator(mode="after")
+    def _check_network(self) -> Self:
+        try:
+            _ = self.observation
+        except (BenchError, ValueError, OverflowError) as error:
+            raise ValueError(str(error)) from None
+        return self
 
     @property
     def observation(self) -> Observation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import urllib.error
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,8 @@ def load_file(path: Path) -> Any:
     Raises:
         CheckpointError: it is missing, truncated, or holds anything but tensors and plain values.
     """
+    if zipfile.is_zipfile(path):
+        _refuse_compression(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -70,6 +73,17 @@ def load_file(path: Path) -> Any:
         raise CheckpointError(message) from None
     except Exception as error:  # garbage makes the unpickler raise anything
         raise CheckpointError(f"{path}: not a readable torch file ({_first(error)})") from None
+
+
+def _refuse_compression(path: Path) -> None:
+    """Raise `CheckpointError` for an archive that may be far larger inside; torch stores its own as they are."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            packed = [item.filename for item in archive.infolist() if item.compress_type != zipfile.ZIP_STORED]
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: not a readable torch file ({error})") from None
+    if packed:
+        raise CheckpointError(f"{path}: not a readable torch file ({packed[0]!r:.80} is compressed)")
 
 
 def _first(error: Exception) -> str:
@@ -101,8 +115,8 @@ def load_weights(model: nn.Module, path: Path, *, sha256: str | None = None) -> 
         sha256: that the file must have; None for any.
 
     Raises:
-        CheckpointError: the file is unusable or another one, or a key is missing, unexpected or of another shape; they
-            are named.
+        CheckpointError: the file is unusable or another one, or a key is missing, unexpected, of another shape, or not
+            finite; they are named.
     """
     if sha256 is not None:
         check_hash(path, sha256)
@@ -114,10 +128,18 @@ def load_weights(model: nn.Module, path: Path, *, sha256: str | None = None) -> 
         for name, tensor in wanted.items()
         if name in weights and weights[name].shape != tensor.shape
     ]
+    if not problems:
+        problems = [f"{name} has values that are not finite" for name in wanted if not _sound(weights[name])]
     if problems:
         more = f" and {len(problems) - MAX_NAMED} more" if len(problems) > MAX_NAMED else ""
         raise CheckpointError(f"{path} is not for this network: {'; '.join(problems[:MAX_NAMED])}{more}")
     model.load_state_dict(weights)
+
+
+def _sound(weights: Tensor) -> bool:
+    """Whether they are plain numbers, none of them NaN or infinite."""
+    plain = weights.layout == torch.strided and not weights.is_complex() and not weights.is_quantized
+    return plain and bool(torch.isfinite(weights.double()).all())  # not every short format knows the question
 
 
 def imagenet_weights(backbone: str, folder: Path) -> dict[str, Tensor]:

@@ -36,11 +36,11 @@ class Format:
 
 
 def _markdown(report: Report) -> Files:
-    yield "report.md", render_markdown(report).encode()
+    yield "report.md", _encoded(render_markdown(report))
 
 
 def _html(report: Report) -> Files:
-    yield "report.html", render_html(report).encode()
+    yield "report.html", _encoded(render_html(report))
 
 
 def _pdf(report: Report) -> Files:
@@ -49,20 +49,25 @@ def _pdf(report: Report) -> Files:
 
 def _csv(report: Report) -> Files:
     for path, table in _tables(report).items():
-        yield f"{path}.csv", render_csv(table, simulated=report.simulated).encode()
+        yield f"{path}.csv", _encoded(render_csv(table, simulated=report.simulated))
 
 
 def _latex(report: Report) -> Files:
     tables = _tables(report)
     for path, table in tables.items():
-        yield f"{path}.tex", render_table(report, table).encode()
-    yield "report.tex", render_document(report, tables=tables).encode()
+        yield f"{path}.tex", _encoded(render_table(report, table))
+    yield "report.tex", _encoded(render_document(report, tables=tables))
 
 
 def _tables(report: Report) -> Mapping[str, Table]:
     """Tables by their path. A suite may name one of its own "claims": the claims' files are not among the tables'."""
     tables = {f"tables/{table.id}": table for table in report.tables}
     return ({"claims": report.claims} if report.claims is not None else {}) | tables
+
+
+def _encoded(text: str) -> bytes:
+    """As UTF-8, with a mark for half surrogate pairs: names of files that are no UTF-8 come as such."""
+    return text.encode("utf-8", "replace")
 
 
 FORMATS: Registry[Format] = Registry(

@@ -19,7 +19,7 @@ Joint = Annotated[tuple[float, float, float], Field(strict=False)]
 
 
 class _Stored(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class StoredPerson(_Stored):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -26,6 +27,9 @@ CODEC_SETTINGS = frozenset(
 )
 """Settings of trainings of which each representation reads some; the others are `None` in its specs, so that they make
 no difference."""
+
+MOST_COMBINATIONS = 100_000
+"""Of a suite's axes, and of an entry of its evaluations: a minute's planning."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,15 @@ def expand(suite: Suite) -> Expansion:
     Combinations that differ only in settings that their representation does not read are one training.
 
     Raises:
-        SuiteError: a cell is incomplete or contradicts itself, or has no evaluation; a claim selects none or several.
+        SuiteError: there are too many, a cell is incomplete or contradicts itself, or has no evaluation; a claim
+            selects none or several.
     """
     cells: dict[str, Cell] = {}
     excluded = []
     names = list(suite.axes)
+    _check_number(suite, "the axes", suite.axes)
+    for entry in suite.evaluations:
+        _check_number(suite, "an entry of `evaluate`", entry.settings)
     for values in itertools.product(*suite.axes.values()):
         axes = dict(zip(names, values, strict=True))
         full = complete_cell((*suite.recipe.train, *suite.rules), _data(suite) | axes)
@@ -73,6 +81,12 @@ def expand(suite: Suite) -> Expansion:
         if training.id not in cells:
             cells[training.id] = Cell(training, tuple(_evaluations(suite, training)))
     return Expansion(tuple(cells.values()), tuple(excluded), _cases(suite, cells.values()))
+
+
+def _check_number(suite: Suite, whose: str, values: Mapping[str, Collection[Any]]) -> None:
+    number = math.prod(map(len, values.values()))
+    if number > MOST_COMBINATIONS:
+        raise SuiteError(f"{suite.file}: {number:,} combinations of {whose}; at most {MOST_COMBINATIONS:,} are planned")
 
 
 def complete_cell(rules: Iterable[Rule], given: Mapping[str, Any]) -> dict[str, Any]:

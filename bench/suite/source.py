@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.composer import ComposerError
 from yaml.constructor import ConstructorError
 
 from bench.pose.errors import BenchError
 
 __all__ = ["Problem", "Source", "SuiteError", "read_yaml"]
+
+MOST_BYTES = 2_000_000
+MOST_VALUES = 100_000
+"""Of one file: ten times a baseline of all that the paper measured with ten seeds."""
 
 Path_ = tuple[str | int, ...]
 """Keys and list positions that lead from the document to a value."""
@@ -85,10 +90,14 @@ def read_yaml(file: Path) -> Source:
     """Parse a YAML file with the safe loader.
 
     Raises:
-        SuiteError: it cannot be read, is not YAML, or repeats a key.
+        SuiteError: it cannot be read, is not YAML, repeats a key, or is larger than any such file, be it by aliases.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        with file.open("rb") as stream:
+            contents = stream.read(MOST_BYTES + 1)
+        if len(contents) > MOST_BYTES:
+            raise SuiteError(f"{file}: more than {MOST_BYTES:,} bytes, which no file of this kind has")
+        text = contents.decode("utf-8")
     except OSError as error:
         raise SuiteError(f"{file}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
@@ -117,6 +126,10 @@ def read_yaml(file: Path) -> Source:
 
 def _note_lines(node: yaml.Node, path: Path_, lines: dict[Path_, int], repeated: list[Problem]) -> None:
     lines.setdefault(path, node.start_mark.line + 1)
+    if len(lines) > MOST_VALUES:
+        # An alias is a value each time that it is used, as it is for whoever reads the data: a few lines can say a
+        # billion of them.
+        raise ComposerError(None, None, f"more than {MOST_VALUES:,} values, those of aliases included", node.start_mark)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             place = (*path, str(key.value))

@@ -113,7 +113,7 @@ def test_matlab_files_without_the_arrays_are_refused(tmp_path: Path) -> None:
     scipy.io.savemat(file, {"preds": np.zeros((5, 14, 2))})
     with pytest.raises(DataError, match=r"expected numbers 'preds' of shape .* found \(5, 14, 2\)"):
         read_predictions(file)
-    with pytest.raises(DataError, match="lacks dataset_joints, jnt_missing"):
+    with pytest.raises(DataError, match="lacks jnt_missing, pos_gt_src"):
         read_head_truth(file)
     arrays = {"dataset_joints": 1, "jnt_missing": np.zeros((16, 5)), "pos_gt_src": np.zeros((16, 2, 5))}
     scipy.io.savemat(file, arrays | {"headboxes_src": np.zeros((2, 2, 4))})

@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from bench.execute.job import Retries
 from bench.files import load_document, write_json
-from bench.leases import Leases
+from bench.leases import JobId, Leases
 
 __all__ = ["Array", "Ledger", "Sent", "Submission", "SubmissionFolder", "Ticket"]
 
@@ -27,7 +28,7 @@ MEMORY_KILL = "exceeded memory limit"
 
 
 class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Array(_Document):
@@ -71,11 +72,18 @@ class Submission(_Document):
     arrays: list[Array]
     evaluations: dict[str, list[str]]
 
+    @model_validator(mode="after")
+    def _check_evaluations(self) -> Self:
+        for training in (training for array in self.arrays for task in array.tasks for training in task):
+            if training not in self.evaluations:
+                raise ValueError(f"training {training!r:.80} is in an array, but not among the evaluations")
+        return self
+
 
 class Sent(_Document):
     """What SLURM answered for one array: the id of its job, or why it refused."""
 
-    job: str | None
+    job: JobId | None
     error: str = ""
 
 

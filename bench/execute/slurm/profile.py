@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -17,6 +18,9 @@ from bench.suite.source import Problem, read_yaml
 from bench.suite.structure import ContradictionError, check_structure
 
 __all__ = ["Layout", "Profile", "load_profile"]
+
+MOST_LISTED = 40
+"""Valid numbers of processes that an error lists."""
 
 
 def _check_line(text: str) -> str:
@@ -180,10 +184,12 @@ class Profile(_Section):
         tasks = min(world_size, self.tasks_per_node)
         nodes = world_size // tasks if tasks > 0 else 0
         if nodes * tasks != world_size or not 1 <= nodes <= self.nodes:
-            valid = [*range(1, self.tasks_per_node + 1), *(self.tasks_per_node * n for n in range(2, self.nodes + 1))]
+            several = (self.tasks_per_node * nodes for nodes in range(2, self.nodes + 1))
+            valid = [*islice(chain(range(1, self.tasks_per_node + 1), several), MOST_LISTED + 1)]
+            listed = [*map(str, valid[:MOST_LISTED]), *(["..."] if len(valid) > MOST_LISTED else [])]
             raise BenchError(
                 f"a training of {world_size} processes does not fit this profile (tasks_per_node {self.tasks_per_node},"
-                f" nodes {self.nodes}); valid: {', '.join(map(str, valid))}"
+                f" nodes {self.nodes}); valid: {', '.join(listed)}"
             )
         return Layout(nodes, tasks, self._share(self.gpus, tasks))
 

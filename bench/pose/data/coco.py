@@ -116,6 +116,7 @@ class CocoKeypoints:
     layout: Layout = COCO_LAYOUT
     protocol: str = "coco"
     problems: list[str] = field(default_factory=list)
+    _paths: dict[int, Path | None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def annotation_file(self) -> Path:
@@ -155,13 +156,15 @@ class CocoKeypoints:
         """The split's image folder. Raises `DataError` if there is none."""
         return self.layout.image_folder(self.folder, self.split)
 
-    def image_path(self, image_id: int) -> Path:
-        """File of an image. Raises `DataError` if its name leads out of the image folder."""
-        name = self.images[image_id]["file_name"]
-        path = path_inside(self.image_folder, name)
-        if path is None:
-            raise DataError(f"{self.annotation_file}: image {image_id}: file name {name!r} leaves the image folder")
-        return path
+    def image_path(self, image_id: int) -> Path | None:
+        """File of an image, links followed; None, with an entry in `problems`, if it is not in the image folder."""
+        if image_id not in self._paths:
+            name = self.images[image_id]["file_name"]
+            path = self._paths[image_id] = path_inside(self.image_folder, name)
+            if path is None:
+                message = f"{self.annotation_file}: image {image_id}: file name {name!r} leaves the image folder"
+                self.problems.append(message)
+        return self._paths[image_id]
 
     def people(self) -> list[Person]:
         """Annotated people with at least one labelled joint, images and people in file order (behaviour D11).
@@ -169,7 +172,7 @@ class CocoKeypoints:
         Left out as the reference does: crowds, people without area, boxes outside the image, people whose keypoints
         are all zero. CrowdPose's people without a counted keypoint, which head and neck are not, go too: its public
         training leaves them out.
-        Left out with an entry in `problems`: annotations that make no sense.
+        Left out with an entry in `problems`: annotations that make no sense, images outside of the image folder.
 
         Raises:
             DataError: nobody is left, or the split's people are not published.
@@ -192,8 +195,11 @@ class CocoKeypoints:
         uncounted = self.protocol == "crowdpose" and not annotation["num_keypoints"]
         if box is None or annotation["area"] <= 0 or keypoints.max() == 0 or uncounted:
             return None
+        path = self.image_path(image["id"])
+        if path is None:
+            return None
         return Person(
-            image=self.image_path(image["id"]),
+            image=path,
             image_id=image["id"],
             annotation_id=annotation["id"],
             box=box,
@@ -210,9 +216,12 @@ class CocoKeypoints:
             if box["image_id"] not in self.images:
                 self.problems.append(f"{box_file}: box {number}: image {box['image_id']} is not in the split")
                 continue
+            path = self.image_path(box["image_id"])
+            if path is None:
+                continue
             people.append(
                 Person(
-                    image=self.image_path(box["image_id"]),
+                    image=path,
                     image_id=box["image_id"],
                     annotation_id=number,
                     box=np.asarray(box["bbox"], dtype=np.float64),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
+import re
 import shutil
 import stat
 import time
@@ -18,6 +19,8 @@ from pathlib import Path, PurePosixPath
 from bench.pose.errors import DataError
 
 __all__ = ["Download", "DownloadError", "fetch", "unpack"]
+
+CHECKSUM = re.compile("sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}")
 
 CHUNK = 1 << 20
 TIMEOUT = 30.0
@@ -68,10 +71,12 @@ def fetch(download: Download, target: Path, *, watch: Watch = lambda _done, _tot
         pause: seconds before a second try.
 
     Raises:
-        DownloadError: there is no connection, the server has another file, or the checksum differs.
+        DownloadError: there is no checksum, no connection, the server has another file, or the checksum differs.
     """
     if not download.url.startswith(("http://", "https://")):
         raise DownloadError(f"{download.url}: only http and https are fetched")
+    if not CHECKSUM.fullmatch(download.checksum):
+        raise DownloadError(f"{download.url}: checksum {download.checksum!r}: expected sha256:HEX or md5:HEX")
     if target.is_file() and target.stat().st_size == download.size and _matches(target, download.checksum):
         return
     partial = target.with_name(f".{target.name}{PARTIAL}")
@@ -132,8 +137,6 @@ def _receive(download: Download, partial: Path, done: int, watch: Watch) -> None
 
 def _matches(file: Path, checksum: str) -> bool:
     algorithm, _, expected = checksum.partition(":")
-    if algorithm not in {"sha256", "md5"}:
-        raise DownloadError(f"checksum {checksum!r}: expected sha256:HEX or md5:HEX")
     with file.open("rb") as contents:
         return hashlib.file_digest(contents, algorithm).hexdigest() == expected
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -11,9 +12,28 @@ import numpy.typing as npt
 
 from bench.pose.errors import ImageError
 
-__all__ = ["read_image"]
+__all__ = ["MOST_PIXELS", "read_image"]
+
+MOST_PIXELS = 1 << 28
+"""Of an image: more than any camera has. A file of a megabyte can promise a thousand times as many."""
 
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""Markers of segments that say how large a JPEG is."""
+
+JPEG_SCAN = 0xDA
+JPEG_TAIL = 4096
+"""Bytes in which a JPEG's end mark may stand: some cameras pad behind it."""
+
+PNG_START = b"\x89PNG\r\n\x1a\n"
+
+
+class _Header(NamedTuple):
+    """What a file says of itself: the number of its pixels, 0 where that is not known, and where they begin."""
+
+    pixels: int = 0
+    start: int = 0
+
 
 OF_THE_PROCESS = frozenset({errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 """Errors of a process that has too much already, whatever file it turns to."""
@@ -23,21 +43,16 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
     """Decode an image as (height, width, 3) BGR, EXIF orientation ignored (behaviour D18).
 
     Raises:
-        ImageError: the file is missing, unreadable, empty, not an image, or a JPEG that ends early - OpenCV would
-            decode the latter with a grey rest and no error.
+        ImageError: the file is missing, unreadable, empty, not an image, larger than any photograph, or a JPEG
+            that ends early - OpenCV would decode the latter with a grey rest and no error.
         MemoryError: it does not fit into memory, which says nothing of the file: it must not count as broken.
         OSError: likewise, of files that the process has open.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        if error.errno in OF_THE_PROCESS:
-            raise
-        raise ImageError(f"{path}: {error.strerror or error}") from error
-    if not data:
-        raise ImageError(f"{path}: the file is empty")
-    # Some cameras pad a JPEG after its end mark, so the mark may stand anywhere in the tail.
-    if data.startswith(JPEG_START) and JPEG_END not in data[-4096:]:
+    data = _read(path)
+    header = _header(data)
+    if header.pixels > MOST_PIXELS:
+        raise ImageError(f"{path}: {header.pixels:,} pixels; at most {MOST_PIXELS:,} are decoded")
+    if data.startswith(JPEG_START) and JPEG_END not in data[max(header.start, len(data) - JPEG_TAIL) :]:
         raise ImageError(f"{path}: the JPEG is truncated ({len(data)} bytes, no end mark)")
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -48,3 +63,35 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
     if image is None:
         raise ImageError(f"{path}: not an image that OpenCV can decode ({len(data)} bytes)")
     return np.asarray(image, dtype=np.uint8)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        if error.errno in OF_THE_PROCESS:
+            raise
+        raise ImageError(f"{path}: {error.strerror or error}") from error
+    if not data:
+        raise ImageError(f"{path}: the file is empty")
+    return data
+
+
+def _header(data: bytes) -> _Header:
+    """Of a PNG or JPEG. Other formats hold few more pixels than bytes, or are bounded by OpenCV."""
+    if data.startswith(PNG_START):
+        return _Header(int.from_bytes(data[16:20]) * int.from_bytes(data[20:24]))
+    return _jpeg_header(data) if data.startswith(JPEG_START) else _Header()
+
+
+def _jpeg_header(data: bytes) -> _Header:
+    """Goes from segment to segment, past previews that are JPEGs themselves."""
+    pixels, place = 0, len(JPEG_START)
+    while place + 4 <= len(data) and data[place] == 0xFF:
+        marker, end = data[place + 1], place + 2 + int.from_bytes(data[place + 2 : place + 4])
+        if marker in JPEG_SIZES:
+            pixels = int.from_bytes(data[place + 5 : place + 7]) * int.from_bytes(data[place + 7 : place + 9])
+        if marker == JPEG_SCAN:
+            return _Header(pixels, end)
+        place = place + 1 if marker == 0xFF else end  # any number of 0xFF may stand before a marker
+    return _Header(pixels, place if place >= len(data) else 0)

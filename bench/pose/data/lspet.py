@@ -23,11 +23,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.io
 
 from bench.pose.data.datasets import CROWDPOSE_AREA
 from bench.pose.data.images import read_image
 from bench.pose.errors import DataError
+from bench.pose.metrics.matlab import read_arrays
 from bench.pose.skeletons import CROWDPOSE_14
 
 __all__ = ["convert"]
@@ -78,14 +78,8 @@ def convert(joints_file: Path, images: Path, folder: Path) -> dict[str, int]:
 
 def _read(file: Path) -> Array:
     """Joints (people, 14, 3) in CrowdPose's order."""
-    try:
-        with file.open("rb") as contents:
-            joints = np.asarray(scipy.io.loadmat(contents).get("joints", ()))
-    except FileNotFoundError:
-        raise DataError(f"{file}: no such file") from None
-    except Exception as error:  # the reader lets through whatever a broken file provokes
-        raise DataError(f"{file}: not a readable MATLAB file ({error})") from error
-    if joints.ndim != 3 or sorted(joints.shape[:2]) != [3, len(LSP_JOINTS)] or joints.dtype.kind not in "iuf":
+    joints = np.asarray(read_arrays(file).get("joints", ()))
+    if joints.ndim != 3 or sorted(joints.shape[:2]) != [3, len(LSP_JOINTS)]:
         raise DataError(f"{file}: expected numbers 'joints' of shape (3, 14, people), found {joints.shape}")
     axes = (2, 1, 0) if joints.shape[0] == 3 else (2, 0, 1)
     if not np.isfinite(joints).all():

@@ -94,19 +94,24 @@ class MpiiPeople:
     def people(self) -> list[Person]:
         """Everybody in file order, joints and centre moved to 0-based px.
 
+        Left out with an entry in `problems`: who makes no sense, or has an image outside of the image folder.
+
         Raises:
-            DataError: nobody is left, or an image's name leads out of the image folder.
+            DataError: nobody is left.
         """
-        people = [self._person(number, entry) for number, entry in self.entries.items()]
+        people = [person for number, entry in self.entries.items() if (person := self._person(number, entry))]
         if not people:
             raise DataError(f"{self.annotation_file}: lists no person{problem_summary(self.problems)}")
         return people
 
-    def _person(self, number: int, entry: dict[str, Any]) -> Person:
+    def _person(self, number: int, entry: dict[str, Any]) -> Person | None:
         image = path_inside(self.image_folder, entry["image"])
         if image is None:
             name = entry["image"]
-            raise DataError(f"{self.annotation_file}: person {number}: image name {name!r} leaves the image folder")
+            self.problems.append(
+                f"{self.annotation_file}: person {number}: image name {name!r} leaves the image folder"
+            )
+            return None
         center, side = _body(entry["center"], entry["scale"])
         padding = BOX_PADDING if entry["center"][0] != NO_CENTER else 1.0
         return Person(

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from bench.pose.errors import DataError
 
@@ -29,7 +29,7 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path}: not valid JSON ({error})") from error
 
 
-def is_id(value: object) -> bool:
+def is_id(value: object) -> TypeGuard[int]:
     """Whether it is a whole number."""
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
 

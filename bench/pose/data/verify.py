@@ -140,7 +140,7 @@ def _check_images(opened: CocoKeypoints | MpiiPeople, people: Sequence[Person], 
     """Read the images with people; where the people are not known, all."""
     images = {str(person.image): person.image for person in people}
     if isinstance(opened, CocoKeypoints) and not opened.annotated:
-        images = {str(path): path for path in map(opened.image_path, opened.images)}
+        images = {str(path): path for path in map(opened.image_path, opened.images) if path}
     absent = [name for name, path in images.items() if not path.is_file()]
     findings.missing += absent[:MAX_LISTED]
     if len(absent) > MAX_LISTED:

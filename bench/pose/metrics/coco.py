@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from bench.pose.data.reading import is_id
 from bench.pose.errors import DataError
 from bench.pose.metrics.oks_judgements import OKS_THRESHOLDS, OksJudgements
 
@@ -110,8 +111,10 @@ def check_results(image_ids: Container[object], results: Sequence[dict[str, Any]
         if missing := FIELDS - result.keys():
             raise DataError(f"{where}: lacks {', '.join(sorted(missing))}")
         image_id, values = result["image_id"], result["keypoints"]
-        if not isinstance(image_id, int) or image_id not in image_ids:
+        if not is_id(image_id) or image_id not in image_ids:
             raise DataError(f"{where}: image {image_id!r:.80} is not in the annotation file")
+        if not is_id(result["category_id"]):
+            raise DataError(f"{where}: category {result['category_id']!r:.80} is no whole number")
         if not isinstance(values, list) or len(values) != 3 * joints:
             found = len(values) if isinstance(values, list) else "no list of"
             raise DataError(f"{where}: {found} keypoint values, expected {3 * joints} for {joints} joints")

@@ -22,6 +22,12 @@ __all__ = ["Judgements", "load_judgements", "save_judgements"]
 
 Array = npt.NDArray[Any]
 
+BROKEN = (
+    OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, MemoryError, RuntimeError, zlib.error,
+    zipfile.BadZipFile,
+)  # fmt: skip
+"""What numpy and the judgements raise for broken files."""
+
 
 class Judgements(Protocol):
     """Verdicts of one evaluation on units that can be drawn again: images (COCO, CrowdPose) or people (MPII)."""
@@ -87,7 +93,7 @@ def load_judgements(path: Path) -> Judgements:
         return kind(**{field.name: _restored(field.name, arrays) for field in fields(kind)})
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+    except BROKEN as error:
         raise DataError(f"{path}: not a readable file of judgements ({error})") from error
 
 

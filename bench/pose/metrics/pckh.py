@@ -12,6 +12,7 @@ import numpy.typing as npt
 import scipy.io
 
 from bench.pose.errors import DataError
+from bench.pose.metrics.matlab import read_arrays
 from bench.pose.skeletons import MPII_16
 
 __all__ = [
@@ -48,8 +49,7 @@ STRICT_THRESHOLD = 0.1
 FIRST_PIXEL = 1.0
 """MPII counts pixels from 1."""
 
-NUMERIC = "biuf"
-FIELDS = ("dataset_joints", "jnt_missing", "pos_gt_src", "headboxes_src")
+FIELDS = ("jnt_missing", "pos_gt_src", "headboxes_src")
 
 
 @dataclass(frozen=True)
@@ -69,15 +69,18 @@ class HeadTruth:
 
 def read_head_truth(path: Path) -> HeadTruth:
     """Truth from `gt_valid.mat`. Raises `DataError` if it is missing, lacks an array or has one of another shape."""
-    contents = _read_mat(path)
+    contents = read_arrays(path)
     missing = [name for name in FIELDS if name not in contents]
     if missing:
         raise DataError(f"{path}: lacks {', '.join(missing)}; expected MPII's gt_valid.mat")
     heads, people = contents["headboxes_src"], contents["jnt_missing"].shape[-1]
     shapes = {"jnt_missing": (16, people), "pos_gt_src": (16, 2, people), "headboxes_src": (2, 2, people)}
     for name, shape in shapes.items():
-        if contents[name].shape != shape or contents[name].dtype.kind not in NUMERIC:
+        if contents[name].shape != shape:
             raise DataError(f"{path}: {name} has shape {contents[name].shape}, expected numbers of shape {shape}")
+    unknown = np.flatnonzero(~np.isfinite(heads).all(axis=(0, 1)))
+    if unknown.size:
+        raise DataError(f"{path}: the head box of person {unknown[0]} is not of finite numbers")
     return HeadTruth(
         joints=np.transpose(contents["pos_gt_src"], (2, 0, 1)),
         visible=np.asarray(contents["jnt_missing"]).T == 0,
@@ -93,8 +96,8 @@ def read_predictions(path: Path) -> Array:
     Raises:
         DataError: the file is missing or holds no such array.
     """
-    preds = np.asarray(_read_mat(path).get("preds", ()))
-    if preds.ndim != 3 or preds.shape[1] != MPII_16.size or preds.shape[2] < 2 or preds.dtype.kind not in NUMERIC:
+    preds = np.asarray(read_arrays(path).get("preds", ()))
+    if preds.ndim != 3 or preds.shape[1] != MPII_16.size or preds.shape[2] < 2:
         raise DataError(f"{path}: expected numbers 'preds' of shape (people, 16, 2 or more), found {preds.shape}")
     return preds[..., :2].astype(np.float64) - FIRST_PIXEL
 
@@ -104,17 +107,6 @@ def write_predictions(predictions: Array) -> bytes:
     buffer = io.BytesIO()
     scipy.io.savemat(buffer, {"preds": predictions[..., :2] + FIRST_PIXEL})
     return buffer.getvalue()
-
-
-def _read_mat(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            contents: dict[str, Any] = scipy.io.loadmat(file)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except Exception as error:  # the reader lets through whatever a broken file provokes
-        raise DataError(f"{path}: not a readable MATLAB file ({error})") from error
-    return contents
 
 
 def head_distances(predictions: Array, truth: HeadTruth) -> Array:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import mmap
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,7 +33,7 @@ from bench.pose.data.pixels.source import (
     Placement,
     Taken,
 )
-from bench.pose.data.reading import read_json
+from bench.pose.data.reading import is_id, read_json
 from bench.pose.errors import DataError
 from bench.pose.geometry import Size
 
@@ -52,6 +53,8 @@ SCHEMA = 1
 CHANNELS = 3
 CACHE_LINE = 64
 """Bytes."""
+
+HASH = re.compile(r"[0-9a-f]{64}")
 
 OPENED_BYTES = 1 << 28
 """Of photographs that a process opens before it lets go of their memory. The system still has it for who asks next."""
@@ -189,13 +192,22 @@ def _read_shard(index: Path) -> Shard:
         if document["schema"] != SCHEMA:
             raise DataError(f"{index}: of schema {document['schema']}, expected {SCHEMA}; pack the split again")
         entries = {
-            name: Entry(height, width, Stamp(*found))
+            name: Entry(_whole(height, least=1), _whole(width, least=1), Stamp(*map(_whole, found)))
             for name, (height, width, *found) in document["photographs"].items()
         }
-        unreadable = {name: Stamp(*found) for name, found in document["unreadable"].items()}
+        unreadable = {name: Stamp(*map(_whole, found)) for name, found in document["unreadable"].items()}
+        if not HASH.fullmatch(document["sha256"]):
+            raise ValueError("its sha256 is none")
         return Shard(index, document["sha256"], entries, unreadable)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{index}: no index of packed photographs ({error!r}); pack the split again") from None
+
+
+def _whole(value: object, least: int = 0) -> int:
+    """A number of px, bytes or ns. Raises `ValueError` if it is none."""
+    if not is_id(value) or value < least:
+        raise ValueError(f"{value!r:.80} is no whole number from {least}")
+    return value
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,154 @@
+"""Weights and checkpoints: no code of theirs runs, and what does not fit is named."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from bench.execute.checkpoint import resume, save
+from bench.pose.errors import CheckpointError
+from bench.pose.models.build import build_model
+from tests.bad_inputs.case import Case, Meet
+from tests.unit import tiny_datasets
+from tests.unit.suites import example_training
+from tests.unit.tiny_training import tiny_training
+
+EVAL = (
+    "eval --backbone simba_tiny --representation simdr --input-size 64x64 --split-ratio 2 --dataset crowdpose"
+    " --split test --dataset-dir crowdpose --checkpoint weights.pt --out out"
+)
+
+
+class Code:
+    """Leaves a file where it runs."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("touch pwned",)
+
+
+def state(representation: str = "simdr") -> dict[str, torch.Tensor]:
+    ratio = 2.0 if representation == "simdr" else None
+    model = build_model("simba_tiny", representation, joints=14, input_size=(64, 64), split_ratio=ratio)
+    return model.state_dict()
+
+
+def saved(value: object, **options: Any) -> bytes:
+    file = io.BytesIO()
+    torch.save(value, file, **options)
+    return file.getvalue()
+
+
+def changed(change: Callable[[dict[str, Any]], object]) -> bytes:
+    contents: dict[str, Any] = state()
+    change(contents)
+    return saved(contents)
+
+
+def packed(contents: bytes) -> bytes:
+    """The same archive with its members compressed, as a bomb's are."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(contents)) as whole, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as small:
+        for name in whole.namelist():
+            small.writestr(name, whole.read(name))
+    return file.getvalue()
+
+
+def case(name: str, contents: Callable[[], bytes] | None, *says: str) -> Case:
+    def build(folder: Path) -> None:
+        tiny_datasets.crowdpose(folder / "crowdpose")
+        if contents is not None:
+            (folder / "weights.pt").write_bytes(contents())
+
+    return Case(name, build, EVAL, says)
+
+
+CLASSIFIER = "mlp_head_x.weight"
+CASES = [
+    case("missing", None, "error: weights.pt: no such file"),
+    case("empty", lambda: b"", "error: weights.pt: not a readable torch file"),
+    case("text", lambda: b"no weights", "error: weights.pt: "),
+    case("cut off", lambda: saved(state())[:5000], "error: weights.pt: not a readable torch file"),
+    case("code", lambda: saved({"state_dict": Code()}), "error: weights.pt: refused, it holds more than tensors"),
+    case(
+        "code in a bare pickle", lambda: pickle.dumps(Code()), "error: weights.pt: refused, it holds more than tensors"
+    ),
+    case("code in the old format", lambda: saved(Code(), _use_new_zipfile_serialization=False), "weights.pt: refused"),
+    case(
+        "a whole network",
+        lambda: saved(torch.nn.Linear(1, 1)),
+        "error: weights.pt: refused, it holds more than tensors",
+    ),
+    case("a bomb", lambda: packed(saved(state())), "error: weights.pt: not a readable torch file", "is compressed"),
+    case("any other archive", lambda: packed(saved({})), "error: weights.pt: not a readable torch file"),
+    case("a number", lambda: saved(3), "error: weights.pt: holds no state dict of tensors"),
+    case("words for tensors", lambda: saved({"state_dict": {"a": "b"}}), "weights.pt: holds no state dict of tensors"),
+    case(
+        "other representation",
+        lambda: saved(state("heatmap")),
+        "weights.pt is not for this network: missing mlp_head_x",
+    ),
+    case("missing weights", lambda: changed(lambda s: s.pop(CLASSIFIER)), f"missing {CLASSIFIER}"),
+    case("weights of another", lambda: changed(lambda s: s.update(extra=torch.ones(1))), "unexpected extra"),
+    case(
+        "other shape",
+        lambda: changed(lambda s: s.update({CLASSIFIER: torch.ones(2, 2)})),
+        f"{CLASSIFIER} is (2, 2), expected (128, 256)",
+    ),
+    case(
+        "not a number",
+        lambda: changed(lambda s: s[CLASSIFIER].fill_(float("nan"))),
+        f"weights.pt is not for this network: {CLASSIFIER} has values that are not finite",
+    ),
+    case(
+        "complex numbers",
+        lambda: changed(lambda s: s.update({CLASSIFIER: s[CLASSIFIER].to(torch.complex64)})),
+        f"{CLASSIFIER} has values that are not finite",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_weights(case: Case, meet: Meet, tmp_path: Path) -> None:
+    meet(case)
+    assert not (tmp_path / "pwned").exists()
+    assert not (tmp_path / "out").exists(), "nothing is made of it"
+
+
+CHECKPOINTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "of another version": (lambda state: state.update(format=1), "not a checkpoint of training"),
+    "of another training": (lambda state: state.update(spec="0" * 12), "not a checkpoint of training"),
+    "format a tensor": (lambda state: state.update(format=torch.ones(2)), "not a checkpoint of training"),
+    "without a model": (lambda state: state["training"].pop("model"), "damaged (KeyError: 'model')"),
+    "model of another shape": (
+        lambda state: state["training"]["model"].update(weight=torch.ones(1)),
+        "damaged (RuntimeEr",
+    ),
+    "position of words": (lambda state: state["training"].update(position=["a", 1]), "damaged (ValidationError"),
+    "history of words": (lambda state: state["training"].update(history=["a"]), "damaged (ValidationError"),
+    "time of words": (lambda state: state.update(seconds="long"), "damaged (ValueError: could not convert"),
+    "code": (lambda state: state.update(seconds=Code()), "refused, it holds more than tensors"),
+}
+
+
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_checkpoints(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    change, says = CHECKPOINTS[name]
+    spec, file = example_training(tmp_path), tmp_path / "checkpoint.pt"
+    save(tiny_training(), file, spec, 3.5)
+    assert resume(tiny_training(), file, spec) == 3.5
+    contents = torch.load(file, weights_only=True)
+    change(contents)
+    torch.save(contents, file)
+    with pytest.raises(CheckpointError) as refused:
+        resume(tiny_training(), file, spec)
+    assert str(refused.value).startswith(f"{file}: {says}")
+    assert not (tmp_path / "pwned").exists()
