@@ -57,6 +57,10 @@ class Desk:
         """Write the suite and the profile."""
         text = SUITE.format(name=name, seeds=list(range(seeds)), epochs=epochs, world_size=world_size)
         self.suite.write_text(text, encoding="utf-8")
+        self.write_profile(**profile)
+
+    def write_profile(self, **profile: Any) -> None:
+        """Write the profile."""
         self.profile.write_text(json.dumps(PROFILE | profile), encoding="utf-8")  # JSON is YAML
 
     def command(self, *arguments: object) -> list[str]:
