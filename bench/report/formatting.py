@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bench.pose.codecs.representations import REPRESENTATIONS
-from bench.pose.data.datasets import DATASETS
+from bench.pose.data.datasets import DatasetInfo
 from bench.pose.metrics.own import OWN_METRICS
 from bench.pose.models.backbones import BACKBONES
 from bench.published import PCKH_SUFFIXES
@@ -46,10 +46,9 @@ def representation_name(name: str) -> str:
     return REPRESENTATIONS[name].title if name in REPRESENTATIONS else name
 
 
-def data_name(dataset: str, split: str) -> str:
+def data_name(data: DatasetInfo, split: str) -> str:
     """Dataset and split, such as "COCO val2017"."""
-    title = DATASETS[dataset].title if dataset in DATASETS else dataset
-    return f"{title} {split}"
+    return f"{data.title} {split}"
 
 
 def setting_name(name: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.pose.data.datasets import dataset_info
 from bench.published import TABLES, PublishedRow, published_rows
 from bench.report.formatting import data_name
 from bench.report.results import Condition, Results
@@ -96,7 +97,9 @@ def _obstacle(condition: Condition, row: PublishedRow) -> str:
     training, evaluation = condition.training, condition.evaluation
     table = TABLES[row.table]
     if (table.dataset, table.split) != (training.dataset, evaluation.split):
-        return f"published on {data_name(table.dataset, table.split)}; other data, so no difference is taken"
+        return (
+            f"published on {data_name(dataset_info(table.dataset), table.split)}; other data, so no difference is taken"
+        )
     ways = [
         way
         for way, same in (

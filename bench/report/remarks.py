@@ -21,7 +21,7 @@ def remarks_on(frame: Frame) -> tuple[str, ...]:
 def _measured(frame: Frame) -> Iterator[str]:
     condition = frame.results.conditions[0]
     yield (
-        f"Measured on {data_name(condition.training.dataset, condition.evaluation.split)}. AP, AR and PCKh in percent,"
+        f"Measured on {data_name(condition.training.data, condition.evaluation.split)}. AP, AR and PCKh in percent,"
         " mean OKS in 0 to 1; mean over seeds, ± sample standard deviation where there are several. Bold: best of its"
         " backbone and input size, among ours and among the paper's."
     )

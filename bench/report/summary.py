@@ -44,8 +44,8 @@ def _what(results: Results) -> str:
     sizes = _listing(list(dict.fromkeys(spec.input_size for spec in specs)))
     data = suite.dataset
     return (
-        f"{backbones} with {methods} at {sizes}, trained on {data_name(data.name, data.train)} and measured on"
-        f" {data_name(data.name, data.eval)}."
+        f"{backbones} with {methods} at {sizes}, trained on {data_name(data.info, data.train)} and measured on"
+        f" {data_name(data.info, data.eval)}."
     )
 
 

@@ -13,10 +13,11 @@ import yaml
 
 from bench.gate.baseline import load_baseline
 from bench.pose.data.synthetic import SyntheticSet, generate
+from bench.pose.skeletons import CROWDPOSE_14
 from bench.suite.expansion import expand
 from bench.suite.schema import load_suite
 from tests.docs.pages import ROOT, Block, Directive, Page
-from tests.unit.tiny_datasets import lspet
+from tests.unit.tiny_datasets import coco_format
 
 TAKEN = ("bench", "suites", "examples", "slurm", "results/baselines", "Makefile", "pyproject.toml", "docs")
 PLAIN_SUITE = """
@@ -148,7 +149,7 @@ class Desk:
         return "made"
 
     def _lspet_root(self) -> str:
-        lspet(self.folder / "made/lspet")
+        coco_format(self.folder / "made/lspet", CROWDPOSE_14.joints)
         return "made"
 
     def _evaluations(self) -> list[str]:

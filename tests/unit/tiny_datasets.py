@@ -107,9 +107,9 @@ def crowdpose(folder: Path) -> Path:
     return folder
 
 
-def lspet(folder: Path) -> Path:
-    """Splits `train` and `val` of the same people. Returns the dataset's folder."""
-    contents = coco_like(CROWDPOSE_14.joints)
+def coco_format(folder: Path, joints: tuple[str, ...]) -> Path:
+    """Splits `train` and `val` of the same people with these joints. Returns the dataset's folder."""
+    contents = coco_like(joints)
     for split in ("train", "val"):
         _write(folder / "annotations" / f"person_keypoints_{split}.json", contents)
         for image in contents["images"]:

@@ -82,7 +82,7 @@ def validation_by_epoch(material: Material) -> Drawing | None:
     )
     if not lines:
         return Drawing(title, "No epoch was validated." if material.results.trainings else UNFINISHED)
-    data = material.results.plan.suite.dataset.name
+    data = material.results.plan.suite.dataset.info
     name = "mean PCKh" if material.measure == "PCKh" else "AP"
     where = " and ".join(sorted(data_name(data, split) for split in splits if split))
     caption = f"{name} on {where} after each epoch, by which the weights to keep are chosen."
