@@ -1,0 +1,355 @@
+"""What every representation keeps to, whatever it puts out.
+
+Settings are the usual ones, and "exact" where the reference has a quirk of its own: rounded centres of heatmaps (D20)
+make a refined peak worse than one that is not, and weights reach beyond the crop (D21, D24).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cached_property, partial
+from itertools import product
+from math import cos, pi
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bench.conformance.check import Check, NotApplicableError, require
+from bench.pose.codecs.base import Codec, Keypoints
+from bench.pose.codecs.build import build_codec
+from bench.pose.codecs.representations import REPRESENTATIONS, CodecSettings
+from bench.pose.models.heads import Coordinates
+
+__all__ = ["Case", "codec_checks", "usual_settings"]
+
+SIZES = (((64, 64), 2.0), ((96, 64), 3.0))
+"""Height and width in px of crops, and the split ratio that goes with each."""
+
+STRIDE = 4
+"""Px per cell of maps."""
+
+MIRROR = (0, 2, 1, 4, 3)
+"""Of a head, two hands and two feet."""
+
+PEOPLE, JOINTS = 4, len(MIRROR)
+STEPS = 250
+"""Of Adam, at most, in which an output is found."""
+
+LEARNING_RATES = {"maps": 0.1, "coordinates": 1.0}
+ROUNDING = 1e-5
+
+
+@dataclass(frozen=True)
+class Case:
+    """A representation with its settings. Prints as those that tell cases apart."""
+
+    settings: CodecSettings
+
+    def __str__(self) -> str:
+        height, width = self.settings.input_size
+        refined = f", {self.settings.refinement}" if self.settings.post_process else ""
+        k = "" if self.settings.split_ratio is None else f" k={self.settings.split_ratio:g}"
+        mean = ", mean" if self.settings.loss_reduction == "mean" else ""
+        return f"{height}x{width}{k}{mean}{refined}"
+
+    @cached_property
+    def codec(self) -> Codec[Any, Any]:
+        """Anew, for the five joints."""
+        return build_codec(self.settings, MIRROR)
+
+    @property
+    def step(self) -> float:
+        """Px between two places that it can tell apart: a cell, or a bin."""
+        return STRIDE if self.maps else 1 / float(self.settings.needed("split_ratio"))
+
+    @property
+    def maps(self) -> bool:
+        """Whether networks put out maps."""
+        return REPRESENTATIONS[self.settings.representation].output == "maps"
+
+    def joints(self) -> Tensor:
+        """(people, joints, 2) px away from the borders, always the same."""
+        unit = torch.rand(PEOPLE, JOINTS, 2, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+        return (0.2 + 0.6 * unit) * unit.new_tensor(self.settings.input_size[::-1])
+
+    def output(self, seed: int | None = None, people: int = PEOPLE) -> list[Tensor]:
+        """The tensors of a network's output: noise, or zeros without a seed."""
+        height, width = self.settings.input_size
+        if self.maps:
+            shapes = [(people, JOINTS, height // STRIDE, width // STRIDE)]
+        else:
+            k = float(self.settings.needed("split_ratio"))
+            shapes = [(people, JOINTS, int(side * k)) for side in (width, height)]
+        if seed is None:
+            return [torch.zeros(shape) for shape in shapes]
+        generator = torch.Generator().manual_seed(seed)
+        return [torch.randn(shape, generator=generator) for shape in shapes]
+
+    def whole(self, tensors: Sequence[Tensor]) -> Any:
+        """What a network returns, of its tensors."""
+        return tensors[0] if self.maps else Coordinates(*tensors)
+
+    def fitted(self, joints: Tensor) -> Any:
+        """An output that minimises the loss of visible joints, from zeros by Adam with a rate that falls to nothing."""
+        target = self.codec.encode(joints, everything(joints))
+        tensors = [tensor.requires_grad_() for tensor in self.output(people=len(joints))]
+        rate = LEARNING_RATES[REPRESENTATIONS[self.settings.representation].output]
+        optimizer = torch.optim.Adam(tensors, rate)
+        for step in range(STEPS):
+            optimizer.param_groups[0]["lr"] = rate * (1 + cos(pi * step / STEPS)) / 2
+            optimizer.zero_grad()
+            self.codec.loss(self.whole(tensors), target).backward()
+            optimizer.step()
+        return self.whole([tensor.detach() for tensor in tensors])
+
+    def ideal(self, joints: Tensor) -> Any:
+        """What the codec calls perfect; where it does not know, an output that was fitted."""
+        perfect = self.codec.perfect(self.codec.encode(joints, everything(joints)))
+        return self.fitted(joints) if perfect is None else perfect
+
+
+def usual_settings(representation: str, size: tuple[int, int], split_ratio: float | None = 2.0) -> CodecSettings:
+    """What suites give a representation; only what it reads of it."""
+    maps = REPRESENTATIONS[representation].output == "maps"
+    usual: dict[str, Any] = {
+        "split_ratio": split_ratio,
+        "sigma": 2.0 if maps else 4.0,
+        "label_smoothing": 0.1,
+        "loss_reduction": "sum",
+        "weight_bounds": "exact",
+        "heatmap_center": "exact",
+    }
+    read = {name: value for name, value in usual.items() if name in REPRESENTATIONS[representation].settings}
+    return CodecSettings(representation, size, flip_shift="exact", **read)
+
+
+def everything(joints: Tensor) -> Tensor:
+    """All joints visible."""
+    return torch.ones(joints.shape[:2], dtype=torch.bool)
+
+
+def codec_checks(name: str) -> Iterator[Check]:
+    """All checks of a registered representation."""
+    trained = [Case(settings) for settings in _trained(name)]
+    decoded = [Case(settings) for case in trained[: len(SIZES)] for settings in _decoded(case.settings)]
+    checks = {
+        _loss: ("loss", "the loss is a finite number with finite gradients", trained),
+        _fitting: ("fitting", "an output that minimises the loss decodes to the joints", [*trained, *decoded]),
+        _ideal: ("ideal outputs", "what it calls a perfect output decodes to the joints", decoded),
+        _visibility: ("visibility", "joints that are not visible change nothing, visible ones do", trained),
+        _batches: ("batches", "a batch's loss is the mean of its people's, whatever joints they have", trained),
+        _encoding: ("encoding", "people are encoded whoever else is in their batch", trained),
+        _mirrored: ("mirrored views", "merged with its mirrored view an output decodes to the same joints", decoded),
+        _decoding: ("decoding", "any output decodes to finite coordinates and confidences", decoded),
+        _determinism: ("determinism", "the same input gives the same result, and stays as it is", decoded),
+    }
+    for look, (title, promise, cases) in checks.items():
+        yield Check(title, promise, partial(look, cases))
+
+
+def _trained(name: str) -> Iterator[CodecSettings]:
+    """Settings that targets and losses depend on, first those of each size."""
+    read = REPRESENTATIONS[name].settings
+    reductions = ("sum", "mean") if "loss_reduction" in read else (None,)
+    for reduction, (size, split_ratio) in product(reductions, SIZES):
+        yield replace(usual_settings(name, size, split_ratio), loss_reduction=reduction)
+
+
+def _decoded(settings: CodecSettings) -> Iterator[CodecSettings]:
+    """The ways to decode one output."""
+    read = REPRESENTATIONS[settings.representation].settings
+    if "post_process" not in read:
+        yield settings
+        return
+    yield replace(settings, post_process=False)
+    for refinement in ("quarter", "dark") if "refinement" in read else ("quarter",):
+        yield replace(settings, post_process=True, refinement=refinement)
+
+
+def _loss(cases: Sequence[Case]) -> str:
+    values = []
+    for case in cases:
+        tensors = [tensor.requires_grad_() for tensor in case.output(seed=1)]
+        loss = case.codec.loss(case.whole(tensors), case.codec.encode(case.joints(), everything(case.joints())))
+        require(loss.shape == (), f"{case}: the loss has shape {tuple(loss.shape)}, not that of a number")
+        require(loss.isfinite(), f"{case}: the loss is {loss.item()}")
+        for tensor, gradient in zip(tensors, torch.autograd.grad(loss, tensors, allow_unused=True), strict=True):
+            shape = tuple(tensor.shape)
+            require(gradient is not None and gradient.any(), f"{case}: the output of {shape} has no gradient")
+            require(gradient.isfinite().all(), f"{case}: the gradient of the output of {shape} is not finite")
+        values.append(loss.item())
+    return ", ".join(f"{value:.3g}" for value in values)
+
+
+def _fitting(cases: Sequence[Case]) -> str:
+    return _worst(cases, lambda case: case.fitted(case.joints()))
+
+
+def _ideal(cases: Sequence[Case]) -> str:
+    def perfect(case: Case) -> Any:
+        output = case.codec.perfect(case.codec.encode(case.joints(), everything(case.joints())))
+        if output is None:
+            raise NotApplicableError("it does not say what a perfect output is")
+        return output
+
+    return _worst(cases, perfect)
+
+
+def _worst(cases: Sequence[Case], output_of: Any) -> str:
+    """Decode an output of each case; half a cell's diagonal, or a bin along each axis, is as far as it may be off."""
+    found: dict[str, float] = {}
+    for case in cases:
+        merged = case.codec.merge(output_of(case))
+        difference = case.codec.decode(merged).coordinates - case.joints()
+        if case.maps:
+            error, limit, unit = difference.norm(dim=-1), case.step * 2**0.5 / 2, "px"
+        else:
+            error, limit, unit = difference.abs().amax(dim=-1), case.step, "px along an axis"
+        worst = error.max().item()
+        require(worst <= limit, f"{case}: joints are up to {worst:.2f} {unit} off, at most {limit:.2f}")
+        found[str(case)] = worst
+    return "; ".join(f"{name}: {worst:.2f} px" for name, worst in found.items())
+
+
+def _visibility(cases: Sequence[Case]) -> str:
+    hidden = (1, 3)
+    for case in cases:
+        joints = case.joints()
+        visible = everything(joints)
+        visible[hidden] = False
+        tensors = [tensor.requires_grad_() for tensor in case.output(seed=2)]
+        loss = case.codec.loss(case.whole(tensors), case.codec.encode(joints, visible))
+        gradients = torch.autograd.grad(loss, tensors)
+        reach = sum(gradient.flatten(2).abs().amax(dim=-1) for gradient in gradients)
+        assert isinstance(reach, Tensor)
+        require(reach[hidden] == 0, f"{case}: a joint that is not visible has a gradient of {reach[hidden].item():.1e}")
+        require((reach > 0).sum() == visible.sum(), f"{case}: a visible joint has no gradient")
+        joints[hidden] += 7
+        moved = case.codec.loss(case.whole(tensors), case.codec.encode(joints, visible))
+        require(moved == loss, f"{case}: where a joint is that is not visible changes the loss by {moved - loss:.1e}")
+    return f"{len(cases)} losses"
+
+
+def _batches(cases: Sequence[Case]) -> str:
+    worst = 0.0
+    for case in cases:
+        joints, tensors = case.joints(), case.output(seed=3)
+        visible = everything(joints)
+        visible[0, 1:], visible[1] = False, False  # one joint, none, all
+        together = case.codec.loss(case.whole(tensors), case.codec.encode(joints, visible))
+        alone = [
+            case.codec.loss(
+                case.whole([tensor[one] for tensor in tensors]), case.codec.encode(joints[one], visible[one])
+            )
+            for one in _singles()
+        ]
+        mean = torch.stack(alone).mean()
+        off = float((together - mean).abs() / mean.abs())
+        require(
+            off <= ROUNDING,
+            f"{case}: {together.item():.6g} for a batch, {mean.item():.6g} on average over its people, of whom some"
+            " have fewer visible joints: processes that share a batch would not find the same gradients",
+        )
+        worst = max(worst, off)
+    return f"relative difference {worst:.0e}, at most {ROUNDING:g}"
+
+
+def _encoding(cases: Sequence[Case]) -> str:
+    count = 0
+    for case in cases:
+        joints = case.joints()
+        visible = everything(joints)
+        visible[0, 1] = False
+        together = list(_tensors(case.codec.encode(joints, visible)))
+        if not together:
+            raise NotApplicableError("its targets hold no tensors that could be compared")
+        for number, one in enumerate(_singles()):
+            alone = list(_tensors(case.codec.encode(joints[one], visible[one])))
+            same = len(alone) == len(together) and all(
+                len(batch) == PEOPLE and torch.equal(batch[one], single)
+                for batch, single in zip(together, alone, strict=False)
+            )
+            require(same, f"{case}: person {number} has another target in a batch than alone")
+        count = len(together)
+    return f"{count} tensors"
+
+
+def _mirrored(cases: Sequence[Case]) -> str:
+    """With the exact shift within a cell or bin and a px, as no column of cells need lie on its mirror image.
+
+    The reference moves the view by one bin, which is right for two bins per px only (E2): the error is allowed there.
+    """
+    worst = 0.0
+    for case in cases:
+        joints = case.joints()
+        views = [case.ideal(view) for view in (joints, _mirror_image(case, joints))]
+        quirk = 0.0 if case.maps else abs(case.step * (float(case.settings.needed("split_ratio")) - 2))
+        for shift, allowed in (("exact", 0.0), ("reference", quirk)):
+            codec = build_codec(replace(case.settings, flip_shift=shift), MIRROR)
+            found = codec.decode(codec.merge(*map(_copied, views))).coordinates
+            off, limit = (found - joints).abs().max().item(), case.step + 1 + allowed
+            require(off <= limit, f"{case}, {shift} shift: joints are up to {off:.2f} px off, at most {limit:.2f}")
+            worst = max(worst, off if shift == "exact" else 0.0)
+    return f"up to {worst:.2f} px off"
+
+
+def _mirror_image(case: Case, joints: Tensor) -> Tensor:
+    """The joints in the mirrored crop."""
+    swapped = joints[:, list(MIRROR)].clone()
+    swapped[..., 0] = case.settings.input_size[1] - 1 - swapped[..., 0]
+    return swapped
+
+
+def _decoding(cases: Sequence[Case]) -> str:
+    for case in cases:
+        noise, zeros = case.output(seed=4), case.output()
+        for what, views in (("noise", [noise]), ("zeros", [zeros]), ("two views of zeros", [zeros, zeros])):
+            merged = case.codec.merge(*(_copied(case.whole(tensors)) for tensors in views))
+            found = case.codec.decode(merged)
+            require(isinstance(found, Keypoints), f"{case}: decode returns {type(found).__name__}, not Keypoints")
+            shapes = tuple(found.coordinates.shape), tuple(found.confidence.shape)
+            expected = (PEOPLE, JOINTS, 2), (PEOPLE, JOINTS)
+            require(shapes == expected, f"{case}: shapes {shapes[0]} and {shapes[1]}, expected {expected}")
+            finite = found.coordinates.isfinite().all() and found.confidence.isfinite().all()
+            require(finite, f"{case}: {what} decode to values that are not finite")
+    return f"{len(cases)} ways to decode"
+
+
+def _determinism(cases: Sequence[Case]) -> str:
+    for case in cases:
+        joints, output = case.joints(), case.whole(case.output(seed=6))
+        kept, given = list(map(torch.clone, _tensors(output))), joints.clone()
+        once, again = (_everything_of(case, joints, output) for _ in range(2))
+        require(all(map(torch.equal, once, again)), f"{case}: the same input gives another result the second time")
+        unchanged = torch.equal(given, joints) and all(map(torch.equal, kept, _tensors(output)))
+        require(unchanged, f"{case}: encode, loss or decode changes what it is given")
+    return "to the bit"
+
+
+def _everything_of(case: Case, joints: Tensor, output: Any) -> list[Tensor]:
+    target = case.codec.encode(joints, everything(joints))
+    found = case.codec.decode(_copied(case.codec.merge(output)))
+    return [*_tensors(target), case.codec.loss(output, target), *found]
+
+
+def _singles() -> Iterator[slice]:
+    return (slice(number, number + 1) for number in range(PEOPLE))
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """All tensors in targets and outputs, which are tensors, named tuples, lists, mappings or dataclasses of them."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        yield from _tensors(list(value.values()))
+    elif isinstance(value, tuple | list):
+        for part in value:
+            yield from _tensors(part)
+    elif is_dataclass(value):
+        yield from _tensors([getattr(value, field.name) for field in fields(value)])
+
+
+def _copied(output: Any) -> Any:
+    return output.clone() if isinstance(output, Tensor) else Coordinates(*(part.clone() for part in output))
