@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property, partial
 from itertools import product
 from math import cos, pi
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -77,6 +77,7 @@ class Case:
     def output(self, seed: int | None = None, people: int = PEOPLE) -> list[Tensor]:
         """The tensors of a network's output: noise, or zeros without a seed."""
         height, width = self.settings.input_size
+        shapes: list[tuple[int, ...]]
         if self.maps:
             shapes = [(people, JOINTS, height // STRIDE, width // STRIDE)]
         else:
@@ -152,7 +153,7 @@ def codec_checks(name: str) -> Iterator[Check]:
 def _trained(name: str) -> Iterator[CodecSettings]:
     """Settings that targets and losses depend on, first those of each size."""
     read = REPRESENTATIONS[name].settings
-    reductions = ("sum", "mean") if "loss_reduction" in read else (None,)
+    reductions: tuple[Literal["sum", "mean"] | None, ...] = ("sum", "mean") if "loss_reduction" in read else (None,)
     for reduction, (size, split_ratio) in product(reductions, SIZES):
         yield replace(usual_settings(name, size, split_ratio), loss_reduction=reduction)
 
@@ -164,7 +165,8 @@ def _decoded(settings: CodecSettings) -> Iterator[CodecSettings]:
         yield settings
         return
     yield replace(settings, post_process=False)
-    for refinement in ("quarter", "dark") if "refinement" in read else ("quarter",):
+    refinements: tuple[Literal["quarter", "dark"], ...] = ("quarter", "dark") if "refinement" in read else ("quarter",)
+    for refinement in refinements:
         yield replace(settings, post_process=True, refinement=refinement)
 
 
@@ -286,7 +288,8 @@ def _mirrored(cases: Sequence[Case]) -> str:
         joints = case.joints()
         views = [case.ideal(view) for view in (joints, _mirror_image(case, joints))]
         quirk = 0.0 if case.maps else abs(case.step * (float(case.settings.needed("split_ratio")) - 2))
-        for shift, allowed in (("exact", 0.0), ("reference", quirk)):
+        allowances: dict[Literal["exact", "reference"], float] = {"exact": 0.0, "reference": quirk}
+        for shift, allowed in allowances.items():
             codec = build_codec(replace(case.settings, flip_shift=shift), MIRROR)
             found = codec.decode(codec.merge(*map(_copied, views))).coordinates
             off, limit = (found - joints).abs().max().item(), case.step + 1 + allowed
