@@ -93,7 +93,8 @@ def _look(check: Check, source: Path) -> tuple[Verdict, str]:
     except NotApplicableError as error:
         return "skipped", str(error)
     except Exception as error:
-        return "FAIL", f"{type(error).__name__}: {error}{_place(error, source)}"
+        message = " ".join(str(error).split())
+        return "FAIL", f"{type(error).__name__}: {message}{_place(error, source)}"
 
 
 def _place(error: Exception, source: Path) -> str:
