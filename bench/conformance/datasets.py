@@ -198,29 +198,34 @@ def _annotated_size(split: _Split, person: Person) -> tuple[int, int] | None:
 
 
 def _joints(split: _Split) -> str:
-    inside: list[Any] = []
+    inside: list[Array] = []
     for file, people in split.sample.items():
         height, width = read_image(file).shape[:2]
         size = np.array([width, height])
         joints = np.concatenate([person.joints[person.visible] for person in people])
-        near = ((joints >= -NEAR * size) & (joints <= (1 + NEAR) * size)).all(axis=1)
-        inside += near.tolist()
+        inside.append(_within(joints, -NEAR * size, (1 + NEAR) * size))
     return _share(inside, "labelled joints", "lie in or near the image")
 
 
 def _crops(split: _Split) -> str:
-    inside: list[Any] = []
+    inside: list[Array] = []
     for person in (person for people in split.sample.values() for person in people):
         joints = transform_points(person.joints[person.visible], affine_matrix(*person.crop(CROP), 0, CROP))
-        inside += ((joints >= -0.5) & (joints <= np.array(CROP[::-1]) - 0.5)).all(axis=1).tolist()
+        inside.append(_within(joints, np.full(2, -0.5), np.array(CROP[::-1]) - 0.5))
     return _share(inside, "labelled joints", "lie in their person's crop")
 
 
-def _share(holds: Sequence[Any], what: str, does: str) -> str:
-    if not holds:
+def _within(joints: Array, low: Array, high: Array) -> Array:
+    """(joints,) whether each lies between two corners."""
+    return np.asarray(((joints >= low) & (joints <= high)).all(axis=1))
+
+
+def _share(inside: Sequence[Array], what: str, does: str) -> str:
+    holds = np.concatenate(inside)
+    if not len(holds):
         raise NotApplicableError(f"there are no {what}")
-    found = f"{np.mean(holds):.1%} of {len(holds):,} {what} {does}, at least {MOSTLY:.0%}"
-    require(np.mean(holds) >= MOSTLY, found)
+    found = f"{holds.mean():.1%} of {len(holds):,} {what} {does}, at least {MOSTLY:.0%}"
+    require(holds.mean() >= MOSTLY, found)
     return found
 
 

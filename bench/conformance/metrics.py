@@ -129,9 +129,7 @@ def _people(protocol: str) -> _People:
     return _People(scoring, *results)
 
 
-def _scoring(
-    protocol: str, skeleton: Skeleton, boxes: Array, joints: Array, visible: Array, image_ids: Array
-) -> Scoring:
+def _scoring(protocol: str, *, boxes: Array, joints: Array, visible: Array, image_ids: Array) -> Scoring:
     if protocol == "mpii":
         return PckhScoring(HeadTruth(joints + 1, visible, np.full(len(joints), 20.0)))
     people = [
