@@ -73,7 +73,7 @@ def conform(
 
 
 def _line(result: Result) -> str:
-    return f"{result.verdict:<7}  {result.name}: {result.promise}: {result.found}"
+    return f"{result.verdict:<7}  {result.name}: {result.promise} - {result.found}"
 
 
 def _summary(name: str, results: Iterable[Result]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -89,18 +89,24 @@ class Case:
 
 
 def cases_of(name: str) -> list[Case]:
-    """The forms of a backbone that are looked at: each output, at a square size and, where sizes are free, another."""
+    """The forms of a backbone that are looked at: each output, at a square size and, where sizes are free, another.
+
+    Raises:
+        PromiseError: it has no output, an unknown one, or no input size.
+    """
     backbone = BACKBONES[name]
     given = backbone.input_sizes
     sizes = SIZES if given is None else SIZES[:1] if SIZES[0] in given else given[:1]
     forms = {"maps": ("heatmap", None), "coordinates": ("simdr", 2.0)}
+    known = backbone.outputs and set(backbone.outputs) <= set(forms)
+    require(known, f"its outputs are {list(backbone.outputs)}, expected some of {list(forms)}")
+    require(sizes, "it has no input size")
     return [Case(name, *(forms[output][0], size, forms[output][1])) for output in backbone.outputs for size in sizes]
 
 
 def backbone_checks(name: str) -> Iterator[Check]:
     """All checks of a registered backbone."""
-    cases = cases_of(name)
-    checks = {
+    checks: dict[Callable[[list[Case]], str], str] = {
         _shapes: "outputs have the shapes of the input size, the joints and the bins",
         _gradients: "every trainable parameter gets a finite gradient",
         _determinism: "a seed decides the first weights, and weights and images the output and the next weights",
@@ -111,10 +117,14 @@ def backbone_checks(name: str) -> Iterator[Check]:
         _learning: "the loss of a few images falls within a few steps",
     }
     for look, promise in checks.items():
-        yield Check(look.__name__.strip("_"), promise, partial(look, cases))
+        yield Check(look.__name__.strip("_"), promise, partial(_look, look, name))
 
 
-def _shapes(cases: Iterable[Case]) -> str:
+def _look(look: Callable[[list[Case]], str], name: str) -> str:
+    return look(cases_of(name))
+
+
+def _shapes(cases: list[Case]) -> str:
     count = 0
     for case in cases:
         for joints, split_ratio in ((5, 2.0), (17, 1.5)):
@@ -144,7 +154,7 @@ def _shape_text(output: object) -> str:
     return f"of type {type(output).__name__}"
 
 
-def _gradients(cases: Iterable[Case]) -> str:
+def _gradients(cases: list[Case]) -> str:
     count = 0
     for case in cases:
         model = case.start().train()
@@ -158,7 +168,7 @@ def _gradients(cases: Iterable[Case]) -> str:
     return f"{count} tensors"
 
 
-def _determinism(cases: Iterable[Case]) -> str:
+def _determinism(cases: list[Case]) -> str:
     for case in cases:
         models = [case.start(), case.start()]
         differing = _differing(*models)
@@ -176,7 +186,7 @@ def _determinism(cases: Iterable[Case]) -> str:
     return "to the bit"
 
 
-def _independence(cases: Iterable[Case]) -> str:
+def _independence(cases: list[Case]) -> str:
     worst = 0.0
     for case in cases:
         model = case.start().eval()
@@ -191,7 +201,7 @@ def _independence(cases: Iterable[Case]) -> str:
     return f"{worst:.1e} of the largest output, at most {TOLERANCE:g}"
 
 
-def _checkpoints(cases: Iterable[Case]) -> str:
+def _checkpoints(cases: list[Case]) -> str:
     count = 0
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "weights.pt"
@@ -206,7 +216,7 @@ def _checkpoints(cases: Iterable[Case]) -> str:
     return f"{count} tensors"
 
 
-def _normalisation(cases: Iterable[Case]) -> str:
+def _normalisation(cases: list[Case]) -> str:
     count = 0
     for case in cases:
         layers = {
@@ -222,7 +232,7 @@ def _is_given(layer: nn.Module) -> bool:
     return isinstance(layer, ReplicaBatchNorm2d) and layer.replicas == 2
 
 
-def _cost(cases: Iterable[Case]) -> str:
+def _cost(cases: list[Case]) -> str:
     found = []
     for case in cases:
         measured = measure(case.build(), case.size)
@@ -239,7 +249,7 @@ def _cost(cases: Iterable[Case]) -> str:
     return f"{found[0].params:,} parameters, {found[0].multiply_adds:,} multiply-adds at the smallest"
 
 
-def _learning(cases: Iterable[Case]) -> str:
+def _learning(cases: list[Case]) -> str:
     slowest = 0
     for case in cases:
         model, images, loss_of = case.start().train(), case.images(), case.loss()

@@ -92,12 +92,12 @@ def _look(check: Check, source: Path) -> tuple[Verdict, str]:
         return "FAIL", str(error)
     except NotApplicableError as error:
         return "skipped", str(error)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         message = " ".join(str(error).split())
         return "FAIL", f"{type(error).__name__}: {message}{_place(error, source)}"
 
 
-def _place(error: Exception, source: Path) -> str:
+def _place(error: BaseException, source: Path) -> str:
     """File and line of the code under test that an error comes from; of what raised it, if that is not in it."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if HERE not in Path(frame.filename).parents]
     inside = [frame for frame in frames if source in (Path(frame.filename), *Path(frame.filename).parents)]

@@ -69,7 +69,7 @@ def dataset_checks(info: DatasetInfo, folder: Path, splits: Sequence[str]) -> It
     for name in splits:
         split = _Split(info, folder, name)
         for look, promise in checks.items():
-            yield Check(f"{name}: {look.__name__.strip('_')}", promise, partial(look, split))
+            yield Check(f"{name} {look.__name__.strip('_')}", promise, partial(look, split))
 
 
 @dataclass
@@ -204,7 +204,7 @@ def _joints(split: _Split) -> str:
         size = np.array([width, height])
         joints = np.concatenate([person.joints[person.visible] for person in people])
         inside.append(_within(joints, -NEAR * size, (1 + NEAR) * size))
-    return _share(inside, "labelled joints", "lie in or near the image")
+    return _share(inside)
 
 
 def _crops(split: _Split) -> str:
@@ -212,7 +212,7 @@ def _crops(split: _Split) -> str:
     for person in (person for people in split.sample.values() for person in people):
         joints = transform_points(person.joints[person.visible], affine_matrix(*person.crop(CROP), 0, CROP))
         inside.append(_within(joints, np.full(2, -0.5), np.array(CROP[::-1]) - 0.5))
-    return _share(inside, "labelled joints", "lie in their person's crop")
+    return _share(inside)
 
 
 def _within(joints: Array, low: Array, high: Array) -> Array:
@@ -220,11 +220,11 @@ def _within(joints: Array, low: Array, high: Array) -> Array:
     return np.asarray(((joints >= low) & (joints <= high)).all(axis=1))
 
 
-def _share(inside: Sequence[Array], what: str, does: str) -> str:
+def _share(inside: Sequence[Array]) -> str:
     holds = np.concatenate(inside)
     if not len(holds):
-        raise NotApplicableError(f"there are no {what}")
-    found = f"{holds.mean():.1%} of {len(holds):,} {what} {does}, at least {MOSTLY:.0%}"
+        raise NotApplicableError("no joint is labelled")
+    found = f"{holds.mean():.1%} of {len(holds):,} joints do, at least {MOSTLY:.0%}"
     require(holds.mean() >= MOSTLY, found)
     return found
 

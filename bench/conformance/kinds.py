@@ -11,7 +11,7 @@ from bench.cli.executors import EXECUTORS
 from bench.conformance.check import Check
 from bench.pose.codecs.representations import REPRESENTATIONS
 from bench.pose.data.datasets import DATASETS, DatasetInfo
-from bench.pose.errors import BenchError, nearest
+from bench.pose.errors import BenchError, ExtensionError, nearest
 from bench.pose.metrics.own import OWN_METRICS
 from bench.pose.models.backbones import BACKBONES
 from bench.pose.registry import Registry
@@ -95,7 +95,9 @@ def _dataset(name: str, around: Surroundings) -> Iterable[Check]:
 
     used = around.defined if around.defined is not None and around.defined[0].name == name else None
     info, of_suite = used or (DATASETS.named(name), ())
-    folder = around.data_root / name
+    folder, annotations = around.data_root / name, info.layout.annotations
+    if annotations.count("SPLIT") != 1:
+        raise ExtensionError(f"dataset {name!r}: its annotations {annotations!r} need SPLIT once, for a split's name")
     drawn = (DRAWN,) if DATASETS.origin(name) is None and info.generate is not None else ()
     splits = around.splits or of_suite or tuple(info.splits(folder)) or drawn
     if not splits:

@@ -43,6 +43,7 @@ class _People:
 
 def metric_checks(metric: OwnMetric) -> Iterator[Check]:
     """All checks of a metric, for each of its protocols."""
+    yield Check("protocols", "it is for some of the protocols", partial(_protocols, metric))
     checks = {
         _values: "it is finite for the truth, for predictions that are off, and for none at all",
         _determinism: "the same predictions are worth the same",
@@ -50,9 +51,15 @@ def metric_checks(metric: OwnMetric) -> Iterator[Check]:
         _arguments: "predictions and truth stay as they are",
         _sensitivity: "predictions that are off are worth something else than the truth",
     }
-    for protocol in metric.protocols:
+    for protocol in filter(SKELETONS.__contains__, metric.protocols):
         for look, promise in checks.items():
-            yield Check(f"{protocol}: {look.__name__.strip('_')}", promise, partial(look, metric, protocol))
+            yield Check(f"{protocol} {look.__name__.strip('_')}", promise, partial(look, metric, protocol))
+
+
+def _protocols(metric: OwnMetric) -> str:
+    known = metric.protocols and set(metric.protocols) <= set(SKELETONS)
+    require(known, f"its protocols are {list(metric.protocols)}, expected some of {list(SKELETONS)}")
+    return ", ".join(metric.protocols)
 
 
 def _values(metric: OwnMetric, protocol: str) -> str:
