@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from bench import cost
 from bench.conformance.check import Check, require
-from bench.conformance.codecs import usual_settings
+from bench.conformance.codec_cases import usual_settings
 from bench.pose.checkpoints import load_weights
 from bench.pose.codecs.build import build_codec
 from bench.pose.complexity import measure

@@ -1,140 +1,29 @@
-"""What every representation keeps to, whatever it puts out.
-
-Settings are the usual ones, and "exact" where the reference has a quirk of its own: rounded centres of heatmaps (D20)
-make a refined peak worse than one that is not, and weights reach beyond the crop (D21, D24).
-"""
+"""What every representation keeps to, whatever it puts out; see `codec_cases` for the settings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
-from functools import cached_property, partial
-from itertools import product
-from math import cos, pi
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, is_dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from bench.conformance.check import Check, NotApplicableError, require
-from bench.pose.codecs.base import Codec, Keypoints
+from bench.conformance.codec_cases import JOINTS, MIRROR, PEOPLE, Case, decoded_cases, everything, trained_cases
+from bench.pose.codecs.base import Keypoints
 from bench.pose.codecs.build import build_codec
-from bench.pose.codecs.representations import REPRESENTATIONS, CodecSettings
 from bench.pose.models.heads import Coordinates
 
-__all__ = ["Case", "codec_checks", "usual_settings"]
+__all__ = ["codec_checks"]
 
-SIZES = (((64, 64), 2.0), ((96, 64), 3.0))
-"""Height and width in px of crops, and the split ratio that goes with each."""
-
-STRIDE = 4
-"""Px per cell of maps."""
-
-MIRROR = (0, 2, 1, 4, 3)
-"""Of a head, two hands and two feet."""
-
-PEOPLE, JOINTS = 4, len(MIRROR)
-STEPS = 250
-"""Of Adam, at most, in which an output is found."""
-
-LEARNING_RATES = {"maps": 0.1, "coordinates": 1.0}
 ROUNDING = 1e-5
-
-
-@dataclass(frozen=True)
-class Case:
-    """A representation with its settings. Prints as those that tell cases apart."""
-
-    settings: CodecSettings
-
-    def __str__(self) -> str:
-        height, width = self.settings.input_size
-        refined = f", {self.settings.refinement}" if self.settings.post_process else ""
-        k = "" if self.settings.split_ratio is None else f" k={self.settings.split_ratio:g}"
-        mean = ", mean" if self.settings.loss_reduction == "mean" else ""
-        return f"{height}x{width}{k}{mean}{refined}"
-
-    @cached_property
-    def codec(self) -> Codec[Any, Any]:
-        """Anew, for the five joints."""
-        return build_codec(self.settings, MIRROR)
-
-    @property
-    def step(self) -> float:
-        """Px between two places that it can tell apart: a cell, or a bin."""
-        return STRIDE if self.maps else 1 / float(self.settings.needed("split_ratio"))
-
-    @property
-    def maps(self) -> bool:
-        """Whether networks put out maps."""
-        return REPRESENTATIONS[self.settings.representation].output == "maps"
-
-    def joints(self) -> Tensor:
-        """(people, joints, 2) px away from the borders, always the same."""
-        unit = torch.rand(PEOPLE, JOINTS, 2, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
-        return (0.2 + 0.6 * unit) * unit.new_tensor(self.settings.input_size[::-1])
-
-    def output(self, seed: int | None = None, people: int = PEOPLE) -> list[Tensor]:
-        """The tensors of a network's output: noise, or zeros without a seed."""
-        height, width = self.settings.input_size
-        shapes: list[tuple[int, ...]]
-        if self.maps:
-            shapes = [(people, JOINTS, height // STRIDE, width // STRIDE)]
-        else:
-            k = float(self.settings.needed("split_ratio"))
-            shapes = [(people, JOINTS, int(side * k)) for side in (width, height)]
-        if seed is None:
-            return [torch.zeros(shape) for shape in shapes]
-        generator = torch.Generator().manual_seed(seed)
-        return [torch.randn(shape, generator=generator) for shape in shapes]
-
-    def whole(self, tensors: Sequence[Tensor]) -> Any:
-        """What a network returns, of its tensors."""
-        return tensors[0] if self.maps else Coordinates(*tensors)
-
-    def fitted(self, joints: Tensor) -> Any:
-        """An output that minimises the loss of visible joints, from zeros by Adam with a rate that falls to nothing."""
-        target = self.codec.encode(joints, everything(joints))
-        tensors = [tensor.requires_grad_() for tensor in self.output(people=len(joints))]
-        rate = LEARNING_RATES[REPRESENTATIONS[self.settings.representation].output]
-        optimizer = torch.optim.Adam(tensors, rate)
-        for step in range(STEPS):
-            optimizer.param_groups[0]["lr"] = rate * (1 + cos(pi * step / STEPS)) / 2
-            optimizer.zero_grad()
-            self.codec.loss(self.whole(tensors), target).backward()
-            optimizer.step()
-        return self.whole([tensor.detach() for tensor in tensors])
-
-    def ideal(self, joints: Tensor) -> Any:
-        """What the codec calls perfect; where it does not know, an output that was fitted."""
-        perfect = self.codec.perfect(self.codec.encode(joints, everything(joints)))
-        return self.fitted(joints) if perfect is None else perfect
-
-
-def usual_settings(representation: str, size: tuple[int, int], split_ratio: float | None = 2.0) -> CodecSettings:
-    """What suites give a representation; only what it reads of it."""
-    maps = REPRESENTATIONS[representation].output == "maps"
-    usual: dict[str, Any] = {
-        "split_ratio": split_ratio,
-        "sigma": 2.0 if maps else 4.0,
-        "label_smoothing": 0.1,
-        "loss_reduction": "sum",
-        "weight_bounds": "exact",
-        "heatmap_center": "exact",
-    }
-    read = {name: value for name, value in usual.items() if name in REPRESENTATIONS[representation].settings}
-    return CodecSettings(representation, size, flip_shift="exact", **read)
-
-
-def everything(joints: Tensor) -> Tensor:
-    """All joints visible."""
-    return torch.ones(joints.shape[:2], dtype=torch.bool)
 
 
 def codec_checks(name: str) -> Iterator[Check]:
     """All checks of a registered representation."""
-    trained = [Case(settings) for settings in _trained(name)]
-    decoded = [Case(settings) for case in trained[: len(SIZES)] for settings in _decoded(case.settings)]
+    trained, decoded = trained_cases(name), decoded_cases(name)
     checks = {
         _loss: ("loss", "the loss is a finite number with finite gradients", trained),
         _fitting: ("fitting", "an output that minimises the loss decodes to the joints", [*trained, *decoded]),
@@ -148,26 +37,6 @@ def codec_checks(name: str) -> Iterator[Check]:
     }
     for look, (title, promise, cases) in checks.items():
         yield Check(title, promise, partial(look, cases))
-
-
-def _trained(name: str) -> Iterator[CodecSettings]:
-    """Settings that targets and losses depend on, first those of each size."""
-    read = REPRESENTATIONS[name].settings
-    reductions: tuple[Literal["sum", "mean"] | None, ...] = ("sum", "mean") if "loss_reduction" in read else (None,)
-    for reduction, (size, split_ratio) in product(reductions, SIZES):
-        yield replace(usual_settings(name, size, split_ratio), loss_reduction=reduction)
-
-
-def _decoded(settings: CodecSettings) -> Iterator[CodecSettings]:
-    """The ways to decode one output."""
-    read = REPRESENTATIONS[settings.representation].settings
-    if "post_process" not in read:
-        yield settings
-        return
-    yield replace(settings, post_process=False)
-    refinements: tuple[Literal["quarter", "dark"], ...] = ("quarter", "dark") if "refinement" in read else ("quarter",)
-    for refinement in refinements:
-        yield replace(settings, post_process=True, refinement=refinement)
 
 
 def _loss(cases: Sequence[Case]) -> str:
@@ -199,7 +68,7 @@ def _ideal(cases: Sequence[Case]) -> str:
     return _worst(cases, perfect)
 
 
-def _worst(cases: Sequence[Case], output_of: Any) -> str:
+def _worst(cases: Sequence[Case], output_of: Callable[[Case], Any]) -> str:
     """Decode an output of each case; half a cell's diagonal, or a bin along each axis, is as far as it may be off."""
     found: dict[str, float] = {}
     for case in cases:
