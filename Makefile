@@ -6,7 +6,7 @@ READY := .venv/ready
 TEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart sample gate test test-slurm lint format lspet benchmarks clean
+.PHONY: help setup quickstart sample gate test test-slurm conformance lint format lspet benchmarks clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,9 @@ test: lint  ## Lint, check types and run the tests (under 8 minutes on 2 cores)
 
 test-slurm: $(READY)  ## Run the tests that need SLURM, on clusters started for it (root on Debian; else they skip)
 	slurm/test.sh
+
+conformance: $(READY)  ## Make all checks on every built-in backbone (3 minutes on 2 cores)
+	$(TEST) -m conformance tests/unit/conformance
 
 lint: $(READY)  ## Lint and check types
 	$(BIN)/ruff check .

@@ -85,7 +85,7 @@ SIMDR = [
     (Unmirrored, {"mirrored views"}, "exact shift: joints are up to"),
     (Seeing, {"visibility"}, "a joint that is not visible has a gradient"),
     (Undecided, {"decoding"}, "zeros decode to values that are not finite"),
-    (Overwriting, {"determinism", "fitting", "batches"}, "changes what it is given"),
+    (Overwriting, {"determinism", "fitting", "batches", "visibility"}, "changes what it is given"),
     (Vector, {"loss"}, "the loss has shape (1,)"),
     (Relative, {"encoding", "batches", "fitting", "ideal outputs", "mirrored views"}, "another target in a batch"),
 ]

@@ -68,7 +68,7 @@ def each(contents: dict[str, Any], **fields: Callable[[int, dict[str, Any]], Any
 
 
 def shifted(person: dict[str, Any], by: float) -> list[float]:
-    keypoints = np.reshape(person["keypoints"], (-1, 3)) + [by, 0, 0]
+    keypoints = np.reshape(person["keypoints"], (-1, 3)) + np.array([by, 0, 0])
     return list(keypoints.ravel().tolist())
 
 

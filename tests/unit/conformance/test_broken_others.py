@@ -75,7 +75,7 @@ def needy(report: Report) -> Files:
         (outside, {"files", "an empty report"}, "'../x' is no path inside"),
         (absolute, {"files", "an empty report"}, "'/tmp/x' is no path inside"),
         (twice, {"files", "an empty report"}, "'./x' is written twice"),
-        (as_text, {"files", "an empty report", "escaping"}, "expected a path as str and contents as bytes"),
+        (as_text, {"files", "an empty report"}, "expected a path as str and contents as bytes"),
         (nothing, {"files", "an empty report"}, "it writes no file"),
         (unescaped, {"escaping"}, "holds '<script>alert(1)</script>' of a title as it is"),
         (dated, {"determinism"}, "x has other bytes the second time"),
