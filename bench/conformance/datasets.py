@@ -79,30 +79,25 @@ class _Split:
     info: DatasetInfo
     folder: Path
     name: str
-    unusable: bool = True
+    _people: list[Person] | None = None
 
     @cached_property
     def opened(self) -> CocoKeypoints | MpiiPeople:
         return self.info.open(self.folder, self.name)
 
-    @cached_property
-    def _people(self) -> list[Person]:
-        return self.opened.people()
-
-    @property
-    def people(self) -> list[Person]:
-        """Everybody. Raises `NotApplicableError` where opening it failed, which is told once."""
-        if self.unusable:
-            raise NotApplicableError("nobody is known")
-        return self._people
-
     def open(self) -> list[Person]:
         """Everybody, for the first check."""
         if not self.opened.annotated:
             raise NotApplicableError("its annotations are not published")
-        people = self._people
-        self.unusable = False
-        return people
+        self._people = self.opened.people()
+        return self._people
+
+    @property
+    def people(self) -> list[Person]:
+        """Everybody. Raises `NotApplicableError` where opening it failed, which is told once."""
+        if self._people is None:
+            raise NotApplicableError("nobody is known")
+        return self._people
 
     @cached_property
     def sample(self) -> dict[Path, list[Person]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,10 +39,10 @@ class Surroundings:
     defined: tuple[DatasetInfo, tuple[str, ...]] | None = None
     profile: Path | None = None
 
-    def own_dataset(self) -> Iterator[str]:
-        """Name of the suite's dataset."""
-        if self.defined is not None:
-            yield self.defined[0].name
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Name of the suite's dataset, if there is one."""
+        return () if self.defined is None else (self.defined[0].name,)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Kind:
 
     def names(self, around: Surroundings) -> list[str]:
         """Everything of this kind that can be checked."""
-        own = around.own_dataset() if self.registry is DATASETS else ()
+        own = around.datasets if self.registry is DATASETS else ()
         return list(dict.fromkeys([*self.registry, *own]))
 
 
@@ -69,7 +69,7 @@ def find_kind(name: str, kind: str | None, around: Surroundings) -> Kind:
     searched = KINDS if kind is None else {kind: KINDS[kind]}
     found = [title for title, one in searched.items() if name in one.names(around)]
     if len(found) > 1:
-        raise BenchError(f"{name!r} is a {' and a '.join(found)}: choose by --kind")
+        raise BenchError(f"{name!r} names entries of several kinds, {', '.join(found)}: choose one by --kind")
     if not found:
         known = {title: one.names(around) for title, one in searched.items()}
         close = nearest(name, [other for names in known.values() for other in names])

@@ -62,6 +62,8 @@ class Random(Plain):
 class Forgetful(Plain):
     """What decides its output is not among what it saves."""
 
+    gain: Tensor
+
     def __init__(self, spec: ModelSpec, norm_layer: NormLayer) -> None:
         super().__init__(spec, norm_layer)
         self.register_buffer("gain", torch.rand(()) + 0.5, persistent=False)

@@ -25,7 +25,7 @@ QUICK = {
     "simba_res50": ("normalisation",),
     "simba_res50_upsample_free": ("shapes", "gradients", "normalisation"),
     "hrnet_w32": ("normalisation",),
-    "tokenpose_s": ("shapes", "independence", "normalisation"),
+    "tokenpose_s": ("shapes", "normalisation"),
 }
 """What is looked at in every run of the tests, of one backbone of each family; nothing named is everything."""
 

@@ -97,7 +97,7 @@ def test_an_unknown_name_ends_3_and_lists_what_there_is(tmp_path: Path) -> None:
 def test_a_name_of_several_kinds_needs_the_kind() -> None:
     metric("twice")(lambda _results, _scoring: 0.0)
     report_format("twice")(lambda _report: ())
-    with pytest.raises(BenchError, match="'twice' is a metric and a format: choose by --kind"):
+    with pytest.raises(BenchError, match="'twice' names entries of several kinds, metric, format: choose one"):
         find_kind("twice", None, AROUND)
     assert find_kind("twice", "format", AROUND) is KINDS["format"]
     with pytest.raises(BenchError, match=r"nothing is named 'twice'; there are\n  backbone: "):
