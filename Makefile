@@ -42,7 +42,7 @@ test: lint  ## Lint, check types and run the tests (under 8 minutes on 2 cores)
 test-slurm: $(READY)  ## Run the tests that need SLURM, on clusters started for it (root on Debian; else they skip)
 	slurm/test.sh
 
-conformance: $(READY)  ## Make all checks on every built-in backbone (3 minutes on 2 cores)
+conformance: $(READY)  ## Make all checks on every built-in backbone (6 minutes of CPU time)
 	$(TEST) -m conformance tests/unit/conformance
 
 lint: $(READY)  ## Lint and check types
