@@ -6,7 +6,8 @@ READY := .venv/ready
 TEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart sample gate test test-docs test-faults test-slurm fuzz lint format reference lspet benchmarks clean
+.PHONY: help setup quickstart sample gate lspet lint format reference benchmarks fuzz clean
+.PHONY: test test-docs test-faults test-conformance test-slurm
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,6 +51,9 @@ test-faults: $(READY)  ## Run the tests of full disks, dying helpers and other f
 
 fuzz: $(READY)  ## Give every parser 10,000 inputs that no one would write (an hour on 1 core)
 	$(BIN)/python -m tests.fuzz --inputs 10000
+
+test-conformance: $(READY)  ## Make all checks on every built-in backbone (6 minutes of CPU time)
+	$(TEST) -m conformance tests/unit/conformance
 
 lint: $(READY)  ## Lint and check types
 	$(BIN)/ruff check .

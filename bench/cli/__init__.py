@@ -11,6 +11,7 @@ from bench.cli import (
     calibrate,
     cancel,
     check,
+    conform,
     data,
     diff,
     doctor,
@@ -60,6 +61,7 @@ app.command("export")(export.export)
 app.command("verify")(verify.verify)
 app.command("simulate")(simulate.simulate)
 app.command("check")(check.check)
+app.command("conform")(conform.conform)
 app.add_typer(data.app, name="data")
 app.add_typer(server.app, name="server")
 

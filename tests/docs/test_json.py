@@ -17,7 +17,7 @@ from tests.unit.suites import changed
 from tests.unit.tiny_datasets import crowdpose
 
 PAGE = (ROOT / "docs/reference/json.md").read_text(encoding="utf-8")
-MET_HERE = ("plan", "show", "diff", "check", "verify", "lint", "score", "data list", "data verify", "doctor")
+MET_HERE = ("plan", "show", "diff", "check", "verify", "lint", "score", "data list", "data verify", "doctor", "conform")
 
 
 def documented(command: str) -> dict[str, bool]:
@@ -93,6 +93,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "verify": call("verify", capsule, "--data-root", data, "--json"),
         "doctor": call("doctor", "--data-root", data, "--results", results, "--json"),
         "lint": call("lint", "--json"),
+        "conform": call("conform", "simdr", "--json"),
         "score": call(
             *("score", "--protocol", "crowdpose", "--annotations", truth, "--predictions", predictions, "--json")
         ),

@@ -1,0 +1,161 @@
+"""Representations with their settings, and what networks would put out for them.
+
+Settings are the usual ones, and "exact" where the reference has a quirk of its own: rounded centres of heatmaps (D20)
+make a refined peak worse than one that is not, and weights reach beyond the crop (D21, D24).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
+from math import cos, pi
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from bench.pose.codecs.base import Codec
+from bench.pose.codecs.build import build_codec
+from bench.pose.codecs.representations import REPRESENTATIONS, CodecSettings
+from bench.pose.models.heads import Coordinates
+
+__all__ = ["JOINTS", "MIRROR", "PEOPLE", "Case", "decoded_cases", "everything", "trained_cases", "usual_settings"]
+
+SIZES = (((64, 64), 2.0), ((96, 64), 3.0))
+"""Height and width in px of crops, and the split ratio that goes with each."""
+
+STRIDE = 4
+"""Px per cell of maps."""
+
+MIRROR = (0, 2, 1, 4, 3)
+"""Of a head, two hands and two feet."""
+
+PEOPLE, JOINTS = 4, len(MIRROR)
+STEPS = 250
+"""Of Adam, at most, in which an output is found."""
+
+LEARNING_RATES = {"maps": 0.1, "coordinates": 1.0}
+
+
+OTHERS = {"loss_reduction": "mean", "heatmap_center": "rounded"}
+"""What else than the usual a representation is trained with."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A representation with its settings. Prints as those that tell cases apart."""
+
+    settings: CodecSettings
+
+    def __str__(self) -> str:
+        height, width = self.settings.input_size
+        refined = f", {self.settings.refinement}" if self.settings.post_process else ""
+        k = "" if self.settings.split_ratio is None else f" k={self.settings.split_ratio:g}"
+        others = "".join(f", {value}" for name, value in OTHERS.items() if getattr(self.settings, name) == value)
+        return f"{height}x{width}{k}{others}{refined}"
+
+    @cached_property
+    def codec(self) -> Codec[Any, Any]:
+        """Anew, for the five joints."""
+        return build_codec(self.settings, MIRROR)
+
+    @property
+    def step(self) -> float:
+        """Px between two places that it can tell apart: a cell, or a bin."""
+        return STRIDE if self.maps else 1 / float(self.settings.needed("split_ratio"))
+
+    @property
+    def maps(self) -> bool:
+        """Whether networks put out maps."""
+        return REPRESENTATIONS[self.settings.representation].output == "maps"
+
+    def joints(self) -> Tensor:
+        """(people, joints, 2) px away from the borders, always the same."""
+        unit = torch.rand(PEOPLE, JOINTS, 2, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+        return (0.2 + 0.6 * unit) * unit.new_tensor(self.settings.input_size[::-1])
+
+    def output(self, seed: int | None = None, people: int = PEOPLE) -> list[Tensor]:
+        """The tensors of a network's output: noise, or zeros without a seed."""
+        height, width = self.settings.input_size
+        shapes: list[tuple[int, ...]]
+        if self.maps:
+            shapes = [(people, JOINTS, height // STRIDE, width // STRIDE)]
+        else:
+            k = float(self.settings.needed("split_ratio"))
+            shapes = [(people, JOINTS, int(side * k)) for side in (width, height)]
+        if seed is None:
+            return [torch.zeros(shape) for shape in shapes]
+        generator = torch.Generator().manual_seed(seed)
+        return [torch.randn(shape, generator=generator) for shape in shapes]
+
+    def whole(self, tensors: Sequence[Tensor]) -> Any:
+        """What a network returns, of its tensors."""
+        return tensors[0] if self.maps else Coordinates(*tensors)
+
+    def fitted(self, joints: Tensor) -> Any:
+        """An output that minimises the loss of visible joints, from zeros by Adam with a rate that falls to nothing."""
+        target = self.codec.encode(joints, everything(joints))
+        tensors = [tensor.requires_grad_() for tensor in self.output(people=len(joints))]
+        rate = LEARNING_RATES[REPRESENTATIONS[self.settings.representation].output]
+        optimizer = torch.optim.Adam(tensors, rate)
+        for step in range(STEPS):
+            optimizer.param_groups[0]["lr"] = rate * (1 + cos(pi * step / STEPS)) / 2
+            optimizer.zero_grad()
+            self.codec.loss(self.whole(tensors), target).backward()
+            optimizer.step()
+        return self.whole([tensor.detach() for tensor in tensors])
+
+    def ideal(self, joints: Tensor) -> Any:
+        """What the codec calls perfect; where it does not know, an output that was fitted."""
+        perfect = self.codec.perfect(self.codec.encode(joints, everything(joints)))
+        return self.fitted(joints) if perfect is None else perfect
+
+
+def usual_settings(representation: str, size: tuple[int, int], split_ratio: float | None = 2.0) -> CodecSettings:
+    """What suites give a representation; only what it reads of it."""
+    maps = REPRESENTATIONS[representation].output == "maps"
+    usual: dict[str, Any] = {
+        "split_ratio": split_ratio,
+        "sigma": 2.0 if maps else 4.0,
+        "label_smoothing": 0.1,
+        "loss_reduction": "sum",
+        "weight_bounds": "exact",
+        "heatmap_center": "exact",
+    }
+    read = {name: value for name, value in usual.items() if name in REPRESENTATIONS[representation].settings}
+    unread: dict[str, Any] = dict.fromkeys(usual.keys() - read.keys())  # as in the specs of trainings
+    return CodecSettings(representation, size, flip_shift="exact", **read, **unread)
+
+
+def everything(joints: Tensor) -> Tensor:
+    """All joints visible."""
+    return torch.ones(joints.shape[:2], dtype=torch.bool)
+
+
+def trained_cases(name: str) -> list[Case]:
+    """What targets and losses of a representation depend on: two sizes, and each of `OTHERS` that it reads."""
+    read = REPRESENTATIONS[name].settings
+    changes: list[dict[str, Any]] = [{}, *({setting: value} for setting, value in OTHERS.items() if setting in read)]
+    return [
+        Case(replace(usual_settings(name, size, split_ratio), **change))
+        for change, (size, split_ratio) in product(changes, SIZES)
+    ]
+
+
+def decoded_cases(name: str) -> list[Case]:
+    """All ways to decode a representation's outputs, at two sizes."""
+    of_sizes = trained_cases(name)[: len(SIZES)]
+    return [Case(settings) for case in of_sizes for settings in _decoded(case.settings)]
+
+
+def _decoded(settings: CodecSettings) -> Iterator[CodecSettings]:
+    read = REPRESENTATIONS[settings.representation].settings
+    if "post_process" not in read:
+        yield settings
+        return
+    yield replace(settings, post_process=False)
+    refinements: tuple[Literal["quarter", "dark"], ...] = ("quarter", "dark") if "refinement" in read else ("quarter",)
+    for refinement in refinements:
+        yield replace(settings, post_process=True, refinement=refinement)

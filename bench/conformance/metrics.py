@@ -1,0 +1,162 @@
+"""What every metric of an extension keeps to, on a few made-up people of each protocol that it is for."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import isfinite
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.conformance.check import Check, require
+from bench.pose.metrics.own import OwnMetric
+from bench.pose.metrics.pckh import HeadTruth
+from bench.pose.metrics.predictions import Predictions
+from bench.pose.scoring import OKS_PROTOCOLS, OksScoring, PckhScoring, Scoring
+from bench.pose.skeletons import COCO_17, CROWDPOSE_14, MPII_16
+
+__all__ = ["metric_checks"]
+
+Array = npt.NDArray[Any]
+
+IMAGES, PER_IMAGE = 6, 2
+HEIGHT, WIDTH = 160, 208
+SCORE_THRESHOLD, NMS_THRESHOLD = 0.2, 0.9
+FAR = 6.0
+"""Standard deviation in px by which predictions are off."""
+
+SKELETONS = {"coco": COCO_17, "crowdpose": CROWDPOSE_14, "mpii": MPII_16}
+
+
+@dataclass(frozen=True)
+class _People:
+    """A protocol's truth with predictions: those that are true, and those that are off."""
+
+    scoring: Scoring
+    truth: list[dict[str, Any]]
+    perturbed: list[dict[str, Any]]
+
+
+def metric_checks(metric: OwnMetric) -> Iterator[Check]:
+    """All checks of a metric, for each of its protocols."""
+    yield Check("protocols", "it is for some of the protocols", partial(_protocols, metric))
+    checks = {
+        _values: "it is finite for the truth, for predictions that are off, and for none at all",
+        _determinism: "the same predictions are worth the same",
+        _order: "the order of the predictions does not matter",
+        _arguments: "predictions and truth stay as they are",
+        _sensitivity: "predictions that are off are worth something else than the truth",
+    }
+    for protocol in filter(SKELETONS.__contains__, metric.protocols):
+        for look, promise in checks.items():
+            yield Check(f"{protocol} {look.__name__.strip('_')}", promise, partial(look, metric, protocol))
+
+
+def _protocols(metric: OwnMetric) -> str:
+    known = metric.protocols and set(metric.protocols) <= set(SKELETONS)
+    require(known, f"its protocols are {list(metric.protocols)}, expected some of {list(SKELETONS)}")
+    return ", ".join(metric.protocols)
+
+
+def _values(metric: OwnMetric, protocol: str) -> str:
+    people = _people(protocol)
+    found = []
+    for what, results in (("the truth", people.truth), ("others", people.perturbed), ("no predictions", [])):
+        value = float(metric.compute(results, people.scoring))
+        require(isfinite(value), f"it is {value} for {what}")
+        found.append(f"{value:.4g} for {what}")
+    return ", ".join(found)
+
+
+def _determinism(metric: OwnMetric, protocol: str) -> str:
+    once, again = (metric.compute(made.perturbed, made.scoring) for made in (_people(protocol), _people(protocol)))
+    require(once == again, f"{once}, then {again}")
+    return "to the bit"
+
+
+def _order(metric: OwnMetric, protocol: str) -> str:
+    people = _people(protocol)
+    once = metric.compute(people.perturbed, people.scoring)
+    again = metric.compute(people.perturbed[::-1], people.scoring)
+    require(abs(once - again) <= 1e-9 * max(1, abs(once)), f"{once}, and {again} in reverse order")
+    return "to rounding"
+
+
+def _arguments(metric: OwnMetric, protocol: str) -> str:
+    people, before = _people(protocol), _people(protocol)
+    metric.compute(people.perturbed, people.scoring)
+    require(people.perturbed == before.perturbed, "it changes the predictions, which are stored afterwards")
+    require(_contents(people.scoring) == _contents(before.scoring), "it changes the truth that others are scored by")
+    return "unchanged"
+
+
+def _sensitivity(metric: OwnMetric, protocol: str) -> str:
+    people = _people(protocol)
+    best, worse = (metric.compute(results, people.scoring) for results in (people.truth, people.perturbed))
+    require(best != worse, f"it is {best} for both")
+    return f"{best:.4g} for the truth, {worse:.4g} for joints that are {FAR:g} px off"
+
+
+def _contents(scoring: Scoring) -> Any:
+    """The truth, to be compared by `==`."""
+    if isinstance(scoring, PckhScoring):
+        truth = scoring.truth
+        return [values.tolist() for values in (truth.joints, truth.visible, truth.head_sizes)]
+    assert isinstance(scoring, OksScoring)
+    return copy.deepcopy(scoring.annotations)
+
+
+def _people(protocol: str) -> _People:
+    """Always the same people, anew: some joints are not labelled, and no two predictions have the same score."""
+    rng = np.random.default_rng(7)
+    skeleton, count = SKELETONS[protocol], IMAGES * PER_IMAGE
+    corners = rng.uniform([5, 5], [WIDTH - 80, HEIGHT - 110], (count, 2)).round()
+    sizes = rng.uniform([40, 70], [70, 100], (count, 2)).round()
+    joints = (corners[:, None] + rng.uniform(0.05, 0.95, (count, skeleton.size, 2)) * sizes[:, None]).round(1)
+    visible = rng.random((count, skeleton.size)) < 0.9
+    image_ids = np.arange(count) if protocol == "mpii" else np.repeat(np.arange(IMAGES), PER_IMAGE) + 1
+    boxes = np.hstack([corners, sizes])
+    scoring = _scoring(protocol, boxes=boxes, joints=joints, visible=visible, image_ids=image_ids)
+    results = []
+    for noise in (np.zeros(joints.shape), FAR * rng.standard_normal(joints.shape)):
+        confidence = rng.uniform(0.5, 1, (*visible.shape, 1))
+        predictions = Predictions(
+            image_ids=image_ids,
+            keypoints=np.concatenate([joints + noise, confidence], axis=2),
+            centers=corners + sizes / 2,
+            scales=sizes * 1.25 / 200,
+            box_scores=np.ones(count),
+        )
+        results.append(scoring.results(predictions, score_threshold=SCORE_THRESHOLD, nms_threshold=NMS_THRESHOLD))
+    scoring.metrics(results[1])  # as evaluations do first: pycocotools leaves marks of its own in the truth
+    return _People(scoring, *results)
+
+
+def _scoring(protocol: str, *, boxes: Array, joints: Array, visible: Array, image_ids: Array) -> Scoring:
+    if protocol == "mpii":
+        return PckhScoring(HeadTruth(joints + 1, visible, np.full(len(joints), 20.0)))
+    people = [
+        {
+            "id": number + 1,
+            "image_id": int(image_ids[number]),
+            "category_id": 1,
+            "iscrowd": 0,
+            "bbox": box.tolist(),
+            "area": float(box[2] * box[3] * 0.5),
+            "num_keypoints": int(labelled.sum()),
+            "keypoints": np.column_stack([points * labelled[:, None], 2 * labelled]).ravel().tolist(),
+        }
+        for number, (box, points, labelled) in enumerate(zip(boxes, joints, visible, strict=True))
+    ]
+    images: Sequence[dict[str, Any]] = [
+        {"id": number, "file_name": f"{number}.jpg", "height": HEIGHT, "width": WIDTH, "crowdIndex": number / IMAGES}
+        for number in sorted(set(image_ids.tolist()))
+    ]
+    skeleton = SKELETONS[protocol]
+    category = {"id": 1, "name": "person", "keypoints": list(skeleton.joints)}
+    annotations = {"images": images, "annotations": people, "categories": [category]}
+    return OksScoring(annotations, skeleton, OKS_PROTOCOLS[protocol])

@@ -1,0 +1,13 @@
+"""Registries that forget what a test adds."""
+
+import pytest
+
+from bench.conformance.kinds import KINDS
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test adds to the registries, which are the process's, is gone after it."""
+    for kind in KINDS.values():
+        monkeypatch.setattr(kind.registry, "_entries", dict(kind.registry))
+        monkeypatch.setattr(kind.registry, "_origins", dict(kind.registry._origins))

@@ -1,0 +1,146 @@
+"""Representations that break one promise each, and the checks that say so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from bench.conformance.codecs import codec_checks
+from bench.extend import codec
+from bench.pose.codecs.base import Keypoints
+from bench.pose.codecs.heatmap import HeatmapCodec, HeatmapTarget
+from bench.pose.codecs.representations import CodecSettings
+from bench.pose.codecs.simdr import SimDRCodec, SimDRTarget
+from bench.pose.models.heads import Coordinates
+from tests.unit.conformance.verdicts import failures
+
+pytestmark = pytest.mark.usefixtures("sandbox")
+
+
+class PixelOff(SimDRCodec):
+    def decode(self, merged: Coordinates) -> Keypoints:
+        found = super().decode(merged)
+        return found._replace(coordinates=found.coordinates + 1)
+
+
+class BinOff(SimDRCodec):
+    def decode(self, merged: Coordinates) -> Keypoints:
+        found = super().decode(merged)
+        return found._replace(coordinates=found.coordinates + 1 / self.split_ratio)
+
+
+class OverVisible(SimDRCodec):
+    """A mean over the visible joints of a batch, so that a person's weight depends on the others."""
+
+    def loss(self, output: Coordinates, target: SimDRTarget) -> Tensor:
+        return super().loss(output, target) * target.weight.numel() / target.weight.sum().clamp(min=1)
+
+
+class Unmirrored(SimDRCodec):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.mirror = list(range(len(self.mirror)))
+
+
+class Seeing(SimDRCodec):
+    def encode(self, joints: Tensor, visible: Tensor) -> SimDRTarget:
+        return super().encode(joints, torch.ones_like(visible))
+
+
+class Undecided(SimDRCodec):
+    def decode(self, merged: Coordinates) -> Keypoints:
+        found = super().decode(merged)
+        spread = merged.x.amax(dim=-1) - merged.x.amin(dim=-1)
+        return found._replace(confidence=found.confidence * spread / spread)  # 0 / 0 for a flat distribution
+
+
+class Overwriting(SimDRCodec):
+    def loss(self, output: Coordinates, target: SimDRTarget) -> Tensor:
+        loss = super().loss(output, target)
+        with torch.no_grad():
+            output.x.data[:, :, 0] += 1
+        return loss
+
+
+class Vector(SimDRCodec):
+    def loss(self, output: Coordinates, target: SimDRTarget) -> Tensor:
+        return super().loss(output, target).reshape(1)
+
+
+class Relative(SimDRCodec):
+    """Targets moved by a person's place in the batch."""
+
+    def encode(self, joints: Tensor, visible: Tensor) -> SimDRTarget:
+        return super().encode(joints + 2 * torch.arange(len(joints))[:, None, None], visible)
+
+
+SIMDR = [
+    (SimDRCodec, set(), ""),
+    (PixelOff, {"fitting", "ideal outputs"}, "at most 0.50"),
+    (BinOff, {"fitting", "ideal outputs"}, "at most 0.50"),
+    (OverVisible, {"batches"}, "processes that share a batch"),
+    (Unmirrored, {"mirrored views"}, "exact shift: joints are up to"),
+    (Seeing, {"visibility"}, "a joint that is not visible has a gradient"),
+    (Undecided, {"decoding"}, "zeros decode to values that are not finite"),
+    (Overwriting, {"determinism", "fitting", "batches", "visibility"}, "changes what it is given"),
+    (Vector, {"loss"}, "the loss has shape (1,)"),
+    (Relative, {"encoding", "batches", "fitting", "ideal outputs", "mirrored views"}, "another target in a batch"),
+]
+
+
+@pytest.mark.parametrize(("kind", "expected", "message"), SIMDR, ids=[kind.__name__ for kind, *_ in SIMDR])
+def test_each_is_caught(kind: type[SimDRCodec], expected: set[str], message: str) -> None:
+    @codec("own", output="coordinates", settings=["label_smoothing"])
+    def build(settings: CodecSettings, mirror: tuple[int, ...]) -> SimDRCodec:
+        return kind(
+            settings.input_size,
+            mirror,
+            split_ratio=settings.needed("split_ratio"),
+            label_smoothing=settings.needed("label_smoothing"),
+            mirror_shift=settings.bin_shift,
+        )
+
+    failed = failures(codec_checks("own"))
+    assert failed.keys() == expected
+    assert message in "".join(failed.values())
+
+
+class CellOff(HeatmapCodec):
+    def decode(self, merged: Tensor) -> Keypoints:
+        found = super().decode(merged)
+        return found._replace(coordinates=found.coordinates + 4)
+
+
+class Confident(HeatmapCodec):
+    """Confidences of another shape."""
+
+    def decode(self, merged: Tensor) -> Keypoints:
+        found = super().decode(merged)
+        return found._replace(confidence=found.confidence[..., None])
+
+
+class Squared(HeatmapCodec):
+    def loss(self, output: Tensor, target: HeatmapTarget) -> Tensor:
+        return super().loss(output, target) ** 2
+
+
+MAPS = [
+    (HeatmapCodec, set(), ""),
+    (CellOff, {"fitting", "ideal outputs"}, "at most 2.83"),
+    (Confident, {"decoding"}, "(4, 5, 2) and (4, 5, 1)"),
+    (Squared, {"batches"}, "on average over its people"),
+]
+
+
+@pytest.mark.parametrize(("kind", "expected", "message"), MAPS, ids=[kind.__name__ for kind, *_ in MAPS])
+def test_each_of_maps_is_caught(kind: type[HeatmapCodec], expected: set[str], message: str) -> None:
+    @codec("own", output="maps", settings=["sigma"])
+    def build(settings: CodecSettings, mirror: tuple[int, ...]) -> HeatmapCodec:
+        return kind(settings.input_size, mirror, sigma=settings.needed("sigma"), refinement=None, center="exact")
+
+    failed = failures(codec_checks("own"))
+    assert failed.keys() - {"mirrored views"} == expected
+    assert message in "".join(failed.values())

@@ -1,0 +1,104 @@
+"""Every built-in entry keeps to what is asked of extensions."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.cli.executors import EXECUTORS
+from bench.conformance.backbones import backbone_checks
+from bench.conformance.codecs import codec_checks
+from bench.conformance.datasets import dataset_checks
+from bench.conformance.executors import executor_checks
+from bench.conformance.formats import Reports, format_checks
+from bench.conformance.metrics import metric_checks
+from bench.pose.codecs.representations import REPRESENTATIONS
+from bench.pose.data.datasets import DATASETS
+from bench.pose.metrics.own import OwnMetric, Results
+from bench.pose.models.backbones import BACKBONES
+from bench.pose.scoring import Scoring
+from bench.report.formats import FORMATS
+from tests.unit import tiny_datasets
+from tests.unit.conformance.verdicts import assert_kept, results
+
+QUICK = {
+    "simba_tiny": (),
+    "simba_res50": ("normalisation",),
+    "simba_res50_upsample_free": ("shapes", "gradients", "normalisation"),
+    "hrnet_w32": ("normalisation",),
+    "tokenpose_s": ("shapes", "normalisation"),
+}
+"""What is looked at in every run of the tests, of one backbone of each family; nothing named is everything."""
+
+
+@pytest.mark.parametrize(("name", "checks"), QUICK.items(), ids=QUICK)
+def test_backbones(name: str, checks: tuple[str, ...]) -> None:
+    assert_kept(backbone_checks(name), only=checks)
+
+
+@pytest.mark.conformance
+@pytest.mark.parametrize("name", BACKBONES)
+def test_backbones_in_everything(name: str) -> None:
+    assert_kept(backbone_checks(name))
+
+
+@pytest.mark.parametrize("name", REPRESENTATIONS)
+def test_representations(name: str) -> None:
+    assert all(result.verdict == "ok" for result in assert_kept(codec_checks(name)))
+
+
+def coco(folder: Path) -> None:
+    tiny_datasets.coco_test_dev(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "splits", "skipped"),
+    [
+        ("coco", coco, ["train2017"], 0),
+        ("coco", coco, ["test-dev2017"], 7),  # its people are not published
+        ("crowdpose", tiny_datasets.crowdpose, ["trainval", "test"], 0),
+        ("mpii", tiny_datasets.mpii, ["train", "valid"], 1),  # nothing to score predictions on "train" by
+    ],
+)
+def test_datasets(name: str, make: object, splits: list[str], skipped: int, tmp_path: Path) -> None:
+    assert callable(make)
+    make(tmp_path)
+    found = assert_kept(dataset_checks(DATASETS[name], tmp_path, splits))
+    assert sum(result.verdict == "skipped" for result in found) == skipped
+
+
+def test_the_synthetic_dataset(data_root: Path) -> None:
+    found = assert_kept(dataset_checks(DATASETS["synthetic"], data_root / "synthetic", ["val16"]))
+    assert all(result.verdict == "ok" for result in found)
+
+
+def test_the_skeleton_of_every_dataset(tmp_path: Path) -> None:
+    for info in DATASETS.values():
+        assert_kept(dataset_checks(info, tmp_path, []))
+
+
+def test_the_metrics_of_the_protocols_as_metrics_of_an_extension() -> None:
+    def headline(found: Results, scoring: Scoring) -> float:
+        metrics = scoring.metrics(found)
+        return metrics.get("AP", metrics.get("Mean", -1.0))
+
+    found = assert_kept(metric_checks(OwnMetric("headline", headline)))
+    assert len(found) == 1 + 3 * 5
+
+
+@pytest.fixture(scope="module")
+def reports() -> Reports:
+    return Reports()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_report_formats(name: str, reports: Reports) -> None:
+    assert_kept(format_checks(FORMATS[name], reports))
+
+
+def test_the_local_executor() -> None:
+    assert [result.verdict for result in results(executor_checks("local"))] == ["ok"] * 4
+
+
+def test_the_executor_of_a_cluster_waits_for_its_profile() -> None:
+    assert "slurm" in EXECUTORS
+    assert {result.verdict for result in results(executor_checks("slurm"))} == {"skipped"}
