@@ -36,7 +36,7 @@ def known_command(words: list[str]) -> Any:
     """The command that some words begin with; None if there is none."""
     command: Any = typer.main.get_command(app)
     for word in words:
-        if not hasattr(command, "commands"):
+        if word.startswith("-") or not hasattr(command, "commands"):
             break
         if "|" in word:  # such as `bench data list|prepare`: all of them
             return command if all(name in command.commands for name in word.split("|")) else None
