@@ -109,6 +109,7 @@ def metric(
     title: str | None = None,
     protocols: Iterable[str] = ("coco", "crowdpose", "mpii"),
     noticeable: float = 0.005,
+    lower_is_better: bool = False,
     percent: bool = False,
     decimals: int = 3,
 ) -> Callable[[Callable[[Results, Scoring], float]], Callable[[Results, Scoring], float]]:
@@ -120,7 +121,7 @@ def metric(
     def add(compute: Callable[[Results, Scoring], float]) -> Callable[[Results, Scoring], float]:
         if any(name in names for names in METRICS.values()):
             raise ExtensionError(f"{compute.__module__}: there is a metric {name!r} already; choose another name")
-        entry = OwnMetric(title or name, compute, tuple(protocols), noticeable, percent, decimals)
+        entry = OwnMetric(title or name, compute, tuple(protocols), noticeable, lower_is_better, percent, decimals)
         OWN_METRICS.add(name, entry, compute)
         return compute
 

@@ -12,6 +12,7 @@ import numpy as np
 from bench.gate.baseline import DIGITS, Baseline, Entry, Limit
 from bench.gate.cells import cell_words
 from bench.report.results import Condition, Measurement, Results
+from bench.suite.metrics import lower_is_better
 
 __all__ = ["STATUS", "Check", "Verdict", "compare", "obstacle", "worst"]
 
@@ -200,6 +201,8 @@ def _judge(blank: Check, limit: Limit, before: Sequence[float], now: Sequence[fl
             return replace(checked, verdict="unusable", detail=detail)
         interval = _interval(now, before) or interval
         checked = replace(checked, detail=f"95 % interval of the difference: {interval[0]:+.4f} to {interval[1]:+.4f}")
+    if lower_is_better(blank.metric):
+        interval = (-interval[1], -interval[0])
     if interval[1] < -limit.amount - ROUNDING:
         return replace(checked, verdict="regressed")
     if interval[0] > limit.amount + ROUNDING:

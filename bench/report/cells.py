@@ -22,6 +22,7 @@ from bench.report.formatting import (
 from bench.report.layout import Line
 from bench.report.results import Condition
 from bench.report.tables import Cell, Emphasis
+from bench.suite.metrics import best_of
 
 __all__ = ["Best", "best_values", "cells_of"]
 
@@ -35,7 +36,7 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Best:
-    """The highest values as printed, by backbone, input size and metric, wherever several rows compete."""
+    """The best values as printed, by backbone, input size and metric, wherever several rows compete."""
 
     ours: Mapping[Key, str]
     paper: Mapping[Key, str]
@@ -46,7 +47,7 @@ def best_values(frame: Frame) -> Best:
     found = [(line, metric, finding) for line in frame.lines for metric, finding in frame.findings[line].items()]
     ours = [((*line.group, metric), finding.mean) for line, metric, finding in found]
     paper = [((*line.group, metric), finding.published) for line, metric, finding in found]
-    return Best(_highest(ours), _highest(paper))
+    return Best(_best(ours), _best(paper))
 
 
 def cells_of(frame: Frame, line: Line, best: Best) -> tuple[Cell, ...]:
@@ -60,12 +61,12 @@ def cells_of(frame: Frame, line: Line, best: Best) -> tuple[Cell, ...]:
     return (*cells, Cell(value=answered.id if answered is not None else None))
 
 
-def _highest(values: Iterable[tuple[Key, float | None]]) -> dict[Key, str]:
+def _best(values: Iterable[tuple[Key, float | None]]) -> dict[Key, str]:
     groups: dict[Key, list[float]] = {}
     for key, value in values:
         if value is not None:
             groups.setdefault(key, []).append(value)
-    return {key: format_metric(key[-1], max(group)) for key, group in groups.items() if len(group) > 1}
+    return {key: format_metric(key[-1], best_of(key[-1], group)) for key, group in groups.items() if len(group) > 1}
 
 
 def _identity(frame: Frame, line: Line) -> Iterator[Cell]:

@@ -17,6 +17,7 @@ from bench.report.formatting import (
 )
 from bench.report.results import Condition, Results, common_baseline, headline_metric
 from bench.report.tables import Table
+from bench.suite.metrics import best_of
 
 __all__ = ["summarise"]
 
@@ -87,7 +88,7 @@ def _tally(results: Results, metric: str) -> str:
         means = [(mean, condition) for condition in conditions if (mean := condition.mean(metric)) is not None]
         if len(means) > 1:
             contests += 1
-            best = format_metric(metric, max(mean for mean, _ in means))
+            best = format_metric(metric, best_of(metric, (mean for mean, _ in means)))
             wins += [results.method(condition) for mean, condition in means if format_metric(metric, mean) == best]
     if not contests:
         return ""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from bench.pose.data.datasets import DatasetInfo
 from bench.pose.metrics.own import OWN_METRICS
 from bench.published import PCKH, PCKH_SUFFIXES
 
-__all__ = ["METRICS", "metrics_of", "noticeable"]
+__all__ = ["METRICS", "best_of", "lower_is_better", "metrics_of", "noticeable"]
 
 _PCKH = tuple(f"{name}{suffix}" for suffix in PCKH_SUFFIXES.values() for name in PCKH.values())
 
@@ -31,3 +31,13 @@ def noticeable(metric: str) -> float:
     if metric in OWN_METRICS:
         return OWN_METRICS[metric].noticeable
     return 0.5 if metric in _PCKH else 0.005
+
+
+def lower_is_better(metric: str) -> bool:
+    """Whether less of a metric is more, as of errors; only extensions have such."""
+    return metric in OWN_METRICS and OWN_METRICS[metric].lower_is_better
+
+
+def best_of(metric: str, values: Iterable[float]) -> float:
+    """The best of some values of a metric."""
+    return min(values) if lower_is_better(metric) else max(values)

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from bench.pose.scoring import OksScoring
 
 
-@metric("mean_error", title="error (% of size)", protocols=["coco", "crowdpose"], decimals=1, noticeable=0.5)
+@metric(
+    "mean_error",
+    title="error (% of size)",
+    protocols=["coco", "crowdpose"],
+    decimals=1,
+    noticeable=0.5,
+    lower_is_better=True,
+)
 def mean_error(results: Sequence[dict[str, Any]], scoring: OksScoring) -> float:
     """Mean distance of labelled joints from those of the nearest person predicted in the image, in % of the size.
 

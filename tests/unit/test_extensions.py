@@ -223,3 +223,23 @@ def test_the_hash_is_of_the_code(tmp_path: Path) -> None:
 def test_what_is_no_name_is_no_module() -> None:
     with pytest.raises(ExtensionError, match=r"'\.\./evil' is no name of a module"):
         Extensions.of(["../evil"])
+
+
+def test_less_of_an_error_is_more(tmp_path: Path) -> None:
+    """Bold is the lowest value of such a metric, and a baseline regresses when it rises."""
+    write(tmp_path, MODULE.replace('title="spread"', 'title="spread", lower_is_better=True'))
+    code = """
+import own_module
+from bench.gate.baseline import Limit
+from bench.gate.comparison import Check, _judge
+from bench.suite.metrics import best_of
+
+assert (best_of("spread", [3.0, 1.0, 2.0]), best_of("AP", [3.0, 1.0, 2.0])) == (1.0, 3.0)
+for metric, rises, falls in (("spread", "regressed", "improved"), ("AP", "improved", "regressed")):
+    blank, limit = Check("cell", (), metric, "holds"), Limit("tolerance", 0.1, "down")
+    verdicts = [_judge(blank, limit, [1.0], [now]).verdict for now in (2.0, 0.5, 1.05)]
+    assert verdicts == [rises, falls, "holds"], verdicts
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr

@@ -24,9 +24,11 @@ class OwnMetric:
     Attributes:
         title: as tables head it.
         compute: takes predicted people in the COCO results format and the split's scoring, which holds the truth
-            (`annotations` and `skeleton` where OKS judges, `truth` for MPII); finite.
+            (`annotations` and `skeleton` where OKS judges, `truth` for MPII); finite and not negative, as -1 stands for
+            "there is nobody to measure" in COCO's metrics.
         protocols: of the datasets that it makes sense for.
         noticeable: a difference below this matters to nobody.
+        lower_is_better: as of errors.
         percent: whether it is printed times 100.
         decimals: that are printed.
     """
@@ -35,6 +37,7 @@ class OwnMetric:
     compute: Callable[[Results, Scoring], float]
     protocols: tuple[str, ...] = ("coco", "crowdpose", "mpii")
     noticeable: float = 0.005
+    lower_is_better: bool = False
     percent: bool = False
     decimals: int = 3
 
@@ -58,7 +61,7 @@ def own_metrics(protocol: str, results: Results, scoring: Scoring) -> tuple[Mapp
         except Exception as error:
             problems.append(f"metric {name!r} of {OWN_METRICS.origin(name)}: {type(error).__name__}: {error}")
             continue
-        if math.isfinite(value):
+        if math.isfinite(value) and value >= 0:
             found[name] = value
         else:
             problems.append(f"metric {name!r} of {OWN_METRICS.origin(name)} is {value}")
