@@ -21,8 +21,8 @@ __all__ = ["Cell", "Expansion", "complete_cell", "expand", "make_spec"]
 
 SpecT = TypeVar("SpecT", TrainSpec, EvalSpec)
 
-MOST_COMBINATIONS = 10_000
-"""Of a suite's axes, and of an entry of its evaluations: a minute's planning."""
+MOST_COMBINATIONS = 100_000
+"""Of a suite's axes, and of an entry of its evaluations: minutes of planning. A few lines more would take years."""
 
 REPRESENTATION_SETTINGS = {
     "heatmap": frozenset({"sigma", "heatmap_center", "weight_bounds"}),

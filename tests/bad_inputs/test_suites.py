@@ -48,6 +48,8 @@ REPRESENTATIONS = "representation: [heatmap, simdr]"
 TABLES = "{id: results, compare: published/coco_val}"
 CLAIM = 'tables:\n  - {id: results, compare: published/coco_val}\nclaims:\n  - {id: c, says: So it is., that: "%s"}'
 
+MANY = list(range(1, 351))
+
 CASES = [
     Case("missing", lambda _: None, PLAN, ("error: example.yaml: No such file",)),
     Case("a folder", folder_in_its_place, PLAN, ("error: example.yaml: Is a directory",)),
@@ -137,15 +139,15 @@ CASES = [
     ),
     Case(
         "more cells than anybody trains",
-        edit(("[64x64]", f"[64x64]\n    seed: {list(range(9000))}")),
+        edit(("[64x64]", f"[64x64]\n    seed: {MANY}\n    epochs: {MANY}")),
         PLAN,
-        ("example.yaml: 18,000 combinations of the axes; at most 10,000 are planned",),
+        ("example.yaml: 245,000 combinations of the axes; at most 100,000 are planned",),
     ),
     Case(
         "more evaluations than anybody makes",
-        edit(("{boxes: gt, when: {representation: heatmap}}", f"{{boxes: gt, batch_size: {list(range(1, 12000))}}}")),
+        edit(("boxes: gt, when: {representation: heatmap}", f"batch_size: {MANY}, score_threshold: {MANY}, boxes: gt")),
         PLAN,
-        ("example.yaml: 11,999 combinations of an entry of `evaluate`",),
+        ("example.yaml: 122,500 combinations of an entry of `evaluate`",),
     ),
     Case(
         "a cell that does not exist",
