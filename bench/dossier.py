@@ -15,9 +15,10 @@ from bench.lookup import StoredCell, look_up, seeds_of
 from bench.plan import BINARY_GIGA, GIGA, answered_rows, complexity_of
 from bench.pose.errors import BenchError, UnknownNameError
 from bench.provenance import Provenance
+from bench.records import Failure, TrainingRecord
 from bench.report.appendix import format_time
 from bench.report.details import log_tail
-from bench.store import EvaluationFolder, Failure, Store, TrainingFolder, TrainingRecord
+from bench.store import EvaluationFolder, Store, TrainingFolder
 from bench.suite.expansion import expand
 from bench.suite.schema import load_suite
 from bench.suite.specs import TrainSpec

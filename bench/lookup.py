@@ -11,7 +11,8 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from bench.files import StoreError, load_document
-from bench.store import EvaluationFolder, Record, Store, TrainingRecord
+from bench.records import Record, TrainingRecord
+from bench.store import EvaluationFolder, Store
 from bench.suite.specs import EvalSpec, TrainSpec
 
 __all__ = ["StoredCell", "look_up", "seeds_of"]

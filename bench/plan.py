@@ -11,7 +11,8 @@ from bench.cost import predict
 from bench.execute.state import Observer, Standing
 from bench.pose.models.spec import Complexity
 from bench.published import TABLES, PublishedRow, published_rows
-from bench.store import State, Store
+from bench.records import State
+from bench.store import Store
 from bench.suite.expansion import complete_cell, expand
 from bench.suite.recipe import load_recipe, quirks
 from bench.suite.schema import Suite

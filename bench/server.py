@@ -14,7 +14,8 @@ from bench.files import StoreError, read_json, sha256, write_bytes, write_json
 from bench.pose.data.coco import CocoKeypoints
 from bench.pose.errors import DataError
 from bench.pose.metrics.coco import STATISTICS, check_results
-from bench.store import EvaluationFolder, Record, ServerScore
+from bench.records import Record, ServerScore
+from bench.store import EvaluationFolder
 
 __all__ = ["enter_score", "package"]
 

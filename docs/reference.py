@@ -31,7 +31,7 @@ from bench.pose.data.datasets import DATASETS
 from bench.pose.models.backbones import BACKBONES
 from bench.pose.training import Optimisation
 from bench.provenance import Provenance
-from bench.store import EpochEntry, Failure, Heartbeat, Record, ServerScore, TrainingRecord
+from bench.records import EpochEntry, Failure, Heartbeat, Record, ServerScore, TrainingRecord
 from bench.suite.definition import Definition, SkeletonDefinition
 from bench.suite.metrics import METRICS
 from bench.suite.recipe import RECIPES

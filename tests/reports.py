@@ -13,13 +13,14 @@ from pathlib import Path
 from bench.files import write_json
 from bench.plan import Plan, PlannedEvaluation, PlannedTraining, make_plan
 from bench.provenance import Provenance
+from bench.records import EpochEntry, Record, TrainingRecord
 from bench.report.build import write_report
 from bench.report.document import Report, make_report
 from bench.report.render_csv import render_csv
 from bench.report.render_html import render_html
 from bench.report.render_latex import render_table
 from bench.report.render_markdown import render_markdown
-from bench.store import EpochEntry, Record, Store, TrainingRecord
+from bench.store import Store
 from bench.suite.schema import load_suite
 
 __all__ = [

@@ -10,7 +10,7 @@ from bench.files import sha256
 from bench.pose.data.datasets import DatasetInfo
 from bench.pose.errors import BenchError, DataError, UnknownNameError
 from bench.pose.scoring import Scoring, split_scoring
-from bench.store import Record
+from bench.records import Record
 
 __all__ = ["Truths", "UnavailableError"]
 

@@ -20,7 +20,7 @@ from bench.pose.metrics.instruments import Instruments
 from bench.pose.metrics.judgements import Judgements, load_judgements, save_judgements
 from bench.pose.metrics.own import own_metrics
 from bench.pose.scoring import Assessment
-from bench.store import Record, TrainingRecord
+from bench.records import Record, TrainingRecord
 from bench.suite.expansion import expand
 from bench.suite.schema import load_suite
 from bench.suite.specs import EvalSpec, TrainSpec

@@ -26,7 +26,7 @@ States = Annotated[
 
 def parse_states(items: Sequence[str]) -> set[str]:
     """States from comma-separated lists. Raises `UnknownNameError`."""
-    from bench.store import State
+    from bench.records import State
 
     names = {name for item in items for name in item.split(",")}
     for name in sorted(names - set(get_args(State))):

@@ -61,7 +61,7 @@ class RecordedData:
         from bench.doctor.results import stored
         from bench.files import StoreError
         from bench.pose.errors import UnknownNameError
-        from bench.store import Record
+        from bench.records import Record
 
         for folder in stored(self.results):
             with suppress(StoreError, UnknownNameError):  # an extension may be gone

@@ -11,7 +11,7 @@ from bench.files import write_atomically
 from bench.pose.checkpoints import load_file
 from bench.pose.errors import CheckpointError
 from bench.pose.training import Training
-from bench.store import EpochEntry
+from bench.records import EpochEntry
 from bench.suite.specs import TrainSpec
 
 __all__ = ["resume", "save"]

@@ -20,8 +20,9 @@ from bench.pose.evaluation import Examination, mean_pose_metrics
 from bench.pose.metrics.own import OWN_METRICS
 from bench.pose.parallel import ALONE, Team
 from bench.provenance import collect
+from bench.records import Record
 from bench.resamples import Resamples
-from bench.store import Record, Store, TrainingFolder
+from bench.store import Store, TrainingFolder
 from bench.suite.specs import EvalSpec
 
 __all__ = ["make_evaluation"]

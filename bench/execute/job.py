@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bench.extensions import NO_EXTENSIONS, Extensions
 from bench.pose.data.pixels.names import PixelSource
-from bench.store import Cause
+from bench.records import Cause
 from bench.suite.specs import EvalSpec, TrainSpec
 
 __all__ = ["NO_RETRIES", "Job", "Outcome", "Resources", "Retries"]

@@ -17,7 +17,8 @@ from bench.execute.progress import View
 from bench.execute.seat import Seat, Slot, local_seats
 from bench.files import StoreError
 from bench.leases import Owner
-from bench.store import Cause, Failure, Store
+from bench.records import Cause, Failure
+from bench.store import Store
 
 __all__ = ["PRELOAD", "Pool", "job_context"]
 

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from bench.execute.job import Job, Outcome
-from bench.store import Heartbeat, Record, Store
+from bench.records import Heartbeat, Record
+from bench.store import Store
 
 __all__ = ["LiveView", "PlainView", "View", "describe", "duration"]
 

@@ -15,7 +15,8 @@ from typing import Any, Literal
 
 from bench.files import StoreError, write_json
 from bench.leases import Lease
-from bench.store import Heartbeat, TrainingFolder
+from bench.records import Heartbeat
+from bench.store import TrainingFolder
 
 __all__ = ["Pulse", "StoppedError", "show_evaluation"]
 

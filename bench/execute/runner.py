@@ -24,7 +24,8 @@ from bench.pose.errors import BenchError
 from bench.pose.memory import keep_freed_memory
 from bench.pose.parallel import Team, TeamError
 from bench.pose.precision import take_precision_at_its_word
-from bench.store import Cause, EvaluationFolder, Failure, Store, TrainingFolder
+from bench.records import Cause, Failure
+from bench.store import EvaluationFolder, Store, TrainingFolder
 from bench.suite.specs import EvalSpec, TrainSpec
 
 __all__ = ["run_job", "run_process"]

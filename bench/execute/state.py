@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from bench.execute.slurm.ledger import Ledger, Ticket
 from bench.execute.slurm.scheduler import SchedulerError, SchedulerJob, ended_jobs, listed_jobs
 from bench.presence import Presence
-from bench.store import Failure, State, Store, TrainingFolder
+from bench.records import Failure, State
+from bench.store import Store, TrainingFolder
 
 __all__ = ["Observer", "Standing"]
 

@@ -26,7 +26,8 @@ from bench.pose.models.heads import PoseModel
 from bench.pose.parallel import ALONE, Team
 from bench.pose.training import Progress, Training
 from bench.provenance import collect
-from bench.store import EpochEntry, TrainingFolder, TrainingRecord
+from bench.records import EpochEntry, TrainingRecord
+from bench.store import TrainingFolder
 from bench.suite.specs import TrainSpec
 
 __all__ = ["make_training", "network"]

@@ -21,7 +21,8 @@ from bench.forecast.work import People, Task, evaluation_task, forward_work, tra
 from bench.pose.errors import BenchError
 from bench.pose.skeletons import COCO_17
 from bench.provenance import Provenance, describe_hardware
-from bench.store import Record, Store, TrainingRecord
+from bench.records import Record, TrainingRecord
+from bench.store import Store
 from bench.suite.specs import parse_size
 
 __all__ = [

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from bench.plan import GIGA, complexity_of
 from bench.pose.models.spec import Complexity
-from bench.store import Record, TrainingRecord
+from bench.records import Record, TrainingRecord
 from bench.suite.specs import EvalSpec, TrainSpec
 
 __all__ = ["KINDS", "MEGAPIXELS", "People", "Task", "evaluation_task", "forward_work", "training_task", "training_work"]

@@ -9,8 +9,8 @@ from bench.gate.cells import cell_words
 from bench.gate.comparison import Verdict, obstacle
 from bench.pose.errors import BenchError, nearest
 from bench.provenance import Provenance
+from bench.records import Record
 from bench.report.results import Measurement, Results
-from bench.store import Record
 
 __all__ = ["UpdateError", "describe_changes", "updated"]
 

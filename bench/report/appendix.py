@@ -10,10 +10,10 @@ from functools import cached_property
 from typing import Any
 
 from bench.provenance import Provenance
+from bench.records import Record, TrainingRecord
 from bench.report.details import row_title
 from bench.report.formatting import setting_text
 from bench.report.results import Condition, Measurement, Results
-from bench.store import Record, TrainingRecord
 
 __all__ = ["Appendix", "Entry", "Origin", "Pairs", "describe_records", "format_time"]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.claims.judging import Judgement, Opinion, judge
 from bench.claims.language import Inequality
+from bench.records import Record
 from bench.report.formatting import (
     DASH,
     describe_settings,
@@ -18,7 +19,6 @@ from bench.report.results import Results
 from bench.report.tables import Cell, Column, Row, Table
 from bench.report.uncertainty import Uncertainty
 from bench.statistics.power import MOST_SEEDS, POWER
-from bench.store import Record
 
 __all__ = ["claims_table"]
 

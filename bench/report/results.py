@@ -11,8 +11,9 @@ from typing import Any
 
 from bench.files import StoreError
 from bench.plan import Plan, PlannedEvaluation, PlannedTraining
+from bench.records import Record, TrainingRecord
 from bench.report.formatting import representation_name, setting_name, setting_text
-from bench.store import Record, Store, TrainingRecord
+from bench.store import Store
 from bench.suite.schema import Suite
 from bench.suite.specs import EvalSpec, TrainSpec, shared_settings
 

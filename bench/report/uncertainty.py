@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.records import Record
 from bench.report.formatting import in_print_units
 from bench.report.results import Condition, Results
 from bench.resamples import Resamples
 from bench.statistics.combination import Combination, Kind
 from bench.statistics.equivalence import Agreement, equivalence
 from bench.statistics.estimate import Estimate
-from bench.store import Record, Store
+from bench.store import Store
 from bench.suite.specs import TrainSpec
 
 __all__ = ["Agreement", "Uncertainty"]

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from bench.files import StoreError, load_document
 from bench.plan import Plan
-from bench.store import Record, Store
+from bench.records import Record
+from bench.store import Store
 
 __all__ = ["refuse_simulated", "refuse_simulated_record", "result_kinds", "simulated_ids"]
 

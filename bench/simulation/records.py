@@ -12,9 +12,10 @@ from bench.files import StoreError, write_bytes, write_json
 from bench.plan import Plan, PlannedEvaluation, PlannedTraining
 from bench.pose.metrics.judgements import save_judgements
 from bench.provenance import Provenance, checkout
+from bench.records import EpochEntry, Record, TrainingRecord
 from bench.simulation.marks import result_kinds
 from bench.simulation.scores import Chance, Scores, simulate_scores
-from bench.store import EpochEntry, Record, Store, TrainingRecord
+from bench.store import Store
 from bench.suite.specs import TrainSpec
 
 __all__ = ["Simulated", "simulate"]

@@ -74,7 +74,7 @@ class Chance:
 
 @dataclass(frozen=True)
 class Scores:
-    """What a record says of quality; fields as in `bench.store.Record`. Servers keep their judgements."""
+    """What a record says of quality; fields as in `bench.records.Record`. Servers keep their judgements."""
 
     metrics: Metrics
     baseline: Metrics

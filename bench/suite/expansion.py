@@ -29,7 +29,7 @@ CODEC_SETTINGS = frozenset(
 no difference."""
 
 MOST_COMBINATIONS = 100_000
-"""Of a suite's axes, and of an entry of its evaluations: a minute's planning."""
+"""Of a suite's axes, and of an entry of its evaluations: minutes of planning. A few lines more would take years."""
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ from bench.pose.models.spec import CELL, INITIALISATIONS, ModelSpec
 from bench.pose.registry import Registry
 from bench.pose.shares import Share
 from bench.suite.definition import Definition
+from bench.suite.source import Problem
+from bench.suite.structure import ContradictionError
 
 __all__ = ["SCHEMA_VERSION", "Dataset", "EvalSpec", "Hash", "TrainSpec", "parse_size", "schema_of", "shared_settings"]
 
@@ -111,7 +113,10 @@ class Dataset(_Frozen):
     @model_validator(mode="after")
     def _check_name(self, info: ValidationInfo) -> Self:
         """Refuse unknown names without a definition and known ones with one."""
-        check_dataset(self.name, self.define, info)
+        try:
+            check_dataset(self.name, self.define, info)
+        except ValueError as error:
+            raise ContradictionError([Problem(("name",), str(error))]) from None
         return self
 
     @property

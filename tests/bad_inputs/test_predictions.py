@@ -122,6 +122,9 @@ CASES = [
     coco("image of words", entry(image_id="100"), "prediction 0: image '100' is not in the annotation file"),
     coco("category a list", entry(category_id=[1]), "prediction 0: category [1] is no whole number"),
     coco("keypoints missing", entry(keypoints=[1, 2]), "prediction 0: 2 keypoint values, expected 51 for 17 joints"),
+    coco(
+        "keypoints too large", entry(keypoints=[2**64] * 51), "prediction 0 (image 100): a value is not a finite number"
+    ),
     coco("keypoints of words", entry(keypoints=["x"] * 51), "prediction 0 (image 100): a value is not a finite number"),
     coco(
         "score without end",

@@ -48,6 +48,8 @@ REPRESENTATIONS = "representation: [heatmap, simdr]"
 TABLES = "{id: results, compare: published/coco_val}"
 CLAIM = 'tables:\n  - {id: results, compare: published/coco_val}\nclaims:\n  - {id: c, says: So it is., that: "%s"}'
 
+MANY = list(range(1, 351))
+
 CASES = [
     Case("missing", lambda _: None, PLAN, ("error: example.yaml: No such file",)),
     Case("a folder", folder_in_its_place, PLAN, ("error: example.yaml: Is a directory",)),
@@ -92,7 +94,7 @@ CASES = [
     Case("missing key", edit(("title: An example\n", "")), PLAN, ("example.yaml:1: the key 'title' is missing",)),
     line("number for a text", "title: An example", "title: 3", 2, "title: Input should be a valid string, found 3"),
     line("a path for a name", "name: example", "name: ../escape", 1, "name: String should match pattern"),
-    line("unknown dataset", "name: coco,", "name: cocco,", 3, "name: unknown dataset 'cocco' (did you mean 'coco'?)"),
+    line("unknown dataset", "name: coco,", "name: cocco,", 3, "unknown dataset 'cocco' (did you mean 'coco'?)"),
     line(
         "unknown axis",
         "backbone: [simba_res50]",
@@ -137,15 +139,15 @@ CASES = [
     ),
     Case(
         "more cells than anybody trains",
-        edit(("[64x64]", f"[64x64]\n    seed: {list(range(9000))}")),
+        edit(("[64x64]", f"[64x64]\n    seed: {MANY}\n    epochs: {MANY}")),
         PLAN,
-        ("example.yaml: 18,000 combinations of the axes; at most 10,000 are planned",),
+        ("example.yaml: 245,000 combinations of the axes; at most 100,000 are planned",),
     ),
     Case(
         "more evaluations than anybody makes",
-        edit(("{boxes: gt, when: {representation: heatmap}}", f"{{boxes: gt, batch_size: {list(range(1, 12000))}}}")),
+        edit(("boxes: gt, when: {representation: heatmap}", f"batch_size: {MANY}, score_threshold: {MANY}, boxes: gt")),
         PLAN,
-        ("example.yaml: 11,999 combinations of an entry of `evaluate`",),
+        ("example.yaml: 122,500 combinations of an entry of `evaluate`",),
     ),
     Case(
         "a cell that does not exist",

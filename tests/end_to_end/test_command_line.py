@@ -138,8 +138,8 @@ def test_cancel_stops_what_runs_and_run_goes_on(bench: Bench, suite: Path, tmp_p
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("run tiny.yaml --executor slurm", "--executor slurm and --profile FILE go together"),
-        ("run tiny.yaml --profile p.yaml", "--executor slurm and --profile FILE go together"),
+        ("run tiny.yaml --executor slurm", "--executor slurm needs --profile FILE"),
+        ("run tiny.yaml --profile p.yaml", "--profile is of no use to --executor local"),
         ("run tiny.yaml --executor slurm --profile nowhere.yaml", "nowhere.yaml: No such file"),
         ("cancel tiny.yaml --state runing", "unknown state 'runing' (did you mean 'running'?)"),
         ("retry tiny.yaml --id zzz", "unknown id 'zzz'"),

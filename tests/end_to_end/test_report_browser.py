@@ -12,9 +12,9 @@ from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from bench.files import write_atomically
 from bench.plan import PlannedEvaluation, PlannedTraining
+from bench.records import Failure
 from bench.report.document import SIMULATED
 from bench.report.render_html import render_html
-from bench.store import Failure
 from tests.reports import COCO, Bench
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

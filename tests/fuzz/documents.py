@@ -10,7 +10,8 @@ from bench.execute.slurm.ledger import Array, Submission
 from bench.files import write_json
 from bench.forecast.evidence import Calibration, CalibrationPoint
 from bench.plan import Plan, make_plan
-from bench.store import Heartbeat, Store
+from bench.records import Heartbeat
+from bench.store import Store
 from bench.suite.schema import load_suite
 from tests.reports import PROVENANCE, Bench
 

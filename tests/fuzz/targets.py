@@ -19,6 +19,7 @@ from bench.gate.baseline import load_baseline
 from bench.leases import Leases, Owner
 from bench.plan import make_plan, parse_selection
 from bench.pose.errors import BenchError
+from bench.pose.skeletons import COCO_17
 from bench.report.document import make_report
 from bench.report.people import read_people
 from bench.report.render_html import render_html
@@ -233,7 +234,9 @@ def _people(folder: Path) -> Target:
     _, store = finished(folder)
     (evaluation,) = store.evaluations.iterdir()
     return _in_file(
-        evaluation / "people.json", mutated_json(PEOPLE), lambda: read_people(store.evaluation(evaluation.name))
+        evaluation / "people.json",
+        mutated_json(PEOPLE),
+        lambda: read_people(store.evaluation(evaluation.name), COCO_17),
     )
 
 

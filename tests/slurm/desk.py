@@ -13,7 +13,8 @@ from bench.execute.local import LocalOptions, local_jobs, local_slots
 from bench.execute.pool import Pool
 from bench.files import sha256
 from bench.plan import Plan, make_plan
-from bench.store import Heartbeat, Store, TrainingFolder
+from bench.records import Heartbeat
+from bench.store import Store, TrainingFolder
 from bench.suite.schema import load_suite
 from tests.slurm.cluster import wait_until
 from tests.slurm.silence import SilentView

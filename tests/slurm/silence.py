@@ -1,7 +1,7 @@
 """A view that shows nothing."""
 
 from bench.execute.job import Job, Outcome
-from bench.store import Heartbeat
+from bench.records import Heartbeat
 
 
 class SilentView:

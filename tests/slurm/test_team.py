@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.store import TrainingRecord
+from bench.records import TrainingRecord
 from tests.slurm.checker import Checker
 from tests.slurm.cluster import Cluster, wait_until
 from tests.slurm.desk import Desk

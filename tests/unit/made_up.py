@@ -14,10 +14,11 @@ from bench.files import write_json
 from bench.plan import PlannedEvaluation, PlannedTraining, make_plan
 from bench.pose.errors import DataError, UnknownNameError
 from bench.provenance import Provenance
+from bench.records import Record
 from bench.report.results import Condition, Results, load_results
 from bench.report.uncertainty import Uncertainty
 from bench.resamples import Resamples
-from bench.store import Record, Store
+from bench.store import Store
 from bench.suite.schema import load_suite
 
 Array = npt.NDArray[np.float64]

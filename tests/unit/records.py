@@ -9,8 +9,9 @@ from typing import Any
 from bench.files import write_json
 from bench.plan import PlannedEvaluation, PlannedTraining, make_plan
 from bench.provenance import Provenance
+from bench.records import EpochEntry, Record, TrainingRecord
 from bench.report.results import Results, load_results
-from bench.store import EpochEntry, Record, Store, TrainingRecord
+from bench.store import Store
 from bench.suite.schema import load_suite
 
 __all__ = ["Fields", "History", "curve", "make_results", "suite_text"]

@@ -27,9 +27,10 @@ from bench.pose.data.datasets import open_split
 from bench.pose.metrics.judgements import save_judgements
 from bench.pose.scoring import split_scoring
 from bench.provenance import Provenance
+from bench.records import Record, TrainingRecord
 from bench.simulation.records import simulate
 from bench.simulation.scores import Chance
-from bench.store import Record, Store, TrainingRecord
+from bench.store import Store
 from bench.suite.schema import load_suite
 from tests.unit import tiny_datasets
 

@@ -13,7 +13,8 @@ from bench.files import StoreError, write_json
 from bench.plan import make_plan
 from bench.pose.data.datasets import DATASETS
 from bench.provenance import Provenance
-from bench.store import Record, Store, TrainingRecord
+from bench.records import Record, TrainingRecord
+from bench.store import Store
 from bench.suite.specs import EvalSpec, TrainSpec
 from tests.unit.suites import example_evaluation, example_training, load
 

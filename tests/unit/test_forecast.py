@@ -18,7 +18,8 @@ from bench.forecast.work import KINDS, MEGAPIXELS, People, Task, forward_work, t
 from bench.plan import Plan, PlannedTraining, make_plan
 from bench.pose.data.synthetic import SyntheticSet
 from bench.provenance import Provenance
-from bench.store import EpochEntry, Record, Store, TrainingRecord
+from bench.records import EpochEntry, Record, TrainingRecord
+from bench.store import Store
 from tests.unit.suites import example_training, load
 
 HARDWARE: dict[str, str | int] = {"processor": "Abacus", "threads": 2, "workers": 0, "device": "cpu"}

@@ -28,7 +28,8 @@ from bench.gate.junit import render_junit
 from bench.gate.outcome import Outcome
 from bench.gate.summary import render_summary
 from bench.pose.errors import BenchError
-from bench.store import Failure, Store
+from bench.records import Failure
+from bench.store import Store
 from bench.suite.source import SuiteError
 from tests.unit.made_up import MadeUp
 

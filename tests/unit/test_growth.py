@@ -18,7 +18,8 @@ from bench.cli.listing import print_plan, print_status
 from bench.files import StoreError, write_json
 from bench.plan import Plan, make_plan
 from bench.published import TABLES, PublishedRow, published_rows
-from bench.store import Failure, Store
+from bench.records import Failure
+from bench.store import Store
 from bench.suite.expansion import complete_cell, expand
 from bench.suite.recipe import load_recipe, quirks
 from bench.suite.schema import Suite, load_suite

@@ -33,7 +33,8 @@ from bench.pose.models.build import initialise
 from bench.pose.scoring import OKS_PROTOCOLS, OksScoring
 from bench.pose.skeletons import COCO_17, CROWDPOSE_14, MPII_16
 from bench.provenance import collect
-from bench.store import Record, Store, TrainingRecord
+from bench.records import Record, TrainingRecord
+from bench.store import Store
 from bench.suite.expansion import expand
 from bench.suite.schema import load_suite
 from tests.end_to_end.conftest import SUITE

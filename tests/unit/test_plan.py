@@ -10,7 +10,8 @@ from bench.execute.job import Job, Resources
 from bench.execute.local import make_job
 from bench.plan import Plan, make_plan, parse_selection
 from bench.published import published_rows
-from bench.store import Failure, Store
+from bench.records import Failure
+from bench.store import Store
 from bench.suite.source import SuiteError
 from tests.unit.suites import load
 

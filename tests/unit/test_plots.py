@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import math
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from itertools import combinations, count
 from pathlib import Path
 from typing import Any, cast
@@ -419,16 +417,6 @@ def test_a_single_seed_has_no_band(gather: Gather) -> None:
     assert not any(_bands(axes) for axes in figure.axes)
     assert legend(figure) == ["64×64", "256×192"]
     assert "One seed each." in drawing.caption
-
-
-def test_losses_that_are_no_numbers_leave_a_gap(gather: Gather) -> None:
-    material = gather(suite_text(), only_ap, lambda _: curve(3, 2, 1))
-    broken = {
-        id_: record.model_copy(update={"history": curve(3, math.inf, math.nan, 1)})
-        for id_, record in material.results.trainings.items()
-    }
-    figure, _ = draw(plots.loss_by_epoch, replace(material, results=replace(material.results, trainings=broken)))
-    assert all(list(line.get_xdata()) == [1, 4] for axes in figure.axes for line in axes.lines)
 
 
 def test_ablated_settings_have_lines_and_sizes_panels(gather: Gather) -> None:

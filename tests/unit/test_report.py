@@ -20,11 +20,11 @@ from bench.forecast.evidence import calibration_file, gather
 from bench.forecast.plan import BudgetError, Forecast, forecast
 from bench.plan import Plan, PlannedEvaluation, PlannedTraining
 from bench.published import published_rows
+from bench.records import Failure, Heartbeat
 from bench.report.build import write_report
 from bench.report.formats import FORMATS
 from bench.report.formatting import backbone_name
 from bench.report.render_csv import render_csv
-from bench.store import Failure, Heartbeat
 from tests.reports import COCO, SYNTHETIC, Bench, Page, coco_scores, csv_rows, markdown_rows
 from tests.unit.test_forecast import KIND, calibrated
 

@@ -15,8 +15,9 @@ from bench.pose.data.coco import CocoKeypoints
 from bench.pose.data.datasets import open_split
 from bench.pose.errors import BenchError, DataError
 from bench.provenance import Provenance
+from bench.records import Record
 from bench.server import enter_score, package
-from bench.store import EvaluationFolder, Record, Store
+from bench.store import EvaluationFolder, Store
 from tests.unit.suites import example_evaluation, example_training
 
 SPLIT = "test-dev2017"

@@ -14,12 +14,13 @@ from bench.forecast.evidence import gather, kind_here
 from bench.plan import Plan, PlannedEvaluation, PlannedTraining, make_plan
 from bench.pose.metrics.judgements import load_judgements
 from bench.published import published_rows
+from bench.records import Record
 from bench.simulation.curves import curve_of, derived_metrics
 from bench.simulation.guesses import guess
 from bench.simulation.marks import refuse_simulated, simulated_ids
 from bench.simulation.records import Simulated, simulate
 from bench.simulation.scores import Chance
-from bench.store import Record, Store
+from bench.store import Store
 from bench.suite.schema import load_suite
 from tests.unit.suites import load
 

@@ -13,7 +13,8 @@ from bench.execute.slurm.ledger import Array, Ledger, Sent, Submission
 from bench.execute.slurm.scheduler import SchedulerError, SchedulerJob
 from bench.execute.state import Observer, Standing
 from bench.files import write_json
-from bench.store import Failure, Store
+from bench.records import Failure
+from bench.store import Store
 
 CELL, EVALUATION = "cell", "evaluation"
 

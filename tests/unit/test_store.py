@@ -15,12 +15,8 @@ import pytest
 from bench.files import StoreError
 from bench.leases import BusyError
 from bench.provenance import Provenance
-from bench.store import (
-    Record,
-    Store,
-    TrainingFolder,
-    TrainingRecord,
-)
+from bench.records import Record, TrainingRecord
+from bench.store import Store, TrainingFolder
 from bench.suite.specs import EvalSpec, TrainSpec
 from tests.unit.suites import example_evaluation, example_training
 

@@ -23,7 +23,8 @@ from bench.execute.slurm.submission import MAX_ARRAY, arrange
 from bench.plan import Plan, make_plan
 from bench.pose.errors import BenchError
 from bench.provenance import checkout
-from bench.store import Failure, Store
+from bench.records import Failure
+from bench.store import Store
 from bench.suite.expansion import expand
 from tests.unit.suites import load
 

@@ -21,7 +21,8 @@ from bench.execute.seat import Seat, make_slots
 from bench.execute.slurm.ledger import Submission, SubmissionFolder
 from bench.files import StoreError, load_document
 from bench.leases import slurm_job
-from bench.store import Failure, Store
+from bench.records import Failure
+from bench.store import Store
 
 __all__ = ["Task"]
 

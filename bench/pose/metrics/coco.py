@@ -35,6 +35,8 @@ Array = npt.NDArray[Any]
 STATISTICS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
 """Names of pycocotools' ten keypoint statistics, in its order."""
 
+LARGEST = 2**63
+
 FIELDS = frozenset({"image_id", "category_id", "keypoints", "score"})
 """Of each result."""
 
@@ -123,11 +125,10 @@ def check_results(image_ids: Container[object], results: Sequence[dict[str, Any]
 
 
 def _all_finite(values: list[Any]) -> bool:
-    """Whether all are numbers, and none is NaN, infinite or too large for floating point."""
-    try:
-        return all(issubclass(kind, int | float) for kind in set(map(type, values))) and all(map(math.isfinite, values))
-    except OverflowError:
+    """Whether all are numbers, and none is NaN, infinite or a whole number too large for numpy."""
+    if not all(issubclass(kind, int | float) for kind in set(map(type, values))):
         return False
+    return max(map(abs, values)) < LARGEST and all(map(math.isfinite, values))
 
 
 def best_similarities(evaluation: COCOeval) -> tuple[Array, Array]:

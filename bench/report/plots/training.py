@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from bench.records import EpochEntry
 from bench.report.formatting import (
     backbone_name,
     data_name,
@@ -26,7 +26,6 @@ from bench.report.plots.layout import Layout, lay_out, log_axis
 from bench.report.plots.material import MOST_METHODS, Material, size_text
 from bench.report.plots.style import FAINT, OTHERS, Look, looks
 from bench.report.results import Condition
-from bench.store import EpochEntry
 
 __all__ = ["loss_by_epoch", "validation_by_epoch"]
 
@@ -138,7 +137,7 @@ def _wide(lines: Sequence[_Line]) -> bool:
 
 
 def _lines(material: Material, reading: Reading) -> Panels:
-    """What finite readings the finished trainings have, each training once however often it is measured."""
+    """What readings the finished trainings have, each training once however often it is measured."""
     details = _details(material)
     found: dict[tuple[str, ...], list[_Line]] = {}
     seen: set[tuple[str, ...]] = set()
@@ -172,9 +171,8 @@ def _line(name: str, histories: Sequence[Sequence[EpochEntry]], reading: Reading
     seeds = 0
     for history in histories:
         values = [(entry.epoch, value) for entry in history if (value := reading(entry)) is not None]
-        finite = [(epoch, value) for epoch, value in values if math.isfinite(value)]
-        seeds += bool(finite)
-        for epoch, value in finite:
+        seeds += bool(values)
+        for epoch, value in values:
             columns_.setdefault(epoch, []).append(value)
     if not columns_:
         return None
