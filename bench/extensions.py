@@ -27,9 +27,11 @@ from bench.pose.registry import Registry
 __all__ = [
     "ENTRY_POINTS",
     "NO_EXTENSIONS",
+    "RESULT_KINDS",
     "Extensions",
     "ModuleName",
     "content_hash",
+    "place_of",
     "source_files",
     "sources_of_results",
 ]
@@ -95,7 +97,7 @@ class Extensions(BaseModel):
     def packages(self) -> dict[str, Path]:
         """The file or folder of each module's top-level package, by its name. They must be loaded."""
         names = dict.fromkeys(name.partition(".")[0] for name in (*self.modules, *_adding_modules()))
-        return {name: _place(name) for name in names}
+        return {name: place_of(name) for name in names}
 
 
 NO_EXTENSIONS = Extensions()
@@ -105,7 +107,7 @@ NO_EXTENSIONS = Extensions()
 def sources_of_results() -> dict[str, str]:
     """Hash of the code of each top-level package that added something that decides results, by its name."""
     names = dict.fromkeys(module.partition(".")[0] for module in _adding_modules())
-    return {name: content_hash(_place(name)) for name in names}
+    return {name: content_hash(place_of(name)) for name in names}
 
 
 def content_hash(place: Path) -> str:
@@ -155,7 +157,7 @@ def _where(error: BaseException) -> str:
     return f"{outside[-1].filename}:{outside[-1].lineno}: " if outside else ""
 
 
-def _place(name: str) -> Path:
+def place_of(name: str) -> Path:
     """File of a top-level module, or folder of a package. Raises `ExtensionError` for one that is in neither."""
     spec = importlib.util.find_spec(name)
     if spec is not None and spec.submodule_search_locations:

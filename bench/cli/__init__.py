@@ -78,6 +78,14 @@ def main() -> None:
     except (BenchError, OSError) as error:
         print(f"error: {printable(_words(error))}", file=sys.stderr)
         sys.exit(Exit.UNUSABLE)
+    except Exception as error:
+        from bench.cli.blame import blame
+
+        told = blame(error)
+        if told is None:
+            raise
+        print(f"error: an extension failed: {printable(told)}", file=sys.stderr)
+        sys.exit(Exit.FAILED)
 
 
 def _words(error: BenchError | OSError) -> str:

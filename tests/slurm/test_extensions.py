@@ -36,6 +36,7 @@ def test_jobs_take_their_extensions_with_them(desk: Desk) -> None:
         record = json.loads(file.read_text(encoding="utf-8"))
         assert record["provenance"]["extensions"] == {"pose_extras": submitted}
         assert {"AP", "mean_error"} <= record["metrics"].keys()
+    shutil.copyfile(EXAMPLES / "pose_extras/network.py", package / "network.py")
     reported = desk.call(desk.command("report", desk.suite, "--out", desk.folder / "reports", "--format", "md"))
     assert reported.returncode == 0, reported.stderr
     written = (desk.folder / "reports/extras/report.md").read_text(encoding="utf-8")

@@ -243,3 +243,22 @@ for metric, rises, falls in (("spread", "regressed", "improved"), ("AP", "improv
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "command"),
+    [
+        ("    from bench.pose.models.backbones import BACKBONES\n", ["plan", "own.yaml"]),
+        ('    print("asked for"', ["run", "own.yaml", "--executor", "nobody"]),
+        ('    yield "report.txt"', ["report", "own.yaml", "--format", "txt"]),
+    ],
+    ids=["backbone", "executor", "format"],
+)
+def test_an_error_of_an_extension_is_told_with_its_line(old: str, command: list[str], tmp_path: Path) -> None:
+    assert MODULE.count(old) == 1
+    broken = MODULE.replace(old, f'    raise RuntimeError("not today")\n{old}')
+    done = bench(*command, cwd=write(tmp_path, broken).parent)
+    line = broken.splitlines().index('    raise RuntimeError("not today")') + 1
+    assert done.returncode == 1
+    assert f"error: an extension failed: {tmp_path}/own_module.py:{line}: RuntimeError: not today" in done.stderr
+    assert "Traceback" not in done.stderr
