@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import bench
+from bench.extensions import place_of
 
 __all__ = ["Check", "NotApplicableError", "PromiseError", "Result", "Verdict", "require", "run_checks", "source_of"]
 
@@ -77,12 +77,7 @@ def run_checks(checks: Iterable[Check], source: Path) -> Iterator[Result]:
 
 def source_of(module: str | None) -> Path:
     """File or folder of the top-level package that an entry comes from; bench's for a built-in one."""
-    spec = importlib.util.find_spec(module.partition(".")[0]) if module else None
-    if spec is None:
-        return BENCH
-    if spec.submodule_search_locations:
-        return Path(next(iter(spec.submodule_search_locations)))
-    return Path(spec.origin) if spec.origin else BENCH
+    return BENCH if module is None else place_of(module.partition(".")[0])
 
 
 def _look(check: Check, source: Path) -> tuple[Verdict, str]:

@@ -1,5 +1,5 @@
-"""A backbone, a representation, a dataset and a metric for bench: importing this package adds them, without torch."""
+"""A thing of each kind that bench can be extended by. Importing this package adds them, and imports no torch."""
 
-from pose_extras import backbone, codec, dataset, metric
+from pose_extras import backbone, codec, dataset, executor, metric, report
 
-__all__ = ["backbone", "codec", "dataset", "metric"]
+__all__ = ["backbone", "codec", "dataset", "executor", "metric", "report"]

@@ -1,0 +1,28 @@
+"""The executor `one_by_one`: each job in a process of its own, told by a file, as it could be told to another machine."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from bench.extend import executor
+
+if TYPE_CHECKING:
+    from bench.cli.executors import Request
+
+
+@executor("one_by_one", profile="none")
+def one_by_one(request: Request) -> int:
+    """Write each job down and have `python -m bench.execute` do it; 1 if one failed."""
+    if request.task.dry_run:
+        return 0
+    folder = request.task.results / "jobs"
+    failed = False
+    for job in request.jobs():
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / f"{job.id}.json"
+        file.write_text(job.model_dump_json(), encoding="utf-8")
+        print(job.title, flush=True)
+        failed |= subprocess.run([sys.executable, "-m", "bench.execute", file], check=False).returncode != 0
+    return 1 if failed else 0
