@@ -1,4 +1,4 @@
-"""The executor `one_by_one`: each job in a process of its own, told by a file, as it could be told to another machine."""
+"""The executor `one_by_one`: each job in a process of its own, told by a file, as another machine could be."""
 
 from __future__ import annotations
 
