@@ -20,6 +20,7 @@ from pydantic import BaseModel
 
 from bench.cli import app
 from bench.cli.exits import OWN_MEANINGS, Exit
+from bench.execute.checkpoint import Checkpoint
 from bench.execute.job import Resources, Retries
 from bench.execute.slurm.profile import Profile
 from bench.extend import CODEC_SETTINGS
@@ -30,6 +31,7 @@ from bench.pose.data.crops import CropSettings
 from bench.pose.data.datasets import DATASETS
 from bench.pose.models.backbones import BACKBONES
 from bench.pose.training import Optimisation
+from bench.pose.training_state import TrainingState
 from bench.provenance import Provenance
 from bench.records import EpochEntry, Failure, Heartbeat, Record, ServerScore, TrainingRecord
 from bench.suite.definition import Definition, SkeletonDefinition
@@ -181,6 +183,9 @@ def files() -> str:
     }
     for title, kind in kinds.items():
         lines += _table(title, kind)
+    for name, holds in {"trainings/ID/checkpoint.pt": Checkpoint, "its training": TrainingState}.items():
+        lines += ["", f"## {name}", "", _plain(holds.__doc__ or ""), "", "| Field | |", "|---|---|"]
+        lines += [f"| `{field}` | {_cell(_attributes(holds)[field])} |" for field in holds.__annotations__]
     return _page(lines)
 
 
@@ -204,7 +209,7 @@ def _fields(kind: type[BaseModel], left_out: set[str], also: tuple[type[Any], ..
 def _attributes(kind: type[Any]) -> dict[str, str]:
     """Descriptions of attributes in the docstrings of a class and its bases."""
     found: dict[str, str] = {}
-    for base in reversed(kind.__mro__):
+    for base in reversed(getattr(kind, "__mro__", (kind,))):
         section = re.search(r"Attributes:\n(.*?)(?:\n\n|\Z)", cleandoc(base.__doc__ or ""), re.S)
         for entry in re.findall(r"^    (\w+): (.*?)(?=^    \w|\Z)", section[1] if section else "", re.S | re.M):
             found[entry[0]] = " ".join(entry[1].split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypedDict
 
 import torch
 from pydantic import BaseModel, NonNegativeInt
@@ -11,10 +12,11 @@ from bench.files import write_atomically
 from bench.pose.checkpoints import load_file
 from bench.pose.errors import CheckpointError
 from bench.pose.training import Training
+from bench.pose.training_state import TrainingState
 from bench.records import EpochEntry
 from bench.suite.specs import TrainSpec
 
-__all__ = ["resume", "save"]
+__all__ = ["Checkpoint", "resume", "save"]
 
 CHECKPOINT_FORMAT = 2
 """Raised whenever older checkpoints can no longer be continued."""
@@ -29,9 +31,30 @@ class _Plain(BaseModel):
     epoch_loss: tuple[float, int]
 
 
+class Checkpoint(TypedDict):
+    """What `checkpoint.pt` holds, as a torch file of tensors and plain values.
+
+    Attributes:
+        format: version of the format; checkpoints of another are refused.
+        spec: id of the training.
+        seconds: spent on it so far.
+        training: the state of the training.
+    """
+
+    format: int
+    spec: str
+    seconds: float
+    training: TrainingState
+
+
 def save(training: Training, file: Path, spec: TrainSpec, seconds: float) -> None:
     """Store the state of a training on which so much time was spent."""
-    state = {"format": CHECKPOINT_FORMAT, "spec": spec.id, "seconds": seconds, "training": training.state_dict()}
+    state: Checkpoint = {
+        "format": CHECKPOINT_FORMAT,
+        "spec": spec.id,
+        "seconds": seconds,
+        "training": training.state_dict(),
+    }
     write_atomically(file, lambda stream: torch.save(state, stream))
 
 

@@ -31,6 +31,7 @@ from bench.pose.models.layout import channels_side_by_side
 from bench.pose.optimizer import DenseAdam
 from bench.pose.parallel import ALONE, Team
 from bench.pose.precision import Precision
+from bench.pose.training_state import TrainingState
 
 __all__ = ["Optimisation", "Progress", "Training", "TrainingError", "learning_rate"]
 
@@ -174,7 +175,7 @@ class Training:
         """The weights to keep: the last, or those of the best validation, the later of equals (behaviour T15)."""
         return self.model.state_dict() if self.validate is None else self._best["model"]
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> TrainingState:
         """Everything that the rest of the training depends on, as tensors and plain values.
 
         Raises:
@@ -187,12 +188,12 @@ class Training:
             "position": list(self.position),
             "history": self.history,
             "broken": list(self.broken),
-            "epoch_loss": [self._loss_sum, self._seen],
+            "epoch_loss": (self._loss_sum, self._seen),
             "best": self._best,
             "random_state": torch.get_rng_state(),
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: TrainingState) -> None:
         """Continue where `state_dict` was taken."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])

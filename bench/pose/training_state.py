@@ -1,0 +1,33 @@
+"""The state of a training, to go on from."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+from torch import Tensor
+
+__all__ = ["TrainingState"]
+
+
+class TrainingState(TypedDict):
+    """Everything that the rest of a training depends on, as tensors and plain values.
+
+    Attributes:
+        model: weights and running statistics by name.
+        optimizer: of torch's Adam: its moments and step counts.
+        position: epoch and step, from 0, of the next step.
+        history: finished epochs.
+        broken: photographs that were left out, and why.
+        epoch_loss: sum of the losses of the epoch under way, and people so far.
+        best: validation score and weights of the best epoch so far, where those are kept.
+        random_state: of torch's generator.
+    """
+
+    model: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    position: list[int]
+    history: list[dict[str, Any]]
+    broken: list[str]
+    epoch_loss: tuple[float, int]
+    best: dict[str, Any]
+    random_state: Tensor
