@@ -151,7 +151,7 @@ def test_a_click_on_a_cell_opens_what_is_known_of_it(opened: Opened) -> None:
                  "a processor", "feedbeef", "im<1>.jpg: truncated", HOSTILE, "epoch 1"):  # fmt: skip
         assert fact in text
     dialog.get_by_role("button", name="Copy").first.click()
-    assert dialog.get_by_role("button", name="Copied").is_visible()
+    dialog.get_by_role("button", name="Copied").wait_for()
     assert opened.page.evaluate("navigator.clipboard.readText()") == "python -m bench run suites/small.yaml"
     opened.page.keyboard.press("Escape")
     assert not dialog.is_visible()
