@@ -10,7 +10,8 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -31,6 +32,7 @@ __all__ = [
     "Extensions",
     "ModuleName",
     "content_hash",
+    "line_in",
     "place_of",
     "source_files",
     "sources_of_results",
@@ -82,10 +84,10 @@ class Extensions(BaseModel):
         Raises:
             ExtensionError: one cannot be imported, or adds what is there already; the message says where.
         """
-        for point in sorted(entry_points(group=ENTRY_POINTS)):
-            _import(point.value, f"extension {point.value!r} of package {point.dist.name if point.dist else '?'}")
+        _load_installed()
         for name in self.modules:
             self.load_module(name)
+        sources_of_results()  # as the code is now: later its files may have changed
 
     def load_module(self, name: str) -> None:
         """Import one of the modules; see `load`."""
@@ -105,9 +107,24 @@ NO_EXTENSIONS = Extensions()
 
 
 def sources_of_results() -> dict[str, str]:
-    """Hash of the code of each top-level package that added something that decides results, by its name."""
+    """Hash of the code of each top-level package that added something that decides results, by its name.
+
+    Of the code as it was when this was first asked, which `Extensions.load` does: that is the code that runs.
+    """
     names = dict.fromkeys(module.partition(".")[0] for module in _adding_modules())
-    return {name: content_hash(place_of(name)) for name in names}
+    return {name: _hash_of(name) for name in names}
+
+
+@cache
+def _hash_of(package: str) -> str:
+    return content_hash(place_of(package))
+
+
+@cache
+def _load_installed() -> None:
+    """Import the entry points of installed packages; looking through all of these takes a while."""
+    for point in sorted(entry_points(group=ENTRY_POINTS)):
+        _import(point.value, f"extension {point.value!r} of package {point.dist.name if point.dist else '?'}")
 
 
 def content_hash(place: Path) -> str:
@@ -146,6 +163,15 @@ def _import(name: str, what: str) -> None:
         raise ExtensionError(f"{what}: {_where(error)}{error}") from error
     except Exception as error:
         raise ExtensionError(f"{what} cannot be imported: {_where(error)}{type(error).__name__}: {error}") from error
+
+
+def line_in(error: BaseException, places: Collection[Path]) -> str | None:
+    """The innermost "file:line" in one of these files or folders that an error came through; None if it is in none."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        file = Path(frame.filename)
+        if any(place in places for place in (file, *file.parents)):
+            return f"{file}:{frame.lineno}"
+    return None
 
 
 def _where(error: BaseException) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import traceback
 from contextlib import suppress
-from pathlib import Path
 
 from bench.cli.executors import EXECUTORS
-from bench.extensions import RESULT_KINDS, place_of
+from bench.extensions import RESULT_KINDS, line_in, place_of
 from bench.pose.errors import ExtensionError
 from bench.report.formats import FORMATS
 
@@ -21,8 +19,5 @@ def blame(error: BaseException) -> str | None:
     for origin in origins:
         with suppress(ExtensionError):  # one that is no file has no lines either
             places.add(place_of(origin.partition(".")[0]))
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        file = Path(frame.filename)
-        if not places.isdisjoint((file, *file.parents)):
-            return f"{frame.filename}:{frame.lineno}: {type(error).__name__}: {error}"
-    return None
+    line = line_in(error, places)
+    return None if line is None else f"{line}: {type(error).__name__}: {error}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
+from bench.cli.exits import Exit
 from bench.cli.options import AsJson, DataRoot, ExtensionModules, OfSuite
 from bench.printing import printable
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from bench.conformance.check import Result
 
 __all__ = ["conform"]
-
-SOMETHING_WRONG = 1
 
 
 def conform(
@@ -69,7 +68,7 @@ def conform(
     else:
         typer.echo(f"\n{_summary(name, results)}")
     if any(result.verdict == "FAIL" for result in results):
-        raise typer.Exit(SOMETHING_WRONG)
+        raise typer.Exit(Exit.FAILED)
 
 
 def _line(result: Result) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import bench
-from bench.extensions import place_of
+from bench.extensions import line_in, place_of
 
 __all__ = ["Check", "NotApplicableError", "PromiseError", "Result", "Verdict", "require", "run_checks", "source_of"]
 
@@ -19,7 +18,6 @@ Verdict = Literal["ok", "FAIL", "skipped"]
 """It holds; it does not, or looking raised an error; there is nothing to hold."""
 
 BENCH = Path(bench.__file__).parent
-HERE = Path(__file__).parent
 
 
 class PromiseError(Exception):
@@ -93,8 +91,6 @@ def _look(check: Check, source: Path) -> tuple[Verdict, str]:
 
 
 def _place(error: BaseException, source: Path) -> str:
-    """File and line of the code under test that an error comes from; of what raised it, if that is not in it."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if HERE not in Path(frame.filename).parents]
-    inside = [frame for frame in frames if source in (Path(frame.filename), *Path(frame.filename).parents)]
-    last = next(reversed(inside or frames), None)
-    return f" ({last.filename}:{last.lineno})" if last else ""
+    """File and line of the code under test that an error comes from; of bench's, if it came through nothing else."""
+    line = line_in(error, {source}) or line_in(error, {BENCH})
+    return f" ({line})" if line else ""

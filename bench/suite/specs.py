@@ -114,7 +114,7 @@ class Dataset(_Frozen):
     def _check_name(self, info: ValidationInfo) -> Self:
         """Refuse unknown names without a definition and known ones with one."""
         try:
-            check_dataset(self.name, self.define, info)
+            _check_dataset(self.name, self.define, info)
         except ValueError as error:
             raise ContradictionError([Problem(("name",), str(error))]) from None
         return self
@@ -122,10 +122,10 @@ class Dataset(_Frozen):
     @property
     def info(self) -> DatasetInfo:
         """What is known of the dataset."""
-        return describe_dataset(self.name, self.define)
+        return _describe_dataset(self.name, self.define)
 
 
-def check_dataset(name: str, definition: Definition | None, info: ValidationInfo) -> None:
+def _check_dataset(name: str, definition: Definition | None, info: ValidationInfo) -> None:
     """Raise `ValueError` unless a dataset is either registered or defined; stored ones may be neither by now."""
     if info.context is STORED:
         return
@@ -136,7 +136,7 @@ def check_dataset(name: str, definition: Definition | None, info: ValidationInfo
         raise ValueError(f"there is a dataset {name!r} already; give the one that is defined here another name")
 
 
-def describe_dataset(name: str, definition: Definition | None) -> DatasetInfo:
+def _describe_dataset(name: str, definition: Definition | None) -> DatasetInfo:
     """What is known of a dataset. Raises `UnknownNameError` for one that is neither defined nor registered."""
     return DATASETS.named(name) if definition is None else definition.info(name)
 
@@ -240,7 +240,7 @@ class TrainSpec(_Identified):
     @model_validator(mode="after")
     def _check_combination(self, info: ValidationInfo) -> Self:
         """Refuse networks that do not exist, a selection on nothing, and processes without work."""
-        check_dataset(self.dataset, self.definition, info)
+        _check_dataset(self.dataset, self.definition, info)
         if (self.initialisation == "checkpoint") != (self.weights is not None):
             raise ValueError("`initialisation: checkpoint` and `weights: FILE` go together")
         if self.epochs == 0 and self.weights is None:
@@ -260,7 +260,7 @@ class TrainSpec(_Identified):
     @property
     def data(self) -> DatasetInfo:
         """What is known of the dataset. Raises `UnknownNameError` if its extension is not loaded."""
-        return describe_dataset(self.dataset, self.definition)
+        return _describe_dataset(self.dataset, self.definition)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -62,7 +62,7 @@ class Desk:
         for block in page.blocks:
             try:
                 self._do(block)
-            except (AssertionError, subprocess.SubprocessError, Exception) as error:
+            except Exception as error:
                 raise AssertionError(f"{page.path}:{block.line}: {error}") from error
 
     def _edit(self, edit: Directive) -> None:

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.command import bench
 from tests.unit.tiny_datasets import coco_format
 
 EXAMPLE = (Path(__file__).parents[2] / "examples/own_data.yaml").read_text(encoding="utf-8")
 JOINTS = ("top", "hub", "left_foot", "right_foot", "front_foot")
-
-
-def bench(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "bench", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300, check=False)
 
 
 def changed(folder: Path, *changes: tuple[str, str]) -> Path:

@@ -12,12 +12,8 @@ import typer
 
 from bench.cli import app
 from bench.cli.exits import OWN_MEANINGS, Exit
+from tests.command import bench
 from tests.unit.suites import SUITE
-
-
-def bench(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "bench", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120, check=False)
 
 
 @pytest.mark.parametrize(

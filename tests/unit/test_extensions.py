@@ -12,6 +12,7 @@ import pytest
 from bench.extensions import Extensions, content_hash
 from bench.pose.errors import ExtensionError, UnknownNameError
 from bench.pose.registry import Registry
+from tests.command import bench
 
 SUITE = """
 name: own
@@ -65,12 +66,6 @@ def text(report):
 """
 
 
-def bench(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Registrations last as long as a process: each test has its own."""
-    command = [sys.executable, "-m", "bench", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120, check=False)
-
-
 def write(folder: Path, code: str = MODULE, **names: str) -> Path:
     (folder / "own_module.py").write_text(code, encoding="utf-8")
     suite = folder / "own.yaml"
@@ -94,9 +89,9 @@ def test_a_suite_may_name_what_its_modules_add(tmp_path: Path) -> None:
 
 
 def test_modules_beside_the_suite_come_last(tmp_path: Path) -> None:
-    """A file named like a library beside a suite replaces nothing."""
+    """A file named like a library beside a suite replaces nothing, not even what is imported after the suite."""
     write(tmp_path)
-    (tmp_path / "json.py").write_text("raise SystemExit('the wrong module')")
+    (tmp_path / "fvcore.py").write_text("raise SystemExit('the wrong module')")
     assert bench("plan", tmp_path / "own.yaml", cwd=tmp_path.parent).returncode == 0
 
 
@@ -262,3 +257,21 @@ def test_an_error_of_an_extension_is_told_with_its_line(old: str, command: list[
     assert done.returncode == 1
     assert f"error: an extension failed: {tmp_path}/own_module.py:{line}: RuntimeError: not today" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_records_name_the_code_that_runs(tmp_path: Path) -> None:
+    """What is edited while it runs is not what ran."""
+    write(tmp_path)
+    code = """
+from pathlib import Path
+from bench.extensions import Extensions, content_hash, sources_of_results
+
+file = Path("own_module.py")
+running = content_hash(file.absolute())
+Extensions(modules=("own_module",), folder=Path.cwd()).load()
+file.write_text("edited = True")
+assert sources_of_results() == {"own_module": running} != {"own_module": content_hash(file.absolute())}
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
