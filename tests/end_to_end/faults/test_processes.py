@@ -20,15 +20,27 @@ CHECKPOINT = ".checkpoint.pt."
 
 @pytest.mark.faults
 def test_two_runs_at_once_and_readers_meanwhile(bench: Bench, tmp_path: Path) -> None:
+    """The first holds one cell until the second has said that it waits."""
     bench.suite.write_text(SUITE.replace("[simdr]", "[simdr, heatmap]"))
-    runs = [bench.start("run"), bench.start("run")]
-    while any(run.poll() is None for run in runs):
+    go_on = tmp_path / "go on"
+    first = bench.start("run", fault=Fault(f"until [ -e '{go_on}' ]; do sleep 0.1; done", CHECKPOINT, times=2))
+    while not list(bench.results.glob("trainings/*/checkpoint.pt")):
+        assert first.poll() is None
+        time.sleep(0.1)
+    second = bench.start("run")
+    assert second.stdout
+    said = ""
+    while "waits for process" not in said:
+        assert second.poll() is None, said
+        said += second.stdout.readline()
+    go_on.touch()
+    while first.poll() is None or second.poll() is None:
         bench("status")
         bench("report", "--out", tmp_path / "reports", "--format", "md")
-    said = [run.communicate()[0] for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], said
-    assert "waits for process" in "".join(said)
-    assert all(text.endswith("trainings: 2 (2 done); evaluations: 2 (2 done)\n") for text in said)
+    for run in (first, second):
+        said = run.communicate(timeout=180)[0]
+        assert run.returncode == 0, said
+        assert said.endswith("trainings: 2 (2 done); evaluations: 2 (2 done)\n")
     for training in bench.results.glob("trainings/*"):
         assert len(json.loads((training / "training.json").read_text())["history"]) == 3
         logged = (training / "log.txt").read_text()
