@@ -13,7 +13,7 @@ from bench.pose.codecs.build import build_codec
 from bench.pose.data.people import Person, Split
 from bench.pose.evaluation import Protocol
 from bench.pose.geometry import Size, affine_matrix, transform_points
-from bench.pose.inference import locate
+from bench.pose.locating import locate
 from bench.pose.metrics.predictions import Predictions
 from bench.pose.scoring import split_scoring
 
@@ -66,7 +66,7 @@ def perfect_predictions(codec: Codec[Any, Any], people: Sequence[Person], size: 
         if output is None:
             return None
         center, scale = (torch.from_numpy(values[batch]) for values in (centers, scales))
-        keypoints.append(locate(codec, codec.merge(output), center, scale, size).numpy())
+        keypoints.append(locate(codec, [output], center, scale, size).numpy())
     return Predictions(
         image_ids=np.array([person.image_id for person in people], dtype=np.int64),
         keypoints=np.concatenate(keypoints),

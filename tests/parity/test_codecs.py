@@ -7,7 +7,8 @@ import torch
 from bench.pose.codecs.heatmap import HeatmapCodec, HeatmapTarget
 from bench.pose.codecs.simdr import SimDRCodec, SimDRTarget
 from bench.pose.codecs.simdr_star import SimDRStarCodec, SimDRStarTarget
-from bench.pose.inference import crop_to_image
+from bench.pose.compiled import compiled_joints
+from bench.pose.locating import locate
 from bench.pose.models.heads import Coordinates
 from bench.pose.skeletons import COCO_17
 from tests.parity.golden import golden
@@ -103,12 +104,14 @@ def test_simdr_star_loss() -> None:
     close(output.y.grad, want["KLDiscretLoss_grad_y"])
 
 
-def assert_decodes(codec, output, mirrored, want: dict[str, np.ndarray], case: str, size: tuple[int, int]) -> None:
-    decoded = codec.decode(codec.merge(output, mirrored))
-    center, scale = (torch.from_numpy(want[name]) for name in ("center", "scale"))
-    points = crop_to_image(decoded.coordinates, center, scale, size)
-    np.testing.assert_allclose(points, want[f"{case}_preds"][..., :2], atol=1e-4)
-    np.testing.assert_allclose(decoded.confidence, want[f"{case}_preds"][..., 2], atol=1e-6)
+def assert_decodes(codec, views: list, want: dict[str, np.ndarray], case: str, size: tuple[int, int]) -> None:
+    center, scale = (torch.from_numpy(want[name]).float() for name in ("center", "scale"))
+    found = [locate(codec, views, center, scale, size)]
+    if len(views) == 2:
+        found.append(compiled_joints(codec, views, center, scale, size))
+    for joints in found:
+        np.testing.assert_allclose(joints[..., :2], want[f"{case}_preds"][..., :2], atol=1e-4)
+        np.testing.assert_allclose(joints[..., 2], want[f"{case}_preds"][..., 2], atol=1e-6)
 
 
 @pytest.mark.parametrize("refine", [False, True])
@@ -118,7 +121,7 @@ def test_heatmap_decoding(flip: int, shift: int, refine: bool) -> None:
     codec = HeatmapCodec((64, 64), MIRROR, sigma=1, refinement="quarter" if refine else None, mirror_shift=shift)
     output, mirrored = torch.from_numpy(want["out"]), torch.from_numpy(want["out_flip"])
     case = f"flip{flip}_shift{shift}_post{int(refine)}"
-    assert_decodes(codec, output, mirrored if flip else None, want, case, (64, 64))
+    assert_decodes(codec, [output, mirrored][: 1 + flip], want, case, (64, 64))
 
 
 @pytest.mark.parametrize(("flip", "shift"), [(0, 0), (1, 0), (1, 1)])
@@ -136,4 +139,4 @@ def test_coordinate_decoding(file: str, make, flip: int, shift: int) -> None:
     want, codec = golden(file), make(shift)
     output = Coordinates(torch.from_numpy(want["out_x"]), torch.from_numpy(want["out_y"]))
     mirrored = Coordinates(torch.from_numpy(want["out_x_flip"]), torch.from_numpy(want["out_y_flip"]))
-    assert_decodes(codec, output, mirrored if flip else None, want, f"flip{flip}_shift{shift}", codec.input_size)
+    assert_decodes(codec, [output, mirrored][: 1 + flip], want, f"flip{flip}_shift{shift}", codec.input_size)

@@ -10,7 +10,7 @@ import torch
 from bench.pose.data.augmentation import half_body
 from bench.pose.data.coco import CocoKeypoints
 from bench.pose.geometry import affine_matrix, box_to_center_scale, transform_points, warp
-from bench.pose.inference import crop_to_image
+from bench.pose.locating import crop_to_image
 from bench.pose.skeletons import COCO_17
 from tests.parity.golden import FIXTURES, golden
 

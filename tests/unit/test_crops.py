@@ -20,7 +20,7 @@ from bench.pose.data.crops import (
 from bench.pose.data.loading import Position, evaluation_batches, training_batches
 from bench.pose.data.people import Person
 from bench.pose.data.pixels.source import DECODED, DecodedPhotographs, Photograph
-from bench.pose.inference import crop_to_image
+from bench.pose.locating import crop_to_image
 from bench.pose.skeletons import COCO_17
 
 SETTINGS = CropSettings((96, 64), "rgb", COCO_17)

@@ -1,0 +1,350 @@
+"""Decoding on CPUs, compiled: a batch's outputs for both views are read once, where torch makes a pass per operation.
+
+Everything compiled is in this file: numba keeps what it compiled until the file changes that it came from. Loops run
+over one row of numbers, without jumps, for numba to use all lanes of a vector. A NaN in an output gives a NaN as
+confidence; what else is in that row then means nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir
+from numba import njit, prange, types
+from numba.extending import intrinsic
+
+from bench.pose.codecs.heatmap import STRIDE
+from bench.pose.geometry import SCALE_UNIT
+
+__all__ = ["ROWS_AT_ONCE", "coordinate_peaks", "heatmap_peaks", "to_image"]
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+Floats = npt.NDArray[np.float32]
+Integers = npt.NDArray[np.integer[Any]]
+Views = tuple[Floats, ...]
+How = tuple[Any, ...]
+Span = tuple[int, int]
+
+ROWS_AT_ONCE = 2
+"""Rows of a heatmap that are compared in one pass; their number must be a multiple."""
+
+
+def compiled(*freedoms: str, kept: bool = False, parallel: bool = False) -> Callable[[FunctionT], FunctionT]:
+    """Compile a function at its first call.
+
+    Args:
+        freedoms: what may be rounded otherwise: the terms of a sum ("reassoc"), a product that is added ("contract").
+        kept: for other processes, beside the code or in the user's cache, where one of the two can be written.
+        parallel: spread `prange` over threads.
+    """
+    options: dict[str, Any] = {"error_model": "numpy", "fastmath": set(freedoms), "parallel": parallel}
+
+    def decorate(function: FunctionT) -> FunctionT:
+        try:
+            return cast(FunctionT, njit(cache=kept, **options)(function))
+        except RuntimeError:  # there is nowhere to keep it
+            return cast(FunctionT, njit(**options)(function))
+
+    return decorate
+
+
+def _larger(_context: Any, one: Any, other: Any) -> Any:
+    """The larger of two float32, compiled as the vector instruction, which is at odds with Python about NaN."""
+
+    def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        no_nan = ("nnan", "nsz")
+        return builder.select(builder.fcmp_ordered(">", *arguments, flags=no_nan), *arguments, flags=no_nan)
+
+    return types.float32(one, other), generate
+
+
+def _scaled(_context: Any, value: Any, shifted: Any) -> Any:
+    """`value * 2**n`, where `shifted` is n + SHIFT: the last bits of it are n, and are added to the exponent's."""
+
+    def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        bits = ir.IntType(32)
+        value, shifted = (builder.bitcast(argument, bits) for argument in arguments)
+        exponent = builder.shl(shifted, ir.Constant(bits, np.finfo(np.float32).nmant))
+        return builder.bitcast(builder.add(value, exponent), ir.FloatType())
+
+    return types.float32(value, shifted), generate
+
+
+def _fused(_context: Any, one: Any, other: Any, added: Any) -> Any:
+    """`one * other + added`, rounded once."""
+    return types.float32(one, other, added), lambda _target, builder, _signature, arguments: builder.fma(*arguments)
+
+
+larger: Callable[..., Any] = intrinsic(_larger)
+scaled: Callable[..., Any] = intrinsic(_scaled)
+fused: Callable[..., Any] = intrinsic(_fused)
+
+LOG2_E = np.float32(math.log2(math.e))
+HALF = np.float32(0.5)
+LOWEST = np.float32(-120)
+"""Binary logarithm of the smallest part of the largest that is told apart: float32 ends at -126."""
+
+SHIFT = np.float32(1.5 * 2**23)
+"""What is added to this one is rounded to a whole number."""
+
+POLYNOMIAL = np.polynomial.Chebyshev.interpolate(np.exp2, 5, (-0.5, 0.5)).convert(kind=np.polynomial.Polynomial)
+C0, C1, C2, C3, C4, C5 = POLYNOMIAL.coef.astype(np.float32)
+"""Of 2**x between -0.5 and 0.5, to 1.2e-7."""
+
+
+@compiled("contract")
+def power(value: np.float32, unit: np.float32, base: np.float32) -> Any:
+    """2**(value * unit - (SHIFT - base)), a normal number, to 3e-7."""
+    shifted = fused(value, unit, base)
+    rest = fused(value, unit, base - shifted)
+    factor = ((((C5 * rest + C4) * rest + C3) * rest + C2) * rest + C1) * rest + C0
+    return scaled(factor, shifted)
+
+
+@compiled()
+def highest(row: Floats) -> Any:
+    """Its maximum."""
+    top = np.float32(-np.inf)
+    for i in range(row.size):
+        top = larger(row[i], top)
+    return top
+
+
+@compiled()
+def first(row: Floats, value: np.float32) -> Any:
+    """Index of the first that has a value."""
+    size = np.int32(row.size)
+    index = size
+    for i in range(size):
+        index = min(index, np.int32(i) if row[i] == value else size)
+    return index
+
+
+@compiled("reassoc", "contract", "nsz")
+def powers(row: Floats, unit: np.float32, out: Floats) -> Any:
+    """Write 2**(x * unit) for each x, in parts of about the largest, and return the sum of what was written."""
+    top = highest(row)
+    base = SHIFT - np.rint(top * unit)
+    low = top + LOWEST / unit
+    total = np.float32(0)
+    for i in range(row.size):
+        part = power(low if row[i] < low else row[i], unit, base)
+        out[i] = part
+        total += part
+    return total
+
+
+@compiled("contract")
+def add(row: Floats, other: Floats, factor: np.float32) -> Any:
+    """Add the other row times a factor; the new maximum."""
+    top = np.float32(-np.inf)
+    for i in range(row.size):
+        value = row[i] + other[i] * factor
+        row[i] = value
+        top = larger(value, top)
+    return top
+
+
+@compiled("contract")
+def add_backwards(row: Floats, other: Floats, factor: np.float32) -> Any:
+    """Add the other row, its last value first, times a factor; the new maximum."""
+    top = np.float32(-np.inf)
+    for i in range(row.size):
+        # Only an unsigned index is known not to count from the end.
+        value = row[i] + other[np.uint64(row.size - 1 - i)] * factor
+        row[i] = value
+        top = larger(value, top)
+    return top
+
+
+@compiled()
+def copy_shifted(row: Floats, shift: int, out: Floats) -> None:
+    """Copy a row, moved towards lower indices, with its border repeated where nothing moved to."""
+    left, right = max(-shift, 0), max(shift, 0)
+    for i in range(row.size - left - right):
+        out[np.uint64(i + left)] = row[np.uint64(i + right)]
+    out[:left] = row[0]
+    out[row.size - right :] = row[row.size - 1]
+
+
+@compiled()
+def average_peaks(views: Views, partner: Integers, of_logits: bool, shift: int | None, peaks: Floats) -> None:
+    """Index and probability (joints, 2) of one person's highest averages on an axis, which is x if it has a shift."""
+    output, mirrored = views
+    size = output.shape[1]
+    here, there, moved = np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32)
+    for joint in range(output.shape[0]):
+        other = mirrored[partner[joint]]
+        if shift is not None:
+            copy_shifted(other, shift, moved)
+            other = moved
+        if of_logits:
+            here[:] = output[joint]
+            there[:] = other
+            factor, total = np.float32(1), np.float32(1)
+        else:
+            total = powers(output[joint], LOG2_E, here)
+            factor = total / powers(other, LOG2_E, there)
+        top = add(here, there, factor) if shift is None else add_backwards(here, there, factor)
+        peaks[joint, 0] = first(here, top)
+        if of_logits:
+            total = powers(here, HALF * LOG2_E, there)
+            top = 2 * highest(there)
+        peaks[joint, 1] = np.nan if np.isnan(factor) else HALF * top / total
+
+
+@compiled()
+def coordinates_of_people(people: Views, partner: Integers, how: How, rows: Floats, some: Span) -> None:
+    """Some people of `coordinate_peaks`."""
+    x, y, mirrored_x, mirrored_y = people
+    of_logits, shift, split_ratio = how
+    peaks = np.empty((2, rows.shape[1], 2), np.float32)
+    for person in range(*some):
+        average_peaks((x[person], mirrored_x[person]), partner, of_logits, shift, peaks[0])
+        average_peaks((y[person], mirrored_y[person]), partner, of_logits, None, peaks[1])
+        for joint in range(rows.shape[1]):
+            row = rows[person, joint]
+            row[0], row[1] = peaks[0, joint, 0] / split_ratio, peaks[1, joint, 0] / split_ratio
+            on_x, on_y = peaks[0, joint, 1], peaks[1, joint, 1]
+            row[2] = min(on_x, on_y) if of_logits else max(on_x, on_y)
+            if np.isnan(on_x + on_y):  # which comparisons lose
+                row[2] = np.nan
+
+
+@compiled(kept=True, parallel=True)
+def coordinate_peaks(people: Views, partner: Integers, how: How, rows: Floats, parts: int) -> None:
+    """The likeliest bins of both views' average.
+
+    Args:
+        people: (people, joints, bins) logits of x and y and those for the mirrored crops, as put out.
+        partner: (joints) the joint that each one is in the mirrored crop.
+        how: whether to average logits, as SimDR* does, with the smaller of both axes' peaks as confidence, or
+            probabilities, with the larger; bins that the mirrored x is moved right after mirroring; bins per px.
+        rows: (people, joints, 3) x and y in crop px and confidence, written here.
+        parts: in which people are dealt out to threads.
+    """
+    for part in prange(parts):
+        some = (part * len(rows) // parts, (part + 1) * len(rows) // parts)
+        coordinates_of_people(people, partner, how, rows, some)
+
+
+@compiled()
+def scatter(values: Floats, target: Integers, holes: Integers, fillers: Integers, out: Floats) -> None:
+    """Write the values of some rows to their targets; holes get what is at their fillers."""
+    for lane in range(values.shape[1]):  # in the order in which memory is read ahead
+        for row in range(ROWS_AT_ONCE):
+            out[row, target[lane]] = values[row, lane]
+    for i in range(holes.size):
+        for row in range(ROWS_AT_ONCE):
+            out[row, holes[i]] = out[row, fillers[i]]
+
+
+@compiled("reassoc", "contract", "nsz")
+def climb(values: Floats, others: Floats, step: np.int32, best: Floats, where: npt.NDArray[np.int32]) -> Any:
+    """Compare the averages of some rows with the best so far of each lane; their sum."""
+    total = np.float32(0)
+    for lane in range(best.size):
+        top, at = best[lane], where[lane]
+        for row in range(ROWS_AT_ONCE):
+            value = (values[row, lane] + others[row, lane]) * HALF
+            total += value
+            at = step + np.int32(row) if value > top else at
+            top = value if value > top else top
+        best[lane], where[lane] = top, at
+    return total
+
+
+@compiled()
+def summit(best: Floats, where: npt.NDArray[np.int32]) -> Any:
+    """The highest of the lanes and its position, steps counted before lanes; the first of equal ones."""
+    top, width, nowhere = highest(best), np.int32(best.size), np.int32(2**31 - 1)
+    position = nowhere
+    for lane in range(width):
+        position = min(position, where[lane] * width + np.int32(lane) if best[lane] == top else nowhere)
+    return top, position
+
+
+@compiled()
+def averaged(here: Floats, there: Floats, source: Integers, beside: Span, position: int) -> Any:
+    """Average of both views at a position of the so-many-th of so many joints that lie side by side."""
+    number, joints = beside
+    pixels = source.size // joints
+    step, lane = position // pixels, position % pixels * joints + number
+    return (here[step, lane] + there[step, source[lane]]) * HALF
+
+
+@compiled()
+def heatmaps_of_people(people: Views, routes: tuple[Integers, ...], how: How, rows: Floats, some: Span) -> None:
+    """Some people of `heatmap_peaks`."""
+    partner, source, target, holes, fillers = routes
+    width, refined = how
+    planes, steps, lanes = people[0].shape[1:]
+    joints = rows.shape[1] // planes
+    height = steps * lanes // joints // width
+    best, where = np.empty(lanes, np.float32), np.zeros(lanes, np.int32)
+    others = np.empty((ROWS_AT_ONCE, lanes + 1), np.float32)
+    for person in range(*some):
+        for plane in range(planes):
+            here, there = people[0][person, plane], people[1][person, partner[plane]]
+            best[:] = -np.inf
+            total = np.float32(0)
+            for step in range(0, steps, ROWS_AT_ONCE):
+                now = slice(step, step + ROWS_AT_ONCE)
+                scatter(there[now], target, holes, fillers, others)
+                total += climb(here[now], others, np.int32(step), best, where)
+            for number in range(joints):
+                top, position = summit(best[number::joints], where[number::joints])
+                position = position if top > 0 else 0
+                x, y = position % width, position // width
+                row = rows[person, plane * joints + number]
+                row[0], row[1], row[2] = x, y, np.nan if np.isnan(total) else top
+                if refined and 1 < x < width - 1 and 1 < y < height - 1:
+                    for axis, far in enumerate((1, width)):
+                        ahead = averaged(here, there, source, (number, joints), position + far)
+                        behind = averaged(here, there, source, (number, joints), position - far)
+                        row[axis] += np.float32(0.25) * np.sign(ahead - behind)
+                row[:2] *= np.float32(STRIDE)
+
+
+@compiled(kept=True, parallel=True)
+def heatmap_peaks(people: Views, routes: tuple[Integers, ...], how: How, rows: Floats, parts: int) -> None:
+    """The highest cells of both views' average.
+
+    If planes are joints, a step is some rows of a map and has a lane for each cell; if joints lie side by side in one
+    plane, a step is a row and has a lane for each cell and joint.
+
+    Args:
+        people: (people, planes, steps, lanes) maps and those of the mirrored crops; ROWS_AT_ONCE divides steps.
+        routes: partner (planes), the plane of the mirrored maps that belongs to each one; source (lanes), the lane of
+            the mirrored maps that belongs to each one; target (lanes), where each lane of the mirrored maps goes, one
+            past the last if nowhere; holes, the lanes that none goes to; fillers, those that have what belongs there.
+        how: width of a map in cells; whether to move each peak a quarter cell towards its higher neighbour (E7).
+        rows: (people, joints, 3) x and y in crop px and confidence, written here.
+        parts: in which people are dealt out to threads.
+    """
+    for part in prange(parts):
+        some = (part * len(rows) // parts, (part + 1) * len(rows) // parts)
+        heatmaps_of_people(people, routes, how, rows, some)
+
+
+@compiled(kept=True)
+def to_image(rows: Floats, centers: Floats, scales: Floats, height: int, width: int) -> Any:
+    """What `bench.pose.locating.crop_to_image` does, in place, to rows (people, joints, 3) of x, y and confidence.
+
+    Returns whether all confidences are numbers.
+    """
+    doubt = np.float32(0)
+    for person in range(len(rows)):
+        x, y = centers[person]
+        half_width = scales[person, 0] * np.float32(SCALE_UNIT) * HALF
+        rise = y - (y - half_width)
+        run = x - (x - rise)
+        for row in rows[person]:
+            row[0] = x + (np.float64(row[0]) - width / 2) * (run / (width / 2))
+            row[1] = y + (np.float64(row[1]) - height / 2) * (rise / (width / 2))
+            doubt += row[2]
+    return not np.isnan(doubt)

@@ -1,0 +1,66 @@
+"""From a network's outputs to joints in photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bench.pose.codecs.base import Codec
+from bench.pose.compiled import compiled_joints
+from bench.pose.geometry import SCALE_UNIT, Size
+
+__all__ = ["crop_to_image", "locate"]
+
+
+def locate(
+    codec: Codec[Any, Any],
+    views: Sequence[Any],
+    centers: Tensor,
+    scales: Tensor,
+    size: Size,
+    *,
+    compiled: bool = False,
+) -> Tensor:
+    """Joints in the photographs, (people, joints, 3) float32: x and y in image px, confidence. All on one device.
+
+    Args:
+        codec: merges and decodes.
+        views: what the network put out for the crops and, if it was asked, for the mirrored crops.
+        centers: (people, 2) image px of the unrotated crops.
+        scales: (people, 2) units of 200 px.
+        size: height and width of the crops in px.
+        compiled: on a CPU, read both views of bench's own codecs in one compiled pass (`bench.pose.kernels`). It finds
+            the same but for rounding: of two bins whose probabilities agree to 1e-6 it may take the other one.
+    """
+    joints = compiled_joints(codec, views, centers, scales, size) if compiled else None
+    if joints is not None:
+        return joints
+    decoded = codec.decode(codec.merge(*views))
+    points = crop_to_image(decoded.coordinates, centers, scales, size)
+    return torch.cat([points.float(), decoded.confidence.float().unsqueeze(-1)], dim=-1)
+
+
+def crop_to_image(points: Tensor, centers: Tensor, scales: Tensor, size: Size) -> Tensor:
+    """Map crop px of unrotated crops back to image px in float64, for a whole batch on its device (behaviour E8).
+
+    Equal to `affine_matrix(..., 0, size, inverse=True)` per person, float32 rounding of its three points included.
+
+    Args:
+        points: (people, joints, 2) crop px.
+        centers: (people, 2) image px.
+        scales: (people, 2) units of 200 px.
+        size: crop height and width in px.
+    """
+    height, width = size
+    x, y = centers.float().unsqueeze(-1).unbind(1)
+    half_width = scales[:, :1] * SCALE_UNIT / 2
+    rise = y - (y - half_width).float()
+    run = x - (x - rise).float()
+    found_x, found_y = (
+        origin.double() + (points[..., axis].double() - side / 2) * (step.double() / (width / 2))
+        for axis, (origin, step, side) in enumerate(((x, run, width), (y, rise, height)))
+    )
+    return torch.stack([found_x, found_y], dim=-1)
