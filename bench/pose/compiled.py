@@ -52,11 +52,17 @@ def _readable(*tensors: Tensor) -> bool:
 
 
 def _threads() -> int:
-    """Let the kernels use as many as torch does, or as there are; how many these are."""
+    """Let the kernels use as many as torch does, or as there are; how many these are.
+
+    When numba starts its threads, the setting that it shares with torch becomes all cores.
+    """
     import numba
 
-    count = min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+    wanted = torch.get_num_threads()
+    count = min(wanted, numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
     numba.set_num_threads(count)
+    if torch.get_num_threads() != wanted:
+        torch.set_num_threads(wanted)
     return count
 
 

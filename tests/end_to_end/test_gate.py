@@ -25,7 +25,7 @@ PLANTED = {
         "simdr",
     ),
     "half a pixel": (
-        "pose/inference.py",
+        "pose/locating.py",
         "points[..., axis].double() - side / 2",
         "points[..., axis].double() + 0.5 - side / 2",
         "heatmap",

@@ -1,5 +1,7 @@
 """The compiled way from outputs to joints finds what `merge` and `decode` find."""
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -160,6 +162,22 @@ def test_threads_make_no_difference(case: Any) -> None:
         torch.set_num_threads(before)
     assert torch.equal(found[0], found[1])
     assert torch.equal(found[0], found[2])
+
+
+FIRST_USE = """
+import torch
+from tests.unit.test_compiled import heatmap_case, joints
+
+torch.set_num_threads(1)
+assert joints(*heatmap_case()) is not None
+print(torch.get_num_threads())
+"""
+
+
+def test_torch_keeps_its_number_of_threads() -> None:
+    """In a process of its own: it is when numba starts its threads that it would change torch's."""
+    done = subprocess.run([sys.executable, "-c", FIRST_USE], capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from bench.pose.models.backbones import HRNET_WIDTHS
 from bench.pose.models.batch_norm import NormLayer
+from bench.pose.models.convolution import TinyMapConv2d
 from bench.pose.models.heads import MapModel
 from bench.pose.models.spec import ModelSpec
 from bench.pose.models.stem import STEM_CHANNELS, STEM_LAYERS, add_stem, stem_maps
@@ -121,8 +122,11 @@ def _fuse(channels: Sequence[int], source: int, target: int, norm_layer: NormLay
 
 
 def _basic_blocks(channels: int, norm_layer: NormLayer) -> nn.Sequential:
-    block = torchvision_models().resnet.BasicBlock
-    blocks = (block(channels, channels, norm_layer=norm_layer) for _ in range(_BLOCKS_PER_BRANCH))
+    make = torchvision_models().resnet.BasicBlock
+    blocks = [make(channels, channels, norm_layer=norm_layer) for _ in range(_BLOCKS_PER_BRANCH)]
+    for block in blocks:
+        for convolution in (block.conv1, block.conv2):
+            convolution.__class__ = TinyMapConv2d  # the lowest branch's maps have a few positions at low resolution
     return nn.Sequential(*blocks)
 
 
