@@ -88,20 +88,16 @@ def _heatmaps(codec: HeatmapCodec, output: Tensor, mirrored: Tensor) -> Array | 
     from bench.pose import kernels
 
     people, joints, height, width = output.shape
-    at_once = kernels.ROWS_AT_ONCE
-    if codec.refinement == "dark" or not float(codec.mirror_shift).is_integer() or height % at_once**2:
+    if codec.refinement == "dark" or not float(codec.mirror_shift).is_integer() or height % kernels.ROWS_AT_ONCE:
         return None
-    settings = width, int(codec.mirror_shift), tuple(codec.mirror)
-    if all(maps.is_contiguous(memory_format=torch.channels_last) for maps in (output, mirrored)):
-        shape, routes = (people, 1, height, width * joints), _side_by_side(*settings)
-        output, mirrored = output.permute(0, 2, 3, 1), mirrored.permute(0, 2, 3, 1)
-    else:
-        shape, routes = (people, joints, height // at_once, at_once * width), _one_by_one(at_once, *settings)
+    side_by_side = all(maps.is_contiguous(memory_format=torch.channels_last) for maps in (output, mirrored))
+    if side_by_side:
+        output, mirrored = (maps.permute(0, 2, 3, 1).flatten(2).unsqueeze(1) for maps in (output, mirrored))
     rows = np.empty((people, joints, 3), np.float32)
     kernels.heatmap_peaks(
-        (output.reshape(shape).numpy(), mirrored.reshape(shape).numpy()),
-        routes,
-        (width, codec.refinement == "quarter"),
+        (output.contiguous().numpy(), mirrored.contiguous().numpy()),
+        _routes(width, int(codec.mirror_shift), tuple(codec.mirror), side_by_side),
+        codec.refinement == "quarter",
         rows,
         _threads(),
     )
@@ -109,30 +105,17 @@ def _heatmaps(codec: HeatmapCodec, output: Tensor, mirrored: Tensor) -> Array | 
 
 
 @cache
-def _side_by_side(width: int, shift: int, mirror: tuple[int, ...]) -> tuple[Array, ...]:
-    """`routes` of `kernels.heatmap_peaks` for maps whose joints lie side by side, a row of cells in a step."""
-    return _routes((0,), _mirrored_columns(width, shift)[:, None] * len(mirror) + mirror)
-
-
-@cache
-def _one_by_one(rows: int, width: int, shift: int, mirror: tuple[int, ...]) -> tuple[Array, ...]:
-    """`routes` of `kernels.heatmap_peaks` for one map after the other, some rows of cells in a step."""
-    return _routes(mirror, np.arange(rows)[:, None] * width + _mirrored_columns(width, shift))
-
-
-def _mirrored_columns(width: int, shift: int) -> Array:
-    """The column of a mirrored map that belongs to each one of a map if the mirrored is mirrored and moved right."""
-    return np.clip(width - 1 - np.arange(width) + shift, 0, width - 1)
-
-
-def _routes(partner: tuple[int, ...], source: Array) -> tuple[Array, ...]:
-    source = source.ravel()
-    lanes = np.arange(len(source))
-    target = np.full(len(source), len(source))
-    target[source] = lanes
-    holes = lanes[target[source] != lanes]
-    fillers = target[source[holes]]
-    return tuple(np.asarray(indices, np.uint32) for indices in (partner, source, target, holes, fillers))
+def _routes(width: int, shift: int, mirror: tuple[int, ...], side_by_side: bool) -> tuple[Array, ...]:
+    """`routes` of `kernels.heatmap_peaks`."""
+    columns = np.arange(width)
+    mirrored_columns = np.clip(width - 1 - columns + shift, 0, width - 1)
+    if not side_by_side:
+        routes = mirror, columns[None], mirrored_columns[None]
+    else:
+        joints = len(mirror)
+        own, partner = np.arange(joints)[:, None], np.array(mirror)[:, None]
+        routes = (0,), columns * joints + own, mirrored_columns * joints + partner
+    return tuple(np.array(indices, np.uint32, order="C") for indices in routes)
 
 
 READERS: dict[type, Callable[..., Array | None]] = {

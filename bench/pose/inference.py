@@ -31,7 +31,7 @@ _Rows = tuple[np.ndarray, ...]
 
 
 MANY = 20_000
-"""People from which on compiled decoding pays: each takes 30 to 70 microseconds less; loading it takes 0.7 s, compiling
+"""People from which on compiled decoding pays: each takes 30 to 90 microseconds less; loading it takes 0.7 s, compiling
 it 6 s, once on a machine."""
 
 

@@ -1,4 +1,4 @@
-"""Decoding on CPUs, compiled: a batch's outputs for both views are read once, where torch makes a pass per operation.
+"""Decoding on CPUs, compiled: outputs for both views are read once or little more, where torch makes many passes.
 
 Everything compiled is in this file: numba keeps what it compiled until the file changes that it came from. Loops run
 over one row of numbers, without jumps, for numba to use all lanes of a vector. A NaN in an output gives a NaN as
@@ -29,8 +29,8 @@ Views = tuple[Floats, ...]
 How = tuple[Any, ...]
 Span = tuple[int, int]
 
-ROWS_AT_ONCE = 2
-"""Rows of a heatmap that are compared in one pass; their number must be a multiple."""
+ROWS_AT_ONCE = 4
+"""Rows of a heatmap that are read in one pass."""
 
 
 def compiled(*freedoms: str, kept: bool = False, parallel: bool = False) -> Callable[[FunctionT], FunctionT]:
@@ -232,103 +232,103 @@ def coordinate_peaks(people: Views, partner: Integers, how: How, rows: Floats, p
         coordinates_of_people(people, partner, how, rows, some)
 
 
-@compiled()
-def scatter(values: Floats, target: Integers, holes: Integers, fillers: Integers, out: Floats) -> None:
-    """Write the values of some rows to their targets; holes get what is at their fillers."""
-    for lane in range(values.shape[1]):  # in the order in which memory is read ahead
-        for row in range(ROWS_AT_ONCE):
-            out[row, target[lane]] = values[row, lane]
-    for i in range(holes.size):
-        for row in range(ROWS_AT_ONCE):
-            out[row, holes[i]] = out[row, fillers[i]]
-
-
-@compiled("reassoc", "contract", "nsz")
-def climb(values: Floats, others: Floats, step: np.int32, best: Floats, where: npt.NDArray[np.int32]) -> Any:
-    """Compare the averages of some rows with the best so far of each lane; their sum."""
+@compiled("reassoc", "nsz")
+def lift(rows: Floats, crest: Floats) -> Any:
+    """Raise each lane's maximum to those of some rows; the sum of these."""
     total = np.float32(0)
-    for lane in range(best.size):
-        top, at = best[lane], where[lane]
+    for lane in range(crest.size):
+        top = crest[lane]
         for row in range(ROWS_AT_ONCE):
-            value = (values[row, lane] + others[row, lane]) * HALF
+            value = rows[row, lane]
             total += value
-            at = step + np.int32(row) if value > top else at
-            top = value if value > top else top
-        best[lane], where[lane] = top, at
+            top = larger(value, top)
+        crest[lane] = top
     return total
 
 
 @compiled()
-def summit(best: Floats, where: npt.NDArray[np.int32]) -> Any:
-    """The highest of the lanes and its position, steps counted before lanes; the first of equal ones."""
-    top, width, nowhere = highest(best), np.int32(best.size), np.int32(2**31 - 1)
-    position = nowhere
-    for lane in range(width):
-        position = min(position, where[lane] * width + np.int32(lane) if best[lane] == top else nowhere)
-    return top, position
+def column_peak(here: Floats, there: Floats, lane: int, other: int) -> Any:
+    """The highest average of a lane of one view and one of the other, and its row; the first of equal ones."""
+    top, at = np.float32(-np.inf), 0
+    for row in range(here.shape[0]):
+        value = (here[row, lane] + there[row, other]) * HALF
+        at = row if value > top else at
+        top = value if value > top else top
+    return top, at
 
 
 @compiled()
-def averaged(here: Floats, there: Floats, source: Integers, beside: Span, position: int) -> Any:
-    """Average of both views at a position of the so-many-th of so many joints that lie side by side."""
-    number, joints = beside
-    pixels = source.size // joints
-    step, lane = position // pixels, position % pixels * joints + number
-    return (here[step, lane] + there[step, source[lane]]) * HALF
+def summit(here: Floats, there: Floats, crests: Views, lanes: Views, bounds: Floats) -> Any:
+    """The highest average of a joint's lanes of both views, its row and its column; the first of equal ones.
+
+    No average is above that of the maxima of its lanes, so that most lanes need not be read again.
+    """
+    mine, others = lanes
+    likeliest = 0
+    for x in range(mine.size):
+        bounds[x] = (crests[0][mine[x]] + crests[1][others[x]]) * HALF
+        likeliest = x if bounds[x] > bounds[likeliest] else likeliest
+    top, row = column_peak(here, there, mine[likeliest], others[likeliest])
+    column = likeliest
+    for x in range(mine.size):
+        if bounds[x] >= top and x != likeliest:
+            value, at = column_peak(here, there, mine[x], others[x])
+            if value > top or (value == top and (at, x) < (row, column)):
+                top, row, column = value, at, x
+    return top, row, column
 
 
 @compiled()
-def heatmaps_of_people(people: Views, routes: tuple[Integers, ...], how: How, rows: Floats, some: Span) -> None:
+def averaged(here: Floats, there: Floats, lanes: Views, row: int, column: int) -> Any:
+    """The average of both views at a cell of the joint that has these lanes."""
+    return (here[row, lanes[0][column]] + there[row, lanes[1][column]]) * HALF
+
+
+@compiled()
+def heatmaps_of_people(people: Views, routes: tuple[Integers, ...], refined: bool, rows: Floats, some: Span) -> None:
     """Some people of `heatmap_peaks`."""
-    partner, source, target, holes, fillers = routes
-    width, refined = how
-    planes, steps, lanes = people[0].shape[1:]
-    joints = rows.shape[1] // planes
-    height = steps * lanes // joints // width
-    best, where = np.empty(lanes, np.float32), np.zeros(lanes, np.int32)
-    others = np.empty((ROWS_AT_ONCE, lanes + 1), np.float32)
+    partner, mine, others = routes
+    planes, height, size = people[0].shape[1:]
+    beside, width = mine.shape
+    crests = np.empty(size, np.float32), np.empty(size, np.float32)
+    bounds = np.empty(width, np.float32)
     for person in range(*some):
         for plane in range(planes):
             here, there = people[0][person, plane], people[1][person, partner[plane]]
-            best[:] = -np.inf
+            crests[0][:], crests[1][:] = -np.inf, -np.inf
             total = np.float32(0)
-            for step in range(0, steps, ROWS_AT_ONCE):
-                now = slice(step, step + ROWS_AT_ONCE)
-                scatter(there[now], target, holes, fillers, others)
-                total += climb(here[now], others, np.int32(step), best, where)
-            for number in range(joints):
-                top, position = summit(best[number::joints], where[number::joints])
-                position = position if top > 0 else 0
-                x, y = position % width, position // width
-                row = rows[person, plane * joints + number]
-                row[0], row[1], row[2] = x, y, np.nan if np.isnan(total) else top
+            for y in range(0, height, ROWS_AT_ONCE):
+                total += lift(here[y : y + ROWS_AT_ONCE], crests[0]) + lift(there[y : y + ROWS_AT_ONCE], crests[1])
+            for joint in range(beside):
+                row, lanes = rows[person, plane * beside + joint], (mine[joint], others[joint])
+                top, y, x = summit(here, there, crests, lanes, bounds)
+                row[2] = np.nan if np.isnan(total) else top
+                x, y = (x, y) if top > 0 else (0, 0)
+                row[0], row[1] = x, y
                 if refined and 1 < x < width - 1 and 1 < y < height - 1:
-                    for axis, far in enumerate((1, width)):
-                        ahead = averaged(here, there, source, (number, joints), position + far)
-                        behind = averaged(here, there, source, (number, joints), position - far)
-                        row[axis] += np.float32(0.25) * np.sign(ahead - behind)
+                    right, left = averaged(here, there, lanes, y, x + 1), averaged(here, there, lanes, y, x - 1)
+                    below, above = averaged(here, there, lanes, y + 1, x), averaged(here, there, lanes, y - 1, x)
+                    row[0] += np.float32(0.25) * np.sign(right - left)
+                    row[1] += np.float32(0.25) * np.sign(below - above)
                 row[:2] *= np.float32(STRIDE)
 
 
 @compiled(kept=True, parallel=True)
-def heatmap_peaks(people: Views, routes: tuple[Integers, ...], how: How, rows: Floats, parts: int) -> None:
+def heatmap_peaks(people: Views, routes: tuple[Integers, ...], refined: bool, rows: Floats, parts: int) -> None:
     """The highest cells of both views' average.
 
-    If planes are joints, a step is some rows of a map and has a lane for each cell; if joints lie side by side in one
-    plane, a step is a row and has a lane for each cell and joint.
-
     Args:
-        people: (people, planes, steps, lanes) maps and those of the mirrored crops; ROWS_AT_ONCE divides steps.
-        routes: partner (planes), the plane of the mirrored maps that belongs to each one; source (lanes), the lane of
-            the mirrored maps that belongs to each one; target (lanes), where each lane of the mirrored maps goes, one
-            past the last if nowhere; holes, the lanes that none goes to; fillers, those that have what belongs there.
-        how: width of a map in cells; whether to move each peak a quarter cell towards its higher neighbour (E7).
+        people: (people, planes, height, lanes) maps and those of the mirrored crops, of which ROWS_AT_ONCE divides the
+            height. Joints are planes, with a lane for each column, or lie side by side in the lanes of one plane.
+        routes: partner (planes), the plane of the mirrored maps that belongs to each one; the lanes of each column of
+            the joints that lie side by side (joints, width); the lanes of the mirrored maps that belong to these.
+        refined: move each peak a quarter cell towards its higher neighbour (behaviour E7).
         rows: (people, joints, 3) x and y in crop px and confidence, written here.
         parts: in which people are dealt out to threads.
     """
     for part in prange(parts):
         some = (part * len(rows) // parts, (part + 1) * len(rows) // parts)
-        heatmaps_of_people(people, routes, how, rows, some)
+        heatmaps_of_people(people, routes, refined, rows, some)
 
 
 @compiled(kept=True)
