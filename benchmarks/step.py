@@ -3,7 +3,7 @@
     python -m benchmarks.step [--threads 1] [--batch 32] [--precision bfloat16]
 
 A step goes from crops in memory to changed weights. The plain one normalises crops and draws targets one by one in
-NumPy, runs the network on planes of channels, with transposed convolutions as libraries do them, and Adam tensor by
+NumPy, runs the network on planes of channels, with all convolutions as libraries do them, and Adam tensor by
 tensor. Both start from the same weights; their losses over the first 20 steps are compared. The limit is the rate of
 the processor's matrix products. CPU seconds for one thread, else wall seconds. Ends 1 if the losses differ by more
 than rounding.
@@ -36,6 +36,7 @@ from bench.pose.data.loading import Position, training_batches
 from bench.pose.data.synthetic import SyntheticSet, generate
 from bench.pose.memory import keep_freed_memory
 from bench.pose.models.build import build_model, initialise
+from bench.pose.models.convolution import TinyMapConv2d
 from bench.pose.models.heads import PoseModel
 from bench.pose.models.resnet import Doubling
 from bench.pose.precision import Precision
@@ -53,6 +54,9 @@ gradient, make of rounding what they like."""
 ROUNDS = 7
 MATRIX = 2048
 
+LIBRARIES: dict[type[nn.Module], type[nn.Module]] = {Doubling: nn.ConvTranspose2d, TinyMapConv2d: nn.Conv2d}
+"""The library's layer behind each of ours."""
+
 
 def network(backbone: str, joints: int) -> PoseModel:
     torch.manual_seed(0)
@@ -66,8 +70,9 @@ class PlainSteps:
 
     def __init__(self, model: nn.Module, codec: Any) -> None:
         for layer in model.modules():
-            if isinstance(layer, Doubling):
-                layer.__class__ = nn.ConvTranspose2d  # type: ignore[assignment]
+            for ours, library in LIBRARIES.items():
+                if isinstance(layer, ours):
+                    layer.__class__ = library
         self._model, self._codec = model, codec
         self._optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -13,10 +14,10 @@ from torch import Tensor
 
 from bench.pose.codecs.base import Codec
 from bench.pose.codecs.coordinate import CoordinateCodec
-from bench.pose.codecs.heatmap import HeatmapCodec
+from bench.pose.codecs.heatmap import STRIDE, HeatmapCodec
 from bench.pose.codecs.simdr import SimDRCodec
 from bench.pose.codecs.simdr_star import SimDRStarCodec
-from bench.pose.geometry import Size
+from bench.pose.geometry import SCALE_UNIT, Size
 from bench.pose.models.heads import Coordinates
 
 __all__ = ["compiled_joints"]
@@ -30,15 +31,21 @@ def compiled_joints(
     """What `locate` returns; None where it must be found in another way.
 
     That is the case on GPUs, for one view alone, for codecs and settings that nothing is compiled for, among them all
-    codecs that derive from bench's own, and for outputs with a NaN. See `locate` for the arguments.
+    codecs that derive from bench's own, and for what the plain way may refuse: outputs with a NaN, or of other shapes
+    than the codec's. See `locate` for the arguments.
     """
-    read = READERS.get(type(codec))
-    if read is None or len(views) != 2 or not _readable(centers, scales, *_tensors(views)):
+    reader = READERS.get(type(codec))
+    if reader is None or len(views) != 2 or not all(map(_readable, (centers, scales, *_tensors(views)))):
         return None
     from bench.pose import kernels  # numba takes a third of a second, which GPUs need not wait for
 
-    rows = read(codec, *views)
-    if rows is None or not kernels.to_image(rows, centers.numpy(), scales.numpy(), *size):
+    people = len(centers)
+    expected = [(people, len(codec.mirror), *shape) for shape in reader.shapes(codec)]  # type: ignore[attr-defined]
+    if [tensor.shape for tensor in _tensors(views)] != 2 * expected or len(scales) != people:
+        return None
+    rows = reader.read(codec, *views)
+    half_widths = scales.numpy()[:, 0] * np.float32(SCALE_UNIT / 2)
+    if rows is None or not kernels.to_image(rows, reader.unit, centers.numpy(), half_widths, size):
         return None
     return torch.from_numpy(rows)
 
@@ -47,8 +54,8 @@ def _tensors(views: Sequence[Any]) -> list[Tensor]:
     return [tensor for view in views for tensor in (view if isinstance(view, Coordinates) else (view,))]
 
 
-def _readable(*tensors: Tensor) -> bool:
-    return all(tensor.is_cpu and tensor.dtype == torch.float32 for tensor in tensors)
+def _readable(tensor: Tensor) -> bool:
+    return tensor.is_cpu and tensor.dtype == torch.float32 and not tensor.requires_grad
 
 
 def _threads() -> int:
@@ -118,9 +125,22 @@ def _routes(width: int, shift: int, mirror: tuple[int, ...], side_by_side: bool)
     return tuple(np.array(indices, np.uint32, order="C") for indices in routes)
 
 
-READERS: dict[type, Callable[..., Array | None]] = {
-    HeatmapCodec: _heatmaps,
-    SimDRCodec: _coordinates,
-    SimDRStarCodec: _coordinates,
-}
+@dataclass(frozen=True)
+class Reader:
+    """How outputs of a codec are read.
+
+    Attributes:
+        read: returns rows (people, joints, 3) of the codec and both views, or None for settings that it does not know.
+        shapes: of the codec's outputs for one joint.
+        unit: crop px of a row's x and y.
+    """
+
+    read: Callable[..., Array | None]
+    shapes: Callable[[Any], list[tuple[int, ...]]]
+    unit: int = 1
+
+
+HEATMAPS = Reader(_heatmaps, lambda codec: [(codec.height, codec.width)], unit=STRIDE)
+COORDINATES = Reader(_coordinates, lambda codec: [(bins,) for bins in codec.bins])
+READERS: dict[type, Reader] = {HeatmapCodec: HEATMAPS, SimDRCodec: COORDINATES, SimDRStarCodec: COORDINATES}
 """By the exact type: who derives a codec may decode it in another way."""

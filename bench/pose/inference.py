@@ -30,9 +30,9 @@ T = TypeVar("T")
 _Rows = tuple[np.ndarray, ...]
 
 
-MANY = 20_000
-"""People from which on compiled decoding pays: each takes 30 to 90 microseconds less; loading it takes 0.7 s, compiling
-it 6 s, once on a machine."""
+MANY = 50_000
+"""People from which on compiled decoding pays: each takes 30 to 90 microseconds less. Loading it takes 0.7 s, compiling
+it 6 s, once for each copy of the code and kind of CPU."""
 
 
 class _How(NamedTuple):

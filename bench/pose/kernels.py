@@ -1,8 +1,8 @@
 """Decoding on CPUs, compiled: outputs for both views are read once or little more, where torch makes many passes.
 
-Everything compiled is in this file: numba keeps what it compiled until the file changes that it came from. Loops run
+Everything compiled is in this file, with its constants: numba keeps what it compiled until the file changes. Loops run
 over one row of numbers, without jumps, for numba to use all lanes of a vector. A NaN in an output gives a NaN as
-confidence; what else is in that row then means nothing.
+confidence; what else is in that row then means nothing. Shapes are not checked (see `bench.pose.compiled`).
 """
 
 from __future__ import annotations
@@ -17,15 +17,13 @@ from llvmlite import ir
 from numba import njit, prange, types
 from numba.extending import intrinsic
 
-from bench.pose.codecs.heatmap import STRIDE
-from bench.pose.geometry import SCALE_UNIT
-
 __all__ = ["ROWS_AT_ONCE", "coordinate_peaks", "heatmap_peaks", "to_image"]
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.integer[Any]]
 Views = tuple[Floats, ...]
+Lanes = tuple[Integers, ...]
 How = tuple[Any, ...]
 Span = tuple[int, int]
 
@@ -53,7 +51,7 @@ def compiled(*freedoms: str, kept: bool = False, parallel: bool = False) -> Call
 
 
 def _larger(_context: Any, one: Any, other: Any) -> Any:
-    """The larger of two float32, compiled as the vector instruction, which is at odds with Python about NaN."""
+    """The larger of two float32, compiled as the vector instruction; means nothing where one is NaN."""
 
     def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         no_nan = ("nnan", "nsz")
@@ -62,16 +60,15 @@ def _larger(_context: Any, one: Any, other: Any) -> Any:
     return types.float32(one, other), generate
 
 
-def _scaled(_context: Any, value: Any, shifted: Any) -> Any:
-    """`value * 2**n`, where `shifted` is n + SHIFT: the last bits of it are n, and are added to the exponent's."""
+def _two_to(_context: Any, shifted: Any) -> Any:
+    """2**n of n + SHIFT, whose last bits are the exponent of the result."""
 
     def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         bits = ir.IntType(32)
-        value, shifted = (builder.bitcast(argument, bits) for argument in arguments)
-        exponent = builder.shl(shifted, ir.Constant(bits, np.finfo(np.float32).nmant))
-        return builder.bitcast(builder.add(value, exponent), ir.FloatType())
+        exponent = builder.shl(builder.bitcast(arguments[0], bits), ir.Constant(bits, np.finfo(np.float32).nmant))
+        return builder.bitcast(exponent, ir.FloatType())
 
-    return types.float32(value, shifted), generate
+    return types.float32(shifted), generate
 
 
 def _fused(_context: Any, one: Any, other: Any, added: Any) -> Any:
@@ -80,7 +77,7 @@ def _fused(_context: Any, one: Any, other: Any, added: Any) -> Any:
 
 
 larger: Callable[..., Any] = intrinsic(_larger)
-scaled: Callable[..., Any] = intrinsic(_scaled)
+two_to: Callable[..., Any] = intrinsic(_two_to)
 fused: Callable[..., Any] = intrinsic(_fused)
 
 LOG2_E = np.float32(math.log2(math.e))
@@ -88,8 +85,8 @@ HALF = np.float32(0.5)
 LOWEST = np.float32(-120)
 """Binary logarithm of the smallest part of the largest that is told apart: float32 ends at -126."""
 
-SHIFT = np.float32(1.5 * 2**23)
-"""What is added to this one is rounded to a whole number."""
+SHIFT, LARGEST = np.float32(1.5 * 2**23 + 127), np.float32(2**22)
+"""What is added to it, up to LARGEST, is rounded to a whole number; 127 is a float32's exponent of 2**0."""
 
 POLYNOMIAL = np.polynomial.Chebyshev.interpolate(np.exp2, 5, (-0.5, 0.5)).convert(kind=np.polynomial.Polynomial)
 C0, C1, C2, C3, C4, C5 = POLYNOMIAL.coef.astype(np.float32)
@@ -102,7 +99,7 @@ def power(value: np.float32, unit: np.float32, base: np.float32) -> Any:
     shifted = fused(value, unit, base)
     rest = fused(value, unit, base - shifted)
     factor = ((((C5 * rest + C4) * rest + C3) * rest + C2) * rest + C1) * rest + C0
-    return scaled(factor, shifted)
+    return factor * two_to(shifted)
 
 
 @compiled()
@@ -130,7 +127,7 @@ def powers(row: Floats, unit: np.float32, out: Floats) -> Any:
     top = highest(row)
     base = SHIFT - np.rint(top * unit)
     low = top + LOWEST / unit
-    total = np.float32(0)
+    total = np.float32(0 if abs(top * unit) < LARGEST else np.nan)
     for i in range(row.size):
         part = power(low if row[i] < low else row[i], unit, base)
         out[i] = part
@@ -164,7 +161,7 @@ def add_backwards(row: Floats, other: Floats, factor: np.float32) -> Any:
 @compiled()
 def copy_shifted(row: Floats, shift: int, out: Floats) -> None:
     """Copy a row, moved towards lower indices, with its border repeated where nothing moved to."""
-    left, right = max(-shift, 0), max(shift, 0)
+    left, right = min(max(-shift, 0), row.size), min(max(shift, 0), row.size)
     for i in range(row.size - left - right):
         out[np.uint64(i + left)] = row[np.uint64(i + right)]
     out[:left] = row[0]
@@ -258,7 +255,7 @@ def column_peak(here: Floats, there: Floats, lane: int, other: int) -> Any:
 
 
 @compiled()
-def summit(here: Floats, there: Floats, crests: Views, lanes: Views, bounds: Floats) -> Any:
+def summit(here: Floats, there: Floats, crests: Views, lanes: Lanes, bounds: Floats) -> Any:
     """The highest average of a joint's lanes of both views, its row and its column; the first of equal ones.
 
     No average is above that of the maxima of its lanes, so that most lanes need not be read again.
@@ -279,13 +276,13 @@ def summit(here: Floats, there: Floats, crests: Views, lanes: Views, bounds: Flo
 
 
 @compiled()
-def averaged(here: Floats, there: Floats, lanes: Views, row: int, column: int) -> Any:
+def averaged(here: Floats, there: Floats, lanes: Lanes, row: int, column: int) -> Any:
     """The average of both views at a cell of the joint that has these lanes."""
     return (here[row, lanes[0][column]] + there[row, lanes[1][column]]) * HALF
 
 
 @compiled()
-def heatmaps_of_people(people: Views, routes: tuple[Integers, ...], refined: bool, rows: Floats, some: Span) -> None:
+def heatmaps_of_people(people: Views, routes: Lanes, refined: bool, rows: Floats, some: Span) -> None:
     """Some people of `heatmap_peaks`."""
     partner, mine, others = routes
     planes, height, size = people[0].shape[1:]
@@ -308,13 +305,12 @@ def heatmaps_of_people(people: Views, routes: tuple[Integers, ...], refined: boo
                 if refined and 1 < x < width - 1 and 1 < y < height - 1:
                     right, left = averaged(here, there, lanes, y, x + 1), averaged(here, there, lanes, y, x - 1)
                     below, above = averaged(here, there, lanes, y + 1, x), averaged(here, there, lanes, y - 1, x)
-                    row[0] += np.float32(0.25) * np.sign(right - left)
-                    row[1] += np.float32(0.25) * np.sign(below - above)
-                row[:2] *= np.float32(STRIDE)
+                    row[0] += np.float32(0.25) * ((right > left) - (right < left))
+                    row[1] += np.float32(0.25) * ((below > above) - (below < above))
 
 
 @compiled(kept=True, parallel=True)
-def heatmap_peaks(people: Views, routes: tuple[Integers, ...], refined: bool, rows: Floats, parts: int) -> None:
+def heatmap_peaks(people: Views, routes: Lanes, refined: bool, rows: Floats, parts: int) -> None:
     """The highest cells of both views' average.
 
     Args:
@@ -323,7 +319,7 @@ def heatmap_peaks(people: Views, routes: tuple[Integers, ...], refined: bool, ro
         routes: partner (planes), the plane of the mirrored maps that belongs to each one; the lanes of each column of
             the joints that lie side by side (joints, width); the lanes of the mirrored maps that belong to these.
         refined: move each peak a quarter cell towards its higher neighbour (behaviour E7).
-        rows: (people, joints, 3) x and y in crop px and confidence, written here.
+        rows: (people, joints, 3) x and y in cells and confidence, written here.
         parts: in which people are dealt out to threads.
     """
     for part in prange(parts):
@@ -332,19 +328,23 @@ def heatmap_peaks(people: Views, routes: tuple[Integers, ...], refined: bool, ro
 
 
 @compiled(kept=True)
-def to_image(rows: Floats, centers: Floats, scales: Floats, height: int, width: int) -> Any:
-    """What `bench.pose.locating.crop_to_image` does, in place, to rows (people, joints, 3) of x, y and confidence.
+def to_image(rows: Floats, unit: int, centers: Floats, half_widths: Floats, size: Span) -> Any:
+    """What `bench.pose.locating.crop_to_image` does, in place; whether all confidences are numbers.
 
-    Returns whether all confidences are numbers.
+    Args:
+        rows: (people, joints, 3) x and y in units of so many crop px, and confidence.
+        unit: see `rows`.
+        centers: (people, 2) image px.
+        half_widths: (people) of the crops in image px.
+        size: height and width of the crops in px.
     """
-    doubt = np.float32(0)
+    doubt, (height, width) = np.float32(0), size
     for person in range(len(rows)):
         x, y = centers[person]
-        half_width = scales[person, 0] * np.float32(SCALE_UNIT) * HALF
-        rise = y - (y - half_width)
+        rise = y - (y - half_widths[person])
         run = x - (x - rise)
         for row in rows[person]:
-            row[0] = x + (np.float64(row[0]) - width / 2) * (run / (width / 2))
-            row[1] = y + (np.float64(row[1]) - height / 2) * (rise / (width / 2))
+            row[0] = x + (np.float64(row[0]) * unit - width / 2) * (run / (width / 2))
+            row[1] = y + (np.float64(row[1]) * unit - height / 2) * (rise / (width / 2))
             doubt += row[2]
     return not np.isnan(doubt)

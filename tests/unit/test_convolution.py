@@ -13,8 +13,10 @@ CPU = torch.device("cpu")
 
 def pair(inputs: int, outputs: int) -> tuple[TinyMapConv2d, nn.Conv2d]:
     torch.manual_seed(0)
-    layer = TinyMapConv2d(inputs, outputs).to(memory_format=torch.channels_last)
-    plain = nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False).to(memory_format=torch.channels_last)
+    layer, plain = (
+        kind(inputs, outputs, kernel_size=3, padding=1, bias=False).to(memory_format=torch.channels_last)
+        for kind in (TinyMapConv2d, nn.Conv2d)
+    )
     plain.load_state_dict(layer.state_dict())
     return layer, plain
 
@@ -58,11 +60,13 @@ def test_other_precisions_are_left_to_the_library() -> None:
 
 def test_nobody_s_maps() -> None:
     layer, _ = pair(12, 20)
-    assert layer(torch.zeros(0, 12, 2, 2)).shape == (0, 20, 2, 2)
+    output, *gradients = output_and_gradients(layer, torch.zeros(0, 12, 2, 2), torch.zeros(0, 20, 2, 2))
+    assert output.shape == (0, 20, 2, 2)
+    assert gradients[0].shape == (0, 12, 2, 2)
+    assert not gradients[1].any()
 
 
 def test_hrnet_has_them_in_all_branches() -> None:
-    """With the weights that plain ones would have begun with: making them draws no numbers."""
     model = build_model("hrnet_w32", "simdr", joints=17, input_size=(64, 64), split_ratio=2.0)
     layers = [layer for layer in model.modules() if isinstance(layer, TinyMapConv2d)]
     assert len(layers) == 8 * (2 * 1 + 3 * 4 + 4 * 3)
