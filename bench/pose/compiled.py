@@ -35,23 +35,20 @@ def compiled_joints(
     than the codec's. See `locate` for the arguments.
     """
     reader = READERS.get(type(codec))
-    if reader is None or len(views) != 2 or not all(map(_readable, (centers, scales, *_tensors(views)))):
+    tensors = [tensor for view in views for tensor in (view if isinstance(view, Coordinates) else (view,))]
+    if reader is None or len(views) != 2 or not all(map(_readable, (centers, scales, *tensors))):
         return None
     from bench.pose import kernels  # numba takes a third of a second, which GPUs need not wait for
 
     people = len(centers)
     expected = [(people, len(codec.mirror), *shape) for shape in reader.shapes(codec)]  # type: ignore[attr-defined]
-    if [tensor.shape for tensor in _tensors(views)] != 2 * expected or len(scales) != people:
+    if [tensor.shape for tensor in tensors] != 2 * expected or len(scales) != people:
         return None
     rows = reader.read(codec, *views)
     half_widths = scales.numpy()[:, 0] * np.float32(SCALE_UNIT / 2)
     if rows is None or not kernels.to_image(rows, reader.unit, centers.numpy(), half_widths, size):
         return None
     return torch.from_numpy(rows)
-
-
-def _tensors(views: Sequence[Any]) -> list[Tensor]:
-    return [tensor for view in views for tensor in (view if isinstance(view, Coordinates) else (view,))]
 
 
 def _readable(tensor: Tensor) -> bool:

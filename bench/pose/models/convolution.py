@@ -60,7 +60,8 @@ def _maps(rows: Tensor, size: torch.Size, channels: int) -> Tensor:
 def _matrix(kernel: Tensor, size: torch.Size) -> Tensor:
     """[H * W * outputs, H * W * inputs]: what each position adds to each."""
     outputs, inputs = kernel.shape[:2]
-    blocks = kernel.new_zeros(*size, outputs, *size, inputs)
+    allocate = kernel.new_empty if max(size) <= 2 else kernel.new_zeros  # of two positions each sees the other
+    blocks = allocate(*size, outputs, *size, inputs)
     for block, taps in _neighbours(blocks, kernel, size):
         block.copy_(taps)
     return blocks.flatten(0, 2).flatten(1)
