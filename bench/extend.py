@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from bench.cli.executors import EXECUTORS, Executor, Request
+from bench.planning.executors import EXECUTORS, Executor, Request
 from bench.pose.codecs.representations import OUTPUTS, REPRESENTATIONS, CodecBuilder, Output, Representation
 from bench.pose.data.datasets import DATASETS, DatasetInfo
 from bench.pose.data.layout import COCO_LAYOUT, Layout

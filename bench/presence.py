@@ -6,7 +6,7 @@ import os
 from collections.abc import Container
 from pathlib import Path
 
-from bench.store import EvaluationFolder, Store, TrainingFolder
+from bench.store.folders import EvaluationFolder, Store, TrainingFolder
 
 __all__ = ["Presence"]
 

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from tabulate import tabulate
 
-from bench.pose.metrics.judgements import save_judgements
-from bench.pose.metrics.oks_judgements import OKS_THRESHOLDS, STATISTICS, OksJudgements
+from bench.pose.metrics.oks_per_instance import OKS_THRESHOLDS, STATISTICS, OksPerInstance
+from bench.pose.metrics.per_instance import save_per_instance
 
 RESAMPLES = 1000
-IMAGES, PEOPLE = 5_000, 6_352
+IMAGES, INSTANCES = 5_000, 6_352
 BOUND = 10.0
 """Seconds, for the smaller size."""
 
@@ -37,43 +37,43 @@ class Size:
 SIZES = (Size("annotated boxes and as many again", 12_000, BOUND), Size("published detections", 104_125, None))
 
 
-def made_up(detections: int, seed: int = 0) -> OksJudgements:
-    """Judgements in which most people are found, less and less of them as the threshold rises.
+def made_up(detections: int, seed: int = 0) -> OksPerInstance:
+    """Per-instance results in which most instances are found, less and less of them as the threshold rises.
 
-    People differ in how precisely they are found. Half of them are medium and half are large; what is not matched has
-    either size at random.
+    Instances differ in how precisely they are found. Half of them are medium and half are large; what is not matched
+    has either size at random.
     """
     rng = np.random.default_rng(seed)
-    people = rng.integers(0, IMAGES, PEOPLE)
-    found = rng.permutation(PEOPLE)[: int(0.95 * PEOPLE)]
-    images = np.concatenate([people[found], rng.integers(0, IMAGES, detections - len(found))])
+    instances = rng.integers(0, IMAGES, INSTANCES)
+    found = rng.permutation(INSTANCES)[: int(0.95 * INSTANCES)]
+    images = np.concatenate([instances[found], rng.integers(0, IMAGES, detections - len(found))])
     precision = np.concatenate([rng.beta(8, 2, len(found)), np.zeros(detections - len(found))])
     score = np.where(precision > 0, rng.beta(5, 2, detections), rng.beta(2, 5, detections))
     order = np.argsort(-score)
-    large = rng.random(PEOPLE) < 0.5
+    large = rng.random(INSTANCES) < 0.5
     is_large = np.concatenate([large[found], rng.random(detections - len(found)) < 0.5])[order]
     matched = precision[order] >= np.array(OKS_THRESHOLDS)[:, None]
     ignored = np.stack([np.broadcast_to(mask, matched.shape) for mask in (is_large & False, is_large, ~is_large)])
-    counts = [np.bincount(people[mask], minlength=IMAGES) for mask in (large | True, ~large, large)]
-    return OksJudgements(
+    counts = [np.bincount(instances[mask], minlength=IMAGES) for mask in (large | True, ~large, large)]
+    return OksPerInstance(
         protocol="coco",
         image_ids=np.arange(IMAGES),
         detections=images[order],
         matched=np.stack([matched] * 3),
         ignored=ignored,
-        people=np.stack(counts),
-        best_oks=rng.beta(8, 2, PEOPLE),
-        best_images=people,
+        instances=np.stack(counts),
+        best_oks=rng.beta(8, 2, INSTANCES),
+        best_images=instances,
         groups=np.zeros((0, IMAGES), dtype=bool),
     )
 
 
-def cpu_seconds(judgements: OksJudgements, metrics: tuple[str, ...]) -> float:
+def cpu_seconds(per_instance: OksPerInstance, metrics: tuple[str, ...]) -> float:
     """CPU seconds of all resamples, drawing them left out."""
-    draws = np.random.default_rng(1).integers(0, judgements.units, (RESAMPLES, judgements.units))
-    counts = np.stack([np.bincount(draw, minlength=judgements.units) for draw in draws])
+    draws = np.random.default_rng(1).integers(0, per_instance.units, (RESAMPLES, per_instance.units))
+    counts = np.stack([np.bincount(draw, minlength=per_instance.units) for draw in draws])
     before = time.process_time()
-    judgements.resample(counts, metrics)
+    per_instance.resample(counts, metrics)
     return time.process_time() - before
 
 
@@ -81,9 +81,9 @@ def main() -> None:
     """Print a table of sizes by metrics."""
     rows, missed = [], False
     for size in SIZES:
-        judgements = made_up(size.detections)
-        one, all_ten = (cpu_seconds(judgements, names) for names in (("AP",), tuple(STATISTICS["coco"])))
-        kilobytes = len(save_judgements(judgements)) / 1000
+        per_instance = made_up(size.detections)
+        one, all_ten = (cpu_seconds(per_instance, names) for names in (("AP",), tuple(STATISTICS["coco"])))
+        kilobytes = len(save_per_instance(per_instance)) / 1000
         rows.append((size.name, size.detections, one, all_ten, size.bound, kilobytes))
         missed |= size.bound is not None and max(one, all_ten) > size.bound
     print(f"{platform.platform()}, Python {platform.python_version()}, numpy {np.__version__}, {RESAMPLES} resamples")

@@ -17,7 +17,7 @@ from torch import Tensor
 from bench.pose.checkpoints import read_weights
 
 LARGE = 4000
-"""Elements above which a tensor is rounded to 8 bits: normalisation, biases and final layers are not."""
+"""Elements above which a tensor is rounded to 8 bits: normalization, biases and final layers are not."""
 
 
 def compact(tensor: Tensor) -> Tensor:

@@ -1,12 +1,12 @@
-"""People decoded per second, from the outputs for both views to joints in photographs, against the plain path.
+"""Instances decoded per second, from the outputs for both views to keypoints in images, against the plain path.
 
     python -m benchmarks.decoding [--threads 2] [--batch 32]
 
-256x192, 17 joints. Heatmaps are a peak over noise for either view, as trained networks put them out, or noise alone, of
-which ours must read much again; logits are noise. Our networks put out the maps of all joints side by side, the plain
-way's one after the other. Both ways must find the same joints. Wall seconds. The limit is how fast this machine reads
-both outputs once. Beside the ratio stands that to the rates of the reference's own code on two other cores. Ends 1 if
-joints differ.
+256x192, 17 keypoints. Heatmaps are a peak over noise for either view, as trained networks put them out, or noise alone,
+of which ours must read much again; logits are noise. Our networks put out the maps of all keypoints side by side, the
+plain way's one after the other. Both ways must find the same keypoints. Wall seconds. The limit is how fast this
+machine reads both outputs once. Beside the ratio stands that to the rates of the reference's own code on two other
+cores. Ends 1 if keypoints differ.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ REPEATS = 100
 
 @dataclass(frozen=True)
 class Case:
-    """Outputs of both views, how each way decodes them, and the reference's people per second on two other cores."""
+    """Outputs of both views, how each way decodes them, and the reference's instances per second on two other cores."""
 
     name: str
     reference: int
@@ -55,12 +55,15 @@ class Case:
     ours: Callable[[], Tensor]
 
 
-def cases(people: int) -> list[Case]:
+def cases(instances: int) -> list[Case]:
     generator = torch.Generator().manual_seed(0)
-    joints = COCO_17.size
-    centers, scales = 300 * torch.rand(people, 2, generator=generator), 0.5 + torch.rand(people, 2, generator=generator)
-    crops = plain.Crops(centers.numpy(), scales.numpy(), SIZE, list(COCO_17.mirror))
-    heatmap, simdr = (build_codec(settings, COCO_17.mirror) for settings in (HEATMAP, SIMDR))
+    keypoints = COCO_17.size
+    centers, scales = (
+        300 * torch.rand(instances, 2, generator=generator),
+        0.5 + torch.rand(instances, 2, generator=generator),
+    )
+    crops = plain.Crops(centers.numpy(), scales.numpy(), SIZE, list(COCO_17.flip_indices))
+    heatmap, simdr = (build_codec(settings, COCO_17.flip_indices) for settings in (HEATMAP, SIMDR))
 
     def heatmaps(name: str, maps: tuple[Tensor, ...]) -> Case:
         beside = [view.contiguous(memory_format=torch.channels_last) for view in maps]
@@ -68,31 +71,33 @@ def cases(people: int) -> list[Case]:
             name,
             3595,
             maps,
-            lambda: plain.heatmap_joints(maps[0].numpy(), maps[1].numpy(), crops),
+            lambda: plain.heatmap_keypoints(maps[0].numpy(), maps[1].numpy(), crops),
             lambda: locate(heatmap, beside, centers, scales, SIZE, compiled=True),
         )
 
-    noise = tuple(0.02 * torch.randn(people, joints, *MAP, generator=generator) for _ in "12")
+    noise = tuple(0.02 * torch.randn(instances, keypoints, *MAP, generator=generator) for _ in "12")
     bins = [int(SIZE[1] * SPLIT_RATIO), int(SIZE[0] * SPLIT_RATIO)]
-    views = [Coordinates(*(4 * torch.randn(people, joints, size, generator=generator) for size in bins)) for _ in "12"]
+    views = [
+        Coordinates(*(4 * torch.randn(instances, keypoints, size, generator=generator) for size in bins)) for _ in "12"
+    ]
     x, y = (tuple(view.numpy() for view in axis) for axis in zip(*views, strict=True))
     return [
-        heatmaps("heatmap", tuple(map(torch.add, noise, peaks(people, generator)))),
+        heatmaps("heatmap", tuple(map(torch.add, noise, peaks(instances, generator)))),
         heatmaps("heatmap, noise alone", noise),
         Case(
             "simdr",
             8888,
             tuple(axis for view in views for axis in view),
-            lambda: plain.simdr_joints(x, y, crops, SPLIT_RATIO),
+            lambda: plain.simdr_keypoints(x, y, crops, SPLIT_RATIO),
             lambda: locate(simdr, views, centers, scales, SIZE, compiled=True),
         ),
     ]
 
 
-def peaks(people: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def peaks(instances: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Maps with a Gaussian each for both views, which place it half a cell off."""
     height, width = MAP
-    shape = (people, COCO_17.size, 1, 1)
+    shape = (instances, COCO_17.size, 1, 1)
 
     def view(x: Tensor, y: Tensor, level: Tensor) -> Tensor:
         off_x, off_y = (0.5 * torch.randn(shape, generator=generator) for _ in "xy")
@@ -101,19 +106,19 @@ def peaks(people: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         return level * torch.exp(-(far_x**2 + far_y**2) / (2 * SIGMA**2))
 
     x, y, level = (scale * torch.rand(shape, generator=generator) for scale in (width - 1, height - 1, 1))
-    x_mirrored, y_mirrored, level_mirrored = (values[:, COCO_17.mirror] for values in (width - 1 - x, y, level))
-    return view(x, y, level), view(x_mirrored, y_mirrored, level_mirrored)
+    x_flipped, y_flipped, level_flipped = (values[:, COCO_17.flip_indices] for values in (width - 1 - x, y, level))
+    return view(x, y, level), view(x_flipped, y_flipped, level_flipped)
 
 
 @torch.inference_mode()
-def measure(case: Case, people: int) -> list[Any]:
+def measure(case: Case, instances: int) -> list[Any]:
     np.testing.assert_allclose(case.ours().numpy(), case.plain(), rtol=1e-4, atol=1e-3)
     found = compare(case.plain, case.ours, repeats=(1, REPEATS), clock=time.perf_counter)
-    limit = people / seconds(lambda: [values.sum() for values in case.outputs], REPEATS, time.perf_counter)
-    rate = people / found.ours
+    limit = instances / seconds(lambda: [values.sum() for values in case.outputs], REPEATS, time.perf_counter)
+    rate = instances / found.ours
     return [
         case.name,
-        people / found.plain,
+        instances / found.plain,
         rate,
         found.ratio,
         TARGET,

@@ -31,46 +31,46 @@ TOLERANCE = 1e-9
 """By which statistics may differ."""
 
 IMAGES, DETECTIONS = 5_000, 12_000
-PEOPLE, OTHERS = 6_352, 4_652
-"""Annotated people who count, and others, in crowds or without a labelled joint; as in COCO val."""
+INSTANCES, OTHERS = 6_352, 4_652
+"""Annotated instances who count, and others, in crowds or without a labelled keypoint; as in COCO val."""
 
 PLACES = 2_346
-"""Images with people who count."""
+"""Images with instances who count."""
 
 
 def made_up(seed: int = 0) -> tuple[dict[str, Any], Predictions]:
-    """Annotations, and predictions of most people, more or less precise, of some again, and of some elsewhere."""
+    """Annotations, and predictions of most instances, more or less precise, of some again, and of some elsewhere."""
     rng = np.random.default_rng(seed)
     images = rng.choice(IMAGES, PLACES, replace=False)
-    images = np.concatenate([images, rng.choice(images, PEOPLE + OTHERS - PLACES)])
+    images = np.concatenate([images, rng.choice(images, INSTANCES + OTHERS - PLACES)])
     sizes = np.exp(rng.normal(4.3, 0.7, len(images)))[:, None]
     corners = rng.uniform(0, 400, (len(images), 2))
-    joints = corners[:, None] + rng.uniform(0, 1, (len(images), COCO_17.size, 2)) * sizes[:, None]
+    keypoints = corners[:, None] + rng.uniform(0, 1, (len(images), COCO_17.size, 2)) * sizes[:, None]
     labels = rng.choice(3, (len(images), COCO_17.size), p=(0.3, 0.1, 0.6))
-    labels[PEOPLE:] = 0
+    labels[INSTANCES:] = 0
     annotations = {
         "images": [{"id": number} for number in range(IMAGES)],
         "annotations": [
             {
-                "id": person + 1,
-                "image_id": int(images[person]),
+                "id": instance + 1,
+                "image_id": int(images[instance]),
                 "category_id": 1,
-                "bbox": [*corners[person].tolist(), *sizes[person].tolist(), *sizes[person].tolist()],
-                "area": float(0.6 * sizes[person, 0] ** 2),
-                "iscrowd": int(person >= PEOPLE and person % 20 == 0),
-                "num_keypoints": np.count_nonzero(labels[person]),
-                "keypoints": np.column_stack([joints[person], labels[person]]).ravel().tolist(),
+                "bbox": [*corners[instance].tolist(), *sizes[instance].tolist(), *sizes[instance].tolist()],
+                "area": float(0.6 * sizes[instance, 0] ** 2),
+                "iscrowd": int(instance >= INSTANCES and instance % 20 == 0),
+                "num_keypoints": np.count_nonzero(labels[instance]),
+                "keypoints": np.column_stack([keypoints[instance], labels[instance]]).ravel().tolist(),
             }
-            for person in range(len(images))
+            for instance in range(len(images))
         ],
-        "categories": [{"id": 1, "name": "person", "keypoints": list(COCO_17.joints)}],
+        "categories": [{"id": 1, "name": "person", "keypoints": list(COCO_17.keypoints)}],
     }
-    found = rng.permutation(PEOPLE)[: int(0.95 * PEOPLE)]
+    found = rng.permutation(INSTANCES)[: int(0.95 * INSTANCES)]
     found = np.concatenate([found, rng.integers(0, len(images), DETECTIONS - len(found))])
     found = found[np.argsort(images[found], kind="stable")]
     elsewhere = rng.random(DETECTIONS) < 0.3
     error = rng.gamma(1.5, 0.025, (DETECTIONS, 1, 1)) * sizes[found, None]
-    points = joints[found] + rng.normal(0, 1, (DETECTIONS, COCO_17.size, 2)) * error
+    points = keypoints[found] + rng.normal(0, 1, (DETECTIONS, COCO_17.size, 2)) * error
     points += rng.uniform(-100, 100, (DETECTIONS, 1, 2)) * elsewhere[:, None, None]
     confidence = rng.beta(5, 2, (DETECTIONS, COCO_17.size, 1)) * np.where(elsewhere, 0.5, 1)[:, None, None]
     return annotations, Predictions(
@@ -112,7 +112,7 @@ def main() -> None:
     difference = max(abs(expected[name] - found[name]) for name in expected)
     libraries = f"numpy {np.__version__}, pycocotools {version('pycocotools')}"
     print(f"{platform.platform()}, Python {platform.python_version()}, {libraries}, median of {REPETITIONS} runs")
-    print(f"{IMAGES:,} images, {PEOPLE:,} people who count, {len(results):,} detections, AP {expected['AP']:.3f}")
+    print(f"{IMAGES:,} images, {INSTANCES:,} instances who count, {len(results):,} detections, AP {expected['AP']:.3f}")
     print(tabulate(rows, headers=("", "CPU s", "wall s"), floatfmt=".3f"))
     print(f"{faster:.1f} times pycocotools, bound {BOUND:g}; largest difference {difference:.1e}, bound {TOLERANCE:g}")
     sys.exit(faster < BOUND or difference > TOLERANCE)

@@ -1,8 +1,8 @@
-"""Samples per second and core from photographs to normalised crops and targets, against the plain path.
+"""Samples per second and core from images to normalized crops and targets, against the plain path.
 
     python -m benchmarks.pipeline [--data-root DIR --dataset coco --split train2017] [--copies 16]
 
-Without a data set, figures in photographs of 480x640 px are drawn. Photographs are copied, several times if asked to,
+Without a data set, figures in images of 480x640 px are drawn. Images are copied, several times if asked to,
 so that a few exceed the processor's cache as a whole data set does, and packed, which is not counted.
 Both ways must give the same samples. CPU seconds of one thread, batches of 128. The limit that ours is held against is
 OpenCV's warp alone, of the same crops over and over, which stay in the cache. Ends 1 if samples differ.
@@ -28,9 +28,9 @@ from bench.pose.codecs.representations import CodecSettings
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import Batch, Crops, CropSettings
 from bench.pose.data.datasets import open_split
+from bench.pose.data.instances import Instance
 from bench.pose.data.loading import Position, training_batches
-from bench.pose.data.people import Person
-from bench.pose.data.pixels.packed import PackedPhotographs
+from bench.pose.data.pixels.packed import PackedImages
 from bench.pose.data.pixels.packing import plan_packing
 from bench.pose.data.synthetic import SyntheticSet, generate
 from bench.pose.memory import keep_freed_memory
@@ -40,7 +40,7 @@ from benchmarks.measuring import ROUNDS, compare, machine, seconds
 
 BATCH = 128
 PLAIN_SAMPLES, OUR_BATCHES = 64, 12
-DRAWN_PEOPLE = 200
+DRAWN_INSTANCES = 200
 AUGMENTATION = Augmentation()
 
 CASES = (
@@ -53,21 +53,21 @@ CASES = (
 
 
 class Plain:
-    """The plain path over people in order."""
+    """The plain path over instances in order."""
 
-    def __init__(self, people: Sequence[Person], settings: CropSettings, codec: CodecSettings) -> None:
-        self._samples = self._all(people, settings, codec)
+    def __init__(self, instances: Sequence[Instance], settings: CropSettings, codec: CodecSettings) -> None:
+        self._samples = self._all(instances, settings, codec)
 
     def _all(
-        self, people: Sequence[Person], settings: CropSettings, codec: CodecSettings
+        self, instances: Sequence[Instance], settings: CropSettings, codec: CodecSettings
     ) -> Iterator[tuple[Any, Any, Any]]:
         for epoch in itertools.count():
-            for index, person in enumerate(people):
-                image, joints, visible = plain.sample(person, (epoch, index), settings, AUGMENTATION)
+            for index, instance in enumerate(instances):
+                image, keypoints, visible = plain.sample(instance, (epoch, index), settings, AUGMENTATION)
                 if codec.sigma is not None:
-                    target = plain.heatmap_target(joints, visible, settings.size, codec.sigma)
+                    target = plain.heatmap_target(keypoints, visible, settings.size, codec.sigma)
                 else:
-                    target = plain.simdr_target(joints, visible, settings.size, codec.split_ratio or 1.0)
+                    target = plain.simdr_target(keypoints, visible, settings.size, codec.split_ratio or 1.0)
                 yield torch.from_numpy(image), *map(torch.from_numpy, target)
 
     def samples(self, count: int) -> list[tuple[Any, Any, Any]]:
@@ -83,33 +83,33 @@ def same(plain_samples: Sequence[tuple[Any, Any, Any]], ours: tuple[Any, Any]) -
 
 
 def measure(
-    people: Sequence[Person],
-    packed: PackedPhotographs,
+    instances: Sequence[Instance],
+    packed: PackedImages,
     skeleton: Skeleton,
     case: tuple[tuple[int, int], CodecSettings, float],
 ) -> list[Any]:
     size, codec_settings, target = case
     settings = CropSettings(size, "bgr", skeleton)
-    codec = build_codec(codec_settings, skeleton.mirror)
+    codec = build_codec(codec_settings, skeleton.flip_indices)
     device = torch.device("cpu")
 
     def prepared(batch: Batch) -> tuple[Any, Any]:
-        return batch.normalised(device), codec.encode(batch.joints, batch.visible)
+        return batch.normalized(device), codec.encode(batch.keypoints, batch.visible)
 
-    path = Plain(people, settings, codec_settings)
-    crops = Crops(people, settings, AUGMENTATION, 0, packed)
-    ordered = crops[[(0, index) for index in range(min(BATCH, len(people)))]]
+    path = Plain(instances, settings, codec_settings)
+    crops = Crops(instances, settings, AUGMENTATION, 0, packed)
+    ordered = crops[[(0, index) for index in range(min(BATCH, len(instances)))]]
     assert isinstance(ordered, Batch)
     assert same(path.samples(len(ordered)), prepared(ordered)), "both ways must give the same samples"
     batches = training_batches(
-        people,
+        instances,
         settings,
         AUGMENTATION,
         batch_size=BATCH,
         epochs=10**6,
         seed=0,
         start=Position(),
-        photographs=packed,
+        images=packed,
     )
 
     made = 0
@@ -138,7 +138,7 @@ def measure(
 
 def warp_seconds(crops: Crops) -> float:
     """CPU seconds of OpenCV's warp alone, per crop."""
-    pixels = [crops.photographs.open(person.image).pixels for person in crops.people]  # type: ignore[attr-defined]
+    pixels = [crops.images.open(instance.image).pixels for instance in crops.instances]  # type: ignore[attr-defined]
     shots = [crops._shot(0, index, image.shape[1]) for index, image in enumerate(pixels)]
     height, width = crops.settings.size
 
@@ -150,17 +150,17 @@ def warp_seconds(crops: Crops) -> float:
     return seconds(work, 5) / len(shots)
 
 
-def copied(people: Sequence[Person], folder: Path, copies: int) -> list[Person]:
-    """The people so often, each time in photographs of their own."""
+def copied(instances: Sequence[Instance], folder: Path, copies: int) -> list[Instance]:
+    """The instances so often, each time in images of their own."""
     found = []
     for number in range(copies):
         target = folder / str(number)
         target.mkdir(parents=True)
-        for person in people:
-            image = target / person.image.name
+        for instance in instances:
+            image = target / instance.image.name
             if not image.exists():
-                shutil.copy(person.image, image)
-            found.append(replace(person, image=image))
+                shutil.copy(instance.image, image)
+            found.append(replace(instance, image=image))
     return found
 
 
@@ -176,18 +176,18 @@ def main() -> None:
     cv2.setNumThreads(0)
     with tempfile.TemporaryDirectory() as temporary:
         if arguments.data_root is None:
-            # Opened as COCO's: the synthetic data set itself has smaller photographs.
+            # Opened as COCO's: the synthetic data set itself has smaller images.
             folder, name, split_name = Path(temporary), "coco", "drawn"
-            generate(folder, split_name, SyntheticSet(DRAWN_PEOPLE, seed=0, image_size=(480, 640)))
+            generate(folder, split_name, SyntheticSet(DRAWN_INSTANCES, seed=0, image_size=(480, 640)))
         else:
             name, split_name = arguments.dataset, arguments.split
             folder = arguments.data_root / name
         split = open_split(name, folder, split_name)
-        people = copied(split.people(), Path(temporary) / "copies", arguments.copies)
-        packed = PackedPhotographs(Path(temporary) / "packed", Path(temporary) / "copies")
-        plan_packing(packed.folder, packed.images, people).run(print)
-        rows = [measure(people, packed, split.skeleton, case) for case in CASES]
-    print(f"{machine()}; {name} {split_name}: {len(people)} people, {packed.bytes / 1e6:.0f} MB packed")
+        instances = copied(split.instances(), Path(temporary) / "copies", arguments.copies)
+        packed = PackedImages(Path(temporary) / "packed", Path(temporary) / "copies")
+        plan_packing(packed.folder, packed.images, instances).run(print)
+        rows = [measure(instances, packed, split.skeleton, case) for case in CASES]
+    print(f"{machine()}; {name} {split_name}: {len(instances)} instances, {packed.bytes / 1e6:.0f} MB packed")
     headers = ("crops", "targets", "plain, 1/s", "ours, 1/s", "ratio", "target", "warp alone, 1/s")
     print(tabulate(rows, headers=headers, floatfmt=(*("", ""), ",.0f", ",.0f", ".1f", ".0f", ",.0f")))
 

@@ -1,7 +1,7 @@
-"""The plain path that ours is measured against: one person at a time, in OpenCV and NumPy, as the reference does it.
+"""The plain path that ours is measured against: one instance at a time, in OpenCV and NumPy, as the reference does it.
 
-Each photograph is decoded for each sample, mirrored as a whole and warped; channels are normalised and targets are
-drawn joint by joint. Views are drawn by `bench.pose.data.augmentation`, so that samples are the same as ours.
+Each image is decoded for each sample, flipped as a whole and warped; channels are normalized and targets are
+drawn keypoint by keypoint. Views are drawn by `bench.pose.data.augmentation`, so that samples are the same as ours.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from bench.pose.data.augmentation import Augmentation, View, augment, mirror_joints
+from bench.pose.data.augmentation import Augmentation, View, augment, flip_keypoints
 from bench.pose.data.crops import AUGMENTATION_STREAM, IMAGENET_MEAN, IMAGENET_STD, CropSettings, Key
-from bench.pose.data.people import Person
+from bench.pose.data.instances import Instance
 from bench.pose.geometry import Size, affine_matrix, transform_points
 
 Array = npt.NDArray[Any]
@@ -31,14 +31,14 @@ def read(path: Path) -> Array:
 
 
 def sample(
-    person: Person, key: Key, settings: CropSettings, augmentation: Augmentation, seed: int = 0
+    instance: Instance, key: Key, settings: CropSettings, augmentation: Augmentation, seed: int = 0
 ) -> tuple[Array, Array, Array]:
-    """Normalised image (3, height, width) float32, joints (joints, 2) in crop px, visibility (joints,)."""
-    image, joints, visible = read(person.image), person.joints, person.visible
+    """Normalized image (3, height, width) float32, keypoints (keypoints, 2) in crop px, visibility (keypoints,)."""
+    image, keypoints, visible = read(instance.image), instance.keypoints, instance.visible
     rng = np.random.default_rng((seed, AUGMENTATION_STREAM, *key))
     view = augment(
-        View(*person.crop(settings.size)),
-        joints,
+        View(*instance.crop(settings.size)),
+        keypoints,
         visible,
         settings=augmentation,
         skeleton=settings.skeleton,
@@ -46,103 +46,103 @@ def sample(
         rng=rng,
     )
     center = np.array(view.center)
-    if view.mirrored:
+    if view.flipped:
         image = image[:, ::-1, :]
-        joints, visible = mirror_joints(joints, visible, image.shape[1], settings.skeleton)
+        keypoints, visible = flip_keypoints(keypoints, visible, image.shape[1], settings.skeleton)
         center[0] = image.shape[1] - 1 - center[0]
     matrix = affine_matrix(center, view.scale, view.rotation, settings.size)
     height, width = settings.size
     crop = cv2.warpAffine(np.ascontiguousarray(image), matrix, (width, height), flags=cv2.INTER_LINEAR)
     if settings.color_order == "rgb":
         crop = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB)
-    return normalised(crop), transform_points(joints, matrix), visible
+    return normalized(crop), transform_points(keypoints, matrix), visible
 
 
-def normalised(crop: Array) -> Array:
+def normalized(crop: Array) -> Array:
     """(3, height, width) float32 with ImageNet's mean at 0 and its deviation at 1."""
     levels = crop.astype(np.float32).transpose(2, 0, 1) / np.float32(255)
     mean, std = (np.array(values, dtype=np.float32)[:, None, None] for values in (IMAGENET_MEAN, IMAGENET_STD))
     return np.ascontiguousarray((levels - mean) / std)
 
 
-def heatmap_target(joints: Array, visible: Array, size: Size, sigma: float) -> tuple[Array, Array]:
-    """Maps (joints, height / 4, width / 4) with a Gaussian patch around the nearest cell, and weights (joints,)."""
+def heatmap_target(keypoints: Array, visible: Array, size: Size, sigma: float) -> tuple[Array, Array]:
+    """Maps (keypoints, height / 4, width / 4) with a Gaussian patch around the nearest cell, and weights (keypoints,)."""
     height, width = size[0] // STRIDE, size[1] // STRIDE
-    maps = np.zeros((len(joints), height, width), dtype=np.float32)
+    maps = np.zeros((len(keypoints), height, width), dtype=np.float32)
     weight = visible.astype(np.float32)
     reach = int(3 * sigma)
     side = np.arange(2 * reach + 1, dtype=np.float32)
     patch = np.exp(-((side - reach) ** 2 + (side[:, None] - reach) ** 2) / (2 * sigma**2))
-    for joint in range(len(joints)):
-        x, y = (int(value / STRIDE + 0.5) for value in joints[joint])
+    for keypoint in range(len(keypoints)):
+        x, y = (int(value / STRIDE + 0.5) for value in keypoints[keypoint])
         if x - reach >= width or y - reach >= height or x + reach + 1 < 0 or y + reach + 1 < 0:
-            weight[joint] = 0
-        if weight[joint]:
+            weight[keypoint] = 0
+        if weight[keypoint]:
             left, right = max(0, x - reach), min(x + reach + 1, width)
             top, bottom = max(0, y - reach), min(y + reach + 1, height)
             part = patch[top - y + reach : bottom - y + reach, left - x + reach : right - x + reach]
-            maps[joint, top:bottom, left:right] = part
+            maps[keypoint, top:bottom, left:right] = part
     return maps, weight
 
 
-def simdr_target(joints: Array, visible: Array, size: Size, split_ratio: float) -> tuple[Array, Array]:
-    """Bins (joints, 2) of x and y, and weights (joints,)."""
+def simdr_target(keypoints: Array, visible: Array, size: Size, split_ratio: float) -> tuple[Array, Array]:
+    """Bins (keypoints, 2) of x and y, and weights (keypoints,)."""
     last = np.array([size[1] * split_ratio, size[0] * split_ratio]) - 1
-    bins = np.zeros((len(joints), 2), dtype=np.int64)
+    bins = np.zeros((len(keypoints), 2), dtype=np.int64)
     weight = visible.astype(np.float32)
-    for joint in range(len(joints)):
-        found = np.round(joints[joint] * split_ratio)
+    for keypoint in range(len(keypoints)):
+        found = np.round(keypoints[keypoint] * split_ratio)
         if (found < 0).any() or (found > last).any():
-            weight[joint] = 0
-        bins[joint] = np.clip(found, 0, last)
+            weight[keypoint] = 0
+        bins[keypoint] = np.clip(found, 0, last)
     return bins, weight
 
 
 @dataclass(frozen=True)
 class Crops:
-    """Where crops lie: centres in image px, scales in units of 200 px, height and width in px, the joints' mirror."""
+    """Where crops lie: centers in image px, scales in units of 200 px, height and width in px, the joints' mirror."""
 
     centers: Array
     scales: Array
     size: Size
-    mirror: list[int]
+    flip_indices: list[int]
 
 
-def heatmap_joints(maps: Array, mirrored: Array, crops: Crops) -> Array:
-    """Joints (people, joints, 3) in image px with confidences, of the maps of both views, by quarter offsets."""
-    restored = mirrored[:, crops.mirror, :, ::-1].copy()
+def heatmap_keypoints(maps: Array, flipped: Array, crops: Crops) -> Array:
+    """Keypoints (instances, keypoints, 3) in image px with confidences, of the maps of both views, by quarter offsets."""
+    restored = flipped[:, crops.flip_indices, :, ::-1].copy()
     restored[..., 1:] = restored[..., :-1].copy()
     merged = (maps + restored) * 0.5
-    people, joints, height, width = merged.shape
-    flat = merged.reshape(people, joints, -1)
+    instances, keypoints, height, width = merged.shape
+    flat = merged.reshape(instances, keypoints, -1)
     best = flat.argmax(axis=2)
-    found = np.zeros((people, joints, 3), dtype=np.float32)
+    found = np.zeros((instances, keypoints, 3), dtype=np.float32)
     found[..., 2] = flat.max(axis=2)
-    for person in range(people):
-        for joint in range(joints):
-            cells = merged[person, joint]
-            y, x = divmod(int(best[person, joint]), width)
+    for instance in range(instances):
+        for keypoint in range(keypoints):
+            cells = merged[instance, keypoint]
+            y, x = divmod(int(best[instance, keypoint]), width)
             point = np.array([x, y], dtype=np.float64)
             if 1 < x < width - 1 and 1 < y < height - 1:
                 slope = (cells[y, x + 1] - cells[y, x - 1], cells[y + 1, x] - cells[y - 1, x])
                 point += 0.25 * np.sign(slope)
-            found[person, joint, :2] = point * STRIDE
-        _to_image(found[person], person, crops)
+            found[instance, keypoint, :2] = point * STRIDE
+        _to_image(found[instance], instance, crops)
     return found
 
 
-def simdr_joints(x: tuple[Array, ...], y: tuple[Array, ...], crops: Crops, split_ratio: float) -> Array:
-    """Joints (people, joints, 3) in image px with confidences, of the logits of both views."""
-    restored = x[1][:, crops.mirror, ::-1].copy()
+def simdr_keypoints(x: tuple[Array, ...], y: tuple[Array, ...], crops: Crops, split_ratio: float) -> Array:
+    """Keypoints (instances, keypoints, 3) in image px with confidences, of the logits of both views."""
+    restored = x[1][:, crops.flip_indices, ::-1].copy()
     restored[..., :-1] = restored[..., 1:].copy()
-    views = ((x[0], restored), (y[0], y[1][:, crops.mirror]))
+    views = ((x[0], restored), (y[0], y[1][:, crops.flip_indices]))
     axes = [(_softmax(one) + _softmax(other)) * 0.5 for one, other in views]
     found = np.zeros((*axes[0].shape[:2], 3), dtype=np.float32)
     for axis, values in enumerate(axes):
         found[..., axis] = values.argmax(axis=2) / split_ratio
     found[..., 2] = np.maximum(*(values.max(axis=2) for values in axes))
-    for person in range(len(found)):
-        _to_image(found[person], person, crops)
+    for instance in range(len(found)):
+        _to_image(found[instance], instance, crops)
     return found
 
 
@@ -151,8 +151,8 @@ def _softmax(logits: Array) -> Array:
     return powers / powers.sum(axis=2, keepdims=True)
 
 
-def _to_image(joints: Array, person: int, crops: Crops) -> None:
-    """From crop px to image px in place, joint by joint."""
-    matrix = affine_matrix(crops.centers[person], crops.scales[person], 0, crops.size, inverse=True)
-    for joint in joints:
-        joint[:2] = matrix @ np.array([joint[0], joint[1], 1.0])
+def _to_image(keypoints: Array, instance: int, crops: Crops) -> None:
+    """From crop px to image px in place, keypoint by keypoint."""
+    matrix = affine_matrix(crops.centers[instance], crops.scales[instance], 0, crops.size, inverse=True)
+    for keypoint in keypoints:
+        keypoint[:2] = matrix @ np.array([keypoint[0], keypoint[1], 1.0])

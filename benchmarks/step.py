@@ -2,7 +2,7 @@
 
     python -m benchmarks.step [--threads 1] [--batch 32] [--precision bfloat16]
 
-A step goes from crops in memory to changed weights. The plain one normalises crops and draws targets one by one in
+A step goes from crops in memory to changed weights. The plain one normalizes crops and draws targets one by one in
 NumPy, runs the network on planes of channels, with all convolutions as libraries do them, and Adam tensor by
 tensor. Both start from the same weights; their losses over the first 20 steps are compared. The limit is the rate of
 the processor's matrix products. CPU seconds for one thread, else wall seconds. Ends 1 if the losses differ by more
@@ -25,7 +25,7 @@ import torch
 from tabulate import tabulate
 from torch import Tensor, nn
 
-from bench.cost import predict
+from bench.planning.predicted_complexity import predict
 from bench.pose.codecs.build import build_codec
 from bench.pose.codecs.representations import CodecSettings
 from bench.pose.codecs.simdr import SimDRTarget
@@ -35,12 +35,12 @@ from bench.pose.data.datasets import open_split
 from bench.pose.data.loading import Position, training_batches
 from bench.pose.data.synthetic import SyntheticSet, generate
 from bench.pose.memory import keep_freed_memory
-from bench.pose.models.build import build_model, initialise
+from bench.pose.models.build import build_model, initialize
 from bench.pose.models.convolution import TinyMapConv2d
 from bench.pose.models.heads import PoseModel
 from bench.pose.models.resnet import Doubling
 from bench.pose.precision import Precision
-from bench.pose.training import Optimisation, Training
+from bench.pose.training import OptimizerConfig, Training
 from benchmarks import plain
 from benchmarks.measuring import compare, machine, seconds
 
@@ -58,10 +58,10 @@ LIBRARIES: dict[type[nn.Module], type[nn.Module]] = {Doubling: nn.ConvTranspose2
 """The library's layer behind each of ours."""
 
 
-def network(backbone: str, joints: int) -> PoseModel:
+def network(backbone: str, keypoints: int) -> PoseModel:
     torch.manual_seed(0)
-    model = build_model(backbone, "simdr", joints=joints, input_size=SIZE, split_ratio=CODEC.split_ratio)
-    initialise(model, scheme="kaiming")
+    model = build_model(backbone, "simdr", keypoints=keypoints, input_size=SIZE, split_ratio=CODEC.split_ratio)
+    initialize(model, scheme="kaiming")
     return model.train()
 
 
@@ -77,10 +77,10 @@ class PlainSteps:
         self._optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
 
     def __call__(self, batch: Batch) -> float:
-        images = torch.from_numpy(np.stack([plain.normalised(crop) for crop in batch.images.numpy()]))
+        images = torch.from_numpy(np.stack([plain.normalized(crop) for crop in batch.images.numpy()]))
         targets = [
-            plain.simdr_target(joints, visible, SIZE, CODEC.split_ratio or 1.0)
-            for joints, visible in zip(batch.joints.numpy(), batch.visible.numpy(), strict=True)
+            plain.simdr_target(keypoints, visible, SIZE, CODEC.split_ratio or 1.0)
+            for keypoints, visible in zip(batch.keypoints.numpy(), batch.visible.numpy(), strict=True)
         ]
         bins, weight = (torch.from_numpy(np.stack(column)) for column in zip(*targets, strict=True))
         self._optimizer.zero_grad()
@@ -105,17 +105,17 @@ def our_steps(training: Training) -> Callable[[Batch], float]:
 def drawn_batches(folder: Path, size: int) -> tuple[Any, list[Batch], list[Any]]:
     generate(folder, "drawn", SyntheticSet(4 * size, seed=0))
     split = open_split("coco", folder, "drawn")
-    people, settings = split.people(), CropSettings(SIZE, "rgb", split.skeleton)
+    instances, settings = split.instances(), CropSettings(SIZE, "rgb", split.skeleton)
     found = training_batches(
-        people, settings, Augmentation(), batch_size=size, epochs=1, seed=0, start=Position(), workers=0
+        instances, settings, Augmentation(), batch_size=size, epochs=1, seed=0, start=Position(), workers=0
     )
-    return settings, [batch for batch in found if isinstance(batch, Batch)], people
+    return settings, [batch for batch in found if isinstance(batch, Batch)], instances
 
 
 def measure(backbone: str, data: tuple[Any, list[Batch], list[Any]], threads: int, precision: Precision) -> list[Any]:
-    settings, batches, people = data
-    codec = build_codec(CODEC, settings.skeleton.mirror)
-    schedule = Optimisation(
+    settings, batches, instances = data
+    codec = build_codec(CODEC, settings.skeleton.flip_indices)
+    schedule = OptimizerConfig(
         epochs=1,
         batch_size=len(batches[0]),
         learning_rate=LEARNING_RATE,
@@ -127,7 +127,7 @@ def measure(backbone: str, data: tuple[Any, list[Batch], list[Any]], threads: in
         precision=precision,
     )
     model = network(backbone, settings.skeleton.size)
-    training = Training(model, codec, people, settings, Augmentation(), schedule, torch.device("cpu"))
+    training = Training(model, codec, instances, settings, Augmentation(), schedule, torch.device("cpu"))
     ours, eager = our_steps(training), PlainSteps(network(backbone, settings.skeleton.size), codec)
     order = [batches[number % len(batches)] for number in range(COMPARED_STEPS)]
     losses = np.array([(eager(batch), ours(batch)) for batch in order])
@@ -146,8 +146,8 @@ def measure(backbone: str, data: tuple[Any, list[Batch], list[Any]], threads: in
     ]
 
 
-def multiply_adds(backbone: str, joints: int) -> int:
-    return predict(backbone, "simdr", joints=joints, input_size=SIZE, split_ratio=CODEC.split_ratio).multiply_adds
+def multiply_adds(backbone: str, keypoints: int) -> int:
+    return predict(backbone, "simdr", keypoints=keypoints, input_size=SIZE, split_ratio=CODEC.split_ratio).multiply_adds
 
 
 def matrix_rate(threads: int) -> float:
@@ -174,8 +174,8 @@ def main() -> None:
     print(f"{machine()}; matrix products: {matrix_rate(arguments.threads):.0f} GFLOP/s")
     headers = (
         "64x64, SimDR",
-        "plain, people/s",
-        "ours, people/s",
+        "plain, instances/s",
+        "ours, instances/s",
         "ratio",
         "target",
         "losses differ by",

@@ -1,7 +1,7 @@
 """Measure the trunk of every backbone, for the planner's cost formulas.
 
     python -m benchmarks.trunks            print the table
-    python -m benchmarks.trunks --write    write it to bench/trunks.json
+    python -m benchmarks.trunks --write    write it to bench/planning/trunks.json
 
 Networks are built without weights, so this takes seconds. Run it after a change to a backbone; a test
 compares the committed file with a fresh measurement.
@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 import bench
-from bench.cost import TRUNKS_FILE, Trunk
+from bench.planning.predicted_complexity import TRUNKS_FILE, Trunk
 from bench.pose.complexity import measure
 from bench.pose.models.backbones import BACKBONES
 from bench.pose.models.build import build_model
@@ -38,7 +38,7 @@ def measure_trunk(backbone: str) -> Trunk:
     """What comes before the final convolution or, of TokenPose, the tokens, measured on the smallest input there is."""
     size = (BACKBONES[backbone].input_sizes or ((CELL, CELL),))[0]
     with torch.device("meta"):  # spends no time on weights, which do not matter
-        trunk = trunk_of(build_model(backbone, "simdr", joints=1, input_size=size, split_ratio=1))
+        trunk = trunk_of(build_model(backbone, "simdr", keypoints=1, input_size=size, split_ratio=1))
     trunk.eval()  # one position at the coarsest resolution has no batch statistics
     _, channels, height, _ = trunk(torch.zeros(1, 3, *size, device="meta")).shape
     whole = measure(trunk.to_empty(device="cpu"), size)

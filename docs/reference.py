@@ -20,20 +20,20 @@ from pydantic import BaseModel
 
 from bench.cli import app
 from bench.cli.exits import OWN_MEANINGS, Exit
+from bench.compare.gate.baseline import Baseline
 from bench.execute.checkpoint import Checkpoint
 from bench.execute.job import Resources, Retries
 from bench.execute.slurm.profile import Profile
 from bench.extend import CODEC_SETTINGS
-from bench.gate.baseline import Baseline
 from bench.pose.codecs.representations import REPRESENTATIONS, CodecSettings
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import CropSettings
 from bench.pose.data.datasets import DATASETS
 from bench.pose.models.backbones import BACKBONES
-from bench.pose.training import Optimisation
+from bench.pose.training import OptimizerConfig
 from bench.pose.training_state import TrainingState
-from bench.provenance import Provenance
-from bench.records import EpochEntry, Failure, Heartbeat, Record, ServerScore, TrainingRecord
+from bench.store.documents import EpochEntry, Failure, JobProgress, Record, ServerScore, TrainingRecord
+from bench.store.provenance import Provenance
 from bench.suite.definition import Definition, SkeletonDefinition
 from bench.suite.metrics import METRICS
 from bench.suite.recipe import RECIPES
@@ -148,7 +148,7 @@ def suites() -> str:
         "",
     ]
     lines += _fields(
-        TrainSpec, {"dataset", "definition", "split"}, (CodecSettings, Augmentation, Optimisation, CropSettings)
+        TrainSpec, {"dataset", "definition", "split"}, (CodecSettings, Augmentation, OptimizerConfig, CropSettings)
     )
     lines += ["", "Settings that a representation does not read are left out of its cells:", ""]
     lines += ["| Representation | Reads |", "|---|---|"]
@@ -175,7 +175,7 @@ def files() -> str:
         "its history": EpochEntry,
         "evaluations/ID/record.json": Record,
         "provenance of both": Provenance,
-        "trainings/ID/progress.json": Heartbeat,
+        "trainings/ID/progress.json": JobProgress,
         "trainings/ID/failure.json, evaluations/ID/failure.json": Failure,
         "evaluations/ID/server.json": ServerScore,
         "resources of submissions/ID/jobs/TRAINING.json": Resources,

@@ -11,16 +11,16 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from bench.files import write_json
-from bench.plan import Plan, PlannedEvaluation, PlannedTraining, make_plan
-from bench.provenance import Provenance
-from bench.records import EpochEntry, Record, TrainingRecord
-from bench.report.build import write_report
+from bench.planning.plan import Plan, PlannedEvaluation, PlannedTraining, make_plan
 from bench.report.document import Report, make_report
 from bench.report.render_csv import render_csv
 from bench.report.render_html import render_html
 from bench.report.render_latex import render_table
 from bench.report.render_markdown import render_markdown
-from bench.store import Store
+from bench.report.writer import write_report
+from bench.store.documents import EpochEntry, Record, TrainingRecord
+from bench.store.folders import Store
+from bench.store.provenance import Provenance
 from bench.suite.schema import load_suite
 
 __all__ = [
@@ -112,7 +112,7 @@ class Bench:
                     self.finish(training)
                     record = Record(
                         id=evaluation.spec.id, spec=evaluation.spec, training=training.spec, metrics=dict(metrics),
-                        baseline=dict(baseline or {}), people=10, seconds=1.5,
+                        baseline=dict(baseline or {}), instances=10, seconds=1.5,
                         problems=list(problems), provenance=PROVENANCE, simulated=simulated,
                     )  # fmt: skip
                     file = self.store.evaluation(evaluation.spec.id).record_file
@@ -120,7 +120,7 @@ class Bench:
         return self.plan(text)
 
     def finish(self, training: PlannedTraining) -> None:
-        history = [EpochEntry(epoch=epoch, loss=1 / epoch, learning_rate=1e-3, people=30) for epoch in (1, 2, 3)]
+        history = [EpochEntry(epoch=epoch, loss=1 / epoch, learning_rate=1e-3, instances=30) for epoch in (1, 2, 3)]
         record = TrainingRecord(
             id=training.spec.id, spec=training.spec, params=1, history=history, seconds=60.0,
             weights_sha256="abad1dea", problems=[], provenance=PROVENANCE,

@@ -3,6 +3,6 @@
 manifest.json                what is in it: name, size and sha256 of every other member
 suite.yaml                   as it was planned
 trainings/ID/                spec.json  training.json
-evaluations/ID/              spec.json  record.json  predictions.json  judgements.npz  server.json
+evaluations/ID/              spec.json  record.json  predictions.json  per_instance.npz  server.json
 report/                      of the suite, as `bench report` writes it
 """

@@ -10,7 +10,7 @@ from bench.files import sha256
 from bench.pose.data.datasets import DatasetInfo
 from bench.pose.errors import BenchError, DataError, UnknownNameError
 from bench.pose.scoring import Scoring, split_scoring
-from bench.records import Record
+from bench.store.documents import Record
 
 __all__ = ["Truths", "UnavailableError"]
 
@@ -19,7 +19,7 @@ SPLIT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 
 FEW = re.compile(r"[a-z]+[0-9]{1,7}")
 MOST_DRAWN = 20_000
-"""People whom a stranger's records may have us draw."""
+"""Instances whom a stranger's records may have us draw."""
 
 
 class UnavailableError(BenchError):
@@ -59,7 +59,7 @@ class Truths:
         folder = self._data_root / data.name
         few = FEW.fullmatch(split) and int(split.lstrip(ascii_lowercase)) <= MOST_DRAWN
         if data.generate is not None and not few and split not in data.splits(folder):
-            raise UnavailableError(f"{data.name} {split} is not here, and its people are too many to draw")
+            raise UnavailableError(f"{data.name} {split} is not here, and its instances are too many to draw")
         try:
             opened = data.open(folder, split)
             scoring = split_scoring(opened)

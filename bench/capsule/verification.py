@@ -16,11 +16,11 @@ from bench.capsule.archive import Capsule, open_capsule
 from bench.capsule.manifest import SUITE, Manifest
 from bench.capsule.truth import Truths, UnavailableError
 from bench.pose.errors import BenchError, DataError
-from bench.pose.metrics.instruments import Instruments
-from bench.pose.metrics.judgements import Judgements, load_judgements, save_judgements
+from bench.pose.metrics.diagnostics import Diagnostics
 from bench.pose.metrics.own import own_metrics
+from bench.pose.metrics.per_instance import PerInstanceResults, load_per_instance, save_per_instance
 from bench.pose.scoring import Assessment
-from bench.records import Record, TrainingRecord
+from bench.store.documents import Record, TrainingRecord
 from bench.suite.expansion import expand
 from bench.suite.schema import load_suite
 from bench.suite.specs import EvalSpec, TrainSpec
@@ -32,7 +32,7 @@ TOLERANCE = 1e-9
 
 Verdict = Literal["agrees", "differs", "not recomputed"]
 
-PREDICTIONS, JUDGEMENTS = "predictions.json", "judgements.npz"
+PREDICTIONS, PER_INSTANCE = "predictions.json", "per_instance.npz"
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ class Verification:
 def verify(file: Path, data_root: Path) -> Verification:
     """Check a capsule and recompute each of its evaluations.
 
-    Metrics, instruments and judgements are recomputed from the predictions. The trainings are not repeated, and
-    baselines and ceilings, which say nothing of the network, are taken as they are.
+    Metrics, diagnostics and per-instance results are recomputed from the predictions. The trainings are not repeated,
+    and baselines and ceilings, which say nothing of the network, are taken as they are.
 
     Args:
         file: the capsule.
@@ -136,7 +136,7 @@ def _cell(capsule: Capsule, record: Record, truths: Truths) -> Cell:
         return Cell(record, "not recomputed", (str(error),))
     try:
         if not isinstance(results, list):
-            raise DataError("no list of people in the COCO results format")
+            raise DataError("no list of instances in the COCO results format")
         found = scoring.assess(results)
         own, _ = own_metrics(record.training.data.protocol, results, scoring)
     except DataError as error:
@@ -148,14 +148,14 @@ def _cell(capsule: Capsule, record: Record, truths: Truths) -> Cell:
 def _differences(capsule: Capsule, record: Record, found: Assessment) -> Iterator[str]:
     """Everything that the record says otherwise than its predictions."""
     yield from _unequal("", record.metrics, found.metrics)
-    if record.instruments is not None and found.instruments is not None:
-        yield from _unequal_instruments(record.instruments, found.instruments)
-    name = f"evaluations/{record.id}/{JUDGEMENTS}"
-    if name in capsule and found.judgements is not None and not _same(capsule.contents(name), found.judgements):
-        yield f"{JUDGEMENTS}: others come of the predictions"
+    if record.diagnostics is not None and found.diagnostics is not None:
+        yield from _unequal_diagnostics(record.diagnostics, found.diagnostics)
+    name = f"evaluations/{record.id}/{PER_INSTANCE}"
+    if name in capsule and found.per_instance is not None and not _same(capsule.contents(name), found.per_instance):
+        yield f"{PER_INSTANCE}: others come of the predictions"
 
 
-def _unequal_instruments(recorded: Instruments, found: Instruments) -> Iterator[str]:
+def _unequal_diagnostics(recorded: Diagnostics, found: Diagnostics) -> Iterator[str]:
     if recorded.measure != found.measure:
         yield f"measure: recorded {recorded.measure}, recomputed {found.measure}"
     for part in ("joints", "curve", "errors"):
@@ -172,15 +172,15 @@ def _unequal(prefix: str, recorded: Mapping[str, float], found: Mapping[str, flo
             yield f"{prefix}{name}: recorded {recorded[name]:.9g}, recomputed {found[name]:.9g}"
 
 
-def _same(contents: bytes, found: Judgements) -> bool:
-    """Whether a file of judgements holds these. It is opened only if it is as large inside as theirs would be."""
-    if _layout(contents) != _layout(save_judgements(found)):
+def _same(contents: bytes, found: PerInstanceResults) -> bool:
+    """Whether a file of per-instance results holds these. It is opened only if it is as large inside as theirs would be."""
+    if _layout(contents) != _layout(save_per_instance(found)):
         return False
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / JUDGEMENTS
+        file = Path(folder) / PER_INSTANCE
         file.write_bytes(contents)
         try:
-            stored = load_judgements(file)
+            stored = load_per_instance(file)
         except DataError:
             return False
     names = [field.name for field in fields(type(found))]  # type: ignore[arg-type]  # every kind is a dataclass

@@ -67,7 +67,7 @@ app.add_typer(server.app, name="server")
 
 
 def main() -> None:
-    """Run the command line; errors that the user can mend are printed without a traceback and end with 3.
+    """Run the command line; errors that the user can fix are printed without a traceback and end with 3.
 
     Among them is what the system refuses about a file: one that is not there, may not be read, or has no room.
     """
@@ -79,7 +79,7 @@ def main() -> None:
         print(f"error: {printable(_words(error))}", file=sys.stderr)
         sys.exit(Exit.UNUSABLE)
     except Exception as error:
-        from bench.cli.blame import blame
+        from bench.cli.extension_errors import blame
 
         told = blame(error)
         if told is None:

@@ -10,7 +10,7 @@ import typer
 from bench.cli.options import Device, Results, Threads, Workers
 
 if TYPE_CHECKING:
-    from bench.forecast.evidence import Calibration
+    from bench.planning.forecast.evidence import Calibration
 
 __all__ = ["calibrate"]
 
@@ -26,10 +26,10 @@ def calibrate(
 
     Nothing else should run meanwhile. Threads and workers are to be those of the later runs.
     """
-    from bench.execute.calibration import calibrate as measure
-    from bench.execute.local import LocalOptions
     from bench.files import write_json
-    from bench.forecast.evidence import calibration_file, job_hardware
+    from bench.planning.forecast.calibration import calibrate as measure
+    from bench.planning.forecast.evidence import calibration_file, job_hardware
+    from bench.planning.jobs import LocalOptions
 
     used, share = job_hardware(LocalOptions(device, threads, workers))
     command = f"python -m bench calibrate --device {device} --threads {threads} --workers {workers}"
@@ -43,8 +43,8 @@ def calibrate(
 def _print(calibration: Calibration) -> None:
     from tabulate import tabulate
 
-    from bench.forecast.prices import Prices
-    from bench.forecast.work import KINDS
+    from bench.planning.forecast.prices import Prices
+    from bench.planning.forecast.work import KINDS
 
     observations = [point.observation for point in calibration.points]
     prices = Prices(observations) if Prices.sufficient(observations) else None
@@ -56,12 +56,12 @@ def _print(calibration: Calibration) -> None:
             point.batch_size,
             f"{point.megapixels:.2f}",
             point.phase,
-            f"{1e3 * point.seconds / point.people:.2f}",
-            f"{1e3 * prices.estimate('', item.work).seconds / point.people:.2f}" if prices else "",
+            f"{1e3 * point.seconds / point.instances:.2f}",
+            f"{1e3 * prices.estimate('', item.work).seconds / point.instances:.2f}" if prices else "",
         )
         for point, item in zip(calibration.points, observations, strict=True)
     ]
-    headers = ("backbone", "representation", "input", "batch", "megapixels", "phase", "ms per person", "as priced")
+    headers = ("backbone", "representation", "input", "batch", "megapixels", "phase", "ms per instance", "as priced")
     typer.echo(tabulate(rows, headers=headers, disable_numparse=True))
     if prices is None:
         typer.echo("too little was measured to tell the kinds of work apart; give it more --seconds")

@@ -21,8 +21,8 @@ def cancel(
 ) -> None:
     """Stop a suite's trainings that run or wait, here or on SLURM. What they did is kept; `run` goes on with it."""
     from bench.execute.slurm.cancelling import withdraw
-    from bench.plan import make_plan, parse_selection
-    from bench.store import Store
+    from bench.planning.plan import make_plan, parse_selection
+    from bench.store.folders import Store
     from bench.suite.schema import load_suite
 
     loaded, store = load_suite(suite), Store(results)

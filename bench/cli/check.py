@@ -13,9 +13,9 @@ from bench.cli.options import AsJson, Only, Results, SuiteFile
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench.gate.baseline import Baseline
-    from bench.gate.outcome import Outcome
-    from bench.report.results import Results as Measured
+    from bench.analysis.results import Results as Measured
+    from bench.compare.gate.baseline import Baseline
+    from bench.compare.gate.outcome import Outcome
 
 __all__ = ["check"]
 
@@ -36,12 +36,12 @@ def check(
     records and runs nothing: `bench run` into an empty --results folder comes first. With --update nothing is compared:
     the records become the baseline, and its limits stay as they are.
     """
-    from bench.gate.baseline import load_baseline
-    from bench.gate.comparison import compare
-    from bench.gate.outcome import Outcome, other_code
-    from bench.plan import make_plan, parse_selection
-    from bench.report.results import load_results
-    from bench.store import Store
+    from bench.analysis.results import load_results
+    from bench.compare.gate.baseline import load_baseline
+    from bench.compare.gate.comparison import compare
+    from bench.compare.gate.outcome import Outcome, other_code
+    from bench.planning.plan import make_plan, parse_selection
+    from bench.store.folders import Store
     from bench.suite.expansion import expand
     from bench.suite.schema import load_suite
 
@@ -59,9 +59,9 @@ def check(
 
 def _update(file: Path, before: Baseline | None, results: Measured, known: Sequence[str]) -> int:
     """Write the baseline and say what is new in it; the exit status."""
-    from bench.gate.baseline import save_baseline
-    from bench.gate.comparison import STATUS
-    from bench.gate.update import UpdateError, describe_changes, updated
+    from bench.compare.gate.baseline import save_baseline
+    from bench.compare.gate.comparison import STATUS
+    from bench.compare.gate.update import UpdateError, describe_changes, updated
 
     try:
         after = updated(before, results, known)
@@ -79,10 +79,10 @@ def _write(outcome: Outcome, junit: Path | None, summary: Path | None) -> None:
     from bench.files import write_bytes
 
     if junit is not None:
-        from bench.gate.junit import render_junit
+        from bench.compare.gate.junit import render_junit
 
         write_bytes(junit, render_junit(outcome))
     if summary is not None:
-        from bench.gate.summary import render_summary
+        from bench.compare.gate.markdown import render_summary
 
         write_bytes(summary, render_summary(outcome).encode())

@@ -45,8 +45,8 @@ def conform(
     its file and line. Ends 0 if all hold, 1 if some fail, 3 if there is no such entry or the input is unusable.
 
     Backbones are built small, trained for a few steps and measured; representations encode, fit and decode; datasets
-    are read and drawn or converted where they are; metrics and formats get made-up people and records; executors run a
-    training of seconds in a temporary folder (one that needs a profile only if it is given: its jobs are submitted).
+    are read and drawn or converted where they are; metrics and formats get made-up instances and records; executors run
+    a training of seconds in a temporary folder (one that needs a profile only if it is given: its jobs are submitted).
     """
     from bench.conformance.check import run_checks, source_of
     from bench.conformance.kinds import Surroundings, find_kind

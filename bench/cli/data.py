@@ -99,10 +99,10 @@ def pack(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it takes.")] = False,
     suite: OfSuite = None,
 ) -> None:
-    """Decode the photographs of a split's people once; trainings and evaluations then crop from these pixels.
+    """Decode the images of a split's instances once; trainings and evaluations then crop from these pixels.
 
     They lie under DATA_ROOT/DATASET/packed/SPLIT, which may be deleted. Interrupted, it goes on when called again; only
-    what has changed is packed anew. With a budget, photographs with many people come first and the others are decoded
+    what has changed is packed anew. With a budget, images with many instances come first and the others are decoded
     each time.
     """
     from bench.pose.data.pixels.packed import packed_folder
@@ -110,12 +110,12 @@ def pack(
 
     info = _known(dataset, suite)
     opened = info.open(data_root / dataset, split)
-    people = opened.people() if opened.annotated else []
+    instances = opened.instances() if opened.annotated else []
     boxes = info.box_file(data_root / dataset, split)
     if boxes is not None and boxes.is_file():
-        people += opened.detections(boxes)
+        instances += opened.detections(boxes)
     limit = None if budget is None else int(budget * GIGA)
-    planned = plan_packing(packed_folder(opened.folder, split), opened.image_folder, people, budget=limit)
+    planned = plan_packing(packed_folder(opened.folder, split), opened.image_folder, instances, budget=limit)
     typer.echo(planned.describe())
     if not dry_run:
         for problem in planned.run(typer.echo, workers or len(os.sched_getaffinity(0))):
@@ -128,9 +128,9 @@ def synthesize(split: SplitName, data_root: DataRoot = Path("data")) -> None:
     from bench.pose.data.datasets import open_split
 
     opened = open_split("synthetic", data_root / "synthetic", split)
-    people = opened.people()
-    images = {person.image for person in people}
-    typer.echo(f"{opened.annotation_file}: {len(people)} people in {len(images)} images")
+    instances = opened.instances()
+    images = {instance.image for instance in instances}
+    typer.echo(f"{opened.annotation_file}: {len(instances)} instances in {len(images)} images")
 
 
 def _known(dataset: str, suite: Path | None) -> DatasetInfo:

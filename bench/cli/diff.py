@@ -14,8 +14,8 @@ from bench.cli.options import AsJson, Results
 from bench.printing import printable
 
 if TYPE_CHECKING:
-    from bench.differences import Comparison, Difference
-    from bench.effects import Effect
+    from bench.compare.diff import Comparison, Difference
+    from bench.paper.effects import Effect
 
 __all__ = ["diff"]
 
@@ -32,10 +32,10 @@ def diff(first: Cell, second: Cell, results: Results = Path("results"), as_json:
     """Rank what differs between two trainings or evaluations by what is known of its effect on AP.
 
     Effects are of going from the first to the second: differences of published rows, the spread over seeds in the
-    results, and what bench/effects.yaml lists with its source. What nothing is known of comes last.
+    results, and what bench/paper/effects.yaml lists with its source. What nothing is known of comes last.
     """
-    from bench.differences import compare
-    from bench.store import Store
+    from bench.compare.diff import compare
+    from bench.store.folders import Store
 
     found = compare(Store(results), first, second)
     typer.echo(json.dumps(_document(found), indent=2) if as_json else printable("\n".join(_lines(found))))
@@ -56,7 +56,7 @@ def _lines(found: Comparison) -> Iterator[str]:
     if rows:
         yield tabulate(rows, headers=("differs", "A", "B", "points of AP", "what is known"), disable_numparse=True)
     if not found.same_data:
-        yield "\nmeasured on different people: the difference between these numbers says nothing of the cells"
+        yield "\nmeasured on different instances: the difference between these numbers says nothing of the cells"
     if found.metrics:
         yield ""
         metrics = [(name, f"{a:.4f}", f"{b:.4f}", f"{b - a:+.4f}") for name, (a, b) in found.metrics.items()]

@@ -26,7 +26,7 @@ def doctor(
     profile: Annotated[Path | None, typer.Option(help="SLURM profile to check as well.", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check versions, devices, folders, data and SLURM, and say how to mend what is wrong.
+    """Check versions, devices, folders, data and SLURM, and say how to fix what is wrong.
 
     Nothing is changed. Ends 0 if all can be worked with, warnings or not, and 1 if there is a fault.
     """
@@ -46,7 +46,7 @@ def _lines(found: Examination) -> Iterator[str]:
         finding = diagnosis.finding
         first, *others = finding.found.splitlines() or [""]
         yield f"{finding.verdict:<7}  {diagnosis.check:<{width}}  {first}"
-        below = [*others, *(f"-> {line}" for line in finding.mend.splitlines())]
+        below = [*others, *(f"-> {line}" for line in finding.fix.splitlines())]
         yield from (f"{'':<7}  {'':<{width}}  {line}" for line in below)
     counts = ", ".join(f"{found.counts[verdict]} {verdict}" for verdict in get_args(Verdict))
     yield f"\n{len(found.diagnoses)} checks: {counts}"
@@ -60,7 +60,7 @@ def _document(found: Examination) -> dict[str, object]:
                 "name": diagnosis.check,
                 "verdict": diagnosis.finding.verdict,
                 "found": diagnosis.finding.found,
-                "mend": diagnosis.finding.mend,
+                "fix": diagnosis.finding.fix,
             }
             for diagnosis in found.diagnoses
         ],

@@ -27,9 +27,9 @@ def evaluate(
         float | None, typer.Option(help="Bins per px (SimDR, SimDR*); default: the paper's.")
     ] = None,
     sigma: Annotated[float | None, typer.Option(help="Of the Gaussian (heatmap, SimDR*).")] = None,
-    flip_test: Annotated[bool, typer.Option(help="Average with the mirrored view.")] = True,
+    flip_test: Annotated[bool, typer.Option(help="Average with the flipped view.")] = True,
     post_process: Annotated[bool | None, typer.Option(help="Refine heatmap peaks; default: as the paper.")] = None,
-    shift: Annotated[bool, typer.Option(help="Shift the mirrored view by one cell or bin.")] = True,
+    shift: Annotated[bool, typer.Option(help="Shift the flipped view by one cell or bin.")] = True,
     device: Device = "cpu",
     workers: Workers = 0,
     extensions: ExtensionModules = None,

@@ -14,13 +14,13 @@ from tabulate import tabulate
 from bench.cli.exits import Exit
 from bench.cli.listing import print_plan, print_status, summary
 from bench.execute.job import Job, Outcome
-from bench.execute.local import LocalOptions, local_jobs, local_slots
-from bench.execute.seat import Slot
-from bench.execute.slurm.executor import Handover, hand_over
+from bench.execute.ranks import Slot
 from bench.execute.slurm.profile import Profile
-from bench.plan import Plan, PlannedTraining
-from bench.simulation.marks import refuse_simulated
-from bench.store import Store
+from bench.planning.jobs import LocalOptions, local_jobs, local_slots
+from bench.planning.plan import Plan, PlannedTraining
+from bench.planning.simulated import refuse_simulated
+from bench.planning.submit import Handover, hand_over
+from bench.store.folders import Store
 
 __all__ = ["Task", "run_here", "run_on_slurm"]
 
@@ -65,7 +65,7 @@ def run_here(task: Task, options: LocalOptions) -> int:
     if task.dry_run or not todo:
         return 0
     for training in todo:
-        Store(task.results).training(training.spec.id).reinstate()
+        Store(task.results).training(training.spec.id).uncancel()
     slots = local_slots(options, todo)
     jobs = local_jobs(plan, todo, options, data_root=task.data_root, results=task.results, slots=len(slots))
     outcomes = _pool(jobs, slots)

@@ -20,15 +20,16 @@ def export(
     predictions: Annotated[bool, typer.Option(help="Pack predictions: without them nothing can be recomputed.")] = True,
     report: Annotated[bool, typer.Option(help="Pack the suite's report.")] = True,
 ) -> None:
-    """Pack records, specs, predictions, judgements and the report of a suite's finished evaluations into a capsule.
+    """Pack records, specs, predictions, per-instance results and the report of a suite's finished evaluations into a
+    capsule.
 
     `bench verify` recomputes it from the predictions. Publish the capsule's sha256, which is printed, where others find
     it: whoever can change the file can change the hashes in it too.
     """
-    from bench.capsule.packing import pack
+    from bench.capsule.export import pack
     from bench.files import sha256
-    from bench.plan import make_plan, parse_selection
-    from bench.store import Store
+    from bench.planning.plan import make_plan, parse_selection
+    from bench.store.folders import Store
     from bench.suite.schema import load_suite
 
     loaded, store = load_suite(suite), Store(results)

@@ -9,11 +9,11 @@ from typing import Any
 import typer
 
 from bench.cli.listing import hours
-from bench.execute.local import LocalOptions
-from bench.forecast.evidence import Evidence, gather, kind_here, load_calibration
-from bench.forecast.plan import CALIBRATE, HOUR, UNMEASURED, Forecast, Unknown, affordable, forecast, total
-from bench.plan import Plan, PlannedTraining
-from bench.store import Store
+from bench.planning.forecast.evidence import Evidence, gather, kind_here, load_calibration
+from bench.planning.forecast.forecast import CALIBRATE, HOUR, UNMEASURED, Forecast, Unknown, affordable, forecast, total
+from bench.planning.jobs import LocalOptions
+from bench.planning.plan import Plan, PlannedTraining
+from bench.store.folders import Store
 
 __all__ = ["Forecasts", "describe_total", "forecast_json", "forecast_plans", "within_budget"]
 

@@ -12,7 +12,7 @@ from bench.cli.exits import Exit
 from bench.cli.options import AsJson
 
 if TYPE_CHECKING:
-    from bench.lint import Comparison
+    from bench.planning.printed_sizes import Comparison
 
 __all__ = ["lint"]
 
@@ -21,7 +21,7 @@ GIGA = 1e9
 
 def lint(as_json: AsJson = False) -> None:
     """Print the published parameters and GFLOPs beside ours and explain each disagreement. Ends 1 if one is open."""
-    from bench.lint import compare_sizes
+    from bench.planning.printed_sizes import compare_sizes
 
     comparisons = compare_sizes()
     if as_json:
@@ -33,7 +33,7 @@ def lint(as_json: AsJson = False) -> None:
 
 
 def _document(item: Comparison) -> dict[str, object]:
-    from bench.lint import BINARY_GIGA
+    from bench.planning.printed_sizes import BINARY_GIGA
 
     row, ours = item.row, item.complexity
     return {
@@ -54,7 +54,7 @@ def _document(item: Comparison) -> dict[str, object]:
 def _print(comparisons: Sequence[Comparison]) -> None:
     from tabulate import tabulate
 
-    from bench.lint import BINARY_GIGA, MILLION
+    from bench.planning.printed_sizes import BINARY_GIGA, MILLION
 
     rows = [
         (

@@ -1,4 +1,4 @@
-"""Plans and states as tables for people."""
+"""Plans and states as tables for instances."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import typer
 from tabulate import tabulate
 
-from bench.plan import BINARY_GIGA, GIGA, Plan, PlannedTraining
+from bench.planning.plan import BINARY_GIGA, GIGA, Plan, PlannedTraining
+from bench.planning.simulated import simulated_ids
 from bench.printing import printable
-from bench.simulation.marks import simulated_ids
-from bench.store import Store
+from bench.store.folders import Store
 from bench.suite.recipe import quirks
 
 if TYPE_CHECKING:
-    from bench.forecast.plan import Forecast, Unknown
+    from bench.planning.forecast.forecast import Forecast, Unknown
 
 __all__ = ["hours", "print_plan", "print_sharing", "print_simulation_note", "print_status", "summary"]
 
@@ -131,7 +131,7 @@ def _hours(training: PlannedTraining, forecasts: Mapping[str, Forecast | Unknown
     """What is left, if that is a column: nothing of what is finished."""
     if forecasts is None:
         return ()
-    from bench.forecast.plan import Forecast  # with numpy, which `status` does without
+    from bench.planning.forecast.forecast import Forecast  # with numpy, which `status` does without
 
     found = forecasts.get(training.spec.id)
     if isinstance(found, Forecast):
@@ -148,11 +148,11 @@ def _states(training: PlannedTraining) -> tuple[str, ...]:
 def _activity(training: PlannedTraining, store: Store) -> str:
     """What is being done, or why nothing is."""
     parts = training.parts
-    job = next((f"job {part.standing.job}" for part in parts if part.standing.job), "")
-    reasons = list(dict.fromkeys(part.standing.reason for part in parts if part.standing.reason))
+    job = next((f"job {part.status.job}" for part in parts if part.status.job), "")
+    reasons = list(dict.fromkeys(part.status.reason for part in parts if part.status.reason))
     if any(part.state == "running" for part in parts):
         from bench.execute.progress import describe
 
-        heartbeat = store.training(training.spec.id).heartbeat()
-        reasons = [describe(heartbeat) if heartbeat else "starting"]
+        job_progress = store.training(training.spec.id).job_progress()
+        reasons = [describe(job_progress) if job_progress else "starting"]
     return "; ".join([job, *reasons] if job and not training.finished else reasons)

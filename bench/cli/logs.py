@@ -12,7 +12,7 @@ from bench.cli.options import Results
 from bench.cli.targets import States
 
 if TYPE_CHECKING:
-    from bench.store import Store, TrainingFolder
+    from bench.store.folders import Store, TrainingFolder
 
 __all__ = ["logs"]
 
@@ -26,7 +26,7 @@ def logs(
     results: Results = Path("results"),
 ) -> None:
     """Print the end of each log: the training's own and, where it was in a SLURM job, what the job wrote."""
-    from bench.store import Store
+    from bench.store.folders import Store
 
     store = Store(results)
     for folder in _folders(target, states or [], store):
@@ -40,8 +40,8 @@ def logs(
 def _folders(target: str, states: list[str], store: Store) -> list[TrainingFolder]:
     from bench.cli.targets import matching, parse_states
     from bench.files import StoreError
-    from bench.plan import make_plan
-    from bench.store import TrainingFolder
+    from bench.planning.plan import make_plan
+    from bench.store.folders import TrainingFolder
     from bench.suite.schema import load_suite
 
     if Path(target).suffix in {".yaml", ".yml"}:

@@ -32,10 +32,10 @@ def plan(
     """
     from bench.cli.forecasting import describe_total, forecast_json, forecast_plans
     from bench.cli.listing import print_plan, print_sharing, print_simulation_note
-    from bench.execute.local import LocalOptions
-    from bench.plan import make_plan, parse_selection
-    from bench.simulation.marks import simulated_ids
-    from bench.store import Store
+    from bench.planning.jobs import LocalOptions
+    from bench.planning.plan import make_plan, parse_selection
+    from bench.planning.simulated import simulated_ids
+    from bench.store.folders import Store
     from bench.suite.schema import load_suite
 
     loaded = [load_suite(file) for file in suites]

@@ -1,4 +1,4 @@
-"""`bench report`: tables, claims, plots and photographs of one or several suites."""
+"""`bench report`: tables, claims, plots and images of one or several suites."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import typer
 from bench.cli.options import CalibrationFile, Only, Results
 
 if TYPE_CHECKING:
-    from bench.forecast.evidence import Evidence
-    from bench.plan import Plan
+    from bench.planning.forecast.evidence import Evidence
+    from bench.planning.plan import Plan
 
 __all__ = ["over_budget", "report"]
 
@@ -39,9 +39,9 @@ def report(
     calibration: CalibrationFile = None,
 ) -> None:
     """Write the report of each suite from its records."""
-    from bench.plan import make_plan, parse_selection
-    from bench.report.build import write_report
-    from bench.store import Store
+    from bench.planning.plan import make_plan, parse_selection
+    from bench.report.writer import write_report
+    from bench.store.folders import Store
     from bench.suite.schema import load_suite
 
     store = Store(results)
@@ -50,7 +50,7 @@ def report(
     left_out: dict[str, str] = {}
     if budget is not None:
         from bench.cli.forecasting import gather_evidence
-        from bench.execute.local import LocalOptions
+        from bench.planning.jobs import LocalOptions
 
         evidence = gather_evidence(results, LocalOptions(), calibration)
         for plan in plans:
@@ -67,7 +67,7 @@ def over_budget(plan: Plan, budget: float, evidence: Evidence) -> Mapping[str, s
         BudgetError: what a training takes is not known.
     """
     from bench.cli.listing import hours
-    from bench.forecast.plan import Forecast, affordable, forecast
+    from bench.planning.forecast.forecast import Forecast, affordable, forecast
 
     waiting = [training for training in plan.unfinished if not training.under_way]
     forecasts = [forecast(training, evidence) for training in waiting]

@@ -11,7 +11,7 @@ from bench.cli.options import DataRoot, Device, Only, Pack, Pixels, Results, Sav
 from bench.cli.targets import Ids, States, matching, parse_states
 
 if TYPE_CHECKING:
-    from bench.plan import Plan, PlannedTraining
+    from bench.planning.plan import Plan, PlannedTraining
 
 __all__ = ["retry"]
 
@@ -38,10 +38,10 @@ def retry(
     They go on from their last checkpoint. Ends as `bench run` does. With --profile, jobs may use what it says.
     """
     from bench.cli.execution import Task, run_here, run_on_slurm
-    from bench.execute.local import LocalOptions
     from bench.execute.slurm.profile import load_profile
-    from bench.plan import make_plan, parse_selection
-    from bench.store import Store
+    from bench.planning.jobs import LocalOptions
+    from bench.planning.plan import make_plan, parse_selection
+    from bench.store.folders import Store
     from bench.suite.schema import load_suite
 
     loaded = load_suite(suite)

@@ -23,7 +23,7 @@ from bench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from bench.plan import Plan, PlannedTraining
+    from bench.planning.plan import Plan, PlannedTraining
 
 __all__ = ["run"]
 
@@ -66,12 +66,12 @@ def run(
     --pack and --tensorboard are for this machine.
     """
     from bench.cli.execution import Task
-    from bench.cli.executors import EXECUTORS, Request
-    from bench.execute.local import LocalOptions
     from bench.execute.tensorboard import require_tensorboard
-    from bench.plan import make_plan, parse_selection
+    from bench.planning.executors import EXECUTORS, Request
+    from bench.planning.jobs import LocalOptions
+    from bench.planning.plan import make_plan, parse_selection
     from bench.pose.errors import BenchError
-    from bench.store import Store
+    from bench.store.folders import Store
     from bench.suite.schema import load_suite
 
     loaded = load_suite(suite)

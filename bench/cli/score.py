@@ -16,7 +16,7 @@ __all__ = ["score"]
 def score(
     protocol: Annotated[str, typer.Option(help="Evaluation protocol: coco, crowdpose or mpii.")],
     predictions: Annotated[
-        Path, typer.Option(help="Predicted people in the COCO results format; for MPII or pred.mat.")
+        Path, typer.Option(help="Predicted instances in the COCO results format; for MPII or pred.mat.")
     ],
     annotations: Annotated[Path, typer.Option(help="Annotation file of the split; for MPII gt_valid.mat.")],
     suite: OfSuite = None,
@@ -24,7 +24,7 @@ def score(
 ) -> None:
     """Score predictions as the protocol does.
 
-    For COCO, sigmas follow from the joints that the annotations name, or from the dataset that a suite defines.
+    For COCO, sigmas follow from the keypoints that the annotations name, or from the dataset that a suite defines.
     """
     from bench.pose.scoring import score_file
     from bench.suite.schema import load_suite

@@ -27,11 +27,11 @@ def package_predictions(
     results: Results = Path("results"),
 ) -> None:
     """Check an evaluation's predictions and pack them in the server's naming."""
-    from bench.pose.data.coco import CocoKeypoints
+    from bench.planning.simulated import refuse_simulated_record
+    from bench.pose.data.coco_format import CocoKeypoints
     from bench.pose.errors import DataError
-    from bench.server import package
-    from bench.simulation.marks import refuse_simulated_record
-    from bench.store import Store
+    from bench.store.folders import Store
+    from bench.store.server import package
 
     folder, record = Store(results).finished_evaluation(evaluation)
     refuse_simulated_record(record)
@@ -49,10 +49,10 @@ def enter(
     results: Results = Path("results"),
 ) -> None:
     """Enter the score that a server returned; tables show it from then on, marked as the server's."""
+    from bench.planning.simulated import refuse_simulated_record
     from bench.pose.errors import DataError
-    from bench.server import enter_score
-    from bench.simulation.marks import refuse_simulated_record
-    from bench.store import Store
+    from bench.store.folders import Store
+    from bench.store.server import enter_score
 
     metrics: dict[str, float] = {}
     for item in scores:

@@ -25,11 +25,11 @@ def show(
 ) -> None:
     """Print everything known about a cell.
 
-    Specs, state, metrics beside published ones, other seeds, provenance, instruments, failures, leases, files, the end
+    Specs, state, metrics beside published ones, other seeds, provenance, diagnostics, failures, leases, files, the end
     of its log, and the command that makes it again.
     """
-    from bench.dossier import compile_dossier
-    from bench.store import Store
+    from bench.compare.show import compile_dossier
+    from bench.store.folders import Store
 
     dossier = compile_dossier(Store(results), target, suites)
     if as_json:

@@ -22,10 +22,10 @@ def simulate(
     The numbers are the published ones with some noise, or guesses from them; docs/provenance.md tells how they are made
     up. Every report marks them on every page, and `bench run` refuses a folder that holds them.
     """
-    from bench.plan import make_plan
+    from bench.planning.plan import make_plan
     from bench.simulation.records import simulate as write_records
     from bench.simulation.scores import Chance
-    from bench.store import Store
+    from bench.store.folders import Store
     from bench.suite.schema import load_suite
 
     store = Store(results)

@@ -25,9 +25,9 @@ def status(
 ) -> None:
     """Show what is done, running, queued, failed, cancelled or missing. Reads files and SLURM's queue only."""
     from bench.cli.listing import print_status
-    from bench.plan import make_plan, parse_selection
-    from bench.simulation.marks import simulated_ids
-    from bench.store import Store
+    from bench.planning.plan import make_plan, parse_selection
+    from bench.planning.simulated import simulated_ids
+    from bench.store.folders import Store
     from bench.suite.schema import load_suite
 
     loaded, store = load_suite(suite), Store(results)

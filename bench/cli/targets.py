@@ -10,7 +10,7 @@ import typer
 from bench.pose.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from bench.plan import Plan, PlannedTraining
+    from bench.planning.plan import Plan, PlannedTraining
 
 __all__ = ["Ids", "States", "matching", "parse_states"]
 
@@ -26,7 +26,7 @@ States = Annotated[
 
 def parse_states(items: Sequence[str]) -> set[str]:
     """States from comma-separated lists. Raises `UnknownNameError`."""
-    from bench.records import State
+    from bench.store.documents import State
 
     names = {name for item in items for name in item.split(",")}
     for name in sorted(names - set(get_args(State))):

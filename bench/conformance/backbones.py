@@ -20,9 +20,9 @@ from bench.pose.codecs.build import build_codec
 from bench.pose.complexity import measure
 from bench.pose.models.backbones import BACKBONES
 from bench.pose.models.batch_norm import ReplicaBatchNorm2d
-from bench.pose.models.build import build_model, initialise
+from bench.pose.models.build import build_model, initialize
 from bench.pose.models.heads import Coordinates, PoseModel
-from bench.pose.models.layout import channels_side_by_side
+from bench.pose.models.memory_format import channels_side_by_side
 
 __all__ = ["Case", "backbone_checks", "cases_of"]
 
@@ -50,18 +50,18 @@ class Case:
     representation: str
     size: tuple[int, int]
     split_ratio: float | None = None
-    joints: int = 5
+    keypoints: int = 5
 
     def __str__(self) -> str:
         bins = "" if self.split_ratio is None else f" k={self.split_ratio:g}"
-        return f"{self.representation} {self.size[0]}x{self.size[1]}{bins}, {self.joints} joints"
+        return f"{self.representation} {self.size[0]}x{self.size[1]}{bins}, {self.keypoints} keypoints"
 
     def build(self, *, replicas: int = 1) -> PoseModel:
         """The network with weights as torch draws them."""
         return build_model(
             self.backbone,
             self.representation,
-            joints=self.joints,
+            keypoints=self.keypoints,
             input_size=self.size,
             split_ratio=self.split_ratio,
             replicas=replicas,
@@ -71,20 +71,22 @@ class Case:
         """The network as a training of this seed begins."""
         torch.manual_seed(seed)
         model = self.build()
-        initialise(model, scheme="kaiming")
+        initialize(model, scheme="kaiming")
         channels_side_by_side(model)
         return model
 
     def images(self) -> Tensor:
-        """(people, 3, height, width), always the same noise."""
+        """(instances, 3, height, width), always the same noise."""
         return torch.randn(BATCH, 3, *self.size, generator=torch.Generator().manual_seed(1))
 
     def loss(self) -> Callable[[Tensor | Coordinates], Tensor]:
-        """Of a network's output for `images`, whose joints stand where chance put them."""
-        codec = build_codec(usual_settings(self.representation, self.size, self.split_ratio), tuple(range(self.joints)))
-        unit = torch.rand(BATCH, self.joints, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-        joints = (unit * 0.6 + 0.2) * unit.new_tensor([self.size[1], self.size[0]])
-        target = codec.encode(joints, torch.ones(BATCH, self.joints, dtype=torch.bool))
+        """Of a network's output for `images`, whose keypoints stand where chance put them."""
+        codec = build_codec(
+            usual_settings(self.representation, self.size, self.split_ratio), tuple(range(self.keypoints))
+        )
+        unit = torch.rand(BATCH, self.keypoints, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+        keypoints = (unit * 0.6 + 0.2) * unit.new_tensor([self.size[1], self.size[0]])
+        target = codec.encode(keypoints, torch.ones(BATCH, self.keypoints, dtype=torch.bool))
         return lambda output: codec.loss(output, target)
 
 
@@ -107,12 +109,12 @@ def cases_of(name: str) -> list[Case]:
 def backbone_checks(name: str) -> Iterator[Check]:
     """All checks of a registered backbone."""
     checks: dict[Callable[[list[Case]], str], str] = {
-        _shapes: "outputs have the shapes of the input size, the joints and the bins",
+        _shapes: "outputs have the shapes of the input size, the keypoints and the bins",
         _gradients: "every trainable parameter gets a finite gradient",
         _determinism: "a seed decides the first weights, and weights and images the output and the next weights",
         _independence: "an image's output in evaluation does not depend on the others in its batch",
         _checkpoints: "weights that are saved and loaded give the same output",
-        _normalisation: "batch normalisation comes from the norm_layer that is given",
+        _normalization: "batch normalization comes from the norm_layer that is given",
         _cost: "parameters and multiply-adds are what plans say of them",
         _learning: "the loss of a few images falls within a few steps",
     }
@@ -127,9 +129,9 @@ def _look(look: Callable[[list[Case]], str], name: str) -> str:
 def _shapes(cases: list[Case]) -> str:
     count = 0
     for case in cases:
-        for joints, split_ratio in ((5, 2.0), (17, 1.5)):
+        for keypoints, split_ratio in ((5, 2.0), (17, 1.5)):
             k = None if case.split_ratio is None else split_ratio
-            form = Case(case.backbone, case.representation, case.size, k, joints)
+            form = Case(case.backbone, case.representation, case.size, k, keypoints)
             with torch.no_grad():
                 output = form.build().eval()(form.images())
             found, expected = _shape_text(output), _expected(form)
@@ -141,8 +143,8 @@ def _shapes(cases: list[Case]) -> str:
 def _expected(case: Case) -> str:
     height, width = case.size
     if case.split_ratio is None:
-        return str((BATCH, case.joints, height // 4, width // 4))
-    x, y = ((BATCH, case.joints, int(side * case.split_ratio)) for side in (width, height))
+        return str((BATCH, case.keypoints, height // 4, width // 4))
+    x, y = ((BATCH, case.keypoints, int(side * case.split_ratio)) for side in (width, height))
     return f"Coordinates of {x} and {y}"
 
 
@@ -216,7 +218,7 @@ def _checkpoints(cases: list[Case]) -> str:
     return f"{count} tensors"
 
 
-def _normalisation(cases: list[Case]) -> str:
+def _normalization(cases: list[Case]) -> str:
     count = 0
     for case in cases:
         layers = {
@@ -240,7 +242,7 @@ def _cost(cases: list[Case]) -> str:
         planned = cost.predict(
             case.backbone,
             case.representation,
-            joints=case.joints,
+            keypoints=case.keypoints,
             input_size=case.size,
             split_ratio=case.split_ratio,
         )

@@ -1,6 +1,6 @@
 """Representations with their settings, and what networks would put out for them.
 
-Settings are the usual ones, and "exact" where the reference has a quirk of its own: rounded centres of heatmaps (D20)
+Settings are the usual ones, and "exact" where the reference has a quirk of its own: rounded centers of heatmaps (D20)
 make a refined peak worse than one that is not, and weights reach beyond the crop (D21, D24).
 """
 
@@ -21,7 +21,7 @@ from bench.pose.codecs.build import build_codec
 from bench.pose.codecs.representations import REPRESENTATIONS, CodecSettings
 from bench.pose.models.heads import Coordinates
 
-__all__ = ["JOINTS", "MIRROR", "PEOPLE", "Case", "decoded_cases", "everything", "trained_cases", "usual_settings"]
+__all__ = ["FLIP", "INSTANCES", "KEYPOINTS", "Case", "decoded_cases", "everything", "trained_cases", "usual_settings"]
 
 SIZES = (((64, 64), 2.0), ((96, 64), 3.0))
 """Height and width in px of crops, and the split ratio that goes with each."""
@@ -29,10 +29,10 @@ SIZES = (((64, 64), 2.0), ((96, 64), 3.0))
 STRIDE = 4
 """Px per cell of maps."""
 
-MIRROR = (0, 2, 1, 4, 3)
+FLIP = (0, 2, 1, 4, 3)
 """Of a head, two hands and two feet."""
 
-PEOPLE, JOINTS = 4, len(MIRROR)
+INSTANCES, KEYPOINTS = 4, len(FLIP)
 STEPS = 250
 """Of Adam, at most, in which an output is found."""
 
@@ -58,8 +58,8 @@ class Case:
 
     @cached_property
     def codec(self) -> Codec[Any, Any]:
-        """Anew, for the five joints."""
-        return build_codec(self.settings, MIRROR)
+        """Anew, for the five keypoints."""
+        return build_codec(self.settings, FLIP)
 
     @property
     def step(self) -> float:
@@ -71,20 +71,20 @@ class Case:
         """Whether networks put out maps."""
         return REPRESENTATIONS[self.settings.representation].output == "maps"
 
-    def joints(self) -> Tensor:
-        """(people, joints, 2) px away from the borders, always the same."""
-        unit = torch.rand(PEOPLE, JOINTS, 2, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    def keypoints(self) -> Tensor:
+        """(instances, keypoints, 2) px away from the borders, always the same."""
+        unit = torch.rand(INSTANCES, KEYPOINTS, 2, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
         return (0.2 + 0.6 * unit) * unit.new_tensor(self.settings.input_size[::-1])
 
-    def output(self, seed: int | None = None, people: int = PEOPLE) -> list[Tensor]:
+    def output(self, seed: int | None = None, instances: int = INSTANCES) -> list[Tensor]:
         """The tensors of a network's output: noise, or zeros without a seed."""
         height, width = self.settings.input_size
         shapes: list[tuple[int, ...]]
         if self.maps:
-            shapes = [(people, JOINTS, height // STRIDE, width // STRIDE)]
+            shapes = [(instances, KEYPOINTS, height // STRIDE, width // STRIDE)]
         else:
             k = float(self.settings.needed("split_ratio"))
-            shapes = [(people, JOINTS, int(side * k)) for side in (width, height)]
+            shapes = [(instances, KEYPOINTS, int(side * k)) for side in (width, height)]
         if seed is None:
             return [torch.zeros(shape) for shape in shapes]
         generator = torch.Generator().manual_seed(seed)
@@ -94,10 +94,10 @@ class Case:
         """What a network returns, of its tensors."""
         return tensors[0] if self.maps else Coordinates(*tensors)
 
-    def fitted(self, joints: Tensor) -> Any:
-        """An output that minimises the loss of visible joints, from zeros by Adam with a rate that falls to nothing."""
-        target = self.codec.encode(joints, everything(joints))
-        tensors = [tensor.requires_grad_() for tensor in self.output(people=len(joints))]
+    def fitted(self, keypoints: Tensor) -> Any:
+        """An output that minimises the loss of visible keypoints, from zeros by Adam with a rate that falls to nothing."""
+        target = self.codec.encode(keypoints, everything(keypoints))
+        tensors = [tensor.requires_grad_() for tensor in self.output(instances=len(keypoints))]
         rate = LEARNING_RATES[REPRESENTATIONS[self.settings.representation].output]
         optimizer = torch.optim.Adam(tensors, rate)
         for step in range(STEPS):
@@ -107,10 +107,10 @@ class Case:
             optimizer.step()
         return self.whole([tensor.detach() for tensor in tensors])
 
-    def ideal(self, joints: Tensor) -> Any:
+    def ideal(self, keypoints: Tensor) -> Any:
         """What the codec calls perfect; where it does not know, an output that was fitted."""
-        perfect = self.codec.perfect(self.codec.encode(joints, everything(joints)))
-        return self.fitted(joints) if perfect is None else perfect
+        ideal_output = self.codec.ideal_output(self.codec.encode(keypoints, everything(keypoints)))
+        return self.fitted(keypoints) if ideal_output is None else ideal_output
 
 
 def usual_settings(representation: str, size: tuple[int, int], split_ratio: float | None = 2.0) -> CodecSettings:
@@ -129,9 +129,9 @@ def usual_settings(representation: str, size: tuple[int, int], split_ratio: floa
     return CodecSettings(representation, size, flip_shift="exact", **read, **unread)
 
 
-def everything(joints: Tensor) -> Tensor:
-    """All joints visible."""
-    return torch.ones(joints.shape[:2], dtype=torch.bool)
+def everything(keypoints: Tensor) -> Tensor:
+    """All keypoints visible."""
+    return torch.ones(keypoints.shape[:2], dtype=torch.bool)
 
 
 def trained_cases(name: str) -> list[Case]:

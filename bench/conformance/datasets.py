@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.conformance.check import Check, NotApplicableError, require
-from bench.pose.data.coco import CocoKeypoints
+from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.datasets import DatasetInfo
 from bench.pose.data.images import read_image
-from bench.pose.data.mpii import MpiiPeople
-from bench.pose.data.people import Person
+from bench.pose.data.instances import Instance
+from bench.pose.data.mpii import MpiiInstances
 from bench.pose.errors import DataError
 from bench.pose.geometry import affine_matrix, transform_points
 from bench.pose.scoring import OksScoring, split_scoring
@@ -34,16 +34,16 @@ SCORED = 200
 """Images on which the truth is scored."""
 
 MOST_SCORED = 20
-"""People of an image that COCO's evaluation looks at (behaviour E12)."""
+"""Instances of an image that COCO's evaluation looks at (behaviour E12)."""
 
 CROP = (256, 192)
 """Height and width in px."""
 
 NEAR = 0.1
-"""Part of an image's side that a joint may lie outside: annotators guess where what is cut off would be."""
+"""Part of an image's side that a keypoint may lie outside: annotators guess where what is cut off would be."""
 
 MOSTLY = 0.9
-"""Least part of the labelled joints that is near the image, and in the person's crop."""
+"""Least part of the labelled keypoints that is near the image, and in the person's crop."""
 
 SIDES = (("left", "right"), ("l", "r"))
 
@@ -56,15 +56,15 @@ def dataset_checks(info: DatasetInfo, folder: Path, splits: Sequence[str]) -> It
         folder: its own, under the data root.
         splits: to look at.
     """
-    yield Check("skeleton", "joints, sigmas, pairs, limbs and the upper body fit together", partial(_skeleton, info))
+    yield Check("skeleton", "keypoints, sigmas, pairs, limbs and the upper body fit together", partial(_skeleton, info))
     checks: dict[Callable[[_Split], str], str] = {
-        _opening: "it opens, and lists people with boxes and joints",
-        _annotations: "arrays have the skeleton's shapes, boxes are positive and people's ids unique",
+        _opening: "it opens, and lists instances with boxes and keypoints",
+        _annotations: "arrays have the skeleton's shapes, boxes are positive and instances's ids unique",
         _images: "images exist inside the image folder and can be read",
-        _joints: "labelled joints lie in or near the image",
-        _repetition: "reading it twice gives the same people",
+        _keypoints: "labelled keypoints lie in or near the image",
+        _repetition: "reading it twice gives the same instances",
         _truth: "the truth, given as predictions, scores best",
-        _crops: "people's crops hold their labelled joints",
+        _crops: "instances's crops hold their labelled keypoints",
     }
     for name in splits:
         split = _Split(info, folder, name)
@@ -79,37 +79,37 @@ class _Split:
     info: DatasetInfo
     folder: Path
     name: str
-    _people: list[Person] | None = None
+    _instances: list[Instance] | None = None
 
     @cached_property
-    def opened(self) -> CocoKeypoints | MpiiPeople:
+    def opened(self) -> CocoKeypoints | MpiiInstances:
         return self.info.open(self.folder, self.name)
 
-    def open(self) -> list[Person]:
+    def open(self) -> list[Instance]:
         """Everybody, for the first check."""
         if not self.opened.annotated:
             raise NotApplicableError("its annotations are not published")
-        self._people = self.opened.people()
-        return self._people
+        self._instances = self.opened.instances()
+        return self._instances
 
     @property
-    def people(self) -> list[Person]:
+    def instances(self) -> list[Instance]:
         """Everybody. Raises `NotApplicableError` where opening it failed, which is told once."""
-        if self._people is None:
+        if self._instances is None:
             raise NotApplicableError("nobody is known")
-        return self._people
+        return self._instances
 
     @cached_property
-    def sample(self) -> dict[Path, list[Person]]:
-        """Some images with their people."""
-        return _by_image(self.people, SAMPLE)
+    def sample(self) -> dict[Path, list[Instance]]:
+        """Some images with their instances."""
+        return _by_image(self.instances, SAMPLE)
 
 
-def _by_image(people: Sequence[Person], count: int) -> dict[Path, list[Person]]:
-    """At most so many images with all of their people, spread evenly."""
-    images: dict[Path, list[Person]] = {}
-    for person in people:
-        images.setdefault(person.image, []).append(person)
+def _by_image(instances: Sequence[Instance], count: int) -> dict[Path, list[Instance]]:
+    """At most so many images with all of their instances, spread evenly."""
+    images: dict[Path, list[Instance]] = {}
+    for instance in instances:
+        images.setdefault(instance.image, []).append(instance)
     chosen = np.unique(np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int))
     files = list(images)
     return {files[index]: images[files[index]] for index in chosen}
@@ -117,67 +117,71 @@ def _by_image(people: Sequence[Person], count: int) -> dict[Path, list[Person]]:
 
 def _skeleton(info: DatasetInfo) -> str:
     skeleton = info.skeleton
-    names = skeleton.joints
-    require(names and len(set(names)) == len(names), f"a joint is named twice: {', '.join(names)}")
-    require(len(skeleton.sigmas) == len(names), f"{len(skeleton.sigmas)} sigmas for {len(names)} joints")
+    names = skeleton.keypoints
+    require(names and len(set(names)) == len(names), f"a keypoint is named twice: {', '.join(names)}")
+    require(len(skeleton.sigmas) == len(names), f"{len(skeleton.sigmas)} sigmas for {len(names)} keypoints")
     bad = [f"{name}: {sigma}" for name, sigma in zip(names, skeleton.sigmas, strict=True) if not 0 < sigma < np.inf]
     require(not bad, f"sigmas must be positive: {', '.join(bad)}")
     lists = {"pairs": skeleton.pairs, "limbs": skeleton.limbs, "upper": tuple((name,) for name in skeleton.upper)}
     for kind, entries in lists.items():
         unknown = [name for entry in entries for name in entry if name not in names]
-        require(not unknown, f"{kind} name {', '.join(map(repr, unknown))}, which are no joints")
-    mirror = skeleton.mirror
-    back = tuple(mirror[index] for index in mirror)
+        require(not unknown, f"{kind} name {', '.join(map(repr, unknown))}, which are no keypoints")
+    flip_indices = skeleton.flip_indices
+    back = tuple(flip_indices[index] for index in flip_indices)
     wrong = [name for index, name in enumerate(names) if back[index] != index]
-    require(not wrong, f"mirrored twice, {', '.join(wrong)} are not back in their place: pairs share a joint")
+    require(not wrong, f"flipped twice, {', '.join(wrong)} are not back in their place: pairs share a keypoint")
     unlike = [f"{one} with {other}" for one, other in skeleton.pairs if one == other]
-    require(not unlike, f"pairs exchange a joint with itself: {', '.join(unlike)}")
+    require(not unlike, f"pairs exchange a keypoint with itself: {', '.join(unlike)}")
     _check_sides(skeleton)
-    return f"{len(names)} joints, {len(skeleton.pairs)} pairs, {len(skeleton.limbs)} limbs"
+    return f"{len(names)} keypoints, {len(skeleton.pairs)} pairs, {len(skeleton.limbs)} limbs"
 
 
 def _check_sides(skeleton: Skeleton) -> None:
-    """Joints that are named by a side must be paired, left first, with the joint of the other side, if there is one."""
+    """Keypoints that are named by a side must be paired, left first, with the keypoint of the other side, if there is one."""
     for left, right in SIDES:
-        for joint in skeleton.joints:
-            other = right + joint.removeprefix(left)
-            if not joint.startswith(f"{left}_") or other not in skeleton.joints:
+        for keypoint in skeleton.keypoints:
+            other = right + keypoint.removeprefix(left)
+            if not keypoint.startswith(f"{left}_") or other not in skeleton.keypoints:
                 continue
-            found = skeleton.joints[skeleton.mirror[skeleton.index(joint)]]
-            require(found == other, f"a mirror image exchanges {joint} with {found}, expected {other}")
-            require((joint, other) in skeleton.pairs, f"the pair {other}, {joint} must list the left one first")
+            found = skeleton.keypoints[skeleton.flip_indices[skeleton.index(keypoint)]]
+            require(found == other, f"a mirror image exchanges {keypoint} with {found}, expected {other}")
+            require((keypoint, other) in skeleton.pairs, f"the pair {other}, {keypoint} must list the left one first")
 
 
 def _opening(split: _Split) -> str:
-    people = split.open()
+    instances = split.open()
     problems = split.opened.problems
     require(not problems, f"{len(problems)} entries make no sense; the first: {next(iter(problems), '')}")
-    return f"{len(people):,} people"
+    return f"{len(instances):,} instances"
 
 
 def _annotations(split: _Split) -> str:
-    joints = split.info.skeleton.size
-    for person in split.people:
-        who = f"{split.opened.annotation_file}: person {person.annotation_id}"
-        shapes = person.joints.shape, person.visible.shape, person.box.shape
-        require(shapes == ((joints, 2), (joints,), (4,)), f"{who}: joints, visibility and box have shapes {shapes}")
-        require(np.isfinite(person.joints).all() and np.isfinite(person.box).all(), f"{who}: values are not finite")
-        require((person.box[2:] > 0).all(), f"{who}: a box of {person.box[2]:g} x {person.box[3]:g} px")
-        require(person.area > 0, f"{who}: an area of {person.area:g} px^2")
-    ids = Counter(person.annotation_id for person in split.people)
+    keypoints = split.info.skeleton.size
+    for instance in split.instances:
+        who = f"{split.opened.annotation_file}: instance {instance.annotation_id}"
+        shapes = instance.keypoints.shape, instance.visible.shape, instance.box.shape
+        require(
+            shapes == ((keypoints, 2), (keypoints,), (4,)), f"{who}: keypoints, visibility and box have shapes {shapes}"
+        )
+        require(
+            np.isfinite(instance.keypoints).all() and np.isfinite(instance.box).all(), f"{who}: values are not finite"
+        )
+        require((instance.box[2:] > 0).all(), f"{who}: a box of {instance.box[2]:g} x {instance.box[3]:g} px")
+        require(instance.area > 0, f"{who}: an area of {instance.area:g} px^2")
+    ids = Counter(instance.annotation_id for instance in split.instances)
     (id_, count), *_ = ids.most_common(1)
-    require(count == 1, f"{split.opened.annotation_file}: {count} people have the id {id_}")
-    labelled = np.mean([person.visible.mean() for person in split.people])
-    return f"{labelled:.0%} of the joints labelled"
+    require(count == 1, f"{split.opened.annotation_file}: {count} instances have the id {id_}")
+    labelled = np.mean([instance.visible.mean() for instance in split.instances])
+    return f"{labelled:.0%} of the keypoints labelled"
 
 
 def _images(split: _Split) -> str:
     sample = split.sample
     folder = split.opened.image_folder.resolve()
-    for file, people in sample.items():
+    for file, instances in sample.items():
         require(file.resolve().is_relative_to(folder), f"{file} lies outside of {folder}")
         height, width = read_image(file).shape[:2]
-        annotated = _annotated_size(split, people[0])
+        annotated = _annotated_size(split, instances[0])
         require(
             annotated in (None, (height, width)),
             f"{file}: {height} x {width} px, annotated as {annotated} (height, width)",
@@ -185,60 +189,65 @@ def _images(split: _Split) -> str:
     return f"{len(sample)} images"
 
 
-def _annotated_size(split: _Split, person: Person) -> tuple[int, int] | None:
+def _annotated_size(split: _Split, instance: Instance) -> tuple[int, int] | None:
     if not isinstance(split.opened, CocoKeypoints):
         return None
-    image = split.opened.images[person.image_id]
+    image = split.opened.images[instance.image_id]
     return image["height"], image["width"]
 
 
-def _joints(split: _Split) -> str:
+def _keypoints(split: _Split) -> str:
     inside: list[Array] = []
-    for file, people in split.sample.items():
+    for file, instances in split.sample.items():
         height, width = read_image(file).shape[:2]
         size = np.array([width, height])
-        joints = np.concatenate([person.joints[person.visible] for person in people])
-        inside.append(_within(joints, -NEAR * size, (1 + NEAR) * size))
+        keypoints = np.concatenate([instance.keypoints[instance.visible] for instance in instances])
+        inside.append(_within(keypoints, -NEAR * size, (1 + NEAR) * size))
     return _share(inside)
 
 
 def _crops(split: _Split) -> str:
     inside: list[Array] = []
-    for person in (person for people in split.sample.values() for person in people):
-        joints = transform_points(person.joints[person.visible], affine_matrix(*person.crop(CROP), 0, CROP))
-        inside.append(_within(joints, np.full(2, -0.5), np.array(CROP[::-1]) - 0.5))
+    for instance in (instance for instances in split.sample.values() for instance in instances):
+        keypoints = transform_points(instance.keypoints[instance.visible], affine_matrix(*instance.crop(CROP), 0, CROP))
+        inside.append(_within(keypoints, np.full(2, -0.5), np.array(CROP[::-1]) - 0.5))
     return _share(inside)
 
 
-def _within(joints: Array, low: Array, high: Array) -> Array:
-    """(joints,) whether each lies between two corners."""
-    return np.asarray(((joints >= low) & (joints <= high)).all(axis=1))
+def _within(keypoints: Array, low: Array, high: Array) -> Array:
+    """(keypoints,) whether each lies between two corners."""
+    return np.asarray(((keypoints >= low) & (keypoints <= high)).all(axis=1))
 
 
 def _share(inside: Sequence[Array]) -> str:
     holds = np.concatenate(inside)
     if not len(holds):
-        raise NotApplicableError("no joint is labelled")
-    found = f"{holds.mean():.1%} of {len(holds):,} joints do, at least {MOSTLY:.0%}"
+        raise NotApplicableError("no keypoint is labelled")
+    found = f"{holds.mean():.1%} of {len(holds):,} keypoints do, at least {MOSTLY:.0%}"
     require(holds.mean() >= MOSTLY, found)
     return found
 
 
 def _repetition(split: _Split) -> str:
-    once, again = split.people, split.info.open(split.folder, split.name).people()
-    require(len(again) == len(once), f"{len(once)} people, then {len(again)}")
+    once, again = split.instances, split.info.open(split.folder, split.name).instances()
+    require(len(again) == len(once), f"{len(once)} instances, then {len(again)}")
     for one, other in zip(once, again, strict=True):
         same = all(np.array_equal(*pair) for pair in zip(_arrays(one), _arrays(other), strict=True))
-        require(same and one.image == other.image, f"person {one.annotation_id} is another one the second time")
-    return f"{len(again):,} people"
+        require(same and one.image == other.image, f"instance {one.annotation_id} is another one the second time")
+    return f"{len(again):,} instances"
 
 
-def _arrays(person: Person) -> Iterator[Array]:
-    yield from (np.array([person.image_id, person.annotation_id]), person.box, person.joints, person.visible)
+def _arrays(instance: Instance) -> Iterator[Array]:
+    yield from (
+        np.array([instance.image_id, instance.annotation_id]),
+        instance.box,
+        instance.keypoints,
+        instance.visible,
+    )
 
 
 def _truth(split: _Split) -> str:
-    people = split.people  # known, or there is nothing to score
+    instances = split.instances  # known, or there is nothing to score
     try:
         scoring = split_scoring(split.opened)
     except DataError as error:
@@ -246,29 +255,29 @@ def _truth(split: _Split) -> str:
             raise NotApplicableError(f"there is no truth to score by: {split.opened.truth_file}") from None
         raise error
     if isinstance(scoring, OksScoring):
-        chosen = {some[0].image_id: some for some in _by_image(people, SCORED).values() if len(some) <= MOST_SCORED}
-        scoring, people = _part(scoring, chosen.keys()), [person for some in chosen.values() for person in some]
+        chosen = {some[0].image_id: some for some in _by_image(instances, SCORED).values() if len(some) <= MOST_SCORED}
+        scoring, instances = _part(scoring, chosen.keys()), [instance for some in chosen.values() for instance in some]
         name, best = "AP", 1.0
     else:
         name, best = "Mean", 100.0
-    found = scoring.metrics(list(map(_as_predicted, people)))[name]
+    found = scoring.metrics(list(map(_as_predicted, instances)))[name]
     require(abs(found - best) < 1e-6 * best, f"{name} of the truth is {found:.4f}, expected {best:g}")
-    return f"{name} {found:g} for {len(people):,} people"
+    return f"{name} {found:g} for {len(instances):,} instances"
 
 
 def _part(scoring: OksScoring, image_ids: Any) -> OksScoring:
     """Of some images only."""
     annotations = scoring.annotations
     images = [image for image in annotations["images"] if image["id"] in image_ids]
-    people = [person for person in annotations["annotations"] if person["image_id"] in image_ids]
-    return replace(scoring, annotations=annotations | {"images": images, "annotations": people})
+    instances = [instance for instance in annotations["annotations"] if instance["image_id"] in image_ids]
+    return replace(scoring, annotations=annotations | {"images": images, "annotations": instances})
 
 
-def _as_predicted(person: Person) -> dict[str, Any]:
-    keypoints = np.column_stack([person.joints, np.ones(len(person.joints))])
+def _as_predicted(instance: Instance) -> dict[str, Any]:
+    keypoints = np.column_stack([instance.keypoints, np.ones(len(instance.keypoints))])
     return {
-        "image_id": person.image_id,
+        "image_id": instance.image_id,
         "category_id": 1,
         "keypoints": keypoints.ravel().tolist(),
-        "score": person.score,
+        "score": instance.score,
     }

@@ -13,18 +13,18 @@ from pathlib import Path
 import yaml
 
 from bench.cli.execution import Task
-from bench.cli.executors import EXECUTORS, Executor, Request
 from bench.conformance.check import Check, NotApplicableError, require
-from bench.execute.local import LocalOptions
-from bench.plan import Plan, PlannedTraining, make_plan
+from bench.planning.executors import EXECUTORS, Executor, Request
+from bench.planning.jobs import LocalOptions
+from bench.planning.plan import Plan, PlannedTraining, make_plan
 from bench.pose.data.synthetic import SyntheticSet, generate
-from bench.store import Store
+from bench.store.folders import Store
 from bench.suite.schema import Suite, load_suite
 
 __all__ = ["executor_checks"]
 
 TRAIN, EVAL = 16, 8
-"""People of the two splits."""
+"""Instances of the two splits."""
 
 SUITE = {
     "name": "conformance",
@@ -33,7 +33,7 @@ SUITE = {
     "train": {
         "recipe": "corrected",
         "axes": {"backbone": ["simba_tiny"], "representation": ["heatmap"], "input_size": ["64x64"]},
-        "set": [{"initialisation": "kaiming", "epochs": 1, "milestones": [], "batch_size": 8, "replicas": 1}],
+        "set": [{"initialization": "kaiming", "epochs": 1, "milestones": [], "batch_size": 8, "replicas": 1}],
     },
     "evaluate": [{"boxes": "gt"}],
     "tables": [{"id": "conformance"}],
@@ -81,8 +81,8 @@ class _Runs:
         folder = Path(tempfile.mkdtemp(prefix="conform-", dir=where))
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         (folder / "suite.yaml").write_text(yaml.safe_dump(SUITE), encoding="utf-8")
-        for split, people in ((f"train{TRAIN}", TRAIN), (f"val{EVAL}", EVAL)):
-            generate(folder / "data" / "synthetic", split, SyntheticSet(people=people, seed=0), workers=1)
+        for split, instances in ((f"train{TRAIN}", TRAIN), (f"val{EVAL}", EVAL)):
+            generate(folder / "data" / "synthetic", split, SyntheticSet(instances=instances, seed=0), workers=1)
         return folder
 
     @cached_property
@@ -120,7 +120,7 @@ def _dry_run(runs: _Runs) -> str:
 def _run(runs: _Runs) -> str:
     status = runs.run(runs.executor, "results")
     plan = runs.plan("results")
-    reasons = [part.standing.reason for training in plan.trainings for part in training.parts if part.state != "done"]
+    reasons = [part.status.reason for training in plan.trainings for part in training.parts if part.state != "done"]
     require(status == 0, f"it ends {status} {'; '.join(filter(None, reasons))}".strip())
     states = [part.state for training in plan.trainings for part in training.parts]
     require(set(states) == {"done"}, f"it ends 0, but what was to be done is {', '.join(states)}")

@@ -11,12 +11,12 @@ from pathlib import Path, PurePosixPath
 import yaml
 
 from bench.conformance.check import Check, NotApplicableError, require
-from bench.plan import Plan, make_plan
+from bench.planning.plan import Plan, make_plan
 from bench.report.document import Report, make_report
 from bench.report.formats import Format
 from bench.simulation.records import simulate
 from bench.simulation.scores import Chance
-from bench.store import Store
+from bench.store.folders import Store
 from bench.suite.schema import load_suite
 
 __all__ = ["Reports", "format_checks"]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.cli.executors import EXECUTORS
 from bench.conformance.check import Check
+from bench.planning.executors import EXECUTORS
 from bench.pose.codecs.representations import REPRESENTATIONS
 from bench.pose.data.datasets import DATASETS, DatasetInfo
 from bench.pose.errors import BenchError, ExtensionError, nearest

@@ -1,4 +1,4 @@
-"""What every metric of an extension keeps to, on a few made-up people of each protocol that it is for."""
+"""What every metric of an extension keeps to, on a few made-up instances of each protocol that it is for."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SKELETONS = {"coco": COCO_17, "crowdpose": CROWDPOSE_14, "mpii": MPII_16}
 
 
 @dataclass(frozen=True)
-class _People:
+class _Instances:
     """A protocol's truth with predictions: those that are true, and those that are off."""
 
     scoring: Scoring
@@ -63,83 +63,85 @@ def _protocols(metric: OwnMetric) -> str:
 
 
 def _values(metric: OwnMetric, protocol: str) -> str:
-    people = _people(protocol)
+    instances = _instances(protocol)
     found = []
-    for what, results in (("the truth", people.truth), ("others", people.perturbed), ("no predictions", [])):
-        value = float(metric.compute(results, people.scoring))
+    for what, results in (("the truth", instances.truth), ("others", instances.perturbed), ("no predictions", [])):
+        value = float(metric.compute(results, instances.scoring))
         require(isfinite(value), f"it is {value} for {what}")
         found.append(f"{value:.4g} for {what}")
     return ", ".join(found)
 
 
 def _determinism(metric: OwnMetric, protocol: str) -> str:
-    once, again = (metric.compute(made.perturbed, made.scoring) for made in (_people(protocol), _people(protocol)))
+    once, again = (
+        metric.compute(made.perturbed, made.scoring) for made in (_instances(protocol), _instances(protocol))
+    )
     require(once == again, f"{once}, then {again}")
     return "to the bit"
 
 
 def _order(metric: OwnMetric, protocol: str) -> str:
-    people = _people(protocol)
-    once = metric.compute(people.perturbed, people.scoring)
-    again = metric.compute(people.perturbed[::-1], people.scoring)
+    instances = _instances(protocol)
+    once = metric.compute(instances.perturbed, instances.scoring)
+    again = metric.compute(instances.perturbed[::-1], instances.scoring)
     require(abs(once - again) <= 1e-9 * max(1, abs(once)), f"{once}, and {again} in reverse order")
     return "to rounding"
 
 
 def _arguments(metric: OwnMetric, protocol: str) -> str:
-    people, before = _people(protocol), _people(protocol)
-    metric.compute(people.perturbed, people.scoring)
-    require(people.perturbed == before.perturbed, "it changes the predictions, which are stored afterwards")
-    require(_contents(people.scoring) == _contents(before.scoring), "it changes the truth that others are scored by")
+    instances, before = _instances(protocol), _instances(protocol)
+    metric.compute(instances.perturbed, instances.scoring)
+    require(instances.perturbed == before.perturbed, "it changes the predictions, which are stored afterwards")
+    require(_contents(instances.scoring) == _contents(before.scoring), "it changes the truth that others are scored by")
     return "unchanged"
 
 
 def _sensitivity(metric: OwnMetric, protocol: str) -> str:
-    people = _people(protocol)
-    best, worse = (metric.compute(results, people.scoring) for results in (people.truth, people.perturbed))
+    instances = _instances(protocol)
+    best, worse = (metric.compute(results, instances.scoring) for results in (instances.truth, instances.perturbed))
     require(best != worse, f"it is {best} for both")
-    return f"{best:.4g} for the truth, {worse:.4g} for joints that are {FAR:g} px off"
+    return f"{best:.4g} for the truth, {worse:.4g} for keypoints that are {FAR:g} px off"
 
 
 def _contents(scoring: Scoring) -> Any:
     """The truth, to be compared by `==`."""
     if isinstance(scoring, PckhScoring):
         truth = scoring.truth
-        return [values.tolist() for values in (truth.joints, truth.visible, truth.head_sizes)]
+        return [values.tolist() for values in (truth.keypoints, truth.visible, truth.head_sizes)]
     assert isinstance(scoring, OksScoring)
     return copy.deepcopy(scoring.annotations)
 
 
-def _people(protocol: str) -> _People:
-    """Always the same people, anew: some joints are not labelled, and no two predictions have the same score."""
+def _instances(protocol: str) -> _Instances:
+    """Always the same instances, anew: some keypoints are not labelled, and no two predictions have the same score."""
     rng = np.random.default_rng(7)
     skeleton, count = SKELETONS[protocol], IMAGES * PER_IMAGE
     corners = rng.uniform([5, 5], [WIDTH - 80, HEIGHT - 110], (count, 2)).round()
     sizes = rng.uniform([40, 70], [70, 100], (count, 2)).round()
-    joints = (corners[:, None] + rng.uniform(0.05, 0.95, (count, skeleton.size, 2)) * sizes[:, None]).round(1)
+    keypoints = (corners[:, None] + rng.uniform(0.05, 0.95, (count, skeleton.size, 2)) * sizes[:, None]).round(1)
     visible = rng.random((count, skeleton.size)) < 0.9
     image_ids = np.arange(count) if protocol == "mpii" else np.repeat(np.arange(IMAGES), PER_IMAGE) + 1
     boxes = np.hstack([corners, sizes])
-    scoring = _scoring(protocol, boxes=boxes, joints=joints, visible=visible, image_ids=image_ids)
+    scoring = _scoring(protocol, boxes=boxes, keypoints=keypoints, visible=visible, image_ids=image_ids)
     results = []
-    for noise in (np.zeros(joints.shape), FAR * rng.standard_normal(joints.shape)):
+    for noise in (np.zeros(keypoints.shape), FAR * rng.standard_normal(keypoints.shape)):
         confidence = rng.uniform(0.5, 1, (*visible.shape, 1))
         predictions = Predictions(
             image_ids=image_ids,
-            keypoints=np.concatenate([joints + noise, confidence], axis=2),
+            keypoints=np.concatenate([keypoints + noise, confidence], axis=2),
             centers=corners + sizes / 2,
             scales=sizes * 1.25 / 200,
             box_scores=np.ones(count),
         )
         results.append(scoring.results(predictions, score_threshold=SCORE_THRESHOLD, nms_threshold=NMS_THRESHOLD))
     scoring.metrics(results[1])  # as evaluations do first: pycocotools leaves marks of its own in the truth
-    return _People(scoring, *results)
+    return _Instances(scoring, *results)
 
 
-def _scoring(protocol: str, *, boxes: Array, joints: Array, visible: Array, image_ids: Array) -> Scoring:
+def _scoring(protocol: str, *, boxes: Array, keypoints: Array, visible: Array, image_ids: Array) -> Scoring:
     if protocol == "mpii":
-        return PckhScoring(HeadTruth(joints + 1, visible, np.full(len(joints), 20.0)))
-    people = [
+        return PckhScoring(HeadTruth(keypoints + 1, visible, np.full(len(keypoints), 20.0)))
+    instances = [
         {
             "id": number + 1,
             "image_id": int(image_ids[number]),
@@ -150,13 +152,13 @@ def _scoring(protocol: str, *, boxes: Array, joints: Array, visible: Array, imag
             "num_keypoints": int(labelled.sum()),
             "keypoints": np.column_stack([points * labelled[:, None], 2 * labelled]).ravel().tolist(),
         }
-        for number, (box, points, labelled) in enumerate(zip(boxes, joints, visible, strict=True))
+        for number, (box, points, labelled) in enumerate(zip(boxes, keypoints, visible, strict=True))
     ]
     images: Sequence[dict[str, Any]] = [
         {"id": number, "file_name": f"{number}.jpg", "height": HEIGHT, "width": WIDTH, "crowdIndex": number / IMAGES}
         for number in sorted(set(image_ids.tolist()))
     ]
     skeleton = SKELETONS[protocol]
-    category = {"id": 1, "name": "person", "keypoints": list(skeleton.joints)}
-    annotations = {"images": images, "annotations": people, "categories": [category]}
+    category = {"id": 1, "name": "person", "keypoints": list(skeleton.keypoints)}
+    annotations = {"images": images, "annotations": instances, "categories": [category]}
     return OksScoring(annotations, skeleton, OKS_PROTOCOLS[protocol])

@@ -26,12 +26,12 @@ class Finding:
     Attributes:
         verdict: on it.
         found: in words.
-        mend: what to do about a warning or a fault; empty where there is nothing to do.
+        fix: what to do about a warning or a fault; empty where there is nothing to do.
     """
 
     verdict: Verdict
     found: str
-    mend: str = ""
+    fix: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,13 @@ class Check:
     Attributes:
         name: of it, different from all others.
         look: finds out. What it raises is a fault.
-        mend: what to do in that case, and where looking crashed or took too long.
+        fix: what to do in that case, and where looking crashed or took too long.
         seconds: that it may take.
     """
 
     name: str
     look: Callable[[], Finding]
-    mend: str
+    fix: str
     seconds: float = 60.0
 
 
@@ -56,14 +56,14 @@ def ok(found: str) -> Finding:
     return Finding("ok", found)
 
 
-def warning(found: str, mend: str) -> Finding:
+def warning(found: str, fix: str) -> Finding:
     """It works, but not as well as it could."""
-    return Finding("warning", found, mend)
+    return Finding("warning", found, fix)
 
 
-def fault(found: str, mend: str) -> Finding:
+def fault(found: str, fix: str) -> Finding:
     """Something does not work."""
-    return Finding("fault", found, mend)
+    return Finding("fault", found, fix)
 
 
 def skipped(found: str) -> Finding:
@@ -84,5 +84,5 @@ def merged(findings: Iterable[Finding], otherwise: str) -> Finding:
     named = [finding.found for finding in several[:MAX_NAMED]]
     if len(several) > MAX_NAMED:
         named.append(f"and {len(several) - MAX_NAMED:,} more")
-    advice = dict.fromkeys(finding.mend for finding in several[:MAX_NAMED] if finding.mend)
+    advice = dict.fromkeys(finding.fix for finding in several[:MAX_NAMED] if finding.fix)
     return Finding(several[0].verdict, "\n".join(named), "\n".join(advice))

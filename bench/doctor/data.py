@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 from bench.doctor.check import Check, Finding, fault, merged, ok, skipped, warning
 
 if TYPE_CHECKING:
-    from bench.pose.data.coco import CocoKeypoints
-    from bench.pose.data.mpii import MpiiPeople
+    from bench.pose.data.coco_format import CocoKeypoints
+    from bench.pose.data.mpii import MpiiInstances
 
 __all__ = ["DataRoot"]
 
@@ -53,7 +53,7 @@ class DataRoot:
 
     def imagenet(self) -> Finding:
         """Whether the classifiers that networks start from are the files that they should be."""
-        from bench.execute.training import IMAGENET_FOLDER
+        from bench.execute.training_job import IMAGENET_FOLDER
         from bench.pose.checkpoints import IMAGENET_FILES, check_hash
         from bench.pose.errors import CheckpointError
 
@@ -123,15 +123,15 @@ class Dataset:
             except DataError as error:
                 yield fault(str(error), self.advice)
 
-    def _images(self, opened: CocoKeypoints | MpiiPeople) -> Iterator[Finding]:
+    def _images(self, opened: CocoKeypoints | MpiiInstances) -> Iterator[Finding]:
         """Of the annotation file, and of image files that it lists."""
-        from bench.pose.data.coco import CocoKeypoints
+        from bench.pose.data.coco_format import CocoKeypoints
 
         if isinstance(opened, CocoKeypoints):
             paths = map(opened.image_path, _some(list(opened.images)))
             images = [path for path in paths if path is not None]
         else:
-            images = [person.image for person in _some(opened.people())]
+            images = [instance.image for instance in _some(opened.instances())]
         absent = [image for image in images if not image.is_file()]
         if absent:
             yield fault(f"{absent[0]} is missing, as are {len(absent)} of {len(images)} looked for", self.advice)
@@ -142,17 +142,17 @@ class Dataset:
                 self.advice,
             )
 
-    def _boxes(self, opened: CocoKeypoints | MpiiPeople) -> Iterator[Finding]:
+    def _boxes(self, opened: CocoKeypoints | MpiiInstances) -> Iterator[Finding]:
         """Of the detector boxes, if the split has some; reading them raises what is wrong."""
-        from bench.pose.data.coco import read_boxes
+        from bench.pose.data.coco_format import read_boxes
         from bench.pose.data.datasets import dataset_info
 
         file = dataset_info(self.name).box_file(self.folder, opened.split)
         if file and file.is_file() and not sum(1 for _ in read_boxes(file)):
-            yield fault(f"{file}: no box of a person", self.advice)
+            yield fault(f"{file}: no box of an instance", self.advice)
 
-    def _packed(self, opened: CocoKeypoints | MpiiPeople) -> Iterator[Finding]:
-        """Of packed photographs."""
+    def _packed(self, opened: CocoKeypoints | MpiiInstances) -> Iterator[Finding]:
+        """Of packed images."""
         from bench.pose.data.pixels.packed import packed_folder, read_shards
         from bench.pose.errors import DataError
 
@@ -161,7 +161,7 @@ class Dataset:
                 shard.map()
         except DataError as error:
             command = f"bench data pack {self.name} {opened.split} --data-root {self.folder.parent}"
-            yield fault(str(error), f"`{command}` packs the photographs again")
+            yield fault(str(error), f"`{command}` packs the images again")
 
 
 def _some(entries: Sequence[EntryT]) -> Sequence[EntryT]:

@@ -69,11 +69,11 @@ def _in_one_process(checks: Sequence[Check]) -> Iterator[Finding]:
         try:
             if not receiver.poll(check.seconds):
                 process.kill()
-                yield fault(f"no answer within {check.seconds:.0f} s", check.mend)
+                yield fault(f"no answer within {check.seconds:.0f} s", check.fix)
                 break
             yield receiver.recv()
         except EOFError:
-            yield fault(f"the check took its process down: {_end(process)}", check.mend)
+            yield fault(f"the check took its process down: {_end(process)}", check.fix)
             break
     receiver.close()
     process.join()
@@ -90,7 +90,7 @@ def _look(checks: Sequence[Check], sender: Connection) -> None:
         except ImportError as error:
             finding = fault(_describe(error), INSTALL)
         except Exception as error:
-            finding = fault(_describe(error), check.mend)
+            finding = fault(_describe(error), check.fix)
         sender.send(finding)
 
 

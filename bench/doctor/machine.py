@@ -89,7 +89,7 @@ def gpus() -> Finding:
     """Whether each GPU of the machine can be used."""
     import torch
 
-    from bench.execute.local import devices
+    from bench.planning.jobs import devices
 
     names = [name for name in devices("auto") if name.startswith("cuda")]
     if not names:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RecordedData"]
 
-MEND = "put the right file back (`bench show ID` tells its sha256), or keep results of other data in another folder"
+FIX = "put the right file back (`bench show ID` tells its sha256), or keep results of other data in another folder"
 
 
 class Use(NamedTuple):
@@ -50,7 +50,7 @@ class RecordedData:
             return skipped("no results that were made with data that are here")
         hashes = {file: sha256(file) for file in named}
         changed = (
-            fault(f"{file} has sha256 {hashes[file]:.12}, but there are results made with {other:.12}", MEND)
+            fault(f"{file} has sha256 {hashes[file]:.12}, but there are results made with {other:.12}", FIX)
             for file, others in named.items()
             for other in sorted(others - {hashes[file]})
         )
@@ -61,7 +61,7 @@ class RecordedData:
         from bench.doctor.results import stored
         from bench.files import StoreError
         from bench.pose.errors import UnknownNameError
-        from bench.records import Record
+        from bench.store.documents import Record
 
         for folder in stored(self.results):
             with suppress(StoreError, UnknownNameError):  # an extension may be gone

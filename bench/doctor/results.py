@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from bench.doctor.check import Check, Finding, fault, merged, ok, skipped, warning
 
 if TYPE_CHECKING:
-    from bench.store import EvaluationFolder, TrainingFolder
+    from bench.store.folders import EvaluationFolder, TrainingFolder
 
 __all__ = ["ResultsFolder", "stored"]
 
@@ -63,7 +63,7 @@ class ResultsFolder:
 
     def leases(self) -> Finding:
         """Whether its file system has what keeps two processes from doing the same work: hard links and locks."""
-        from bench.leases import STALE_SECONDS, BusyError, Leases
+        from bench.store.leases import STALE_SECONDS, BusyError, Leases
 
         with self._probe() as probe:
             leases = Leases(probe / "leases")
@@ -78,7 +78,7 @@ class ResultsFolder:
 
     def clock(self) -> Finding:
         """Whether the file system and this machine agree on what time it is."""
-        from bench.leases import BEAT_SECONDS, STALE_SECONDS
+        from bench.store.leases import BEAT_SECONDS, STALE_SECONDS
 
         with self._probe() as probe:
             before = time.time()
@@ -129,7 +129,7 @@ class ResultsFolder:
 
 def stored(results: Path) -> list[TrainingFolder | EvaluationFolder]:
     """Folders of all trainings and evaluations. Raises `OSError` if they cannot be listed."""
-    from bench.store import Store
+    from bench.store.folders import Store
 
     store = Store(results)
     trainings = [store.training(name) for name in _names(store.trainings)]

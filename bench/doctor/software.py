@@ -89,7 +89,7 @@ def opencv() -> Finding:
 
 def code() -> Finding:
     """Whether results will say which code made them."""
-    from bench.provenance import checkout
+    from bench.store.provenance import checkout
 
     commit, dirty = checkout()
     if commit is None:

@@ -13,7 +13,7 @@ from bench.pose.checkpoints import load_file
 from bench.pose.errors import CheckpointError
 from bench.pose.training import Training
 from bench.pose.training_state import TrainingState
-from bench.records import EpochEntry
+from bench.store.documents import EpochEntry
 from bench.suite.specs import TrainSpec
 
 __all__ = ["Checkpoint", "resume", "save"]

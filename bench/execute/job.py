@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bench.extensions import NO_EXTENSIONS, Extensions
 from bench.pose.data.pixels.names import PixelSource
-from bench.records import Cause
+from bench.store.documents import Cause
 from bench.suite.specs import EvalSpec, TrainSpec
 
 __all__ = ["NO_RETRIES", "Job", "Outcome", "Resources", "Retries"]
@@ -68,7 +68,7 @@ class Resources(_Settings):
         device: "cpu", "cuda" or "cuda:N".
         threads: of torch; exact resumption needs the same number.
         workers: processes that load crops.
-        pixels: where crops get their pixels from, see `choose_photographs`.
+        pixels: where crops get their pixels from, see `choose_images`.
         save_every: seconds between checkpoints.
         tensorboard: folder with a log for TensorBoard per training; None logs nothing.
     """

@@ -14,17 +14,17 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess
 
 from bench.execute.job import NO_RETRIES, Job, Outcome, Retries
 from bench.execute.progress import View
-from bench.execute.seat import Seat, Slot, local_seats
+from bench.execute.ranks import Rank, Slot, local_ranks
 from bench.files import StoreError
-from bench.leases import Owner
-from bench.records import Cause, Failure
-from bench.store import Store
+from bench.store.documents import Cause, Failure
+from bench.store.folders import Store
+from bench.store.leases import Owner
 
 __all__ = ["PRELOAD", "Pool", "job_context"]
 
 POLL_SECONDS = 0.3
 
-TEAM_PATIENCE = 30.0
+GROUP_PATIENCE = 30.0
 """Seconds that the processes of a training may outlive one that ended badly, before they are killed."""
 
 PRELOAD = "bench.execute.preload"
@@ -33,7 +33,7 @@ PRELOAD = "bench.execute.preload"
 IGNORED = (signal.SIGTERM, signal.SIGUSR2)
 """What SLURM sends to every process of a job. The fork server must outlive it, or the jobs' last words are lost."""
 
-Seats = Callable[[Job, int], Sequence[Seat]]
+Ranks = Callable[[Job, int], Sequence[Rank]]
 """The processes to start for a job at its n-th try, from 0."""
 
 
@@ -73,7 +73,7 @@ class _Running:
         codes = [process.exitcode for process in self.started]
         if None in codes and any(code for code in codes if code not in {None, Outcome.BUSY, Outcome.CANCELLED}):
             self.ended_badly = self.ended_badly or time.monotonic()
-            if time.monotonic() - self.ended_badly > TEAM_PATIENCE:
+            if time.monotonic() - self.ended_badly > GROUP_PATIENCE:
                 self.signal(ForkServerProcess.kill)
         return None not in codes
 
@@ -104,7 +104,7 @@ class Pool:
         view: View,
         *,
         slots: Sequence[Slot],
-        seats: Seats = local_seats,
+        ranks: Ranks = local_ranks,
         retries: Retries = NO_RETRIES,
         patient: bool = False,
     ) -> None:
@@ -114,7 +114,7 @@ class Pool:
             jobs: to do, in order.
             view: hears what becomes of them.
             slots: places to work; each has one job at a time.
-            seats: which of a job's processes are started here.
+            ranks: which of a job's processes are started here.
             retries: how often a job is tried again after each cause.
             patient: whether jobs that another process works on are waited for, rather than left to it.
         """
@@ -122,7 +122,7 @@ class Pool:
         self._total = len(jobs)
         self._free = deque(slots)
         self._view = view
-        self._seats = seats
+        self._ranks = ranks
         self._retries = retries
         self._patient = patient
         self._waiting: set[str] = set()
@@ -213,9 +213,9 @@ class Pool:
         running.ended_badly = None
         running.processes = [
             self._context.Process(
-                target=_enter, args=(running.slot.equip(running.job, seat), seat, left), name=f"{running.job.id}"
+                target=_enter, args=(running.slot.equip(running.job, rank), rank, left), name=f"{running.job.id}"
             )
-            for seat in self._seats(running.job, running.used.total())
+            for rank in self._ranks(running.job, running.used.total())
         ]
         for process in running.processes:
             process.start()
@@ -230,9 +230,9 @@ class Pool:
                 self._show(running)
 
     def _show(self, running: _Running) -> None:
-        heartbeat = Store(running.job.resources.results).training(running.job.id).heartbeat()
-        if heartbeat is not None and heartbeat.pid in {process.pid for process in running.started}:
-            self._view.beat(running.job, heartbeat)
+        job_progress = Store(running.job.resources.results).training(running.job.id).job_progress()
+        if job_progress is not None and job_progress.pid in {process.pid for process in running.started}:
+            self._view.beat(running.job, job_progress)
 
     def _settle(self, running: _Running) -> None:
         """Try the job again if its end allows that, or let it go."""
@@ -259,10 +259,10 @@ class Pool:
         self._view.finish(running.job, outcome, "; ".join(filter(None, [*words, unstored])))
 
 
-def _enter(job: Job, seat: Seat, retries: Retries) -> None:
+def _enter(job: Job, rank: Rank, retries: Retries) -> None:
     from bench.execute.runner import run_process
 
-    run_process(job, seat, retries)
+    run_process(job, rank, retries)
 
 
 def _uses(used: Counter[Cause]) -> Mapping[Cause, int]:

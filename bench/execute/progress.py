@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from bench.execute.job import Job, Outcome
-from bench.records import Heartbeat, Record
-from bench.store import Store
+from bench.store.documents import JobProgress, Record
+from bench.store.folders import Store
 
 __all__ = ["LiveView", "PlainView", "View", "describe", "duration"]
 
@@ -41,7 +41,7 @@ class View(Protocol):
     def start(self, job: Job, number: int, total: int) -> None:
         """A job begins."""
 
-    def beat(self, job: Job, heartbeat: Heartbeat) -> None:
+    def beat(self, job: Job, job_progress: JobProgress) -> None:
         """A job lives."""
 
     def finish(self, job: Job, outcome: Outcome, reason: str) -> None:
@@ -49,7 +49,7 @@ class View(Protocol):
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as people read them, such as "1h 02m"."""
+    """Seconds as instances read them, such as "1h 02m"."""
     if seconds is None:
         return "?"
     minutes, rest = divmod(round(seconds), 60)
@@ -59,14 +59,14 @@ def duration(seconds: float | None) -> str:
     return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"
 
 
-def describe(heartbeat: Heartbeat) -> str:
+def describe(job_progress: JobProgress) -> str:
     """One heartbeat in words."""
-    if heartbeat.phase == "evaluating":
-        return f"evaluating {heartbeat.fraction:4.0%}"
-    loss = "" if heartbeat.loss is None else f"  loss {heartbeat.loss:.4g}"
+    if job_progress.phase == "evaluating":
+        return f"evaluating {job_progress.fraction:4.0%}"
+    loss = "" if job_progress.loss is None else f"  loss {job_progress.loss:.4g}"
     return (
-        f"epoch {heartbeat.epoch}/{heartbeat.epochs}{loss}  {heartbeat.rate:.0f} samples/s"
-        f"  {duration(heartbeat.remaining)} left"
+        f"epoch {job_progress.epoch}/{job_progress.epochs}{loss}  {job_progress.rate:.0f} samples/s"
+        f"  {duration(job_progress.remaining)} left"
     )
 
 
@@ -85,7 +85,7 @@ def results(job: Job) -> list[str]:
 def headline(record: Record) -> str:
     """The metrics of a record that say most, such as "AP 0.704, mean OKS 0.712"."""
     if record.scored_by == "server":
-        return f"{record.people} people predicted; the server scores {record.spec.split}"
+        return f"{record.instances} instances predicted; the server scores {record.spec.split}"
     return ", ".join(text.format(record.metrics[name]) for name, text in HEADLINES.items() if name in record.metrics)
 
 
@@ -105,12 +105,12 @@ class PlainView:
         self._last[job.id] = None
         self._print(f"[{number}/{total}] {job.title} ({job.id})")
 
-    def beat(self, job: Job, heartbeat: Heartbeat) -> None:
+    def beat(self, job: Job, job_progress: JobProgress) -> None:
         """A job lives: worth a line once per phase and epoch."""
-        now = (heartbeat.phase, heartbeat.epoch)
+        now = (job_progress.phase, job_progress.epoch)
         if now != self._last[job.id]:
             self._last[job.id] = now
-            self._print(f"    {self._label(job)}{describe(heartbeat)}")
+            self._print(f"    {self._label(job)}{describe(job_progress)}")
 
     def finish(self, job: Job, outcome: Outcome, reason: str) -> None:
         """A job ended."""
@@ -159,9 +159,11 @@ class LiveView:
             self._all = self._progress.add_task("trainings", total=total, words="")
         self._bars[job.id] = self._progress.add_task(job.title, total=100, words="starting")
 
-    def beat(self, job: Job, heartbeat: Heartbeat) -> None:
+    def beat(self, job: Job, job_progress: JobProgress) -> None:
         """A job lives."""
-        self._progress.update(self._bars[job.id], completed=round(100 * heartbeat.fraction), words=describe(heartbeat))
+        self._progress.update(
+            self._bars[job.id], completed=round(100 * job_progress.fraction), words=describe(job_progress)
+        )
 
     def finish(self, job: Job, outcome: Outcome, reason: str) -> None:
         """A job ended: its bar gives way to lines that stay."""

@@ -12,7 +12,7 @@ from bench.pose.data.crops import CropSettings
 from bench.pose.data.datasets import DatasetInfo
 from bench.pose.errors import DataError
 from bench.pose.evaluation import Protocol
-from bench.pose.training import Optimisation
+from bench.pose.training import OptimizerConfig
 from bench.suite.expansion import make_spec
 from bench.suite.recipe import load_recipe
 from bench.suite.rules import apply_rules
@@ -23,7 +23,7 @@ __all__ = [
     "box_file",
     "codec_settings",
     "crop_settings",
-    "optimisation",
+    "optimizer_config",
     "protocol",
     "selection_protocol",
 ]
@@ -34,9 +34,9 @@ def augmentation(training: TrainSpec) -> Augmentation:
     return Augmentation(**_shared(training, Augmentation))
 
 
-def optimisation(training: TrainSpec) -> Optimisation:
+def optimizer_config(training: TrainSpec) -> OptimizerConfig:
     """How the training's weights are found."""
-    return Optimisation(**_shared(training, Optimisation))
+    return OptimizerConfig(**_shared(training, OptimizerConfig))
 
 
 def codec_settings(training: TrainSpec, evaluation: EvalSpec | None = None) -> CodecSettings:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 
 from bench.execute.settings import protocol
-from bench.execute.training import network
+from bench.execute.training_job import network
 from bench.files import write_bytes, write_json
 from bench.pose.checkpoints import load_weights
 from bench.pose.data.datasets import open_split
@@ -37,8 +37,8 @@ class Request:
         split: of it.
         box_file: of a detector; None for annotated boxes.
         given: settings that replace the recipe's; None leaves the recipe's.
-        flip_test: average with the mirrored view.
-        flip_shift: how the mirrored view is shifted.
+        flip_test: average with the flipped view.
+        flip_shift: how the flipped view is shifted.
     """
 
     backbone: str

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from bench.execute.job import Job
-from bench.execute.pulse import Pulse, show_evaluation
+from bench.execute.job_progress import Heartbeat, show_evaluation
 from bench.execute.settings import selection_protocol
 from bench.pose.evaluation import Examination
-from bench.pose.parallel import Team
+from bench.pose.parallel import ProcessGroup
 
 __all__ = ["make_validation"]
 
@@ -19,7 +19,7 @@ HEADLINES = ("AP", "Mean")
 """The metric that selects, of those that a dataset's protocol may give: COCO's and CrowdPose's, or MPII's."""
 
 
-def make_validation(job: Job, pulse: Pulse, team: Team) -> Callable[[nn.Module], float | None] | None:
+def make_validation(job: Job, heartbeat: Heartbeat, group: ProcessGroup) -> Callable[[nn.Module], float | None] | None:
     """A function that scores a model on the selection split; None for trainings that keep their last weights.
 
     It raises `StoppedError` when the job is to stop: the training goes on from its last checkpoint then.
@@ -36,8 +36,8 @@ def make_validation(job: Job, pulse: Pulse, team: Team) -> Callable[[nn.Module],
             model,
             device=device,
             workers=resources.workers,
-            watch=lambda done, total: show_evaluation(pulse, done, total),
-            team=team,
+            watch=lambda done, total: show_evaluation(heartbeat, done, total),
+            group=group,
         )
         return None if found is None else next(found[name] for name in HEADLINES if name in found)
 

@@ -150,7 +150,7 @@ def imagenet_weights(backbone: str, folder: Path) -> dict[str, Tensor]:
             says which file to put where.
     """
     if backbone not in IMAGENET_FILES:
-        raise CheckpointError(f"there are no ImageNet weights for {backbone}; set `initialisation: kaiming`")
+        raise CheckpointError(f"there are no ImageNet weights for {backbone}; set `initialization: kaiming`")
     file = IMAGENET_FILES[backbone]
     path = folder / file.name
     if not path.exists():
@@ -178,5 +178,5 @@ def _download(file: ImageNetFile, path: Path) -> None:
         torch.hub.download_url_to_file(file.url, str(path), hash_prefix=file.hash_prefix, progress=False)
     except (urllib.error.URLError, OSError, RuntimeError) as error:
         raise CheckpointError(
-            f"cannot download {file.url} ({_first(error)}): put the file at {path}, or set `initialisation: kaiming`"
+            f"cannot download {file.url} ({_first(error)}): put the file at {path}, or set `initialization: kaiming`"
         ) from None

@@ -20,12 +20,12 @@ from bench.pose.codecs.simdr_star import SimDRStarCodec
 from bench.pose.geometry import SCALE_UNIT, Size
 from bench.pose.models.heads import Coordinates
 
-__all__ = ["compiled_joints"]
+__all__ = ["compiled_keypoints"]
 
 Array = npt.NDArray[Any]
 
 
-def compiled_joints(
+def compiled_keypoints(
     codec: Codec[Any, Any], views: Sequence[Any], centers: Tensor, scales: Tensor, size: Size
 ) -> Tensor | None:
     """What `locate` returns; None where it must be found in another way.
@@ -40,9 +40,9 @@ def compiled_joints(
         return None
     from bench.pose import kernels  # numba takes a third of a second, which GPUs need not wait for
 
-    people = len(centers)
-    expected = [(people, len(codec.mirror), *shape) for shape in reader.shapes(codec)]  # type: ignore[attr-defined]
-    if [tensor.shape for tensor in tensors] != 2 * expected or len(scales) != people:
+    instances = len(centers)
+    expected = [(instances, len(codec.flip_indices), *shape) for shape in reader.shapes(codec)]  # type: ignore[attr-defined]
+    if [tensor.shape for tensor in tensors] != 2 * expected or len(scales) != instances:
         return None
     rows = reader.read(codec, *views)
     half_widths = scales.numpy()[:, 0] * np.float32(SCALE_UNIT / 2)
@@ -70,37 +70,37 @@ def _threads() -> int:
     return count
 
 
-def _coordinates(codec: CoordinateCodec[Any], output: Coordinates, mirrored: Coordinates) -> Array | None:
+def _coordinates(codec: CoordinateCodec[Any], output: Coordinates, flipped: Coordinates) -> Array | None:
     """Rows of `kernels.coordinate_peaks`."""
     from bench.pose import kernels
 
-    if not float(codec.mirror_shift).is_integer():
+    if not float(codec.flip_shift).is_integer():
         return None
     rows = np.empty((*output.x.shape[:2], 3), np.float32)
     kernels.coordinate_peaks(
-        tuple(axis.contiguous().numpy() for axis in (*output, *mirrored)),
-        np.array(codec.mirror),
-        (isinstance(codec, SimDRStarCodec), int(codec.mirror_shift), np.float32(codec.split_ratio)),
+        tuple(axis.contiguous().numpy() for axis in (*output, *flipped)),
+        np.array(codec.flip_indices),
+        (isinstance(codec, SimDRStarCodec), int(codec.flip_shift), np.float32(codec.split_ratio)),
         rows,
         _threads(),
     )
     return rows
 
 
-def _heatmaps(codec: HeatmapCodec, output: Tensor, mirrored: Tensor) -> Array | None:
+def _heatmaps(codec: HeatmapCodec, output: Tensor, flipped: Tensor) -> Array | None:
     """Rows of `kernels.heatmap_peaks`."""
     from bench.pose import kernels
 
-    people, joints, height, width = output.shape
-    if codec.refinement == "dark" or not float(codec.mirror_shift).is_integer() or height % kernels.ROWS_AT_ONCE:
+    instances, keypoints, height, width = output.shape
+    if codec.refinement == "dark" or not float(codec.flip_shift).is_integer() or height % kernels.ROWS_AT_ONCE:
         return None
-    side_by_side = all(maps.is_contiguous(memory_format=torch.channels_last) for maps in (output, mirrored))
+    side_by_side = all(maps.is_contiguous(memory_format=torch.channels_last) for maps in (output, flipped))
     if side_by_side:
-        output, mirrored = (maps.permute(0, 2, 3, 1).flatten(2).unsqueeze(1) for maps in (output, mirrored))
-    rows = np.empty((people, joints, 3), np.float32)
+        output, flipped = (maps.permute(0, 2, 3, 1).flatten(2).unsqueeze(1) for maps in (output, flipped))
+    rows = np.empty((instances, keypoints, 3), np.float32)
     kernels.heatmap_peaks(
-        (output.contiguous().numpy(), mirrored.contiguous().numpy()),
-        _routes(width, int(codec.mirror_shift), tuple(codec.mirror), side_by_side),
+        (output.contiguous().numpy(), flipped.contiguous().numpy()),
+        _routes(width, int(codec.flip_shift), tuple(codec.flip_indices), side_by_side),
         codec.refinement == "quarter",
         rows,
         _threads(),
@@ -109,16 +109,16 @@ def _heatmaps(codec: HeatmapCodec, output: Tensor, mirrored: Tensor) -> Array | 
 
 
 @cache
-def _routes(width: int, shift: int, mirror: tuple[int, ...], side_by_side: bool) -> tuple[Array, ...]:
+def _routes(width: int, shift: int, flip_indices: tuple[int, ...], side_by_side: bool) -> tuple[Array, ...]:
     """`routes` of `kernels.heatmap_peaks`."""
     columns = np.arange(width)
-    mirrored_columns = np.clip(width - 1 - columns + shift, 0, width - 1)
+    flipped_columns = np.clip(width - 1 - columns + shift, 0, width - 1)
     if not side_by_side:
-        routes = mirror, columns[None], mirrored_columns[None]
+        routes = flip_indices, columns[None], flipped_columns[None]
     else:
-        joints = len(mirror)
-        own, partner = np.arange(joints)[:, None], np.array(mirror)[:, None]
-        routes = (0,), columns * joints + own, mirrored_columns * joints + partner
+        keypoints = len(flip_indices)
+        own, partner = np.arange(keypoints)[:, None], np.array(flip_indices)[:, None]
+        routes = (0,), columns * keypoints + own, flipped_columns * keypoints + partner
     return tuple(np.array(indices, np.uint32, order="C") for indices in routes)
 
 
@@ -127,8 +127,9 @@ class Reader:
     """How outputs of a codec are read.
 
     Attributes:
-        read: returns rows (people, joints, 3) of the codec and both views, or None for settings that it does not know.
-        shapes: of the codec's outputs for one joint.
+        read: returns rows (instances, keypoints, 3) of the codec and both views, or None for settings that it does not
+            know.
+        shapes: of the codec's outputs for one keypoint.
         unit: crop px of a row's x and y.
     """
 

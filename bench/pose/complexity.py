@@ -17,7 +17,7 @@ from bench.pose.models.spec import Complexity
 
 __all__ = ["Complexity", "count_parameters", "measure", "multiply_adds", "published_convention"]
 
-# Names under which fvcore reports products; it also counts normalisation and interpolation, which are not.
+# Names under which fvcore reports products; it also counts normalization and interpolation, which are not.
 _PRODUCTS = ("conv", "linear", "matmul", "addmm", "bmm", "einsum")
 
 

@@ -1,4 +1,4 @@
-"""Errors that a user can mend: each says what was wrong, where, and what would be valid."""
+"""Errors that a user can fix: each says what was wrong, where, and what would be valid."""
 
 from __future__ import annotations
 

@@ -14,17 +14,17 @@ from torch import nn
 from bench.pose.codecs.build import build_codec
 from bench.pose.codecs.representations import CodecSettings
 from bench.pose.data.crops import CropSettings
-from bench.pose.data.people import Person, Split
-from bench.pose.data.pixels.choice import choose_photographs
+from bench.pose.data.instances import Instance, Split
+from bench.pose.data.pixels.choice import choose_images
+from bench.pose.data.pixels.image_source import ImageStore
 from bench.pose.data.pixels.names import PixelSource
-from bench.pose.data.pixels.source import Photographs
 from bench.pose.inference import predict
-from bench.pose.metrics.instruments import Instruments
-from bench.pose.metrics.judgements import save_judgements
+from bench.pose.metrics.diagnostics import Diagnostics
 from bench.pose.metrics.mean_pose import mean_pose, place_mean_pose
 from bench.pose.metrics.own import own_metrics
+from bench.pose.metrics.per_instance import save_per_instance
 from bench.pose.metrics.predictions import Predictions
-from bench.pose.parallel import ALONE, Team
+from bench.pose.parallel import ALONE, ProcessGroup
 from bench.pose.precision import Precision
 from bench.pose.scoring import Assessment, Scoring, split_scoring
 
@@ -39,10 +39,10 @@ class Protocol:
         codec: representation and decoding.
         color_order: "rgb" or "bgr".
         box_file: of a detector; None for annotated boxes.
-        flip_test: average with the prediction on the mirrored crop.
-        score_threshold: joints above it count in a person's score.
-        nms_threshold: OKS above which the weaker of two people goes.
-        batch_size: people per forward pass; with a flip test it takes both views of them.
+        flip_test: average with the prediction on the flipped crop.
+        score_threshold: keypoints above it count in an instance's score.
+        nms_threshold: OKS above which the weaker of two instances goes.
+        batch_size: instances per forward pass; with a flip test it takes both views of them.
         precision: of the network's arithmetic.
     """
 
@@ -61,21 +61,21 @@ class Measurement:
     """What a network predicted and what that is worth.
 
     Attributes:
-        results: predicted people in the COCO results format.
+        results: predicted instances in the COCO results format.
         metrics: of the protocol and of extensions; none if only a server can score them.
         files: contents, by name, of the files to keep: `predictions.json` with the results, in what else tools for the
-            dataset expect them, and `judgements.npz` if they were wanted and there is truth to judge by.
-        people: how many were predicted.
+            dataset expect them, and `per_instance.npz` if they were wanted and there is truth to judge by.
+        instances: how many were predicted.
         problems: what had to be left out.
-        instruments: finer readings, likewise.
+        diagnostics: finer readings, likewise.
     """
 
     results: list[dict[str, Any]]
     metrics: dict[str, float]
     files: dict[str, bytes]
-    people: int
+    instances: int
     problems: list[str]
-    instruments: Instruments | None = None
+    diagnostics: Diagnostics | None = None
 
 
 @dataclass(frozen=True)
@@ -85,27 +85,27 @@ class Examination:
     Attributes:
         split: opened.
         protocol: how it is measured.
-        people: of the split, with the boxes of the protocol.
+        instances: of the split, with the boxes of the protocol.
         scoring: of predictions on them.
-        photographs: where the pixels of their crops come from.
+        images: where the pixels of their crops come from.
     """
 
     split: Split
     protocol: Protocol
-    people: Sequence[Person]
+    instances: Sequence[Instance]
     scoring: Scoring
-    photographs: Photographs
+    images: ImageStore
 
     @classmethod
     def open(cls, split: Split, protocol: Protocol, source: PixelSource, device: torch.device) -> Self:
-        """Read people, truth and, if asked to, pixels; see `choose_photographs` for source and device.
+        """Read instances, truth and, if asked to, pixels; see `choose_images` for source and device.
 
         Raises:
             DataError: the split, its truth, the boxes or the source of pixels are unusable.
         """
-        people = split.people() if protocol.box_file is None else split.detections(protocol.box_file)
-        photographs = choose_photographs(split, people, source, device)
-        return cls(split, protocol, people, split_scoring(split), photographs)
+        instances = split.instances() if protocol.box_file is None else split.detections(protocol.box_file)
+        images = choose_images(split, instances, source, device)
+        return cls(split, protocol, instances, split_scoring(split), images)
 
     def measure(
         self,
@@ -115,39 +115,39 @@ class Examination:
         thorough: bool = False,
         workers: int = 0,
         watch: Callable[[int, int], object] = lambda _done, _total: None,
-        team: Team = ALONE,
+        group: ProcessGroup = ALONE,
     ) -> Measurement | None:
         """Predict everybody and score the predictions as the split's protocol does.
 
         Args:
             model: network on `device`.
             device: where the model lives.
-            thorough: keep judgements and take instruments too.
+            thorough: keep per-instance results and take diagnostics too.
             workers: processes that load crops.
-            watch: hears how many people are done, and of how many.
-            team: processes that predict together; each must have the same weights.
+            watch: hears how many instances are done, and of how many.
+            group: processes that predict together; each must have the same weights.
 
         Returns:
             The measurement on rank 0, which alone scores, and None in the other processes.
 
         Raises:
             DataError: not one image can be read.
-            TeamError: another process is gone.
+            ProcessGroupError: another process is gone.
         """
-        predictions, broken = self._predict(model, device=device, workers=workers, watch=watch, team=team)
-        if team.rank > 0:
+        predictions, broken = self._predict(model, device=device, workers=workers, watch=watch, group=group)
+        if group.rank > 0:
             return None
         results = self._results(predictions)
         found = self.scoring.assess(results) if thorough else Assessment(self.scoring.metrics(results))
         own, failed = own_metrics(self.split.protocol, results, self.scoring) if found.metrics else ({}, [])
-        judged = {} if found.judgements is None else {"judgements.npz": save_judgements(found.judgements)}
+        judged = {} if found.per_instance is None else {"per_instance.npz": save_per_instance(found.per_instance)}
         return Measurement(
             results,
             metrics={**found.metrics, **own},
             files={"predictions.json": json.dumps(results).encode()} | self.scoring.files(results) | judged,
-            people=len(predictions.image_ids),
+            instances=len(predictions.image_ids),
             problems=[*self.split.problems, *broken, *failed],
-            instruments=found.instruments,
+            diagnostics=found.diagnostics,
         )
 
     def quick_metrics(
@@ -157,14 +157,14 @@ class Examination:
         device: torch.device,
         workers: int = 0,
         watch: Callable[[int, int], object] = lambda _done, _total: None,
-        team: Team = ALONE,
+        group: ProcessGroup = ALONE,
     ) -> dict[str, float] | None:
         """The metrics that `measure` would find, to rounding, and nothing else: for scores after every epoch.
 
         Arguments, what comes back on which rank, and errors are as in `measure`.
         """
-        predictions, _ = self._predict(model, device=device, workers=workers, watch=watch, team=team)
-        return None if team.rank > 0 else self.scoring.quick_metrics(self._results(predictions))
+        predictions, _ = self._predict(model, device=device, workers=workers, watch=watch, group=group)
+        return None if group.rank > 0 else self.scoring.quick_metrics(self._results(predictions))
 
     def _predict(
         self,
@@ -173,22 +173,22 @@ class Examination:
         device: torch.device,
         workers: int,
         watch: Callable[[int, int], object],
-        team: Team,
+        group: ProcessGroup,
     ) -> tuple[Predictions, list[str]]:
         """Everybody predicted, and what was wrong with those who are left out."""
         protocol, skeleton = self.protocol, self.split.skeleton
         return predict(
             model,
-            build_codec(protocol.codec, skeleton.mirror),
-            self.people,
+            build_codec(protocol.codec, skeleton.flip_indices),
+            self.instances,
             CropSettings(protocol.codec.input_size, protocol.color_order, skeleton),
             flip_test=protocol.flip_test,
             device=device,
             batch_size=protocol.batch_size,
             workers=workers,
-            watch=lambda done: watch(done, len(self.people)),
-            team=team,
-            photographs=self.photographs,
+            watch=lambda done: watch(done, len(self.instances)),
+            group=group,
+            images=self.images,
             precision=protocol.precision,
         )
 
@@ -198,11 +198,11 @@ class Examination:
         )
 
 
-def mean_pose_metrics(train: Sequence[Person], split: Split) -> dict[str, float]:
-    """Metrics of putting the mean pose of the training people into every annotated box of a split.
+def mean_pose_metrics(train: Sequence[Instance], split: Split) -> dict[str, float]:
+    """Metrics of putting the mean pose of the training instances into every annotated box of a split.
 
-    None for a split whose people are not published.
+    None for a split whose instances are not published.
     """
     if not split.annotated:
         return {}
-    return split_scoring(split).metrics(place_mean_pose(mean_pose(train), split.people()))
+    return split_scoring(split).metrics(place_mean_pose(mean_pose(train), split.instances()))

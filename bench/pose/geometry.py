@@ -1,7 +1,7 @@
-"""From a person's box to a crop and back.
+"""From an instance's box to a crop and back.
 
-Pixel centres lie on integers. A person is cropped by a centre (px) and a scale (box size in units of 200 px, as the
-reference stores it), warped so that the centre lands on (width / 2, height / 2) of the crop. Only the width of the
+Pixel centers lie on integers. An instance is cropped by a center (px) and a scale (box size in units of 200 px, as the
+reference stores it), warped so that the center lands on (width / 2, height / 2) of the crop. Only the width of the
 scale counts: the crop is never stretched (behaviour D14, D16).
 """
 
@@ -22,7 +22,7 @@ __all__ = [
     "padded_area",
     "transform_points",
     "warp",
-    "warp_mirrored",
+    "warp_flipped",
 ]
 
 Array = npt.NDArray[np.float64]
@@ -42,12 +42,12 @@ BOX_PADDING = 1.25
 def box_to_center_scale(
     box: npt.ArrayLike, size: Size, padding: float = BOX_PADDING
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Centre (px) and scale (units of 200 px) of the padded crop around a box (behaviour D13).
+    """Center (px) and scale (units of 200 px) of the padded crop around a box (behaviour D13).
 
     Args:
         box: x, y, width, height in px.
         size: crop height and width in px; the box grows to that aspect ratio.
-        padding: enlargement per side, not applied to a box centred on x = -1 (the reference's "no box" mark).
+        padding: enlargement per side, not applied to a box centered on x = -1 (the reference's "no box" mark).
     """
     x, y, width, height = np.asarray(box, dtype=np.float64).tolist()
     center = np.array([x + width / 2, y + height / 2], dtype=np.float32)
@@ -66,7 +66,7 @@ def affine_matrix(
     crops agree with it to the bit.
 
     Args:
-        center: crop centre in image px.
+        center: crop center in image px.
         scale: crop size in units of 200 px; only the width counts.
         rotation: degrees, clockwise on screen.
         size: crop height and width in px.
@@ -111,10 +111,10 @@ def warp(
     return np.asarray(crop, dtype=np.uint8)
 
 
-def warp_mirrored(
+def warp_flipped(
     image: npt.NDArray[np.uint8], matrix: Array, size: Size, into: npt.NDArray[np.uint8] | None = None
 ) -> npt.NDArray[np.uint8]:
-    """What `warp` makes of the image mirrored left to right, to the bit, in most cases without mirroring it.
+    """What `warp` makes of the image flipped left to right, to the bit, in most cases without flipping it.
 
     OpenCV rounds the start of each row and the step to each column to 1/1024 px, adds half of 1/32 px, and cuts their
     sum to 1/32 px. Seen in the mirror, cutting rounds the other way; a start that is 1/1024 px lower makes up for that.
@@ -123,13 +123,13 @@ def warp_mirrored(
     seen = inverse.copy()
     seen[0] *= -1
     seen[0, 2] += image.shape[1] - 1 - 1 / FINE
-    if not _mirrors(inverse[0], seen[0], image.shape[1], size[0]):
+    if not _flip(inverse[0], seen[0], image.shape[1], size[0]):
         return warp(np.asarray(cv2.flip(image, 1), dtype=np.uint8), matrix, size, into)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return np.asarray(cv2.warpAffine(image, seen, (size[1], size[0]), into, flags=flags), dtype=np.uint8)
 
 
-def _mirrors(across: Array, seen: Array, width: int, rows: int) -> bool:
+def _flip(across: Array, seen: Array, width: int, rows: int) -> bool:
     """Whether the rounded starts of all rows are mirror images of each other: where one is a tie, they may not be."""
     total = (width - 1) * FINE - 1
     if across[1] == 0:  # upright: all rows start alike
@@ -143,6 +143,6 @@ def padded_area(scales: npt.ArrayLike) -> Array:
     """Area in px^2 of the padded crop boxes, which the reference's OKS-NMS uses (behaviour E10).
 
     Args:
-        scales: (people, 2) units of 200 px.
+        scales: (instances, 2) units of 200 px.
     """
     return np.prod(np.asarray(scales, dtype=np.float64) * SCALE_UNIT, axis=-1)

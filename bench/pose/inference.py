@@ -1,4 +1,4 @@
-"""The inference loop: from people's boxes to joints in their photographs."""
+"""The inference loop: from instances's boxes to keypoints in their images."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from torch import Tensor, nn
 
 from bench.pose.codecs.base import Codec
 from bench.pose.data.crops import Batch, CropSettings
+from bench.pose.data.instances import Instance
 from bench.pose.data.loading import evaluation_batches
-from bench.pose.data.people import Person
-from bench.pose.data.pixels.source import DECODED, Photographs
+from bench.pose.data.pixels.image_source import DECODED, ImageStore
 from bench.pose.errors import DataError
 from bench.pose.locating import locate
 from bench.pose.metrics.predictions import Predictions
 from bench.pose.models.heads import Coordinates
-from bench.pose.models.layout import channels_side_by_side
-from bench.pose.parallel import ALONE, Team
+from bench.pose.models.memory_format import channels_side_by_side
+from bench.pose.parallel import ALONE, ProcessGroup
 from bench.pose.precision import Precision, computing, single
 
 __all__ = ["predict"]
@@ -31,8 +31,8 @@ _Rows = tuple[np.ndarray, ...]
 
 
 MANY = 50_000
-"""People from which on compiled decoding pays: each takes 30 to 90 microseconds less. Loading it takes 0.7 s, compiling
-it 6 s, once for each copy of the code and kind of CPU."""
+"""Instances from which on compiled decoding pays: each takes 30 to 90 microseconds less. Loading it takes 0.7 s,
+compiling it 6 s, once for each copy of the code and kind of CPU."""
 
 
 class _How(NamedTuple):
@@ -48,7 +48,7 @@ class _How(NamedTuple):
 def predict(
     model: nn.Module,
     codec: Codec[Any, Any],
-    people: Sequence[Person],
+    instances: Sequence[Instance],
     crops: CropSettings,
     *,
     flip_test: bool,
@@ -56,48 +56,48 @@ def predict(
     batch_size: int = 32,
     workers: int = 0,
     watch: Callable[[int], object] = lambda _done: None,
-    team: Team = ALONE,
-    photographs: Photographs = DECODED,
+    group: ProcessGroup = ALONE,
+    images: ImageStore = DECODED,
     precision: Precision = "float32",
 ) -> tuple[Predictions, list[str]]:
-    """Joints of all people.
+    """Keypoints of all instances.
 
-    A team deals the batches out in turn. Each batch is what it is in one process, and so are the joints to the bit,
+    A group deals the batches out in turn. Each batch is what it is in one process, and so are the keypoints to the bit,
     where all processes compute alike.
 
     Args:
         model: put into evaluation mode here.
         codec: merges the views and decodes.
-        people: with the boxes to crop.
+        instances: with the boxes to crop.
         crops: how to crop them.
-        flip_test: average with the prediction on the mirrored crop.
+        flip_test: average with the prediction on the flipped crop.
         device: where the model lives.
-        batch_size: people per forward pass.
+        batch_size: instances per forward pass.
         workers: processes that load crops.
-        watch: hears how many people are done after each batch, counted as if the team were in step.
-        team: processes that share the work and have the same weights.
-        photographs: where the pixels of the crops come from, which makes no difference to them.
+        watch: hears how many instances are done after each batch, counted as if the group were in step.
+        group: processes that share the work and have the same weights.
+        images: where the pixels of the crops come from, which makes no difference to them.
         precision: of the network's arithmetic.
 
     Returns:
-        Predictions in the order of `people`, and what was wrong with people left out because of a broken image; both
-        complete in each process.
+        Predictions in the order of `instances`, and what was wrong with instances left out because of a broken image;
+        both complete in each process.
 
     Raises:
         DataError: not one image can be read.
-        TeamError: another process is gone.
+        ProcessGroupError: another process is gone.
     """
     model.eval()
     channels_side_by_side(model)
-    how = _How(flip_test, len(people) >= MANY, device, precision)
+    how = _How(flip_test, len(instances) >= MANY, device, precision)
     mine: list[tuple[_Rows | None, tuple[str, ...]]] = []
     batches = evaluation_batches(
-        people,
+        instances,
         crops,
         batch_size=batch_size,
         workers=workers,
-        which=slice(team.rank, None, team.size),
-        photographs=photographs,
+        which=slice(group.rank, None, group.size),
+        images=images,
         pinned=device.type == "cuda",
     )
     for batch in batches:
@@ -105,19 +105,19 @@ def predict(
             mine.append((_predict_batch(model, batch, codec, crops, how), batch.broken))
         else:
             mine.append((None, batch))
-        watch(min(len(mine) * team.size * batch_size, len(people)))
-    done = list(_in_turn(team.gather(mine)))
+        watch(min(len(mine) * group.size * batch_size, len(instances)))
+    done = list(_in_turn(group.gather(mine)))
     rows = [found for found, _ in done if found is not None]
     broken = [problem for _, problems in done for problem in problems]
     if not rows:
-        raise DataError(f"none of {len(people)} people has a readable image; the first: {broken[0]}")
+        raise DataError(f"none of {len(instances)} instances has a readable image; the first: {broken[0]}")
     indices, keypoints, centers, scales = (np.concatenate(column) for column in zip(*rows, strict=True))
     predictions = Predictions(
-        image_ids=np.array([people[index].image_id for index in indices], dtype=np.int64),
+        image_ids=np.array([instances[index].image_id for index in indices], dtype=np.int64),
         keypoints=keypoints,
         centers=centers,
         scales=scales,
-        box_scores=np.array([people[index].score for index in indices]),
+        box_scores=np.array([instances[index].score for index in indices]),
     )
     return predictions, broken
 
@@ -129,8 +129,8 @@ def _in_turn(dealt: Sequence[Sequence[T]]) -> Iterator[T]:
 
 
 def _predict_batch(model: nn.Module, batch: Batch, codec: Codec[Any, Any], crops: CropSettings, how: _How) -> _Rows:
-    """Indices, keypoints (people, joints, 3), centres and scales of one batch."""
-    images = batch.normalised(how.device)
+    """Indices, keypoints (instances, keypoints, 3), centers and scales of one batch."""
+    images = batch.normalized(how.device)
     # Both views in one pass: small networks do not fill a GPU with one.
     views = torch.cat([images, images.flip(-1)]) if how.flip_test else images
     with computing(how.precision, how.device):

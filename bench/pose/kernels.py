@@ -170,63 +170,63 @@ def copy_shifted(row: Floats, shift: int, out: Floats) -> None:
 
 @compiled()
 def average_peaks(views: Views, partner: Integers, of_logits: bool, shift: int | None, peaks: Floats) -> None:
-    """Index and probability (joints, 2) of one person's highest averages on an axis, which is x if it has a shift."""
-    output, mirrored = views
+    """Index and probability (keypoints, 2) of one person's highest averages on an axis, which is x if it has a shift."""
+    output, flipped = views
     size = output.shape[1]
     here, there, moved = np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32)
-    for joint in range(output.shape[0]):
-        other = mirrored[partner[joint]]
+    for keypoint in range(output.shape[0]):
+        other = flipped[partner[keypoint]]
         if shift is not None:
             copy_shifted(other, shift, moved)
             other = moved
         if of_logits:
-            here[:] = output[joint]
+            here[:] = output[keypoint]
             there[:] = other
             factor, total = np.float32(1), np.float32(1)
         else:
-            total = powers(output[joint], LOG2_E, here)
+            total = powers(output[keypoint], LOG2_E, here)
             factor = total / powers(other, LOG2_E, there)
         top = add(here, there, factor) if shift is None else add_backwards(here, there, factor)
-        peaks[joint, 0] = first(here, top)
+        peaks[keypoint, 0] = first(here, top)
         if of_logits:
             total = powers(here, HALF * LOG2_E, there)
             top = 2 * highest(there)
-        peaks[joint, 1] = np.nan if np.isnan(factor) else HALF * top / total
+        peaks[keypoint, 1] = np.nan if np.isnan(factor) else HALF * top / total
 
 
 @compiled()
-def coordinates_of_people(people: Views, partner: Integers, how: How, rows: Floats, some: Span) -> None:
-    """Some people of `coordinate_peaks`."""
-    x, y, mirrored_x, mirrored_y = people
+def coordinates_of_instances(instances: Views, partner: Integers, how: How, rows: Floats, some: Span) -> None:
+    """Some instances of `coordinate_peaks`."""
+    x, y, flipped_x, flipped_y = instances
     of_logits, shift, split_ratio = how
     peaks = np.empty((2, rows.shape[1], 2), np.float32)
-    for person in range(*some):
-        average_peaks((x[person], mirrored_x[person]), partner, of_logits, shift, peaks[0])
-        average_peaks((y[person], mirrored_y[person]), partner, of_logits, None, peaks[1])
-        for joint in range(rows.shape[1]):
-            row = rows[person, joint]
-            row[0], row[1] = peaks[0, joint, 0] / split_ratio, peaks[1, joint, 0] / split_ratio
-            on_x, on_y = peaks[0, joint, 1], peaks[1, joint, 1]
+    for instance in range(*some):
+        average_peaks((x[instance], flipped_x[instance]), partner, of_logits, shift, peaks[0])
+        average_peaks((y[instance], flipped_y[instance]), partner, of_logits, None, peaks[1])
+        for keypoint in range(rows.shape[1]):
+            row = rows[instance, keypoint]
+            row[0], row[1] = peaks[0, keypoint, 0] / split_ratio, peaks[1, keypoint, 0] / split_ratio
+            on_x, on_y = peaks[0, keypoint, 1], peaks[1, keypoint, 1]
             row[2] = min(on_x, on_y) if of_logits else max(on_x, on_y)
             if np.isnan(on_x + on_y):  # which comparisons lose
                 row[2] = np.nan
 
 
 @compiled(kept=True, parallel=True)
-def coordinate_peaks(people: Views, partner: Integers, how: How, rows: Floats, parts: int) -> None:
+def coordinate_peaks(instances: Views, partner: Integers, how: How, rows: Floats, parts: int) -> None:
     """The likeliest bins of both views' average.
 
     Args:
-        people: (people, joints, bins) logits of x and y and those for the mirrored crops, as put out.
-        partner: (joints) the joint that each one is in the mirrored crop.
+        instances: (instances, keypoints, bins) logits of x and y and those for the flipped crops, as put out.
+        partner: (keypoints) the keypoint that each one is in the flipped crop.
         how: whether to average logits, as SimDR* does, with the smaller of both axes' peaks as confidence, or
-            probabilities, with the larger; bins that the mirrored x is moved right after mirroring; bins per px.
-        rows: (people, joints, 3) x and y in crop px and confidence, written here.
-        parts: in which people are dealt out to threads.
+            probabilities, with the larger; bins that the flipped x is moved right after flipping; bins per px.
+        rows: (instances, keypoints, 3) x and y in crop px and confidence, written here.
+        parts: in which instances are dealt out to threads.
     """
     for part in prange(parts):
         some = (part * len(rows) // parts, (part + 1) * len(rows) // parts)
-        coordinates_of_people(people, partner, how, rows, some)
+        coordinates_of_instances(instances, partner, how, rows, some)
 
 
 @compiled("reassoc", "nsz")
@@ -277,27 +277,27 @@ def summit(here: Floats, there: Floats, crests: Views, lanes: Lanes, bounds: Flo
 
 @compiled()
 def averaged(here: Floats, there: Floats, lanes: Lanes, row: int, column: int) -> Any:
-    """The average of both views at a cell of the joint that has these lanes."""
+    """The average of both views at a cell of the keypoint that has these lanes."""
     return (here[row, lanes[0][column]] + there[row, lanes[1][column]]) * HALF
 
 
 @compiled()
-def heatmaps_of_people(people: Views, routes: Lanes, refined: bool, rows: Floats, some: Span) -> None:
-    """Some people of `heatmap_peaks`."""
+def heatmaps_of_instances(instances: Views, routes: Lanes, refined: bool, rows: Floats, some: Span) -> None:
+    """Some instances of `heatmap_peaks`."""
     partner, mine, others = routes
-    planes, height, size = people[0].shape[1:]
+    planes, height, size = instances[0].shape[1:]
     beside, width = mine.shape
     crests = np.empty(size, np.float32), np.empty(size, np.float32)
     bounds = np.empty(width, np.float32)
-    for person in range(*some):
+    for instance in range(*some):
         for plane in range(planes):
-            here, there = people[0][person, plane], people[1][person, partner[plane]]
+            here, there = instances[0][instance, plane], instances[1][instance, partner[plane]]
             crests[0][:], crests[1][:] = -np.inf, -np.inf
             total = np.float32(0)
             for y in range(0, height, ROWS_AT_ONCE):
                 total += lift(here[y : y + ROWS_AT_ONCE], crests[0]) + lift(there[y : y + ROWS_AT_ONCE], crests[1])
-            for joint in range(beside):
-                row, lanes = rows[person, plane * beside + joint], (mine[joint], others[joint])
+            for keypoint in range(beside):
+                row, lanes = rows[instance, plane * beside + keypoint], (mine[keypoint], others[keypoint])
                 top, y, x = summit(here, there, crests, lanes, bounds)
                 row[2] = np.nan if np.isnan(total) else top
                 x, y = (x, y) if top > 0 else (0, 0)
@@ -310,21 +310,22 @@ def heatmaps_of_people(people: Views, routes: Lanes, refined: bool, rows: Floats
 
 
 @compiled(kept=True, parallel=True)
-def heatmap_peaks(people: Views, routes: Lanes, refined: bool, rows: Floats, parts: int) -> None:
+def heatmap_peaks(instances: Views, routes: Lanes, refined: bool, rows: Floats, parts: int) -> None:
     """The highest cells of both views' average.
 
     Args:
-        people: (people, planes, height, lanes) maps and those of the mirrored crops, of which ROWS_AT_ONCE divides the
-            height. Joints are planes, with a lane for each column, or lie side by side in the lanes of one plane.
-        routes: partner (planes), the plane of the mirrored maps that belongs to each one; the lanes of each column of
-            the joints that lie side by side (joints, width); the lanes of the mirrored maps that belong to these.
+        instances: (instances, planes, height, lanes) maps and those of the flipped crops, of which ROWS_AT_ONCE divides
+            the height. Keypoints are planes, with a lane for each column, or lie side by side in the lanes of one
+            plane.
+        routes: partner (planes), the plane of the flipped maps that belongs to each one; the lanes of each column of
+            the keypoints that lie side by side (keypoints, width); the lanes of the flipped maps that belong to these.
         refined: move each peak a quarter cell towards its higher neighbour (behaviour E7).
-        rows: (people, joints, 3) x and y in cells and confidence, written here.
-        parts: in which people are dealt out to threads.
+        rows: (instances, keypoints, 3) x and y in cells and confidence, written here.
+        parts: in which instances are dealt out to threads.
     """
     for part in prange(parts):
         some = (part * len(rows) // parts, (part + 1) * len(rows) // parts)
-        heatmaps_of_people(people, routes, refined, rows, some)
+        heatmaps_of_instances(instances, routes, refined, rows, some)
 
 
 @compiled(kept=True)
@@ -332,18 +333,18 @@ def to_image(rows: Floats, unit: int, centers: Floats, half_widths: Floats, size
     """What `bench.pose.locating.crop_to_image` does, in place; whether all confidences are numbers.
 
     Args:
-        rows: (people, joints, 3) x and y in units of so many crop px, and confidence.
+        rows: (instances, keypoints, 3) x and y in units of so many crop px, and confidence.
         unit: see `rows`.
-        centers: (people, 2) image px.
-        half_widths: (people) of the crops in image px.
+        centers: (instances, 2) image px.
+        half_widths: (instances) of the crops in image px.
         size: height and width of the crops in px.
     """
     doubt, (height, width) = np.float32(0), size
-    for person in range(len(rows)):
-        x, y = centers[person]
-        rise = y - (y - half_widths[person])
+    for instance in range(len(rows)):
+        x, y = centers[instance]
+        rise = y - (y - half_widths[instance])
         run = x - (x - rise)
-        for row in rows[person]:
+        for row in rows[instance]:
             row[0] = x + (np.float64(row[0]) * unit - width / 2) * (run / (width / 2))
             row[1] = y + (np.float64(row[1]) * unit - height / 2) * (rise / (width / 2))
             doubt += row[2]

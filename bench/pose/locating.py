@@ -1,4 +1,4 @@
-"""From a network's outputs to joints in photographs."""
+"""From a network's outputs to keypoints in images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from bench.pose.codecs.base import Codec
-from bench.pose.compiled import compiled_joints
+from bench.pose.compiled import compiled_keypoints
 from bench.pose.geometry import SCALE_UNIT, Size
 
 __all__ = ["crop_to_image", "locate"]
@@ -24,20 +24,20 @@ def locate(
     *,
     compiled: bool = False,
 ) -> Tensor:
-    """Joints in the photographs, (people, joints, 3) float32: x and y in image px, confidence. All on one device.
+    """Keypoints in the images, (instances, keypoints, 3) float32: x and y in image px, confidence. All on one device.
 
     Args:
         codec: merges and decodes.
-        views: what the network put out for the crops and, if it was asked, for the mirrored crops.
-        centers: (people, 2) image px of the unrotated crops.
-        scales: (people, 2) units of 200 px.
+        views: what the network put out for the crops and, if it was asked, for the flipped crops.
+        centers: (instances, 2) image px of the unrotated crops.
+        scales: (instances, 2) units of 200 px.
         size: height and width of the crops in px.
         compiled: on a CPU, read both views of bench's own codecs in one compiled pass (`bench.pose.kernels`). It finds
             the same but for rounding: of two bins whose probabilities agree to 1e-6 it may take the other one.
     """
-    joints = compiled_joints(codec, views, centers, scales, size) if compiled else None
-    if joints is not None:
-        return joints
+    keypoints = compiled_keypoints(codec, views, centers, scales, size) if compiled else None
+    if keypoints is not None:
+        return keypoints
     decoded = codec.decode(codec.merge(*views))
     points = crop_to_image(decoded.coordinates, centers, scales, size)
     return torch.cat([points.float(), decoded.confidence.float().unsqueeze(-1)], dim=-1)
@@ -46,12 +46,12 @@ def locate(
 def crop_to_image(points: Tensor, centers: Tensor, scales: Tensor, size: Size) -> Tensor:
     """Map crop px of unrotated crops back to image px in float64, for a whole batch on its device (behaviour E8).
 
-    Equal to `affine_matrix(..., 0, size, inverse=True)` per person, float32 rounding of its three points included.
+    Equal to `affine_matrix(..., 0, size, inverse=True)` per instance, float32 rounding of its three points included.
 
     Args:
-        points: (people, joints, 2) crop px.
-        centers: (people, 2) image px.
-        scales: (people, 2) units of 200 px.
+        points: (instances, keypoints, 2) crop px.
+        centers: (instances, 2) image px.
+        scales: (instances, 2) units of 200 px.
         size: crop height and width in px.
     """
     height, width = size

@@ -16,25 +16,25 @@ from torch.distributed.distributed_c10d import Store
 
 from bench.pose.errors import BenchError
 
-__all__ = ["ALONE", "Team", "TeamError", "join"]
+__all__ = ["ALONE", "ProcessGroup", "ProcessGroupError", "join"]
 
 T = TypeVar("T")
 
 
-class TeamError(BenchError):
-    """Another process of the team is gone, or was silent for too long."""
+class ProcessGroupError(BenchError):
+    """Another process of the group is gone, or was silent for too long."""
 
 
 @dataclass(frozen=True)
-class Team:
+class ProcessGroup:
     """Processes that work together. All of them must call the same methods in the same order.
 
-    A team of one communicates with nobody.
+    A group of one communicates with nobody.
 
     Attributes:
         rank: of this process, from 0.
         size: number of processes.
-        group: by which they communicate; None in a team of one.
+        group: by which they communicate; None in a group of one.
     """
 
     rank: int = 0
@@ -42,7 +42,7 @@ class Team:
     group: dist.ProcessGroup | None = None
 
     def sum_(self, tensor: Tensor) -> Tensor:
-        """Replace a contiguous tensor by its sum over the team, the same bits in every process, and return it."""
+        """Replace a contiguous tensor by its sum over the group, the same bits in every process, and return it."""
         if self.size > 1:
             self._communicate(lambda: dist.all_reduce(tensor, group=self.group))
         return tensor
@@ -62,27 +62,27 @@ class Team:
         self._communicate(lambda: dist.broadcast_object_list(sent, group=self.group, group_src=0))
         return cast(T, value if self.rank == 0 else _unpacked(cast(bytes, sent[0])))
 
-    def divide(self, size: int) -> Team:
-        """The part of the team, processes side by side and `size` in each part, that this process is in.
+    def divide(self, size: int) -> ProcessGroup:
+        """The part of the group, processes side by side and `size` in each part, that this process is in.
 
-        Only for a team that `join` made.
+        Only for a group that `join` made.
         """
         if size == 1:
             return ALONE
         if size == self.size:
             return self
         group, _others = dist.new_subgroups(group_size=size, group=self.group)
-        return Team(self.rank % size, size, group)
+        return ProcessGroup(self.rank % size, size, group)
 
     def _communicate(self, call: Callable[[], object]) -> None:
         try:
             call()
         except RuntimeError as error:  # also the errors of torch.distributed
-            raise TeamError(f"process {self.rank} of {self.size} has lost the others: {error}") from error
+            raise ProcessGroupError(f"process {self.rank} of {self.size} has lost the others: {error}") from error
 
 
-ALONE = Team()
-"""The team of a process that works by itself."""
+ALONE = ProcessGroup()
+"""The group of a process that works by itself."""
 
 
 def _packed(value: object) -> bytes:
@@ -103,14 +103,14 @@ def join(
     size: int,
     device: torch.device,
     timeout: timedelta = timedelta(minutes=30),
-) -> Iterator[Team]:
-    """The team of `size` processes that meet at a store, from when all are there until this one leaves.
+) -> Iterator[ProcessGroup]:
+    """The group of `size` processes that meet at a store, from when all are there until this one leaves.
 
     Sums of tensors on a GPU go through NCCL, which wants a GPU for each process, and everything else through Gloo. A
-    process works in one such team at a time.
+    process works in one such group at a time.
 
     Args:
-        store: where they meet, such as a `TCPStore` on rank 0's machine, with nothing of an earlier team in it.
+        store: where they meet, such as a `TCPStore` on rank 0's machine, with nothing of an earlier group in it.
         rank: of this process, from 0.
         size: number of processes; for one, nothing is opened.
         device: of this process's model.
@@ -118,7 +118,7 @@ def join(
             batch, saving, scoring.
 
     Raises:
-        TeamError: not all processes came in time.
+        ProcessGroupError: not all processes came in time.
     """
     if size == 1:
         yield ALONE
@@ -130,8 +130,8 @@ def join(
     try:
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
     except RuntimeError as error:
-        raise TeamError(f"process {rank} of {size} cannot reach the others: {error}") from error
+        raise ProcessGroupError(f"process {rank} of {size} cannot reach the others: {error}") from error
     try:
-        yield Team(rank, size, dist.group.WORLD)
+        yield ProcessGroup(rank, size, dist.group.WORLD)
     finally:
         dist.destroy_process_group()

@@ -1,7 +1,7 @@
 """The evaluation protocols: what becomes of predictions, and what they are worth.
 
-COCO and CrowdPose rescore people, suppress duplicates and judge by OKS; MPII takes the predictions in the order of its
-people and judges by PCKh. All three write the COCO results format.
+COCO and CrowdPose rescore instances, suppress duplicates and judge by OKS; MPII takes the predictions in the order of
+its instances and judges by PCKh. All three write the COCO results format.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ import numpy as np
 import numpy.typing as npt
 from pycocotools.cocoeval import COCOeval
 
-from bench.pose.data.coco import CocoKeypoints, clean_annotations, skeleton_of
-from bench.pose.data.mpii import MpiiPeople
-from bench.pose.data.people import Split
+from bench.pose.data.coco_format import CocoKeypoints, clean_annotations, skeleton_of
+from bench.pose.data.instances import Split
+from bench.pose.data.mpii import MpiiInstances
 from bench.pose.data.reading import is_id, is_number, read_json
 from bench.pose.errors import DataError, UnknownNameError
 from bench.pose.metrics.coco import check_results, coco_metrics, judge, load_ground_truth, run_coco
 from bench.pose.metrics.crowdpose import judge_crowdpose, read_crowdpose, run_crowdpose
-from bench.pose.metrics.instruments import Instruments
-from bench.pose.metrics.judgements import Judgements
+from bench.pose.metrics.diagnostics import Diagnostics
 from bench.pose.metrics.nms import list_results, rescore, to_results
+from bench.pose.metrics.oks_diagnostics import oks_diagnostics
 from bench.pose.metrics.oks_evaluator import judge_results
-from bench.pose.metrics.oks_instruments import oks_instruments
-from bench.pose.metrics.oks_judgements import OksJudgements
+from bench.pose.metrics.oks_per_instance import OksPerInstance
 from bench.pose.metrics.oks_truth import OksTruth, read_truth
 from bench.pose.metrics.pckh import HeadTruth, pckh, read_head_truth, read_predictions, write_predictions
-from bench.pose.metrics.pckh_judgements import judge_pckh
+from bench.pose.metrics.pckh_per_instance import judge_pckh
+from bench.pose.metrics.per_instance import PerInstanceResults
 from bench.pose.metrics.predictions import Predictions
 from bench.pose.skeletons import CROWDPOSE_14, MPII_16, Skeleton
 
@@ -47,7 +47,7 @@ class Scoring(Protocol):
     def results(
         self, predictions: Predictions, *, score_threshold: float, nms_threshold: float
     ) -> list[dict[str, Any]]:
-        """Predicted people in the COCO results format; thresholds as in `rescore` and `oks_nms`."""
+        """Predicted instances in the COCO results format; thresholds as in `rescore` and `oks_nms`."""
 
     def metrics(self, results: Results) -> Metrics:
         """What results are worth; nothing if only somebody else can tell. Raises `DataError` for unusable ones."""
@@ -68,13 +68,13 @@ class Assessment:
 
     Attributes:
         metrics: of the protocol; none where only somebody else can tell.
-        judgements: unit by unit, where there is truth to judge by.
-        instruments: finer readings, likewise.
+        per-instance results: unit by unit, where there is truth to judge by.
+        diagnostics: finer readings, likewise.
     """
 
     metrics: Metrics
-    judgements: Judgements | None = None
-    instruments: Instruments | None = None
+    per_instance: PerInstanceResults | None = None
+    diagnostics: Diagnostics | None = None
 
 
 @dataclass(frozen=True)
@@ -82,15 +82,15 @@ class OksProtocol:
     """One way to evaluate by OKS.
 
     Attributes:
-        run: evaluates results by an annotation file's contents and the sigmas of the joints.
+        run: evaluates results by an annotation file's contents and the sigmas of the keypoints.
         metrics: of the evaluation that was run.
         judge: what it decided image by image.
-        read: truth for the quick evaluator, of an annotation file's contents and the number of joints.
+        read: truth for the quick evaluator, of an annotation file's contents and the number of keypoints.
     """
 
     run: Callable[[dict[str, Any], Results, Sequence[float]], COCOeval]
     metrics: Callable[[COCOeval], Metrics]
-    judge: Callable[[COCOeval], OksJudgements]
+    judge: Callable[[COCOeval], OksPerInstance]
     read: Callable[[dict[str, Any], int], OksTruth]
 
 
@@ -100,7 +100,7 @@ class OksScoring:
 
     Attributes:
         annotations: contents of the annotation file.
-        skeleton: whose joints it lists.
+        skeleton: whose keypoints it lists.
         protocol: None for a split whose annotations are not published: its predictions are checked, and worth nothing
             yet (behaviour E15).
     """
@@ -112,7 +112,7 @@ class OksScoring:
     def results(
         self, predictions: Predictions, *, score_threshold: float, nms_threshold: float
     ) -> list[dict[str, Any]]:
-        """People rescored and suppressed, by image."""
+        """Instances rescored and suppressed, by image."""
         sigmas = self.skeleton.sigmas
         return to_results(predictions, sigmas, score_threshold=score_threshold, nms_threshold=nms_threshold)
 
@@ -134,9 +134,9 @@ class OksScoring:
         if self.protocol is None:
             return Assessment(self.metrics(results))
         evaluation = self.protocol.run(self.annotations, results, self.skeleton.sigmas)
-        judgements = self.protocol.judge(evaluation)
-        instruments = oks_instruments(evaluation, judgements, self.skeleton.joints)
-        return Assessment(self.protocol.metrics(evaluation), judgements, instruments)
+        per_instance = self.protocol.judge(evaluation)
+        diagnostics = oks_diagnostics(evaluation, per_instance, self.skeleton.keypoints)
+        return Assessment(self.protocol.metrics(evaluation), per_instance, diagnostics)
 
     @cached_property
     def _truth(self) -> OksTruth | None:
@@ -156,64 +156,64 @@ class PckhScoring:
     def results(
         self, predictions: Predictions, *, score_threshold: float, nms_threshold: float
     ) -> list[dict[str, Any]]:
-        """All people in order; `image_id` is the position of the person in the annotations."""
+        """All instances in order; `image_id` is the position of the instance in the annotations."""
         scores = rescore(predictions.keypoints[..., 2], predictions.box_scores, score_threshold)
         return list_results(predictions, np.arange(len(scores)), scores)
 
     def metrics(self, results: Results) -> Metrics:
         """`Head` to `Mean`, and `Head@0.1` to `Mean@0.1`, in percent; who is not predicted is missed."""
-        return pckh(self._joints(results), self.truth)
+        return pckh(self._keypoints(results), self.truth)
 
     def quick_metrics(self, results: Results) -> Metrics:
         """The metrics: they take no time."""
         return self.metrics(results)
 
     def assess(self, results: Results) -> Assessment:
-        """The metrics with each joint's distance, and PCKh by joint and by threshold."""
-        judgements = judge_pckh(self._joints(results), self.truth)
-        return Assessment(judgements.metrics(), judgements, judgements.instruments())
+        """The metrics with each joint's distance, and PCKh by keypoint and by threshold."""
+        per_instance = judge_pckh(self._keypoints(results), self.truth)
+        return Assessment(per_instance.metrics(), per_instance, per_instance.diagnostics())
 
     def files(self, results: Results) -> dict[str, bytes]:
-        """`pred.mat`; the joints of people who are not predicted are NaN in it."""
-        return {"pred.mat": write_predictions(self._joints(results))}
+        """`pred.mat`; the keypoints of instances who are not predicted are NaN in it."""
+        return {"pred.mat": write_predictions(self._keypoints(results))}
 
-    def _joints(self, results: Results) -> npt.NDArray[np.float64]:
-        """Predicted joints of everybody, (people, 16, 2) 0-based px, NaN for people without a prediction."""
-        joints = np.full((len(self.truth.joints), MPII_16.size, 2), np.nan)
+    def _keypoints(self, results: Results) -> npt.NDArray[np.float64]:
+        """Predicted keypoints of everybody, (instances, 16, 2) 0-based px, NaN for instances without a prediction."""
+        keypoints = np.full((len(self.truth.keypoints), MPII_16.size, 2), np.nan)
         for number, result in enumerate(results):
-            person = _checked_position(number, result, joints)
-            joints[person] = np.reshape(result["keypoints"], (-1, 3))[:, :2]
-        return joints
+            instance = _checked_position(number, result, keypoints)
+            keypoints[instance] = np.reshape(result["keypoints"], (-1, 3))[:, :2]
+        return keypoints
 
 
-def _checked_position(number: int, result: object, joints: npt.NDArray[np.float64]) -> int:
+def _checked_position(number: int, result: object, keypoints: npt.NDArray[np.float64]) -> int:
     """The position that a result is for. Raises `DataError` if it is none, taken, or the result unusable."""
     where, values = f"prediction {number}", 3 * MPII_16.size
     if not isinstance(result, Mapping) or not {"image_id", "keypoints"} <= result.keys():
         raise DataError(f"{where}: expected an object with image_id and keypoints, found {result!r:.80}")
-    person, keypoints = result["image_id"], result["keypoints"]
-    if not is_id(person) or not 0 <= person < len(joints):
-        raise DataError(f"{where}: image_id {person!r:.80} is no position among the {len(joints)} people")
-    if not np.isnan(joints[person]).all():
-        raise DataError(f"{where}: person {person} is predicted a second time")
-    if not isinstance(keypoints, list) or len(keypoints) != values or not all(map(is_number, keypoints)):
-        raise DataError(f"{where} (person {person}): keypoints are not {values} finite numbers")
-    return int(person)
+    instance, flat = result["image_id"], result["keypoints"]
+    if not is_id(instance) or not 0 <= instance < len(keypoints):
+        raise DataError(f"{where}: image_id {instance!r:.80} is no position among the {len(keypoints)} instances")
+    if not np.isnan(keypoints[instance]).all():
+        raise DataError(f"{where}: instance {instance} is predicted a second time")
+    if not isinstance(flat, list) or len(flat) != values or not all(map(is_number, flat)):
+        raise DataError(f"{where} (instance {instance}): keypoints are not {values} finite numbers")
+    return int(instance)
 
 
 def split_scoring(split: Split) -> Scoring:
     """How predictions on an opened split are judged.
 
     Raises:
-        DataError: the truth is missing, unusable, or that of other people.
+        DataError: the truth is missing, unusable, or that of other instances.
     """
     if isinstance(split, CocoKeypoints):
         protocol = OKS_PROTOCOLS[split.protocol] if split.annotated else None
         return OksScoring(split.annotations, split.skeleton, protocol)
     truth = read_head_truth(split.truth_file)
-    if isinstance(split, MpiiPeople) and len(split.listed) != len(truth.joints):
+    if isinstance(split, MpiiInstances) and len(split.listed) != len(truth.keypoints):
         listed = f"{split.annotation_file} lists {len(split.listed)}"
-        raise DataError(f"{split.truth_file}: {len(truth.joints)} people, but {listed}")
+        raise DataError(f"{split.truth_file}: {len(truth.keypoints)} instances, but {listed}")
     return PckhScoring(truth)
 
 
@@ -239,8 +239,8 @@ def open_scoring(protocol: str, truth: Path, skeleton: Skeleton | None = None) -
 
     Args:
         protocol: one of `PROTOCOLS`.
-        truth: annotations in the COCO format, whose joints decide the sigmas; MPII's `gt_valid.mat`.
-        skeleton: of annotations with joints of their own.
+        truth: annotations in the COCO format, whose keypoints decide the sigmas; MPII's `gt_valid.mat`.
+        skeleton: of annotations with keypoints of their own.
 
     Raises:
         UnknownNameError: there is no such protocol.
@@ -275,10 +275,10 @@ def score_file(
     scoring, problems = open_scoring(protocol, truth, skeleton)
     if isinstance(scoring, PckhScoring) and predictions.suffix == ".mat":
         return pckh(read_predictions(predictions), scoring.truth), problems
-    people = read_json(predictions)
-    if not isinstance(people, list):
-        raise DataError(f"{predictions}: expected a list of people in the COCO results format")
+    instances = read_json(predictions)
+    if not isinstance(instances, list):
+        raise DataError(f"{predictions}: expected a list of instances in the COCO results format")
     try:
-        return scoring.metrics(people), problems
+        return scoring.metrics(instances), problems
     except DataError as error:
         raise DataError(f"{predictions}: {error}") from None

@@ -45,15 +45,15 @@ class Share:
         """How many processes, this one included, divide a part among them; 1 where each takes whole parts."""
         return max(1, self.size // self.replicas)
 
-    def part_size(self, people: int) -> int:
-        """People in each part of a batch; the last may have fewer, and a small batch fewer parts."""
-        return math.ceil(people / self.replicas)
+    def part_size(self, instances: int) -> int:
+        """Instances in each part of a batch; the last may have fewer, and a small batch fewer parts."""
+        return math.ceil(instances / self.replicas)
 
-    def of(self, people: int) -> slice:
-        """The people of a batch that this process takes, possibly none."""
+    def of(self, instances: int) -> slice:
+        """The instances of a batch that this process takes, possibly none."""
         group, member = divmod(self.rank, self.partners)
-        taken = max(1, self.replicas // self.size) * self.part_size(people)
-        begin, end = (min(edge * taken, people) for edge in (group, group + 1))
+        taken = max(1, self.replicas // self.size) * self.part_size(instances)
+        begin, end = (min(edge * taken, instances) for edge in (group, group + 1))
         return slice(*(begin + (end - begin) * edge // self.partners for edge in (member, member + 1)))
 
 

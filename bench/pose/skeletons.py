@@ -1,4 +1,4 @@
-"""Keypoint skeletons: joint names, mirror pairs, OKS sigmas, body halves and limbs.
+"""Keypoint skeletons: keypoint names, mirror pairs, OKS sigmas, body halves and limbs.
 
 Index order is that of each dataset's annotation files, so a keypoint array needs no reordering. Sources: COCO
 keypoints (sigmas of pycocotools), MPII Human Pose, CrowdPose (sigmas of its published API).
@@ -14,19 +14,19 @@ __all__ = ["COCO_17", "CROWDPOSE_14", "MPII_16", "SKELETONS", "Skeleton"]
 
 @dataclass(frozen=True)
 class Skeleton:
-    """A fixed set of joints.
+    """A fixed set of keypoints.
 
     Attributes:
         name: registry name.
-        joints: joint names in annotation order.
-        pairs: names of the joints that a horizontal flip exchanges, as (left, right).
-        sigmas: per-joint OKS falloff, in units of the square root of the person's area (COCO's "k / 2").
-        upper: names of the joints of the upper body; the rest are the lower body (half-body augmentation).
-        limbs: pairs of joint names to draw.
+        keypoints: keypoint names in annotation order.
+        pairs: names of the keypoints that a horizontal flip exchanges, as (left, right).
+        sigmas: per-keypoint OKS falloff, in units of the square root of the person's area (COCO's "k / 2").
+        upper: names of the keypoints of the upper body; the rest are the lower body (half-body augmentation).
+        limbs: pairs of keypoint names to draw.
     """
 
     name: str
-    joints: tuple[str, ...]
+    keypoints: tuple[str, ...]
     pairs: tuple[tuple[str, str], ...]
     sigmas: tuple[float, ...]
     upper: tuple[str, ...]
@@ -34,16 +34,16 @@ class Skeleton:
 
     @property
     def size(self) -> int:
-        """Number of joints."""
-        return len(self.joints)
+        """Number of keypoints."""
+        return len(self.keypoints)
 
-    def index(self, joint: str) -> int:
-        """Index of a joint by name. Raises `ValueError` for a name that the skeleton lacks."""
-        return self.joints.index(joint)
+    def index(self, keypoint: str) -> int:
+        """Index of a keypoint by name. Raises `ValueError` for a name that the skeleton lacks."""
+        return self.keypoints.index(keypoint)
 
     @cached_property
-    def mirror(self) -> tuple[int, ...]:
-        """Permutation of joint indices that a horizontal flip applies."""
+    def flip_indices(self) -> tuple[int, ...]:
+        """Permutation of keypoint indices that a horizontal flip applies."""
         order = list(range(self.size))
         for left, right in self.pairs:
             a, b = self.index(left), self.index(right)
@@ -52,12 +52,12 @@ class Skeleton:
 
     @cached_property
     def upper_body(self) -> tuple[bool, ...]:
-        """Per joint, whether it belongs to the upper body."""
-        return tuple(joint in self.upper for joint in self.joints)
+        """Per keypoint, whether it belongs to the upper body."""
+        return tuple(keypoint in self.upper for keypoint in self.keypoints)
 
     @property
     def limb_indices(self) -> tuple[tuple[int, int], ...]:
-        """Limbs as pairs of joint indices."""
+        """Limbs as pairs of keypoint indices."""
         return tuple((self.index(a), self.index(b)) for a, b in self.limbs)
 
 
@@ -80,7 +80,7 @@ _TRUNK_LIMBS = (("left_shoulder", "left_hip"), ("right_shoulder", "right_hip"))
 
 COCO_17 = Skeleton(
     name="coco_17",
-    joints=(
+    keypoints=(
         "nose", "left_eye", "right_eye", "left_ear", "right_ear",
         "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
         "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
@@ -102,7 +102,7 @@ COCO_17 = Skeleton(
 
 MPII_16 = Skeleton(
     name="mpii_16",
-    joints=(
+    keypoints=(
         "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle",
         "pelvis", "thorax", "upper_neck", "head_top",
         "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist",
@@ -127,7 +127,7 @@ MPII_16 = Skeleton(
 
 CROWDPOSE_14 = Skeleton(
     name="crowdpose_14",
-    joints=(
+    keypoints=(
         "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
         "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle", "head", "neck",
     ),

@@ -17,8 +17,8 @@ class TrainingState(TypedDict):
         optimizer: of torch's Adam: its moments and step counts.
         position: epoch and step, from 0, of the next step.
         history: finished epochs.
-        broken: photographs that were left out, and why.
-        epoch_loss: sum of the losses of the epoch under way, and people so far.
+        broken: images that were left out, and why.
+        epoch_loss: sum of the losses of the epoch under way, and instances so far.
         best: validation score and weights of the best epoch so far, where those are kept.
         random_state: of torch's generator.
     """

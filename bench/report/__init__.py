@@ -1,1 +1,1 @@
-"""Reports of suites: tables, plots, photographs and provenance, from the results folder alone. Imports no torch."""
+"""Reports of suites: tables, plots, images and provenance, from the results folder alone. Imports no torch."""

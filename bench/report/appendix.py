@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from bench.provenance import Provenance
-from bench.records import Record, TrainingRecord
+from bench.analysis.formatting import setting_text
+from bench.analysis.results import Condition, Measurement, Results
 from bench.report.details import row_title
-from bench.report.formatting import setting_text
-from bench.report.results import Condition, Measurement, Results
+from bench.store.documents import Record, TrainingRecord
+from bench.store.provenance import Provenance
 
 __all__ = ["Appendix", "Entry", "Origin", "Pairs", "describe_records", "format_time"]
 
@@ -211,6 +211,6 @@ def _values(source: _Source) -> dict[str, Any]:
     return values | {
         "evaluated": format_time(record.provenance.started),
         "evaluation seconds": f"{record.seconds:.1f}",
-        "people": record.people,
+        "instances": record.instances,
         "scored by": record.scored_by,
     }

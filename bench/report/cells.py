@@ -6,12 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from bench.lint import Comparison, compare_sizes
-from bench.plan import BINARY_GIGA, GIGA
-from bench.pose.models.spec import Complexity
-from bench.report.columns import Frame
-from bench.report.findings import Finding
-from bench.report.formatting import (
+from bench.analysis.formatting import (
     DASH,
     backbone_name,
     format_metric,
@@ -19,8 +14,13 @@ from bench.report.formatting import (
     representation_name,
     setting_text,
 )
+from bench.analysis.results import Condition
+from bench.planning.plan import BINARY_GIGA, GIGA
+from bench.planning.printed_sizes import Comparison, compare_sizes
+from bench.pose.models.spec import Complexity
+from bench.report.columns import Frame
+from bench.report.findings import Finding
 from bench.report.layout import Line
-from bench.report.results import Condition
 from bench.report.tables import Cell, Emphasis
 from bench.suite.metrics import best_of
 
@@ -137,7 +137,7 @@ def _unmeasured(line: Line, metric: str) -> Cell:
     if condition is None:
         return Cell("excluded", note=f"excluded because {line.excluded}", emphasis="muted")
     if condition.records:
-        return Cell("n/a", note=f"the records hold no {metric_name(metric)} for these people")
+        return Cell("n/a", note=f"the records hold no {metric_name(metric)} for these instances")
     states = dict.fromkeys(item.reason.partition(":")[0] for item in condition.measurements)
     text = ", ".join(states)
     reasons = _reasons(condition)

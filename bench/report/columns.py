@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
-from bench.published import PublishedRow
+from bench.analysis.formatting import in_print_units, metric_name, setting_name
+from bench.analysis.results import Results, headline
+from bench.paper.rows import PublishedRow
 from bench.report.findings import Finding
-from bench.report.formatting import in_print_units, metric_name, setting_name
 from bench.report.layout import Line, paper_rows
-from bench.report.results import Results, headline
 from bench.report.tables import Column
 from bench.statistics.estimate import LEVEL
 from bench.suite import schema

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.analysis.formatting import DASH, backbone_name, format_metric, metric_name
+from bench.analysis.results import Condition, Measurement, Results
 from bench.report.columns import Frame
 from bench.report.findings import Finding
-from bench.report.formatting import DASH, backbone_name, format_metric, metric_name
-from bench.report.results import Condition, Measurement, Results
-from bench.store import Store
+from bench.store.folders import Store
 
 __all__ = ["Detail", "Reading", "Seed", "describe_rows", "log_tail", "log_tails", "row_title"]
 
@@ -95,7 +95,7 @@ def log_tail(file: Path) -> tuple[str, ...]:
 
 
 def _printable(line: str) -> str:
-    """A line without colours and other control characters."""
+    """A line without colors and other control characters."""
     return "".join(letter if letter.isprintable() else " " for letter in line).rstrip()
 
 

@@ -6,19 +6,19 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench.plan import Plan
-from bench.provenance import checkout
+from bench.analysis.formatting import describe_settings
+from bench.analysis.results import load_results
+from bench.analysis.uncertainty import Uncertainty
+from bench.planning.plan import Plan
 from bench.report.appendix import Appendix, describe_records, format_time
 from bench.report.claims import claims_table
-from bench.report.comparison import frame_of, results_table
 from bench.report.details import Detail, describe_rows, log_tails
-from bench.report.formatting import describe_settings
 from bench.report.pictures import Picture, draw_pictures
-from bench.report.results import load_results
+from bench.report.suite_tables import frame_of, results_table
 from bench.report.summary import summarise
 from bench.report.tables import Table
-from bench.report.uncertainty import Uncertainty
-from bench.store import Store
+from bench.store.folders import Store
+from bench.store.provenance import checkout
 
 __all__ = ["SIMULATED", "Exclusion", "Picture", "Report", "make_report"]
 
@@ -49,7 +49,7 @@ class Report:
         claims: the paper's sentences and what became of them; None where the suite states none.
         tables: in the suite's order.
         exclusions: by reason.
-        pictures: plots and photographs; empty where none were asked for.
+        pictures: plots and images; empty where none were asked for.
         details: of rows of tables, by the rows' keys.
         logs: last lines of the logs of trainings, by their ids.
         provenance: of every record.
@@ -91,7 +91,7 @@ def make_report(
     Args:
         plan: of the suite.
         store: its results.
-        pictures: draw plots and photographs, which takes most of the time.
+        pictures: draw plots and images, which takes most of the time.
         left_out: see `load_results`.
     """
     suite = plan.suite

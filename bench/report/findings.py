@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bench.report.formatting import format_difference, format_interval, format_metric
+from bench.analysis.formatting import format_difference, format_interval, format_metric
+from bench.analysis.uncertainty import Agreement, Uncertainty
 from bench.report.layout import Line
-from bench.report.uncertainty import Agreement, Uncertainty
 from bench.suite import schema
 
 __all__ = ["Finding", "find", "find_all"]

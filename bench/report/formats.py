@@ -26,7 +26,7 @@ class Format:
 
     Attributes:
         render: makes the files of a report.
-        pictures: whether it shows plots and photographs, which take a while to draw.
+        pictures: whether it shows plots and images, which take a while to draw.
         figures: whether its files refer to `figures/*.png` beside them.
     """
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.analysis.formatting import data_name
+from bench.analysis.results import Condition, Results
+from bench.paper.rows import TABLES, PublishedRow, published_rows
 from bench.pose.data.datasets import dataset_info
-from bench.published import TABLES, PublishedRow, published_rows
-from bench.report.formatting import data_name
-from bench.report.results import Condition, Results
 from bench.suite import schema
 from bench.suite.expansion import complete_cell
 from bench.suite.recipe import load_recipe, quirks

@@ -1,16 +1,16 @@
-"""The pictures of a report: plots and photographs as files, in the order in which they are printed."""
+"""The pictures of a report: plots and images as files, in the order in which they are printed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from bench.analysis.results import Results
+from bench.analysis.uncertainty import Uncertainty
 from bench.report import plots
-from bench.report.photographs import draw_photographs
+from bench.report.example_pages import draw_images
 from bench.report.plots import Drawing, Material
-from bench.report.results import Results
-from bench.report.uncertainty import Uncertainty
-from bench.store import Store
+from bench.store.folders import Store
 
 __all__ = ["Picture", "draw_pictures"]
 
@@ -20,7 +20,7 @@ PLOTS: Mapping[str, Callable[[Material], Drawing | None]] = {
     "parameters": plots.metric_by_parameters,
     "splitting": plots.metric_by_splitting,
     "thresholds": plots.measure_by_threshold,
-    "joints": plots.measure_by_joint,
+    "joints": plots.measure_by_keypoint,
     "errors": plots.errors_by_kind,
     "ceiling": plots.metric_under_ceiling,
     "curves": plots.loss_by_epoch,
@@ -54,7 +54,7 @@ def draw_pictures(
     Args:
         results: of the suite.
         uncertainty: of them.
-        store: that they come from, for its photographs.
+        store: that they come from, for its images.
 
     Returns:
         The pictures, and what of the results could not be drawn, each sentence once.
@@ -64,7 +64,7 @@ def draw_pictures(
     with plots.print_style():
         for name, drawing in _drawings(results, uncertainty, store):
             figure = drawing.figure
-            png = None if figure is None else plots.to_png(figure, photographs=drawing.photographs)
+            png = None if figure is None else plots.to_png(figure, images=drawing.images)
             pictures.append(Picture(name, drawing.title, drawing.caption, png))
             problems += drawing.problems
     return tuple(pictures), tuple(dict.fromkeys(problems))
@@ -80,4 +80,4 @@ def _drawings(results: Results, uncertainty: Uncertainty, store: Store) -> Itera
                 plots.mark_simulated(drawing.figure, material.simulated)
             yield name, drawing
     # Nothing is photographed in a simulation: these show what was really predicted.
-    yield from draw_photographs(results, store)
+    yield from draw_images(results, store)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bench.analysis.formatting import data_name, metric_name
+from bench.analysis.results import common_baseline
 from bench.report.columns import Frame
-from bench.report.formatting import data_name, metric_name
-from bench.report.results import common_baseline
 from bench.statistics.estimate import LEVEL
 
 __all__ = ["remarks_on"]
@@ -54,7 +54,7 @@ def _baseline(frame: Frame) -> Iterator[str]:
     if records:
         agreed = set(frame.wanted.metrics) <= set(common_baseline(records))
         yield (
-            "The baseline puts the mean pose of the training people into each annotated box: it is what a model that"
+            "The baseline puts the mean pose of the training instances into each annotated box: it is what a model that"
             " learnt nothing from the images reaches."
             if agreed
             else "Where the records disagree about the mean pose baseline, or hold none, none is shown."

@@ -6,8 +6,7 @@ import statistics
 from collections import Counter
 from collections.abc import Sequence
 
-from bench.report.columns import Frame
-from bench.report.formatting import (
+from bench.analysis.formatting import (
     backbone_name,
     data_name,
     format_metric,
@@ -15,7 +14,8 @@ from bench.report.formatting import (
     metric_words,
     representation_name,
 )
-from bench.report.results import Condition, Results, common_baseline, headline_metric
+from bench.analysis.results import Condition, Results, common_baseline, headline_metric
+from bench.report.columns import Frame
 from bench.report.tables import Table
 from bench.suite.metrics import best_of
 
@@ -136,7 +136,9 @@ def _baseline(results: Results, metric: str) -> str:
     value = common_baseline(results.records).get(metric)
     if value is None:
         return ""
-    return f"The mean pose of the training people alone reaches {metric_words(metric)} {format_metric(metric, value)}."
+    return (
+        f"The mean pose of the training instances alone reaches {metric_words(metric)} {format_metric(metric, value)}."
+    )
 
 
 def _paper(results: Results, metric: str) -> str:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
-from bench.pose.metrics.oks_judgements import OKS_THRESHOLDS
-from bench.published import published_rows
+from bench.paper.rows import published_rows
+from bench.pose.metrics.oks_per_instance import OKS_THRESHOLDS
 
 __all__ = ["curve_of", "derived_metrics", "distance_from_ap", "with_mean"]
 

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, logit
 
-from bench.cost import predict
-from bench.plan import PlannedTraining
+from bench.paper.rows import PublishedRow, published_rows
+from bench.planning.plan import PlannedTraining
+from bench.planning.predicted_complexity import predict
 from bench.pose.skeletons import COCO_17
-from bench.published import PublishedRow, published_rows
 from bench.suite.specs import EvalSpec, TrainSpec, parse_size
 
 __all__ = ["guess"]
@@ -65,7 +65,7 @@ def _place(height: int, multiply_adds: int) -> npt.NDArray[np.float64]:
 def _row_place(backbone: str, representation: str, input_size: str) -> npt.NDArray[np.float64]:
     size = parse_size(input_size)
     ratio = None if representation == "heatmap" else USUAL_RATIO
-    network = predict(backbone, representation, joints=COCO_17.size, input_size=size, split_ratio=ratio)
+    network = predict(backbone, representation, keypoints=COCO_17.size, input_size=size, split_ratio=ratio)
     return _place(size[0], network.multiply_adds)
 
 

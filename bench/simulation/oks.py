@@ -1,4 +1,4 @@
-"""Simulated judgements by OKS: one prediction for everybody, right or wrong at each threshold."""
+"""Simulated per-instance results by OKS: one prediction for everybody, right or wrong at each threshold."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
-from bench.pose.metrics.oks_judgements import OKS_THRESHOLDS, OksJudgements
+from bench.pose.metrics.oks_per_instance import OKS_THRESHOLDS, OksPerInstance
 from bench.simulation.curves import curve_of, with_mean
 
 __all__ = ["People", "simulate_oks"]
@@ -20,37 +20,37 @@ Flags = npt.NDArray[np.bool_]
 
 IMAGES = 1000
 OTHERS = 1.7
-"""Mean number of people in an image beyond the first."""
+"""Mean number of instances in an image beyond the first."""
 
 AREAS = {"APM": 0.65, "APL": 0.35}
-"""Parts of the people who are medium and large: with them the mean of the published APM and APL is the published AP."""
+"""Parts of the instances who are medium and large: with them the mean of the published APM and APL is the published AP."""
 
 CROWDS = {"AP_E": 0.2, "AP_M": 0.6, "AP_H": 0.2}
 """Likewise for images, easy to hard."""
 
 OWN = 0.6
-"""How much of a person's rank is the training's own; the rest, common to all, makes paired comparisons sharper."""
+"""How much of an instance's rank is the training's own; the rest, common to all, makes paired comparisons sharper."""
 
 IN_IMAGE = 0.5
-"""How much of the common part people of an image share."""
+"""How much of the common part instances of an image share."""
 
 TRIES, CLOSE = 6, 0.002
-"""How often people are judged, each time aiming off by what was missed before, until no more log-odds than this are
+"""How often instances are judged, each time aiming off by what was missed before, until no more log-odds than this are
 missed; the best try counts."""
 
 LEAST = 1e-9
-"""Least part of the people who are found, best first, before the first mistake."""
+"""Least part of the instances who are found, best first, before the first mistake."""
 
 
 @dataclass(frozen=True)
-class People:
-    """The labelled people of a split that does not exist.
+class InstanceCounts:
+    """The labelled instances of a split that does not exist.
 
     Attributes:
         protocol: "coco" or "crowdpose".
-        images: (people,) image of each, from 0.
-        ease: (people,) how easy each is for any network, standard normal.
-        strata: by the name of a metric, (people,) who it is of.
+        images: (instances,) image of each, from 0.
+        ease: (instances,) how easy each is for any network, standard normal.
+        strata: by the name of a metric, (instances,) who it is of.
     """
 
     protocol: str
@@ -59,8 +59,8 @@ class People:
     strata: Mapping[str, Flags]
 
     @classmethod
-    def draw(cls, protocol: str, seed: Sequence[int]) -> People:
-        """People of a protocol's strata; equal seeds draw the same people."""
+    def draw(cls, protocol: str, seed: Sequence[int]) -> InstanceCounts:
+        """Instances of a protocol's strata; equal seeds draw the same instances."""
         rng = np.random.default_rng(seed)
         images = np.repeat(np.arange(IMAGES), 1 + rng.poisson(OTHERS, IMAGES))
         own, shared = rng.standard_normal(len(images)), rng.standard_normal(IMAGES)[images]
@@ -72,21 +72,22 @@ class People:
         return cls(protocol, images, ease, {"APM": medium, "APL": ~medium})
 
 
-def simulate_oks(people: People, expected: Mapping[str, float], rng: np.random.Generator) -> OksJudgements:
-    """Judgements whose AP and AR are those expected, to a twentieth of a point, and other metrics near theirs.
+def simulate_oks(instances: InstanceCounts, expected: Mapping[str, float], rng: np.random.Generator) -> OksPerInstance:
+    """Per-instance results whose AP and AR are those expected, to a twentieth of a point, and other metrics near
+    theirs.
 
     Args:
-        people: to be judged.
+        instances: to be judged.
         expected: AP, AR and the metrics of the strata, in 0..1; AP50 and AP75 where they are known.
         rng: of the training.
     """
     wanted = logit([expected["AP"], expected["AR"]])
-    ease = np.sqrt(1 - OWN**2) * people.ease + OWN * rng.standard_normal(len(people.ease))
+    ease = np.sqrt(1 - OWN**2) * instances.ease + OWN * rng.standard_normal(len(instances.ease))
     chance = rng.random(len(ease))
     once = np.ones((1, IMAGES), dtype=np.int32)
     aim, tries = wanted, []
     for _ in range(TRIES):
-        found = _judgements(people, _hits(people, expected, aim, ease, chance), ease)
+        found = _per_instance(instances, _hits(instances, expected, aim, ease, chance), ease)
         reached = found.resample(once, ["AP", "AR"])
         missed = wanted - logit([reached["AP"][0], reached["AR"][0]])
         tries.append((float(np.abs(missed).max()), found))
@@ -96,11 +97,11 @@ def simulate_oks(people: People, expected: Mapping[str, float], rng: np.random.G
     return min(tries, key=lambda item: item[0])[1]
 
 
-def _hits(people: People, expected: Mapping[str, float], aim: Array, ease: Array, chance: Array) -> Flags:
-    """Who is found at each threshold, (10, people), by strata; `aim` is the log-odds of AP and AR to reach."""
+def _hits(instances: InstanceCounts, expected: Mapping[str, float], aim: Array, ease: Array, chance: Array) -> Flags:
+    """Who is found at each threshold, (10, instances), by strata; `aim` is the log-odds of AP and AR to reach."""
     course = curve_of(expected)
     hits = np.zeros((len(OKS_THRESHOLDS), len(ease)), dtype=bool)
-    for name, members in people.strata.items():
+    for name, members in instances.strata.items():
         harder = float(logit(expected[name]) - logit(expected["AP"]))
         precision, recall = (
             expit(with_mean(float(expit(odds + harder)), lambda height: course + height)) for odds in aim
@@ -112,7 +113,7 @@ def _hits(people: People, expected: Mapping[str, float], aim: Array, ease: Array
 
 
 def _found(precision: float, recall: float, chance: Array) -> npt.NDArray[np.int64]:
-    """Ranks, best first, of the people found, so that AP and recall are these.
+    """Ranks, best first, of the instances found, so that AP and recall are these.
 
     The first part h is found without a mistake; the others are found with equal probability q, all in all a part R. AP,
     the integral of precision over recall, is then h + q (R - h) - h (1 - q) q ln h. It rises with h from R^2 to R.
@@ -127,35 +128,39 @@ def _found(precision: float, recall: float, chance: Array) -> npt.NDArray[np.int
 
     low, high = LEAST, recall * (1 - LEAST)
     sure = low if surplus(low) >= 0 else high if surplus(high) <= 0 else brentq(surplus, low, high)
-    people = len(chance)
-    first = round(sure * people)
-    others = np.argsort(chance[first:])[: max(round(recall * people) - first, 0)] + first
+    instances = len(chance)
+    first = round(sure * instances)
+    others = np.argsort(chance[first:])[: max(round(recall * instances) - first, 0)] + first
     return np.concatenate([np.arange(first), others])
 
 
-def _judgements(people: People, hits: Flags, ease: Array) -> OksJudgements:
+def _per_instance(instances: InstanceCounts, hits: Flags, ease: Array) -> OksPerInstance:
     """One prediction for everybody; scores follow ease within a stratum."""
     score = np.empty(len(ease))
-    for members in people.strata.values():
+    for members in instances.strata.values():
         score[members] = np.argsort(np.argsort(-ease[members])) / members.sum()
     order = np.argsort(score, kind="stable")
     ranges = [np.ones(len(ease), dtype=bool)]
     groups = np.zeros((0, IMAGES), dtype=bool)
-    if people.protocol == "crowdpose":
-        groups = np.stack([np.bincount(people.images[kind], minlength=IMAGES) > 0 for kind in people.strata.values()])
+    if instances.protocol == "crowdpose":
+        groups = np.stack(
+            [np.bincount(instances.images[kind], minlength=IMAGES) > 0 for kind in instances.strata.values()]
+        )
     else:
-        ranges += people.strata.values()
+        ranges += instances.strata.values()
     matched = np.stack([hits[:, order] & judged[order] for judged in ranges])
     ignored = np.stack([np.broadcast_to(~judged[order], hits.shape) for judged in ranges])
-    return OksJudgements(
-        protocol=people.protocol,
+    return OksPerInstance(
+        protocol=instances.protocol,
         image_ids=np.arange(1, IMAGES + 1),
-        detections=people.images[order],
+        detections=instances.images[order],
         matched=matched,
         ignored=ignored,
-        people=np.stack([np.bincount(people.images[judged], minlength=IMAGES) for judged in ranges]).astype(np.int32),
+        instances=np.stack([np.bincount(instances.images[judged], minlength=IMAGES) for judged in ranges]).astype(
+            np.int32
+        ),
         best_oks=_similarity(hits),
-        best_images=people.images,
+        best_images=instances.images,
         groups=groups,
     )
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.files import StoreError, write_bytes, write_json
-from bench.plan import Plan, PlannedEvaluation, PlannedTraining
-from bench.pose.metrics.judgements import save_judgements
-from bench.provenance import Provenance, checkout
-from bench.records import EpochEntry, Record, TrainingRecord
-from bench.simulation.marks import result_kinds
+from bench.planning.plan import Plan, PlannedEvaluation, PlannedTraining
+from bench.planning.simulated import result_kinds
+from bench.pose.metrics.per_instance import save_per_instance
 from bench.simulation.scores import Chance, Scores, simulate_scores
-from bench.store import Store
+from bench.store.documents import EpochEntry, Record, TrainingRecord
+from bench.store.folders import Store
+from bench.store.provenance import Provenance, checkout
 from bench.suite.specs import TrainSpec
 
 __all__ = ["Simulated", "simulate"]
@@ -106,8 +106,8 @@ def _write_evaluation(
 ) -> None:
     spec, folder = evaluation.spec, store.evaluation(evaluation.spec.id)
     folder.save_spec(spec)
-    if scores.judgements is not None:
-        write_bytes(folder.judgements, save_judgements(scores.judgements), durable=False)
+    if scores.per_instance is not None:
+        write_bytes(folder.per_instance, save_per_instance(scores.per_instance), durable=False)
     annotated = training.spec.data.layout_of(spec.split).annotated
     record = Record(
         id=spec.id,
@@ -116,11 +116,11 @@ def _write_evaluation(
         metrics=scores.metrics,
         scored_by="bench" if annotated else "server",
         baseline=scores.baseline,
-        people=0,
+        instances=0,
         seconds=0.0,
         problems=[],
         provenance=provenance.model_copy(update={"seed": training.spec.seed}),
-        instruments=scores.instruments,
+        diagnostics=scores.diagnostics,
         ceiling=scores.ceiling,
         simulated=True,
     )
@@ -139,7 +139,7 @@ def _history(spec: TrainSpec, headline: float, chance: Chance) -> list[EpochEntr
                 epoch=epoch,
                 loss=(LOSS_FLOOR + (1 - LOSS_FLOOR) * unlearnt) * LOSS_DROP**drops * wobble,
                 learning_rate=spec.learning_rate * spec.learning_rate_factor**drops,
-                people=0,
+                instances=0,
                 validation=headline * (1 - unlearnt) if spec.selection == "best" else None,
             )
         )

@@ -10,13 +10,13 @@ from functools import cache
 import numpy as np
 from scipy.special import expit, logit
 
-from bench.plan import PlannedEvaluation, PlannedTraining
-from bench.pose.metrics.instruments import Instruments
-from bench.pose.metrics.judgements import Judgements
-from bench.pose.metrics.oks_judgements import OksJudgements
+from bench.planning.plan import PlannedEvaluation, PlannedTraining
+from bench.pose.metrics.diagnostics import Diagnostics
+from bench.pose.metrics.oks_per_instance import OksPerInstance
+from bench.pose.metrics.per_instance import PerInstanceResults
 from bench.simulation.curves import derived_metrics, with_mean
 from bench.simulation.guesses import guess
-from bench.simulation.oks import People, simulate_oks
+from bench.simulation.oks import InstanceCounts, simulate_oks
 from bench.simulation.pckh import simulate_pckh
 
 __all__ = ["Chance", "Scores", "simulate_scores"]
@@ -36,19 +36,19 @@ CEILINGS = {
     ("simdr_star", False): (0.968, 0.973),
 }
 """AP of perfect outputs by representation and refinement at 64 and at 256 px of input height, measured on the truth of
-CrowdPose's validation people."""
+CrowdPose's validation instances."""
 
 BASELINE_AP, BASELINE_PCKH, BASELINE_STRICT_PCKH = 0.02, 15.0, 1.0
 """What the mean pose is given."""
 
-JOINT_ODDS = {"wrist": -0.4, "ankle": -0.3, "hip": -0.2, "shoulder": 0.3, "nose": 0.4, "eye": 0.5, "ear": 0.3}
-"""Log-odds by which some joints are easier than others."""
+KEYPOINT_ODDS = {"wrist": -0.4, "ankle": -0.3, "hip": -0.2, "shoulder": 0.3, "nose": 0.4, "eye": 0.5, "ear": 0.3}
+"""Log-odds by which some keypoints are easier than others."""
 
 GOOD_ODDS = 1.0
-"""Log-odds by which good joints are more frequent than AP."""
+"""Log-odds by which good keypoints are more frequent than AP."""
 
 BAD_PARTS = {"jitter": 0.55, "inversion": 0.08, "swap": 0.07, "miss": 0.3}
-"""What the joints are that are not good."""
+"""What the keypoints are that are not good."""
 
 
 @dataclass(frozen=True)
@@ -67,20 +67,20 @@ class Chance:
         """A training's own random numbers."""
         return np.random.default_rng([self.state, int(training_id, 16)])
 
-    def people(self, dataset: str, split: str) -> tuple[int, int]:
-        """Seed of the people of a split."""
+    def instances(self, dataset: str, split: str) -> tuple[int, int]:
+        """Seed of the instances of a split."""
         return self.state, zlib.crc32(f"{dataset} {split}".encode())
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What a record says of quality; fields as in `bench.records.Record`. Servers keep their judgements."""
+    """What a record says of quality; fields as in `bench.store.documents.Record`. Servers keep their per-instance results."""
 
     metrics: Metrics
     baseline: Metrics
     ceiling: Metrics
-    instruments: Instruments | None = None
-    judgements: Judgements | None = None
+    diagnostics: Diagnostics | None = None
+    per_instance: PerInstanceResults | None = None
 
     @property
     def headline(self) -> float:
@@ -94,14 +94,14 @@ def simulate_scores(training: PlannedTraining, evaluation: PlannedEvaluation, ch
     info = spec.data
     rng = chance.of(spec.id)
     expected = _moved(_expected(training, evaluation, info.protocol), float(rng.standard_normal()) * chance.spread)
-    seed = chance.people(spec.dataset, evaluation.spec.split)
+    seed = chance.instances(spec.dataset, evaluation.spec.split)
     if info.protocol == "mpii":
         return _pckh_scores(expected, seed, rng)
     names = STATISTICS[info.protocol]
     expected = derived_metrics(names, expected)
     if not info.layout_of(evaluation.spec.split).annotated:
         return Scores(expected, baseline={}, ceiling={})
-    found = simulate_oks(_people(info.protocol, seed), expected, rng)
+    found = simulate_oks(_instances(info.protocol, seed), expected, rng)
     metrics = found.metrics()
     bounds = CEILINGS.get((spec.representation, evaluation.spec.post_process), CEILINGS["simdr", False])
     ceiling = np.interp(np.log2(spec.size[0]), (6, 8), bounds)
@@ -109,12 +109,12 @@ def simulate_scores(training: PlannedTraining, evaluation: PlannedEvaluation, ch
         metrics,
         baseline=derived_metrics((*names, "mean_oks"), {"AP": BASELINE_AP}),
         ceiling=derived_metrics((*names, "mean_oks"), {"AP": float(ceiling)}),
-        instruments=_oks_instruments(metrics["AP"], found, info.skeleton.joints),
-        judgements=found,
+        diagnostics=_oks_diagnostics(metrics["AP"], found, info.skeleton.keypoints),
+        per_instance=found,
     )
 
 
-_people = cache(People.draw)
+_instances = cache(InstanceCounts.draw)
 
 
 def _expected(training: PlannedTraining, evaluation: PlannedEvaluation, protocol: str) -> Metrics:
@@ -131,13 +131,13 @@ def _moved(expected: Mapping[str, float], points: float) -> Metrics:
     return {name: float(expit(logit(value / unit) + shift)) * unit for name, value in expected.items()}
 
 
-def _oks_instruments(ap: float, found: OksJudgements, joints: Sequence[str]) -> Instruments:
-    offsets = np.array([JOINT_ODDS.get(joint.split("_")[-1], 0.0) for joint in joints])
-    by_joint = expit(with_mean(ap, lambda height: offsets + height))
+def _oks_diagnostics(ap: float, found: OksPerInstance, keypoints: Sequence[str]) -> Diagnostics:
+    offsets = np.array([KEYPOINT_ODDS.get(keypoint.split("_")[-1], 0.0) for keypoint in keypoints])
+    by_keypoint = expit(with_mean(ap, lambda height: offsets + height))
     good = float(expit(logit(ap) + GOOD_ODDS))
-    return Instruments(
+    return Diagnostics(
         measure="AP",
-        joints=dict(zip(joints, by_joint.tolist(), strict=True)),
+        keypoints=dict(zip(keypoints, by_keypoint.tolist(), strict=True)),
         curve={f"{threshold:.2f}": value for threshold, value in found.curve().items()},
         errors={"good": good} | {kind: (1 - good) * part for kind, part in BAD_PARTS.items()},
     )
@@ -147,4 +147,4 @@ def _pckh_scores(expected: Mapping[str, float], seed: Sequence[int], rng: np.ran
     found = simulate_pckh(expected, seed, rng)
     metrics = found.metrics()
     baseline = {name: BASELINE_STRICT_PCKH if name.endswith("@0.1") else BASELINE_PCKH for name in metrics}
-    return Scores(metrics, baseline, ceiling={}, instruments=found.instruments(), judgements=found)
+    return Scores(metrics, baseline, ceiling={}, diagnostics=found.diagnostics(), per_instance=found)

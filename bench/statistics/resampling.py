@@ -1,4 +1,4 @@
-"""Bootstrap over the units that a protocol judges one by one: images, or people."""
+"""Bootstrap over the units that a protocol judges one by one: images, or instances."""
 
 from __future__ import annotations
 

@@ -47,17 +47,17 @@ Sigma = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class SkeletonDefinition(_Frozen):
-    """Joints by name.
+    """Keypoints by name.
 
     Attributes:
-        joints: names in the order of the annotations.
-        sigmas: per joint, the OKS falloff in units of the square root of the person's area.
-        pairs: joints that a horizontal flip exchanges, as (left, right).
-        upper: joints of the upper body, for half-body augmentation; none switches it off.
-        limbs: pairs of joints to draw.
+        keypoints: names in the order of the annotations.
+        sigmas: per keypoint, the OKS falloff in units of the square root of the person's area.
+        pairs: keypoints that a horizontal flip exchanges, as (left, right).
+        upper: keypoints of the upper body, for half-body augmentation; none switches it off.
+        limbs: pairs of keypoints to draw.
     """
 
-    joints: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
+    keypoints: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
     sigmas: Annotated[tuple[Sigma, ...], Field(strict=False)]
     pairs: Pairs = ()
     upper: Names = ()
@@ -71,34 +71,34 @@ class SkeletonDefinition(_Frozen):
         return self
 
     def _problems(self) -> Iterator[Problem]:
-        for number, joint in enumerate(self.joints):
-            if joint in self.joints[:number]:
-                yield Problem(("joints", number), f"joint {joint!r} is listed twice")
-        if len(self.sigmas) != len(self.joints):
-            yield Problem(("sigmas",), f"{len(self.sigmas)} sigmas for {len(self.joints)} joints")
+        for number, keypoint in enumerate(self.keypoints):
+            if keypoint in self.keypoints[:number]:
+                yield Problem(("joints", number), f"keypoint {keypoint!r} is listed twice")
+        if len(self.sigmas) != len(self.keypoints):
+            yield Problem(("sigmas",), f"{len(self.sigmas)} sigmas for {len(self.keypoints)} keypoints")
         lists = {"pairs": self.pairs, "limbs": self.limbs, "upper": [(name,) for name in self.upper]}
         for kind, items in lists.items():
-            for number, joints in enumerate(items):
-                for joint in joints:
-                    if joint not in self.joints:
-                        close = nearest(joint, self.joints)
-                        message = f"unknown joint {joint!r}{close}; valid: {', '.join(self.joints)}"
+            for number, keypoints in enumerate(items):
+                for keypoint in keypoints:
+                    if keypoint not in self.keypoints:
+                        close = nearest(keypoint, self.keypoints)
+                        message = f"unknown keypoint {keypoint!r}{close}; valid: {', '.join(self.keypoints)}"
                         yield Problem((kind, number), message)
-        exchanged = [joint for pair in self.pairs for joint in pair]
-        for joint in sorted({joint for joint in exchanged if exchanged.count(joint) > 1}):
-            yield Problem(("pairs",), f"joint {joint!r} is exchanged twice")
+        exchanged = [keypoint for pair in self.pairs for keypoint in pair]
+        for keypoint in sorted({keypoint for keypoint in exchanged if exchanged.count(keypoint) > 1}):
+            yield Problem(("pairs",), f"keypoint {keypoint!r} is exchanged twice")
 
 
 class Definition(_Frozen):
     """A dataset in COCO's format, in its folder under the data root.
 
     Attributes:
-        skeleton: its joints.
-        title: as people write it; the dataset's name if not given.
-        annotations: file of a split's people, with `SPLIT` for the name of the split.
+        skeleton: its keypoints.
+        title: as printed; the dataset's name if not given.
+        annotations: file of a split's instances, with `SPLIT` for the name of the split.
         images: folders that may hold a split's images; the first that is there is taken.
         detector_boxes: per split, a file of a detector's boxes.
-        area_of_box: part of a box that a person without a stored area is taken to cover.
+        area_of_box: part of a box that an instance without a stored area is taken to cover.
     """
 
     skeleton: SkeletonDefinition

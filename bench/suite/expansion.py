@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from bench.claims.cases import Case, find_cases
 from bench.pose.codecs.representations import REPRESENTATIONS
+from bench.suite.claims.cases import Case, find_cases
 from bench.suite.rules import Rule, apply_rules
 from bench.suite.schema import Suite
 from bench.suite.source import SuiteError

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from bench.paper.rows import PCKH, PCKH_SUFFIXES
 from bench.pose.data.datasets import DatasetInfo
 from bench.pose.metrics.own import OWN_METRICS
-from bench.published import PCKH, PCKH_SUFFIXES
 
 __all__ = ["METRICS", "best_of", "lower_is_better", "metrics_of", "noticeable"]
 

@@ -30,7 +30,7 @@ from bench.pose.codecs.representations import REPRESENTATIONS
 from bench.pose.data.datasets import DATASETS, DatasetInfo
 from bench.pose.errors import UnknownNameError, nearest
 from bench.pose.models.backbones import BACKBONES
-from bench.pose.models.spec import CELL, INITIALISATIONS, ModelSpec
+from bench.pose.models.spec import CELL, INITIALIZATIONS, ModelSpec
 from bench.pose.registry import Registry
 from bench.pose.shares import Share
 from bench.suite.definition import Definition
@@ -176,19 +176,19 @@ class TrainSpec(_Identified):
     """One set of weights to be made.
 
     `None` stands where a representation has no such setting. Settings that are not listed here are those of
-    `CodecSettings`, `Augmentation`, `Optimisation` and `CropSettings`.
+    `CodecSettings`, `Augmentation`, `OptimizerConfig` and `CropSettings`.
 
     Attributes:
         dataset: by name.
         definition: of a dataset that its suite defines; where there is none, nothing is written.
         split: to train on.
         backbone: of the network.
-        representation: of joints.
+        representation: of keypoints.
         input_size: "HxW" of the crops in px, multiples of 32.
-        initialisation: "imagenet", "checkpoint" for given weights, or how to draw them, see `initialise`.
-        weights: sha256 of the file that `initialisation: checkpoint` starts from; with 0 epochs it is measured as it
+        initialization: "imagenet", "checkpoint" for given weights, or how to draw them, see `initialize`.
+        weights: sha256 of the file that `initialization: checkpoint` starts from; with 0 epochs it is measured as it
             is. Suites name the file.
-        epochs: passes over the people.
+        epochs: passes over the instances.
         replicas: devices whose separate batch statistics are reproduced (behaviour T4).
         world_size: processes that work on it together: they divide its batches as `Share` says.
         selection: the weights to keep: of the best epoch by the selection split, or the final ones.
@@ -208,7 +208,7 @@ class TrainSpec(_Identified):
     weight_bounds: Literal["reference", "exact"] | None
     heatmap_center: Literal["rounded", "exact"] | None
     seed: Seed
-    initialisation: Annotated[str, _one_of("initialisation", ("imagenet", "checkpoint", *INITIALISATIONS))]
+    initialization: Annotated[str, _one_of("initialization", ("imagenet", "checkpoint", *INITIALIZATIONS))]
     weights: Hash | None
     epochs: Annotated[int, Field(ge=0)]
     batch_size: Count
@@ -225,7 +225,7 @@ class TrainSpec(_Identified):
     rotation_factor: Annotated[float, Field(ge=0, le=180)]
     rotation_probability: Probability
     half_body_probability: Probability
-    half_body_min_joints: Annotated[int, Field(ge=0)]
+    half_body_min_keypoints: Annotated[int, Field(ge=0)]
     half_body_coin: Literal["normal", "uniform"]
     selection: Literal["best", "final"]
     selection_split: str | None
@@ -241,15 +241,15 @@ class TrainSpec(_Identified):
     def _check_combination(self, info: ValidationInfo) -> Self:
         """Refuse networks that do not exist, a selection on nothing, and processes without work."""
         _check_dataset(self.dataset, self.definition, info)
-        if (self.initialisation == "checkpoint") != (self.weights is not None):
-            raise ValueError("`initialisation: checkpoint` and `weights: FILE` go together")
+        if (self.initialization == "checkpoint") != (self.weights is not None):
+            raise ValueError("`initialization: checkpoint` and `weights: FILE` go together")
         if self.epochs == 0 and self.weights is None:
-            raise ValueError("`epochs: 0` measures given weights as they are: it needs `initialisation: checkpoint`")
+            raise ValueError("`epochs: 0` measures given weights as they are: it needs `initialization: checkpoint`")
         if self.selection == "best" and self.selection_split is None:
             raise ValueError("selection: best needs a selection_split to validate on after every epoch")
         if info.context is not STORED:
-            joints = self.data.skeleton.size
-            ModelSpec(self.backbone, self.representation, joints, self.size, self.split_ratio)
+            keypoints = self.data.skeleton.size
+            ModelSpec(self.backbone, self.representation, keypoints, self.size, self.split_ratio)
         Share(self.replicas, size=self.world_size)
         if self.batch_size < self.world_size:
             raise ValueError(
@@ -275,13 +275,13 @@ class EvalSpec(_Identified):
         training: id of the training.
         split: of the training's dataset.
         boxes: "gt" for annotated boxes, "detector" for the dataset's detector boxes.
-        flip_test: average with the prediction on the mirrored crop.
+        flip_test: average with the prediction on the flipped crop.
         flip_shift: see `CodecSettings`.
         post_process: refine heatmap peaks.
         refinement: how they are refined; None where they are not.
-        score_threshold: joints above it count in a person's score.
-        nms_threshold: OKS above which the weaker of two people goes.
-        batch_size: people per forward pass.
+        score_threshold: keypoints above it count in an instance's score.
+        nms_threshold: OKS above which the weaker of two instances goes.
+        batch_size: instances per forward pass.
         precision: of the forward pass, see `bench.pose.precision`.
         evaluator: of record.
     """

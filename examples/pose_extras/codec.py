@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 @codec("integral", output="coordinates", title="integral")
-def integral(settings: CodecSettings, mirror: tuple[int, ...]) -> IntegralCodec:
-    """The mean of SimDR's distributions rather than their peak, trained by its distance from the joint."""
+def integral(settings: CodecSettings, flip_indices: tuple[int, ...]) -> IntegralCodec:
+    """The mean of SimDR's distributions rather than their peak, trained by its distance from the keypoint."""
     from pose_extras.integral import IntegralCodec
 
-    return IntegralCodec(settings.input_size, mirror, split_ratio=settings.needed("split_ratio"))
+    return IntegralCodec(settings.input_size, flip_indices, split_ratio=settings.needed("split_ratio"))

@@ -1,4 +1,4 @@
-"""The dataset `gingerbread`: figures with six joints, drawn on first use and written down in COCO's format.
+"""The dataset `gingerbread`: figures with six keypoints, drawn on first use and written down in COCO's format.
 
 A real one would convert its own files here. A dataset that is in COCO's format already needs no code at all: see
 `own_data.yaml`.
@@ -21,7 +21,7 @@ from bench.pose.skeletons import Skeleton
 
 SKELETON = Skeleton(
     name="gingerbread_6",
-    joints=("head", "belly", "left_hand", "right_hand", "left_foot", "right_foot"),
+    keypoints=("head", "belly", "left_hand", "right_hand", "left_foot", "right_foot"),
     pairs=(("left_hand", "right_hand"), ("left_foot", "right_foot")),
     sigmas=(0.05, 0.08, 0.06, 0.06, 0.08, 0.08),
     upper=("head", "left_hand", "right_hand"),
@@ -45,13 +45,14 @@ def draw(folder: Path, split: str) -> None:
     images = folder / "images" / split
     images.mkdir(parents=True, exist_ok=True)
     annotations.parent.mkdir(exist_ok=True)
-    people = [_figure(images, number, split) for number in range(int(match[1]))]
+    instances = [_figure(images, number, split) for number in range(int(match[1]))]
     names = [
-        {"id": number, "file_name": f"{number:05}.png", "height": SIDE, "width": SIDE} for number in range(len(people))
+        {"id": number, "file_name": f"{number:05}.png", "height": SIDE, "width": SIDE}
+        for number in range(len(instances))
     ]
-    category = {"id": 1, "name": "person", "keypoints": list(SKELETON.joints)}
+    category = {"id": 1, "name": "person", "keypoints": list(SKELETON.keypoints)}
     partial = annotations.with_suffix(".partial")
-    partial.write_text(json.dumps({"images": names, "annotations": people, "categories": [category]}))
+    partial.write_text(json.dumps({"images": names, "annotations": instances, "categories": [category]}))
     partial.replace(annotations)  # last and at once: where it is, the split is complete
 
 
@@ -59,8 +60,8 @@ def _figure(images: Path, number: int, split: str) -> dict[str, object]:
     """Draw one image; the annotation of its figure."""
     rng = np.random.default_rng([number, zlib.crc32(split.encode())])
     image = rng.integers(90, 140, (SIDE, SIDE, 3), dtype=np.uint8)
-    joints = _pose(rng)
-    head, belly, *ends = (tuple(map(int, joint)) for joint in joints)
+    keypoints = _pose(rng)
+    head, belly, *ends = (tuple(map(int, keypoint)) for keypoint in keypoints)
     dough = tuple(map(int, rng.integers([20, 60, 120], [60, 110, 200])))
     for end, icing in zip(ends, ((255, 255, 255), (40, 40, 220), (255, 200, 60), (60, 220, 60)), strict=True):
         cv2.line(image, belly, end, dough, 12)
@@ -69,9 +70,9 @@ def _figure(images: Path, number: int, split: str) -> dict[str, object]:
     cv2.circle(image, head, 14, dough, -1)
     cv2.circle(image, head, 4, (0, 0, 0), -1)
     cv2.imwrite(str(images / f"{number:05}.png"), image)
-    low, high = joints.min(axis=0) - 14, joints.max(axis=0) + 14
+    low, high = keypoints.min(axis=0) - 14, keypoints.max(axis=0) + 14
     x, y, width, height = (*low.tolist(), *(high - low).tolist())
-    keypoints = np.column_stack([joints, np.full(len(joints), 2)]).ravel().tolist()
+    flat = np.column_stack([keypoints, np.full(len(keypoints), 2)]).ravel().tolist()
     return {
         "id": number + 1,
         "image_id": number,
@@ -79,13 +80,13 @@ def _figure(images: Path, number: int, split: str) -> dict[str, object]:
         "bbox": [x, y, width, height],
         "area": width * height * 0.5,
         "iscrowd": 0,
-        "num_keypoints": len(joints),
-        "keypoints": keypoints,
+        "num_keypoints": len(keypoints),
+        "keypoints": flat,
     }
 
 
 def _pose(rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Joints of a figure in px, (6, 2): limbs swing about their rest."""
+    """Keypoints of a figure in px, (6, 2): limbs swing about their rest."""
     belly = rng.uniform(70, 90, 2)
     # The left of the figure is the right of the image.
     degrees = np.array([-90, -20, -160, 60, 120]) + rng.uniform(-22, 22, 5)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bench.extend import executor
 
 if TYPE_CHECKING:
-    from bench.cli.executors import Request
+    from bench.planning.executors import Request
 
 
 @executor("one_by_one", profile="none")

@@ -1,4 +1,4 @@
-"""Joints as the means of two distributions (Sun et al., ECCV 2018, brought to SimDR's vectors)."""
+"""Keypoints as the means of two distributions (Sun et al., ECCV 2018, brought to SimDR's vectors)."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from bench.pose.models.heads import Coordinates
 
 
 class IntegralTarget(NamedTuple):
-    """Joints (people, joints, 2) in crop px and their weights (people, joints)."""
+    """Keypoints (instances, keypoints, 2) in crop px and their weights (instances, keypoints)."""
 
-    joints: Tensor
+    keypoints: Tensor
     weight: Tensor
 
 
 class IntegralCodec(Codec[Coordinates, IntegralTarget]):
     """Distributions over bins of 1 / `split_ratio` px; bin i stands for the coordinate i / `split_ratio`."""
 
-    def __init__(self, input_size: tuple[int, int], mirror: tuple[int, ...], *, split_ratio: float) -> None:
+    def __init__(self, input_size: tuple[int, int], flip_indices: tuple[int, ...], *, split_ratio: float) -> None:
         self.size = (input_size[1], input_size[0])
-        self.mirror = list(mirror)
+        self.flip_indices = list(flip_indices)
         self.split_ratio = split_ratio
 
-    def encode(self, joints: Tensor, visible: Tensor) -> IntegralTarget:
-        """The joints themselves; those outside of the crop have no weight, as no mean can lie there."""
-        inside = ((joints >= 0) & (joints <= joints.new_tensor(self.size) - 1)).all(dim=-1)
-        return IntegralTarget(joints.float(), (visible & inside).float())
+    def encode(self, keypoints: Tensor, visible: Tensor) -> IntegralTarget:
+        """The keypoints themselves; those outside of the crop have no weight, as no mean can lie there."""
+        inside = ((keypoints >= 0) & (keypoints <= keypoints.new_tensor(self.size) - 1)).all(dim=-1)
+        return IntegralTarget(keypoints.float(), (visible & inside).float())
 
     def loss(self, output: Coordinates, target: IntegralTarget) -> Tensor:
-        """Mean distance along the axes, in px; joints without weight count as right.
+        """Mean distance along the axes, in px; keypoints without weight count as right.
 
-        A mean over people, whatever each has of joints: processes that share a batch find the same then.
+        A mean over instances, whatever each has of keypoints: processes that share a batch find the same then.
         """
-        distance = (self._means(softmax(output)) - target.joints).abs().sum(dim=-1)
+        distance = (self._means(softmax(output)) - target.keypoints).abs().sum(dim=-1)
         return (distance * target.weight).mean()
 
-    def merge(self, output: Coordinates, mirrored: Coordinates | None = None) -> Coordinates:
-        """Distributions, averaged with those of the mirrored view: its bin 0 stands for the crop's last px column."""
+    def merge(self, output: Coordinates, flipped: Coordinates | None = None) -> Coordinates:
+        """Distributions, averaged with those of the flipped view: its bin 0 stands for the crop's last px column."""
         view = softmax(output)
-        if mirrored is None:
+        if flipped is None:
             return view
-        x, y = (axis.index_select(1, torch.tensor(self.mirror, device=axis.device)) for axis in softmax(mirrored))
-        # Column c of the crop is column W - 1 - c of the mirrored one: bins turn around W - 1 px, not around the last
+        x, y = (axis.index_select(1, torch.tensor(self.flip_indices, device=axis.device)) for axis in softmax(flipped))
+        # Column c of the crop is column W - 1 - c of the flipped one: bins turn around W - 1 px, not around the last
         # bin, so that those beyond the last column wrap to where they were never likely.
         x = x.flip(-1).roll(round(1 - self.split_ratio), dims=-1)
         return Coordinates((view.x + x) / 2, (view.y + y) / 2)

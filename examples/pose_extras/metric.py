@@ -1,4 +1,4 @@
-"""The metric `mean_error`: how far joints are from the truth, for people rather than for rankings."""
+"""The metric `mean_error`: how far keypoints are from the truth, for instances rather than for rankings."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     lower_is_better=True,
 )
 def mean_error(results: Sequence[dict[str, Any]], scoring: OksScoring) -> float:
-    """Mean distance of labelled joints from those of the nearest person predicted in the image, in % of the size.
+    """Mean distance of labelled keypoints from those of the nearest instance predicted in the image, in % of the size.
 
-    A person's size is the square root of the area; one in whose image nobody was found is 100 % off.
+    An instance's size is the square root of the area; one in whose image nobody was found is 100 % off.
     """
     found: dict[int, list[npt.NDArray[np.float64]]] = defaultdict(list)
     for result in results:
         found[result["image_id"]].append(np.reshape(result["keypoints"], (-1, 3))[:, :2])
     errors = []
-    for person in scoring.annotations["annotations"]:
-        truth = np.reshape(person["keypoints"], (-1, 3))
+    for instance in scoring.annotations["annotations"]:
+        truth = np.reshape(instance["keypoints"], (-1, 3))
         labelled = truth[:, 2] > 0
         if labelled.any():
             distances = [
-                np.linalg.norm(one - truth[:, :2], axis=1)[labelled].mean() for one in found[person["image_id"]]
+                np.linalg.norm(one - truth[:, :2], axis=1)[labelled].mean() for one in found[instance["image_id"]]
             ]
-            size = max(float(person["area"]), 1.0) ** 0.5
+            size = max(float(instance["area"]), 1.0) ** 0.5
             errors.append(100 * min(distances) / size if distances else 100.0)
     return float(np.mean(errors)) if errors else 100.0

@@ -29,7 +29,7 @@ class MobileTiny(MapModel):
         self.trunk_layers = nn.Sequential(*layers)
 
     def features(self, images: Tensor) -> Tensor:
-        """[B, 48, H/4, W/4] of normalised images [B, 3, H, W]."""
+        """[B, 48, H/4, W/4] of normalized images [B, 3, H, W]."""
         return self.trunk_layers(images)
 
 

@@ -1,4 +1,4 @@
-"""Capsules, archives of datasets, downloads, and packed photographs."""
+"""Capsules, archives of datasets, downloads, and packed images."""
 
 from __future__ import annotations
 
@@ -137,7 +137,9 @@ CAPSULES = [
     ),
     capsule("other settings", tampered("/spec.json", lambda spec: spec.update(flip_test=False)), MISFIT),
     capsule(
-        "record of words", tampered("/record.json", lambda record: record.update(people="six")), "people: Input should"
+        "record of words",
+        tampered("/record.json", lambda record: record.update(instances="six")),
+        "instances: Input should",
     ),
     capsule("endless number", huge_number, "record.json is not valid JSON", "4300 digits"),
     capsule(
@@ -165,7 +167,7 @@ def test_numbers_that_do_not_come_out_again_are_named(tmp_path: Path, monkeypatc
     assert "Mean: recorded 99, recomputed" in said
 
 
-# Packed photographs.
+# Packed images.
 
 
 def packed(name: str, change: Callable[[dict[str, Any]], object] | bytes, *says: str) -> Case:
@@ -186,7 +188,7 @@ def packed(name: str, change: Callable[[dict[str, Any]], object] | bytes, *says:
 
 
 def size(*values: object) -> Callable[[dict[str, Any]], object]:
-    return lambda index: index["photographs"].update({"100.png": [*values]})
+    return lambda index: index["images"].update({"100.png": [*values]})
 
 
 def short_pixels(folder: Path) -> None:
@@ -203,7 +205,7 @@ def other_pixels(folder: Path) -> None:
     pixels.write_bytes(bytes(pixels.stat().st_size))
 
 
-NO_INDEX = "00000.json: no index of packed photographs"
+NO_INDEX = "00000.json: no index of packed images"
 
 PACKED = [
     packed("text", b"no index", "packed/train2017/00000.json: not valid JSON"),
@@ -232,7 +234,7 @@ PACKED = [
 
 
 @pytest.mark.parametrize("case", PACKED, ids=str)
-def test_packed_photographs(case: Case, meet: Meet) -> None:
+def test_packed_images(case: Case, meet: Meet) -> None:
     meet(case)
 
 

@@ -36,7 +36,7 @@ class Code:
 
 def state(representation: str = "simdr") -> dict[str, torch.Tensor]:
     ratio = 2.0 if representation == "simdr" else None
-    model = build_model("simba_tiny", representation, joints=14, input_size=(64, 64), split_ratio=ratio)
+    model = build_model("simba_tiny", representation, keypoints=14, input_size=(64, 64), split_ratio=ratio)
     return model.state_dict()
 
 

@@ -20,7 +20,7 @@ BOXES = Path("crowdpose/annotations/det_for_crowd_test_0.1_0.5.json")
 
 
 def data(folder: Path) -> None:
-    """COCO, CrowdPose and MPII with six people each, without fault."""
+    """COCO, CrowdPose and MPII with six instances each, without fault."""
     tiny_datasets.coco_test_dev(folder / "coco")
     tiny_datasets.crowdpose(folder / "crowdpose")
     tiny_datasets.mpii(folder / "mpii")
@@ -48,7 +48,7 @@ def coco(name: str, change: Edit | bytes | None, *says: str) -> Case:
 
 
 def refused(name: str, change: Edit | bytes | None, *says: str) -> Case:
-    """A file that nothing can be made of, met by whoever needs its people."""
+    """A file that nothing can be made of, met by whoever needs its instances."""
     return _case(f"COCO refused: {name}", COCO, "data pack coco train2017 --data-root .", change, says, 3)
 
 
@@ -81,10 +81,12 @@ CASES = [
     refused("a list", b"[]", "person_keypoints_train2017.json: lacks the list 'images' of the COCO format"),
     refused("no annotations", lambda contents: {"images": []}, "lacks the list 'annotations' of the COCO format"),
     refused(
-        "no people", lambda contents: contents | {"categories": []}, "the first category must be people, with id 1"
+        "no instances",
+        lambda contents: contents | {"categories": []},
+        "the first category must be instances, with id 1",
     ),
-    refused("joints of others", first("categories", keypoints=["nose"]), "1 joints per person, but skeleton"),
-    refused("nobody", lambda contents: contents | {"annotations": []}, "no person with labelled joints"),
+    refused("keypoints of others", first("categories", keypoints=["nose"]), "1 keypoints per instance, but skeleton"),
+    refused("nobody", lambda contents: contents | {"annotations": []}, "no instance with labelled keypoints"),
     coco(
         "keypoints missing", first("annotations", keypoints=[1, 2, 3]), "annotation 1: 3 keypoint values, expected 51"
     ),
@@ -110,11 +112,19 @@ CASES = [
         "6 images listed",
     ),
     coco("name from the root", first("images", file_name="/etc/passwd"), "image 100: file name '/etc/passwd' leaves"),
-    mpii("no list", b"{}", "train.json: expected MPII's list of people, found dict"),
-    mpii("person no object", lambda people: people.insert(0, 3), "person 0: expected an object with image, center"),
-    mpii("joints missing", entry(joints=[[1, 2]]), "train.json: person 0: joints are not 16 pairs of finite numbers"),
-    mpii("no scale", entry(scale=0), "train.json: person 0: scale 0 is not a positive number"),
-    mpii("name that climbs", entry(image="../annot/train.json"), "person 0: image name '../annot/train.json' leaves"),
+    mpii("no list", b"{}", "train.json: expected MPII's list of instances, found dict"),
+    mpii(
+        "instance no object",
+        lambda instances: instances.insert(0, 3),
+        "instance 0: expected an object with image, center",
+    ),
+    mpii(
+        "keypoints missing",
+        entry(keypoints=[[1, 2]]),
+        "train.json: instance 0: keypoints are not 16 pairs of finite numbers",
+    ),
+    mpii("no scale", entry(scale=0), "train.json: instance 0: scale 0 is not a positive number"),
+    mpii("name that climbs", entry(image="../annot/train.json"), "instance 0: image name '../annot/train.json' leaves"),
     boxes("no list", b"{}", "det_for_crowd_test_0.1_0.5.json: expected a list of boxes in the COCO results format"),
     boxes("cut off", b"[{", "det_for_crowd_test_0.1_0.5.json: not valid JSON"),
     boxes("no object", lambda found: found.insert(0, 3), "box 0: needs image_id, category_id, bbox and score, found 3"),

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from bench.pose.data.coco import CocoKeypoints
+from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.crops import Batch, CropSettings
 from bench.pose.data.images import MOST_PIXELS, read_image
 from bench.pose.data.loading import evaluation_batches
@@ -29,12 +29,12 @@ VERIFY = "data verify coco train2017 --data-root ."
 Spoil = Callable[[Path], object]
 
 
-def case(name: str, spoil: Spoil, *says: str, people: int = 6) -> Case:
+def case(name: str, spoil: Spoil, *says: str, instances: int = 6) -> Case:
     def build(folder: Path) -> None:
         tiny_datasets.coco_test_dev(folder / "coco")
         spoil(folder / BAD)
 
-    return Case(name, build, VERIFY, (*says, f"{people} people to train on"), 1)
+    return Case(name, build, VERIFY, (*says, f"{instances} instances to train on"), 1)
 
 
 def noise() -> npt.NDArray[np.uint8]:
@@ -113,22 +113,22 @@ CASES = [
     case("a PNG wider than any", contents(png(2_000_000, 1)), "100.png: "),
     case("a link to itself", to_itself, "missing: /", "100.png"),
     case("a folder in its place", folder_in_its_place, "missing: /", "100.png"),
-    case("a link out of the data", elsewhere, "image 100: file name '100.png' leaves the image folder", people=5),
+    case("a link out of the data", elsewhere, "image 100: file name '100.png' leaves the image folder", instances=5),
 ]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_images(case: Case, meet: Meet, tmp_path: Path) -> None:
     meet(case)
-    loaded, broken, problems = loaded_people(tmp_path)
+    loaded, broken, problems = loaded_instances(tmp_path)
     assert loaded == 5, "the others are not taken down"
     assert ["100.png" in said for said in (*broken, *problems)] == [True], "it is named once"
 
 
-def loaded_people(folder: Path) -> tuple[int, list[str], list[str]]:
-    """How many people are cropped, what is said of broken images, and of those that are not even opened."""
+def loaded_instances(folder: Path) -> tuple[int, list[str], list[str]]:
+    """How many instances are cropped, what is said of broken images, and of those that are not even opened."""
     split = CocoKeypoints(folder / "coco", "train2017", COCO_17)
-    (batch,) = evaluation_batches(split.people(), CropSettings((64, 64), "rgb", COCO_17), batch_size=6)
+    (batch,) = evaluation_batches(split.instances(), CropSettings((64, 64), "rgb", COCO_17), batch_size=6)
     assert isinstance(batch, Batch), "somebody can be seen"
     return len(batch), list(batch.broken), split.problems
 
@@ -137,10 +137,10 @@ def test_a_data_set_that_is_a_link_is_the_user_s_own_doing(tmp_path: Path) -> No
     tiny_datasets.coco_test_dev(tmp_path / "disk" / "coco")
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "coco").symlink_to(tmp_path / "disk" / "coco")
-    photographs = tmp_path / "disk" / "coco" / "images" / "train2017"
-    photographs.rename(tmp_path / "elsewhere")
-    photographs.symlink_to(tmp_path / "elsewhere")
-    assert loaded_people(tmp_path / "data") == (6, [], [])
+    images = tmp_path / "disk" / "coco" / "images" / "train2017"
+    images.rename(tmp_path / "elsewhere")
+    images.symlink_to(tmp_path / "elsewhere")
+    assert loaded_instances(tmp_path / "data") == (6, [], [])
     assert run(f"data verify coco train2017 --data-root {tmp_path / 'data'}")[1].count("leaves") == 0
 
 

@@ -40,13 +40,13 @@ def mpii(name: str, change: Edit | bytes | None, *says: str) -> Case:
     return Case(f"MPII: {name}", build, MPII.format("predictions.json"), says)
 
 
-def _write(folder: Path, people: list[dict[str, Any]], change: Edit | bytes | None) -> None:
+def _write(folder: Path, instances: list[dict[str, Any]], change: Edit | bytes | None) -> None:
     file = folder / "predictions.json"
     if isinstance(change, bytes):
         file.write_bytes(change)
     elif change is not None:
-        changed = change(people)
-        write_json(file, people if changed is None else changed)
+        changed = change(instances)
+        write_json(file, instances if changed is None else changed)
 
 
 def truth(name: str, *says: str, contents: bytes | None = None, **arrays: Any) -> Case:
@@ -90,7 +90,7 @@ def bomb(folder: Path) -> None:
 
 
 def entry(**fields: Any) -> Edit:
-    return lambda people: people[0].update(fields)
+    return lambda instances: instances[0].update(fields)
 
 
 HDF5 = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + b"\x89HDF\r\n\x1a\n"
@@ -113,15 +113,17 @@ CRASHES = element(
 CASES = [
     coco("missing", None, "error: predictions.json: no such file"),
     coco("empty", b"", "error: predictions.json: not valid JSON"),
-    coco("an object", b"{}", "error: predictions.json: expected a list of people in the COCO results format"),
+    coco("an object", b"{}", "error: predictions.json: expected a list of instances in the COCO results format"),
     coco(
-        "person no object", lambda people: [3], "predictions.json: prediction 0: expected an object of the COCO results"
+        "instance no object",
+        lambda instances: [3],
+        "predictions.json: prediction 0: expected an object of the COCO results",
     ),
-    coco("no keypoints", lambda people: people[0].pop("keypoints") and None, "prediction 0: lacks keypoints"),
+    coco("no keypoints", lambda instances: instances[0].pop("keypoints") and None, "prediction 0: lacks keypoints"),
     coco("image unknown", entry(image_id=999), "prediction 0: image 999 is not in the annotation file"),
     coco("image of words", entry(image_id="100"), "prediction 0: image '100' is not in the annotation file"),
     coco("category a list", entry(category_id=[1]), "prediction 0: category [1] is no whole number"),
-    coco("keypoints missing", entry(keypoints=[1, 2]), "prediction 0: 2 keypoint values, expected 51 for 17 joints"),
+    coco("keypoints missing", entry(keypoints=[1, 2]), "prediction 0: 2 keypoint values, expected 51 for 17 keypoints"),
     coco(
         "keypoints too large", entry(keypoints=[2**64] * 51), "prediction 0 (image 100): a value is not a finite number"
     ),
@@ -132,12 +134,12 @@ CASES = [
         "prediction 0 (image 100): a value is not a finite number",
     ),
     mpii(
-        "person unknown",
+        "instance unknown",
         entry(image_id=6),
-        "predictions.json: prediction 0: image_id 6 is no position among the 6 people",
+        "predictions.json: prediction 0: image_id 6 is no position among the 6 instances",
     ),
-    mpii("person twice", entry(image_id=1), "prediction 1: person 1 is predicted a second time"),
-    mpii("keypoints missing", entry(keypoints=[]), "prediction 0 (person 0): keypoints are not 48 finite numbers"),
+    mpii("instance twice", entry(image_id=1), "prediction 1: instance 1 is predicted a second time"),
+    mpii("keypoints missing", entry(keypoints=[]), "prediction 0 (instance 0): keypoints are not 48 finite numbers"),
     truth(
         "text", "annot/gt_valid.mat: not a readable MATLAB file (its header is not that of level 5)", contents=b"text"
     ),
@@ -151,7 +153,7 @@ CASES = [
         contents=b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM" + CRASHES,
     ),
     truth("no head boxes", "annot/gt_valid.mat: lacks headboxes_src; expected MPII's gt_valid.mat", headboxes_src=None),
-    truth("joints of words", "annot/gt_valid.mat: lacks pos_gt_src", pos_gt_src="joints"),
+    truth("keypoints of words", "annot/gt_valid.mat: lacks pos_gt_src", pos_gt_src="joints"),
     truth(
         "other shape", "jnt_missing has shape (14, 6), expected numbers of shape (16, 6)", jnt_missing=np.zeros((14, 6))
     ),
@@ -162,7 +164,7 @@ CASES = [
     ),
     truth(
         "heads not a number",
-        "annot/gt_valid.mat: the head box of person 0 is not of finite numbers",
+        "annot/gt_valid.mat: the head box of instance 0 is not of finite numbers",
         headboxes_src=np.full((2, 2, 6), np.nan),
     ),
     Case("gt_valid.mat: cut off", cut, MPII.format("predictions.json"), ("gt_valid.mat: not a readable MATLAB file",)),
@@ -172,9 +174,9 @@ CASES = [
         MPII.format("predictions.json"),
         ("gt_valid.mat: not a readable MATLAB file (a compressed array is cut off, or has more than",),
     ),
-    pred("other shape", np.zeros((6, 14, 2)), "pred.mat: expected numbers 'preds' of shape (people, 16, 2 or more)"),
+    pred("other shape", np.zeros((6, 14, 2)), "pred.mat: expected numbers 'preds' of shape (instances, 16, 2 or more)"),
     pred("text", "joints", "pred.mat: expected numbers 'preds'", "found (0,)"),
-    pred("other people", np.zeros((5, 16, 2)), "predictions are (people, joints) (5, 16), truth is (6, 16)"),
+    pred("other instances", np.zeros((5, 16, 2)), "predictions are (instances, keypoints) (5, 16), truth is (6, 16)"),
 ]
 
 

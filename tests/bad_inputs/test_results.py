@@ -14,7 +14,7 @@ import yaml
 from bench.execute.slurm.ledger import Ledger
 from bench.files import write_bytes
 from bench.pose.errors import DataError
-from bench.pose.metrics.judgements import load_judgements
+from bench.pose.metrics.per_instance import load_per_instance
 from tests.bad_inputs.case import Case, Meet, run
 from tests.bad_inputs.test_checkpoints import Code
 from tests.fuzz.documents import CALIBRATION, LEDGER, ONE_CELL, finished
@@ -260,16 +260,16 @@ def test_names_that_control_terminals_are_shown_harmlessly(tmp_path: Path, monke
 @pytest.mark.parametrize(
     "arrays", [{}, {"kind": "oks"}, {"kind": "pckh", "visible": "all"}, {"kind": "other"}], ids=str
 )
-def test_judgements_that_are_none(arrays: dict[str, Any], tmp_path: Path) -> None:
-    file = tmp_path / "judgements.npz"
+def test_per_instance_that_are_none(arrays: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "per_instance.npz"
     np.savez(file, **arrays)
-    with pytest.raises(DataError, match=r"judgements\.npz: not a readable file of judgements"):
-        load_judgements(file)
+    with pytest.raises(DataError, match=r"per-instance results\.npz: not a readable file of per-instance results"):
+        load_per_instance(file)
 
 
-def test_judgements_that_would_run_code_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_per_instance_that_would_run_code_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    np.savez("judgements.npz", kind=np.array([Code()], dtype=object))
+    np.savez("per_instance.npz", kind=np.array([Code()], dtype=object))
     with pytest.raises(DataError, match="Object arrays cannot be loaded"):
-        load_judgements(Path("judgements.npz"))
+        load_per_instance(Path("per_instance.npz"))
     assert not Path("pwned").exists()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from bench.gate.baseline import load_baseline
+from bench.compare.gate.baseline import load_baseline
 from bench.pose.data.synthetic import SyntheticSet, generate
 from bench.pose.skeletons import CROWDPOSE_14
 from bench.suite.expansion import expand
@@ -27,7 +27,7 @@ dataset: {name: synthetic, train: train48, eval: val16}
 train:
   recipe: corrected
   axes: {backbone: [simba_tiny], representation: [heatmap, simdr], input_size: [64x64]}
-  set: [{initialisation: kaiming, epochs: 1, milestones: [], batch_size: 16, replicas: 1}]
+  set: [{initialization: kaiming, epochs: 1, milestones: [], batch_size: 16, replicas: 1}]
 evaluate: [{boxes: gt}]
 tables: [{id: plain}]
 """
@@ -145,11 +145,11 @@ class Desk:
         return known[name]() if name in known else name
 
     def _coco_root(self) -> str:
-        generate(self.folder / "made/coco", "train2017", SyntheticSet(people=8, seed=0))
+        generate(self.folder / "made/coco", "train2017", SyntheticSet(instances=8, seed=0))
         return "made"
 
     def _lspet_root(self) -> str:
-        coco_format(self.folder / "made/lspet", CROWDPOSE_14.joints)
+        coco_format(self.folder / "made/lspet", CROWDPOSE_14.keypoints)
         return "made"
 
     def _evaluations(self) -> list[str]:

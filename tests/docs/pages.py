@@ -21,7 +21,7 @@ PAGES = sorted(
     )
     if file.is_file()
 )
-"""All pages that people read, relative to the checkout."""
+"""All pages that instances read, relative to the checkout."""
 
 ELEMENT = re.compile(
     r"^ *<!-- test: (?P<directive>.*?) -->$|^ *```(?P<language>\w*)\n(?P<text>.*?)^ *```$", re.S | re.M

@@ -1,4 +1,4 @@
-"""Small synthetic people and the command line as users call it."""
+"""Small synthetic instances and the command line as users call it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ train:
     representation: [heatmap, simdr]
     input_size: [64x64]
   set:
-    - {initialisation: kaiming, epochs: 3, milestones: [2], batch_size: 16}
+    - {initialization: kaiming, epochs: 3, milestones: [2], batch_size: 16}
     - {when: {representation: simdr}, selection: best, selection_split: val16}
 evaluate:
   - {boxes: gt, post_process: [true, false], when: {representation: heatmap}}

@@ -65,12 +65,12 @@ def check_eval_repeats_a_record(bench: Bench, made: dict[str, dict], tmp_path: P
     files = ("--predictions", out / "predictions.json", "--annotations", annotations)
     scored = bench("score --protocol coco --json", *files)
     assert json.loads(scored.stdout) == json.loads((out / "metrics.json").read_text())
-    # The suite's recipe shifts the mirrored view exactly, `eval` as the reference does: near, not equal.
+    # The suite's recipe shifts the flipped view exactly, `eval` as the reference does: near, not equal.
     assert json.loads(scored.stdout)["mean_oks"] == pytest.approx(record["metrics"]["mean_oks"], abs=0.05)
 
 
 def test_a_failing_cell_takes_no_other_with_it(bench: Bench, suite: Path, tmp_path: Path, data_root: Path) -> None:
-    broken = "    - {when: {representation: heatmap}, initialisation: imagenet}\n"
+    broken = "    - {when: {representation: heatmap}, initialization: imagenet}\n"
     suite.write_text(SUITE.replace("evaluate:", broken + "evaluate:"))
     result = bench("run", suite, "--data-root", data_root, "--threads", 1)
     assert result.returncode == 1

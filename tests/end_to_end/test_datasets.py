@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.conftest import Bench
-from tests.unit.tiny_datasets import PEOPLE, coco_test_dev, crowdpose, mpii
+from tests.unit.tiny_datasets import INSTANCES, coco_test_dev, crowdpose, mpii
 
 SUITE = """
 name: tiny
@@ -22,7 +22,7 @@ train:
     representation: [simdr]
     input_size: [64x64]
   set:
-    - {{split_ratio: 2, epochs: 1, milestones: [], batch_size: 4, replicas: 1, initialisation: kaiming}}
+    - {{split_ratio: 2, epochs: 1, milestones: [], batch_size: 4, replicas: 1, initialization: kaiming}}
     - {{when: {{dataset: coco}}, selection: final}}
 evaluate:
   - {{boxes: {boxes}}}
@@ -45,7 +45,7 @@ tables: [{{id: tiny, metrics: [{metrics}]}}]
         ),
         (
             coco_test_dev,
-            f"{2 * PEOPLE} people predicted; the server scores test-dev2017",
+            f"{2 * INSTANCES} instances predicted; the server scores test-dev2017",
             {"dataset": "coco", "train": "train2017", "split": "test-dev2017", "boxes": "detector", "metrics": "AP"},
         ),
     ],
@@ -68,6 +68,6 @@ def test_every_dataset_is_trained_measured_and_reported(
     for metrics in (record["metrics"], record["baseline"]):
         assert set(wanted) <= metrics.keys() if known else metrics == {}
     assert (file.parent / "pred.mat").exists() == (settings["dataset"] == "mpii")
-    assert len(list(file.parent.glob("people/*.jpg"))) == (PEOPLE if known else 0)
+    assert len(list(file.parent.glob("instances/*.jpg"))) == (INSTANCES if known else 0)
     report = bench("report", suite, "--out", tmp_path / "reports")
     assert report.returncode == 0, report.stderr

@@ -1,4 +1,4 @@
-"""`bench eval` against a second, plain reading of the protocol: one person, one joint at a time, in NumPy.
+"""`bench eval` against a second, plain reading of the protocol: one instance, one keypoint at a time, in NumPy.
 
 The point-by-point description is behaviour D11 to D18 and E1 to E12; nothing of `bench` is used but the network and the
 annotation files.
@@ -16,7 +16,7 @@ import torch
 from typer.testing import CliRunner
 
 from bench.cli import app
-from bench.pose.models.build import build_model, initialise
+from bench.pose.models.build import build_model, initialize
 from tests.shared import shared_data
 
 SIZE = 64
@@ -29,22 +29,22 @@ THRESHOLD = {"heatmap": 0.2, "simdr": 0.02, "simdr_star": 0.01}
 
 
 def annotated_boxes(truth: dict) -> list[tuple[int, list[float], float]]:
-    """(image id, box, score) of each person worth evaluating, images and people in file order (D11)."""
+    """(image id, box, score) of each instance worth evaluating, images and instances in file order (D11)."""
     boxes = []
     for image in truth["images"]:
-        for person in truth["annotations"]:
-            if person["image_id"] != image["id"] or person["iscrowd"] or person["area"] <= 0:
+        for instance in truth["annotations"]:
+            if instance["image_id"] != image["id"] or instance["iscrowd"] or instance["area"] <= 0:
                 continue
-            x, y, w, h = person["bbox"]
+            x, y, w, h = instance["bbox"]
             x1, y1 = max(0, x), max(0, y)
             x2, y2 = min(image["width"] - 1, x1 + max(0, w - 1)), min(image["height"] - 1, y1 + max(0, h - 1))
-            if max(person["keypoints"]) > 0 and x2 >= x1 and y2 >= y1:
+            if max(instance["keypoints"]) > 0 and x2 >= x1 and y2 >= y1:
                 boxes.append((image["id"], [x1, y1, x2 - x1, y2 - y1], 1.0))
     return boxes
 
 
 def crop(image: np.ndarray, box: list[float]) -> tuple[np.ndarray, np.ndarray, float]:
-    """Network input (3, 64, 64), centre and side in px of the padded square (D13, D14, D16)."""
+    """Network input (3, 64, 64), center and side in px of the padded square (D13, D14, D16)."""
     center = np.float32([box[0] + box[2] / 2, box[1] + box[3] / 2])
     side = np.float32(np.float32(max(box[2], box[3]) / 200) * np.float32(1.25)) * 200
     source = np.float32([center, center - (0, side / 2), center - (side / 2, side / 2)])
@@ -72,15 +72,15 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum()
 
 
-def heatmap_joints(view: list[np.ndarray], mirrored: list[np.ndarray] | None) -> np.ndarray:
+def heatmap_keypoints(view: list[np.ndarray], flipped: list[np.ndarray] | None) -> np.ndarray:
     """(17, 3): crop px and confidence, quarter-cell refinement included (E1, E6, E7)."""
     maps = view[0]
-    if mirrored is not None:
-        other = swap_pairs(mirrored[0][:, :, ::-1])
+    if flipped is not None:
+        other = swap_pairs(flipped[0][:, :, ::-1])
         other[:, :, 1:] = other[:, :, :-1].copy()
         maps = (maps + other) / 2
-    joints = np.zeros((17, 3))
-    for joint, values in enumerate(maps):
+    keypoints = np.zeros((17, 3))
+    for keypoint, values in enumerate(maps):
         y, x = np.unravel_index(values.argmax(), values.shape)
         peak = values[y, x]
         if peak <= 0:
@@ -89,20 +89,20 @@ def heatmap_joints(view: list[np.ndarray], mirrored: list[np.ndarray] | None) ->
         if 1 < x < 15 and 1 < y < 15:
             dx = 0.25 * np.sign(values[y, x + 1] - values[y, x - 1])
             dy = 0.25 * np.sign(values[y + 1, x] - values[y - 1, x])
-        joints[joint] = ((x + dx) * 4, (y + dy) * 4, peak)
-    return joints
+        keypoints[keypoint] = ((x + dx) * 4, (y + dy) * 4, peak)
+    return keypoints
 
 
-def simdr_joints(representation: str, view: list[np.ndarray], mirrored: list[np.ndarray] | None) -> np.ndarray:
+def simdr_keypoints(representation: str, view: list[np.ndarray], flipped: list[np.ndarray] | None) -> np.ndarray:
     """(17, 3): crop px and confidence (E2 to E5)."""
-    joints = np.zeros((17, 3))
-    if mirrored is not None:
-        other_x, other_y = swap_pairs(mirrored[0][:, ::-1]), swap_pairs(mirrored[1])
+    keypoints = np.zeros((17, 3))
+    if flipped is not None:
+        other_x, other_y = swap_pairs(flipped[0][:, ::-1]), swap_pairs(flipped[1])
         other_x[:, :-1] = other_x[:, 1:].copy()
-    for joint in range(17):
-        axes = [view[0][joint], view[1][joint]]
-        if mirrored is not None:
-            others = [other_x[joint], other_y[joint]]
+    for keypoint in range(17):
+        axes = [view[0][keypoint], view[1][keypoint]]
+        if flipped is not None:
+            others = [other_x[keypoint], other_y[keypoint]]
             if representation == "simdr":
                 axes = [(softmax(a) + softmax(b)) / 2 for a, b in zip(axes, others, strict=True)]
             else:
@@ -110,47 +110,47 @@ def simdr_joints(representation: str, view: list[np.ndarray], mirrored: list[np.
         else:
             axes = [softmax(a) for a in axes]
         confidence = (max if representation == "simdr" else min)(axes[0].max(), axes[1].max())
-        joints[joint] = (*(axis.argmax() / SPLIT_RATIO[representation] for axis in axes), confidence)
-    return joints
+        keypoints[keypoint] = (*(axis.argmax() / SPLIT_RATIO[representation] for axis in axes), confidence)
+    return keypoints
 
 
 def oks(one: dict, two: dict) -> float:
     total = 0.0
-    for joint in range(17):
-        squared = sum((one["joints"][joint][axis] - two["joints"][joint][axis]) ** 2 for axis in (0, 1))
-        total += np.exp(-squared / (2 * SIGMAS[joint]) ** 2 / ((one["area"] + two["area"]) / 2) / 2)
+    for keypoint in range(17):
+        squared = sum((one["joints"][keypoint][axis] - two["joints"][keypoint][axis]) ** 2 for axis in (0, 1))
+        total += np.exp(-squared / (2 * SIGMAS[keypoint]) ** 2 / ((one["area"] + two["area"]) / 2) / 2)
     return total / 17
 
 
-def keep_best(people: list[dict]) -> list[dict]:
+def keep_best(instances: list[dict]) -> list[dict]:
     """Greedy suppression above an OKS of 0.9 (E12)."""
-    left, kept = [people[index] for index in np.argsort([person["score"] for person in people])[::-1]], []
+    left, kept = [instances[index] for index in np.argsort([instance["score"] for instance in instances])[::-1]], []
     while left:
         best = left.pop(0)
         kept.append(best)
-        left = [person for person in left if oks(best, person) <= 0.9]
+        left = [instance for instance in left if oks(best, instance) <= 0.9]
     return kept
 
 
 def predict(model, representation: str, boxes, images: dict[int, Path], *, flip: bool) -> list[dict]:
-    """People of all images after rescoring and suppression (E8 to E12)."""
+    """Instances of all images after rescoring and suppression (E8 to E12)."""
     by_image: dict[int, list[dict]] = {}
     for image_id, box, box_score in boxes:
         image = cv2.imread(str(images[image_id]), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
         pixels, center, side = crop(image, box)  # SimBa's networks see BGR (D18)
         view = forward(model, pixels)
-        mirrored = forward(model, pixels[:, :, ::-1]) if flip else None
+        flipped = forward(model, pixels[:, :, ::-1]) if flip else None
         if representation == "heatmap":
-            joints = heatmap_joints(view, mirrored)
+            keypoints = heatmap_keypoints(view, flipped)
         else:
-            joints = simdr_joints(representation, view, mirrored)
-        joints[:, :2] = center + (joints[:, :2] - SIZE / 2) * side / SIZE
-        seen = [confidence for confidence in joints[:, 2] if confidence > THRESHOLD[representation]]
+            keypoints = simdr_keypoints(representation, view, flipped)
+        keypoints[:, :2] = center + (keypoints[:, :2] - SIZE / 2) * side / SIZE
+        seen = [confidence for confidence in keypoints[:, 2] if confidence > THRESHOLD[representation]]
         score = box_score * (sum(seen) / len(seen) if seen else 0.0)
         by_image.setdefault(image_id, []).append(
-            {"image_id": image_id, "joints": joints, "score": score, "area": side * side}
+            {"image_id": image_id, "joints": keypoints, "score": score, "area": side * side}
         )
-    return [person for people in by_image.values() for person in keep_best(people)]
+    return [instance for instances in by_image.values() for instance in keep_best(instances)]
 
 
 def detector_boxes(truth: dict, file: Path) -> list[tuple[int, list[float], float]]:
@@ -181,8 +181,8 @@ def test_eval_predicts_what_the_protocol_says(
     truth = json.loads((folder / "annotations" / f"person_keypoints_{split}.json").read_text())
     torch.manual_seed(0)
     split_ratio = SPLIT_RATIO.get(representation)
-    model = build_model(BACKBONE, representation, joints=17, input_size=(SIZE, SIZE), split_ratio=split_ratio)
-    initialise(model, scheme="kaiming")
+    model = build_model(BACKBONE, representation, keypoints=17, input_size=(SIZE, SIZE), split_ratio=split_ratio)
+    initialize(model, scheme="kaiming")
     torch.nn.init.normal_(model.final_layer.weight, std=0.1)  # outputs far enough apart that rounding decides nothing
     torch.save(model.state_dict(), tmp_path / "weights.pt")
     model.eval()
@@ -200,9 +200,11 @@ def test_eval_predicts_what_the_protocol_says(
     assert done.exit_code == 0, done.output
     found = json.loads((tmp_path / "out" / "predictions.json").read_text())
 
-    assert [person["image_id"] for person in found] == [person["image_id"] for person in wanted]
-    np.testing.assert_allclose([person["score"] for person in found], [person["score"] for person in wanted], atol=1e-5)
-    for person, expected in zip(found, wanted, strict=True):
-        joints = np.array(person["keypoints"]).reshape(17, 3)
-        np.testing.assert_allclose(joints[:, :2], expected["joints"][:, :2], atol=0.05)
-        np.testing.assert_allclose(joints[:, 2], expected["joints"][:, 2], atol=1e-5)
+    assert [instance["image_id"] for instance in found] == [instance["image_id"] for instance in wanted]
+    np.testing.assert_allclose(
+        [instance["score"] for instance in found], [instance["score"] for instance in wanted], atol=1e-5
+    )
+    for instance, expected in zip(found, wanted, strict=True):
+        keypoints = np.array(instance["keypoints"]).reshape(17, 3)
+        np.testing.assert_allclose(keypoints[:, :2], expected["joints"][:, :2], atol=0.05)
+        np.testing.assert_allclose(keypoints[:, 2], expected["joints"][:, 2], atol=1e-5)

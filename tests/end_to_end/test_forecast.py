@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench.forecast.evidence import Calibration
+from bench.planning.forecast.evidence import Calibration
 from tests.end_to_end.conftest import Bench
 
 SUITE = """
@@ -21,7 +21,7 @@ train:
     input_size: [64x64]
     seed: [0, 1, 2]
   set:
-    - {initialisation: kaiming, epochs: 1, milestones: [], batch_size: 16}
+    - {initialization: kaiming, epochs: 1, milestones: [], batch_size: 16}
 evaluate:
   - {boxes: gt}
 tables:

@@ -60,7 +60,7 @@ def bench(folder: Path, package: Path, *arguments: object) -> subprocess.Complet
 
 def run(folder: Path, package: Path, data: Path, *only: str) -> None:
     """Measure the cells with given weights into `folder / "results"`."""
-    options = [f"--only={item}" for item in ("initialisation=checkpoint", *only)]
+    options = [f"--only={item}" for item in ("initialization=checkpoint", *only)]
     done = bench(folder, package, "run", ROOT / "suites/ci.yaml", "--data-root", data, "--threads", 1, *options)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -70,7 +70,7 @@ def check(folder: Path, package: Path, *options: object, baseline: Path = BASELI
 
 
 def test_the_gate_holds_for_this_code_and_says_what_is_missing_or_broken(tmp_path: Path, drawn: Path) -> None:
-    only = "--only=initialisation=checkpoint"
+    only = "--only=initialization=checkpoint"
     run(tmp_path, ROOT, drawn)
     files = ("--junit", tmp_path / "ci" / "junit.xml", "--summary", tmp_path / "ci" / "summary.md")
     held = check(tmp_path, ROOT, only, *files)
@@ -107,7 +107,7 @@ def test_the_gate_notices_a_planted_bug(tmp_path: Path, drawn: Path, bug: str) -
     file.write_text(file.read_text().replace(right, wrong))
 
     run(tmp_path, package, drawn, f"representation={representation}")
-    only = ("--only=initialisation=checkpoint", f"--only=representation={representation}", "--json")
+    only = ("--only=initialization=checkpoint", f"--only=representation={representation}", "--json")
     found = check(tmp_path, package, *only)
     assert found.returncode == 1, found.stdout + found.stderr
     checks = json.loads(found.stdout)["checks"]

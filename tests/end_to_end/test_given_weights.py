@@ -14,13 +14,13 @@ ONLY = ("--only", "representation=heatmap")
 def records(folder: Path) -> dict[str, dict]:
     """Records by the first weights of their training and by post-processing."""
     found = [json.loads(file.read_text()) for file in folder.glob("evaluations/*/record.json")]
-    return {f"{record['training']['initialisation']} {record['spec']['post_process']}": record for record in found}
+    return {f"{record['training']['initialization']} {record['spec']['post_process']}": record for record in found}
 
 
 def given(file: str, digest: str, epochs: int = 0) -> str:
     """The suite, its heatmap network starting from a file."""
     rule = (
-        f"    - {{when: {{representation: heatmap}}, initialisation: checkpoint, weights: {file}, epochs: {epochs}}}\n"
+        f"    - {{when: {{representation: heatmap}}, initialization: checkpoint, weights: {file}, epochs: {epochs}}}\n"
     )
     return SUITE.replace("train:\n", f"weights: {{{file}: {digest}}}\ntrain:\n").replace(
         "evaluate:", rule + "evaluate:"

@@ -16,7 +16,7 @@ from bench.execute.job import Job, Outcome, Resources
 from bench.execute.pool import job_context
 from bench.files import sha256
 from bench.pose.checkpoints import load_file
-from bench.store import Store
+from bench.store.folders import Store
 from bench.suite.expansion import expand
 from bench.suite.schema import load_suite
 from tests.end_to_end.killed_jobs import run_until_file_event, run_whole
@@ -72,11 +72,11 @@ def kill_once(job: Job, rng: random.Random, span: float) -> bool:
     return process.exitcode == -signal.SIGKILL
 
 
-def wait_for_heartbeat(job: Job, process: ForkServerProcess) -> None:
+def wait_for_job_progress(job: Job, process: ForkServerProcess) -> None:
     folder = Store(job.resources.results).training(job.training.id)
     while process.is_alive():
-        heartbeat = folder.heartbeat()
-        if heartbeat is not None and heartbeat.pid == process.pid:
+        job_progress = folder.job_progress()
+        if job_progress is not None and job_progress.pid == process.pid:
             return
         time.sleep(0.02)
 
@@ -124,7 +124,7 @@ def test_asked_to_stop_it_saves_and_goes_on_later(
     while phase(job) != "done":
         process = context.Process(target=run_whole, args=(job,))
         process.start()
-        wait_for_heartbeat(job, process)
+        wait_for_job_progress(job, process)
         process.terminate()
         process.join(120)
         assert process.exitcode in (Outcome.STOPPED, Outcome.DONE, -signal.SIGTERM)

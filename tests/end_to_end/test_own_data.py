@@ -12,7 +12,7 @@ from tests.command import bench
 from tests.unit.tiny_datasets import coco_format
 
 EXAMPLE = (Path(__file__).parents[2] / "examples/own_data.yaml").read_text(encoding="utf-8")
-JOINTS = ("top", "hub", "left_foot", "right_foot", "front_foot")
+KEYPOINTS = ("top", "hub", "left_foot", "right_foot", "front_foot")
 
 
 def changed(folder: Path, *changes: tuple[str, str]) -> Path:
@@ -32,7 +32,7 @@ def ids(suite: Path) -> set[str]:
 
 
 def test_it_is_trained_measured_and_reported(tmp_path: Path) -> None:
-    coco_format(tmp_path / "data/tripods", JOINTS)
+    coco_format(tmp_path / "data/tripods", KEYPOINTS)
     suite = changed(tmp_path, ("epochs: 4, milestones: [3]", "epochs: 1, milestones: []"))
     assert bench("data", "verify", "tripods", "val", "--suite", suite, cwd=tmp_path).returncode == 0
     done = bench("run", suite, "--threads", 1, cwd=tmp_path)
@@ -40,14 +40,14 @@ def test_it_is_trained_measured_and_reported(tmp_path: Path) -> None:
     records = [json.loads(file.read_text()) for file in (tmp_path / "results").glob("evaluations/*/record.json")]
     assert len(records) == 2
     for record in records:
-        assert record["training"]["definition"]["skeleton"]["joints"] == list(JOINTS)
-        assert set(record["instruments"]["joints"]) == set(JOINTS)
+        assert record["training"]["definition"]["skeleton"]["joints"] == list(KEYPOINTS)
+        assert set(record["diagnostics"]["joints"]) == set(KEYPOINTS)
         assert record["ceiling"]["AP"] > 0.9
     report = bench("report", suite, "--format", "md,html", cwd=tmp_path)
     assert report.returncode == 0, report.stderr
     text = (tmp_path / "reports/own_data/report.md").read_text()
     assert "Tripods val" in text
-    assert "could not be read" not in text, "photographs have their skeleton"
+    assert "could not be read" not in text, "images have their skeleton"
     shown = bench("show", records[0]["id"], cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
     scored = bench(
@@ -78,10 +78,10 @@ def test_the_definition_is_part_of_the_identity(tmp_path: Path) -> None:
         (
             "hub, left_foot], [hub, right",
             "hub, left_fot], [hub, right",
-            "unknown joint 'left_fot' (did you mean 'left_foot'?)",
+            "unknown keypoint 'left_fot' (did you mean 'left_foot'?)",
         ),
-        ("sigmas: [0.05, 0.05,", "sigmas: [0.05,", "4 sigmas for 5 joints"),
-        ("joints: [top, hub,", "joints: [top, top,", "joint 'top' is listed twice"),
+        ("sigmas: [0.05, 0.05,", "sigmas: [0.05,", "4 sigmas for 5 keypoints"),
+        ("keypoints: [top, hub,", "keypoints: [top, top,", "keypoint 'top' is listed twice"),
         (
             "pairs: [[left_foot, right_foot]]",
             "pairs: [[left_foot, right_foot], [left_foot, hub]]",
@@ -89,7 +89,7 @@ def test_the_definition_is_part_of_the_identity(tmp_path: Path) -> None:
         ),
         ("name: tripods", "name: coco", "there is a dataset 'coco' already"),
         ("title: Tripods", "annotations: ../SPLIT.json", "is no path inside the dataset's folder"),
-        ("title: Tripods", "annotations: people.json", "needs SPLIT once"),
+        ("title: Tripods", "annotations: instances.json", "needs SPLIT once"),
         ("  define:\n", "  defined:\n", "unknown key 'defined' (did you mean 'define'?)"),
     ],
 )
@@ -100,8 +100,8 @@ def test_a_wrong_definition_is_refused_with_its_line(old: str, new: str, message
     assert f"{tmp_path / 'own_data.yaml'}:" in done.stderr
 
 
-def test_other_joints_than_the_annotations_have_are_told(tmp_path: Path) -> None:
-    coco_format(tmp_path / "data/tripods", JOINTS[:4])
+def test_other_keypoints_than_the_annotations_have_are_told(tmp_path: Path) -> None:
+    coco_format(tmp_path / "data/tripods", KEYPOINTS[:4])
     done = bench("run", changed(tmp_path), cwd=tmp_path)
     assert done.returncode == 1
     assert "keypoints" in done.stdout

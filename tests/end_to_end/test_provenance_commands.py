@@ -23,7 +23,7 @@ dataset: {name: synthetic, train: train48, eval: val16}
 train:
   recipe: corrected
   axes: {backbone: [simba_tiny], representation: [simdr], input_size: [64x64]}
-  set: [{initialisation: kaiming, epochs: 2, milestones: [1], batch_size: 16, selection: best, selection_split: val16}]
+  set: [{initialization: kaiming, epochs: 2, milestones: [1], batch_size: 16, selection: best, selection_split: val16}]
 evaluate: [{boxes: gt, flip_test: [true, false]}]
 tables: [{id: tiny}]
 """
@@ -140,10 +140,10 @@ def test_verify_tells_a_difference_from_what_cannot_be_recomputed(
     with zipfile.ZipFile(folder / "capsule.zip") as archive:
         contents = {name: archive.read(name) for name in archive.namelist()}
     name = f"evaluations/{records['flipped']['id']}/predictions.json"
-    people = json.loads(contents[name])
-    for person in people:
-        person["keypoints"] = [value + 500 for value in person["keypoints"]]
-    contents[name] = json.dumps(people).encode()
+    instances = json.loads(contents[name])
+    for instance in instances:
+        instance["keypoints"] = [value + 500 for value in instance["keypoints"]]
+    contents[name] = json.dumps(instances).encode()
     manifest = json.loads(contents["manifest.json"])
     manifest["members"][name] = {"size": len(contents[name]), "sha256": hashlib.sha256(contents[name]).hexdigest()}
     contents["manifest.json"] = json.dumps(manifest).encode()

@@ -11,10 +11,10 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from bench.files import write_atomically
-from bench.plan import PlannedEvaluation, PlannedTraining
-from bench.records import Failure
+from bench.planning.plan import PlannedEvaluation, PlannedTraining
 from bench.report.document import SIMULATED
 from bench.report.render_html import render_html
+from bench.store.documents import Failure
 from tests.reports import COCO, Bench
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -71,15 +71,15 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bench = Bench(tmp_path_factory.mktemp("report"))
     plan = bench.fill(SUITE, _scores, simulated=True)
     for training in plan.trainings:
-        bench.store.training(training.spec.id).log.write_text(f"epoch 1\nseed {training.spec.seed} {HOSTILE}\n")
+        bench.store.folders.training(training.spec.id).log.write_text(f"epoch 1\nseed {training.spec.seed} {HOSTILE}\n")
     simdr = [training for training in plan.trainings if training.spec.representation == "simdr"]
     # Both seeds of the first row of SimDR, and one seed of the last.
     for training in (*simdr[:2], simdr[-1]):
-        bench.store.training(training.spec.id).record_file.unlink()
-        bench.store.evaluation(training.evaluations[0].spec.id).record_file.unlink()
-        bench.store.training(training.spec.id).fail(Failure(kind="Memory", message=HOSTILE))
+        bench.store.folders.training(training.spec.id).record_file.unlink()
+        bench.store.folders.evaluation(training.evaluations[0].spec.id).record_file.unlink()
+        bench.store.folders.training(training.spec.id).fail(Failure(kind="Memory", message=HOSTILE))
     path = bench.folder / "report.html"
-    text = render_html(bench.make(bench.plan(SUITE)))
+    text = render_html(bench.make(bench.planning.plan(SUITE)))
     write_atomically(path, lambda stream: stream.write(text.encode()))
     return path
 
@@ -200,15 +200,15 @@ def test_the_mark_of_made_up_numbers_stays_in_sight(opened: Opened) -> None:
     assert banner.inner_text() == SIMULATED
 
 
-def test_colours_follow_the_readers_scheme(opened: Opened) -> None:
+def test_colors_follow_the_readers_scheme(opened: Opened) -> None:
     grounds = []
     for scheme in ("light", "dark"):
         opened.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        colours = opened.page.evaluate(
+        colors = opened.page.evaluate(
             "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
-            ".map(colour => colour.match(/\\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0))"
+            ".map(color => color.match(/\\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0))"
         )
-        grounds.append(colours)
+        grounds.append(colors)
     (light_paper, light_ink), (dark_paper, dark_ink) = grounds
     assert light_paper > light_ink + 500
     assert dark_ink > dark_paper + 500

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.records import Failure
-from bench.report.build import write_report
+from bench.report.writer import write_report
+from bench.store.documents import Failure
 from tests.reports import COCO, Bench, coco_scores
 
 HOSTILE = (

@@ -14,9 +14,9 @@ from bench.pose.codecs.heatmap import HeatmapCodec
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import CropSettings
 from bench.pose.data.datasets import open_split
-from bench.pose.models.build import build_model, initialise
+from bench.pose.models.build import build_model, initialize
 from bench.pose.skeletons import COCO_17
-from bench.pose.training import Optimisation, Training, TrainingError
+from bench.pose.training import OptimizerConfig, Training, TrainingError
 
 SIZE = (64, 64)
 EPOCHS = 4
@@ -24,15 +24,15 @@ EPOCHS = 4
 
 def training(data_root: Path, validate: Callable[[nn.Module], float] | None = None, rate: float = 1e-3) -> Training:
     torch.manual_seed(0)
-    model = build_model("simba_tiny", "heatmap", joints=17, input_size=SIZE)
-    initialise(model, scheme="kaiming")
+    model = build_model("simba_tiny", "heatmap", keypoints=17, input_size=SIZE)
+    initialize(model, scheme="kaiming")
     return Training(
         model=model,
-        codec=HeatmapCodec(SIZE, COCO_17.mirror, sigma=1),
-        people=open_split("synthetic", data_root / "synthetic", "val16").people(),
+        codec=HeatmapCodec(SIZE, COCO_17.flip_indices, sigma=1),
+        instances=open_split("synthetic", data_root / "synthetic", "val16").instances(),
         crops=CropSettings(SIZE, "rgb", COCO_17),
         augmentation=Augmentation(),
-        settings=Optimisation(
+        settings=OptimizerConfig(
             epochs=EPOCHS,
             batch_size=8,
             learning_rate=rate,

@@ -8,14 +8,14 @@ from typing import Any
 from bench.execute.job import NO_RETRIES
 from bench.execute.slurm.ledger import Array, Submission
 from bench.files import write_json
-from bench.forecast.evidence import Calibration, CalibrationPoint
-from bench.plan import Plan, make_plan
-from bench.records import Heartbeat
-from bench.store import Store
+from bench.planning.forecast.evidence import Calibration, CalibrationPoint
+from bench.planning.plan import Plan, make_plan
+from bench.store.documents import JobProgress
+from bench.store.folders import Store
 from bench.suite.schema import load_suite
 from tests.reports import PROVENANCE, Bench
 
-__all__ = ["CALIBRATION", "HEARTBEAT", "LEDGER", "ONE_CELL", "PEOPLE", "finished"]
+__all__ = ["CALIBRATION", "INSTANCES", "JOB_PROGRESS", "LEDGER", "ONE_CELL", "finished"]
 
 ONE_CELL = """\
 name: one
@@ -27,7 +27,7 @@ tables: [{id: one, metrics: [AP]}]
 claims: [{id: good, says: It is good., that: "AP > 0.3"}]
 """
 
-HEARTBEAT = Heartbeat(phase="training", pid=7, host="here", at=1.7e9, epoch=1, epochs=3, loss=0.5).model_dump()
+JOB_PROGRESS = JobProgress(phase="training", pid=7, host="here", at=1.7e9, epoch=1, epochs=3, loss=0.5).model_dump()
 
 LEDGER = Submission(
     id="one",
@@ -46,7 +46,7 @@ CALIBRATION = Calibration(
     points=[
         CalibrationPoint(
             phase=phase, backbone="simba_tiny", representation="simdr", input_size=size, split_ratio=2.0, batch_size=16,
-            megapixels=0.3, people=100, seconds=2.5,
+            megapixels=0.3, instances=100, seconds=2.5,
         )
         for phase in ("training", "evaluation")
         for size in ("64x64", "128x128")
@@ -55,11 +55,11 @@ CALIBRATION = Calibration(
     provenance=PROVENANCE.model_copy(update={"hardware": {"processor": "one", "threads": 1, "workers": 0}}),
 ).model_dump(mode="json")  # fmt: skip
 
-PEOPLE: dict[str, Any] = {
+INSTANCES: dict[str, Any] = {
     "skeleton": "coco_17",
-    "people": [
+    "instances": [
         {
-            "image_id": 1, "annotation_id": number, "choice": "spread", "file": "people/1.jpg",
+            "image_id": 1, "annotation_id": number, "choice": "spread", "file": "instances/1.jpg",
             "truth": [[1.0, 2.0, 2]] * 17, "prediction": [[1.0, 2.0, 0.5]] * 17, "oks": 0.5,
         }
         for number in (1, 2)
@@ -73,6 +73,8 @@ def finished(folder: Path) -> tuple[Plan, Store]:
     plan = bench.fill(ONE_CELL, lambda _training, _evaluation: {"AP": 0.5, "mean_oks": 0.6}, baseline={"AP": 0.1})
     for training in plan.trainings:
         for item in training.evaluations:
-            write_json(bench.store.evaluation(item.spec.id).path / "spec.json", item.spec.model_dump(mode="json"))
+            write_json(
+                bench.store.folders.evaluation(item.spec.id).path / "spec.json", item.spec.model_dump(mode="json")
+            )
     suite = load_suite(folder / "suite.yaml")
-    return make_plan(suite, bench.store), bench.store
+    return make_plan(suite, bench.store.folders), bench.store.folders

@@ -22,9 +22,9 @@ from bench.execute.checkpoint import resume
 from bench.pose.checkpoints import load_weights
 from bench.pose.data.datasets import open_split
 from bench.pose.data.images import read_image
-from bench.pose.data.pixels.packed import PackedPhotographs, packed_folder, packed_problems
-from bench.pose.metrics.judgements import load_judgements, save_judgements
+from bench.pose.data.pixels.packed import PackedImages, packed_folder, packed_problems
 from bench.pose.metrics.pckh import read_head_truth, read_predictions
+from bench.pose.metrics.per_instance import load_per_instance, save_per_instance
 from bench.pose.scoring import score_file, split_scoring
 from tests.fuzz.mutation import VALUES, broken, damaged, mutated, mutated_json
 from tests.fuzz.target import Target
@@ -50,13 +50,13 @@ def in_file(file: Path, inputs: st.SearchStrategy[bytes], read: Read) -> Target:
     return Target(inputs, write_and_read, file.name)
 
 
-def _people(dataset: str, split: str) -> Callable[[Path], Target]:
+def _instances(dataset: str, split: str) -> Callable[[Path], Target]:
     def target(folder: Path) -> Target:
         make = {"coco": tiny_datasets.coco_test_dev, "crowdpose": tiny_datasets.crowdpose, "mpii": tiny_datasets.mpii}
         make[dataset](folder)
         file = open_split(dataset, folder, split).annotation_file
         document = json.loads(file.read_text())
-        return in_file(file, mutated_json(document), lambda: open_split(dataset, folder, split).people())
+        return in_file(file, mutated_json(document), lambda: open_split(dataset, folder, split).instances())
 
     return target
 
@@ -74,8 +74,8 @@ def _predictions(dataset: str, split: str) -> Callable[[Path], Target]:
         make[dataset](folder)
         opened = open_split(dataset, folder, split)
         file = folder / "predictions.json"
-        people = predictions(opened, seed=0)[:2]
-        return in_file(file, mutated_json(people), lambda: score_file(dataset, file, opened.truth_file))
+        instances = predictions(opened, seed=0)[:2]
+        return in_file(file, mutated_json(instances), lambda: score_file(dataset, file, opened.truth_file))
 
     return target
 
@@ -106,7 +106,7 @@ def _mat(document: dict[str, Any]) -> st.SearchStrategy[bytes]:
 
 def _head_truth(folder: Path) -> Target:
     file = folder / "gt_valid.mat"
-    tiny_datasets.head_truth(file, [tiny_datasets.mpii_person(number) for number in range(6)])
+    tiny_datasets.head_truth(file, [tiny_datasets.mpii_instance(number) for number in range(6)])
     document = {name: value for name, value in scipy.io.loadmat(file).items() if not name.startswith("__")}
     return in_file(file, _mat(document), lambda: read_head_truth(file))
 
@@ -178,21 +178,21 @@ def _packed(folder: Path) -> Target:
 
     def read() -> None:
         list(packed_problems(place, split.image_folder))
-        photographs = PackedPhotographs(place, split.image_folder)
+        images = PackedImages(place, split.image_folder)
         for name in ("100.png", "103.png", "104.png"):
-            assert photographs.open(split.image_folder / name).width in {160, 131, 1}
+            assert images.open(split.image_folder / name).width in {160, 131, 1}
 
     # Of an index that does not fit its pixels, these are named.
     return replace(in_file(file, mutated_json(json.loads(file.read_text())), read), named=file.stem)
 
 
-def _judgements(folder: Path) -> Target:
+def _per_instance(folder: Path) -> Target:
     tiny_datasets.crowdpose(folder)
     split = open_split("crowdpose", folder, "test")
-    judged = split_scoring(split).assess(predictions(split, seed=0)).judgements
+    judged = split_scoring(split).assess(predictions(split, seed=0)).per_instance
     assert judged is not None
-    file = folder / "judgements.npz"
-    file.write_bytes(save_judgements(judged))
+    file = folder / "per_instance.npz"
+    file.write_bytes(save_per_instance(judged))
     with np.load(file) as stored:
         arrays = dict(stored)
     odd = st.sampled_from([np.zeros(0), np.zeros(3, np.int64), np.zeros((3, 2)), np.array("x"), np.array([True]), -1])
@@ -207,7 +207,7 @@ def _judgements(folder: Path) -> Target:
         return buffer.getvalue()
 
     def read() -> None:
-        loaded = load_judgements(file)
+        loaded = load_per_instance(file)
         loaded.metrics()
         loaded.resample(np.ones((2, loaded.units), dtype=np.int64), list(loaded.metrics())[:2])
 
@@ -217,7 +217,7 @@ def _judgements(folder: Path) -> Target:
 
 def _image(ending: str) -> Callable[[Path], Target]:
     def target(folder: Path) -> Target:
-        file = folder / f"photograph.{ending}"
+        file = folder / f"image.{ending}"
         image = np.random.default_rng(0).integers(0, 255, (24, 32, 3), dtype=np.uint8)
         encoded = cv2.imencode(f".{ending}", image)[1].tobytes()
         return in_file(file, st.just(encoded).flatmap(damaged), lambda: read_image(file))
@@ -226,9 +226,9 @@ def _image(ending: str) -> Callable[[Path], Target]:
 
 
 FORMATS: Mapping[str, Callable[[Path], Target]] = {
-    "COCO annotations": _people("coco", "train2017"),
-    "CrowdPose annotations": _people("crowdpose", "test"),
-    "MPII people": _people("mpii", "valid"),
+    "COCO annotations": _instances("coco", "train2017"),
+    "CrowdPose annotations": _instances("crowdpose", "test"),
+    "MPII instances": _instances("mpii", "valid"),
     "boxes": _boxes,
     "COCO predictions": _predictions("coco", "train2017"),
     "CrowdPose predictions": _predictions("crowdpose", "test"),
@@ -239,7 +239,7 @@ FORMATS: Mapping[str, Callable[[Path], Target]] = {
     "weights": _weights,
     "checkpoint": _checkpoint,
     "packed index": _packed,
-    "judgements.npz": _judgements,
+    "per_instance.npz": _per_instance,
     "JPEG": _image("jpg"),
     "PNG": _image("png"),
 }

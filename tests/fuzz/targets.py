@@ -11,19 +11,19 @@ from typing import Any
 import hypothesis.strategies as st
 import yaml
 
+from bench.compare.gate.baseline import load_baseline
 from bench.execute.slurm.ledger import Ledger
 from bench.execute.slurm.profile import load_profile
 from bench.files import write_json
-from bench.forecast.evidence import gather, load_calibration
-from bench.gate.baseline import load_baseline
-from bench.leases import Leases, Owner
-from bench.plan import make_plan, parse_selection
+from bench.planning.forecast.evidence import gather, load_calibration
+from bench.planning.plan import make_plan, parse_selection
 from bench.pose.errors import BenchError
 from bench.pose.skeletons import COCO_17
 from bench.report.document import make_report
-from bench.report.people import read_people
 from bench.report.render_html import render_html
-from bench.store import Store
+from bench.report.stored_instances import read_instances
+from bench.store.folders import Store
+from bench.store.leases import Leases, Owner
 from bench.suite.expansion import expand
 from bench.suite.recipe import RECIPES
 from bench.suite.rules import TRAINING_SETTINGS, read_rules
@@ -32,9 +32,9 @@ from bench.suite.source import Problem, read_yaml
 from tests.end_to_end.conftest import SUITE as TINY
 from tests.fuzz.documents import (
     CALIBRATION,
-    HEARTBEAT,
+    INSTANCES,
+    JOB_PROGRESS,
     LEDGER,
-    PEOPLE,
     finished,
 )
 from tests.fuzz.formats import FORMATS
@@ -193,7 +193,7 @@ def _heartbeats(folder: Path) -> Target:
     _, store = finished(folder)
     (training,) = store.trainings.iterdir()
     file = training / "progress.json"
-    return _in_file(file, mutated_json(HEARTBEAT), store.training(training.name).heartbeat)
+    return _in_file(file, mutated_json(JOB_PROGRESS), store.training(training.name).job_progress)
 
 
 def _leases(folder: Path) -> Target:
@@ -230,13 +230,13 @@ def _calibration(folder: Path) -> Target:
     return _in_file(file, mutated_json(CALIBRATION), read)
 
 
-def _people(folder: Path) -> Target:
+def _instances(folder: Path) -> Target:
     _, store = finished(folder)
     (evaluation,) = store.evaluations.iterdir()
     return _in_file(
-        evaluation / "people.json",
-        mutated_json(PEOPLE),
-        lambda: read_people(store.evaluation(evaluation.name), COCO_17),
+        evaluation / "instances.json",
+        mutated_json(INSTANCES),
+        lambda: read_instances(store.evaluation(evaluation.name), COCO_17),
     )
 
 
@@ -251,7 +251,7 @@ TARGETS: Mapping[str, Callable[[Path], Target]] = {
     "training.json": _training_records,
     "spec.json": _specs,
     "progress.json": _heartbeats,
-    "people.json": _people,
+    "instances.json": _instances,
     "leases": _leases,
     "ledger": _ledger,
     "sent.json": _sent,

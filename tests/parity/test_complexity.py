@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import bench
-from bench.cost import TRUNKS_FILE, Complexity, predict
+from bench.planning.predicted_complexity import TRUNKS_FILE, Complexity, predict
 from bench.pose.complexity import measure
 from bench.pose.models.build import build_model
 from benchmarks.trunks import as_json, measure_trunks
@@ -64,7 +64,7 @@ def test_measurement_is_exact(name: str) -> None:
 
 
 @pytest.mark.parametrize("representation", ["heatmap", "simdr_star"])
-def test_tokenpose_of_other_joints_is_predicted_exactly(representation: str) -> None:
+def test_tokenpose_of_other_keypoints_is_predicted_exactly(representation: str) -> None:
     settings = {"joints": 14, "input_size": (64, 64), "split_ratio": None if representation == "heatmap" else 1.5}
     with torch.device("meta"):
         model = build_model("tokenpose_s", representation, **settings)

@@ -42,15 +42,15 @@ def test_scored_from_files() -> None:
 
 
 def crowd(images: int = 30) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Four people an image, one of them labelled at head and neck only, with many uncertain predictions of each."""
+    """Four instances an image, one of them labelled at head and neck only, with many uncertain predictions of each."""
     rng = np.random.default_rng(5)
     annotations, results = [], []
     for image in range(1, images + 1):
-        for person in range(4):
+        for instance in range(4):
             width, height = rng.uniform(60, 200, 2)
             points = rng.uniform(0, 1, (14, 2)) * [width, height] + rng.uniform(0, 600, 2)
             labels = rng.choice([0, 1, 2], 14, p=(0.2, 0.2, 0.6))
-            if person == 3:
+            if instance == 3:
                 labels[:12] = 0  # ignored by the dataset: its count leaves out head and neck
                 labels[12:] = 2
             annotations.append(
@@ -70,7 +70,7 @@ def crowd(images: int = 30) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     truth = {
         "images": [{"id": number, "crowdIndex": number / images} for number in range(1, images + 1)],
         "annotations": annotations,
-        "categories": [{"id": 1, "name": "person", "keypoints": list(CROWDPOSE_14.joints)}],
+        "categories": [{"id": 1, "name": "person", "keypoints": list(CROWDPOSE_14.keypoints)}],
     }
     return truth, results
 
@@ -86,10 +86,10 @@ def plain_ap(
 ) -> float:
     """AP straight from pycocotools; with these defaults CrowdPose's, with any other value a wrong one."""
     truth = copy.deepcopy(truth)
-    for person in truth["annotations"]:
-        person["area"] = area * person["bbox"][2] * person["bbox"][3]
+    for instance in truth["annotations"]:
+        instance["area"] = area * instance["bbox"][2] * instance["bbox"][3]
         if recount:
-            person["num_keypoints"] = sum(label > 0 for label in person["keypoints"][2::3])
+            instance["num_keypoints"] = sum(label > 0 for label in instance["keypoints"][2::3])
     with contextlib.redirect_stdout(io.StringIO()):
         ground_truth = load_ground_truth(truth)
         evaluation = COCOeval(ground_truth, ground_truth.loadRes(copy.deepcopy(results)), "keypoints")
@@ -109,7 +109,7 @@ def crowded() -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 WRONG: dict[str, dict[str, Any]] = {
     "area of the whole box": {"area": 1.0},
-    "keypoints recounted over all joints": {"recount": True},
+    "keypoints recounted over all keypoints": {"recount": True},
     "a hundred detections": {"detections": 100},
     "COCO's nose for head and neck": {"head": 0.026},
 }

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bench.pose.data.augmentation import half_body
-from bench.pose.data.coco import CocoKeypoints
+from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.geometry import affine_matrix, box_to_center_scale, transform_points, warp
 from bench.pose.locating import crop_to_image
 from bench.pose.skeletons import COCO_17
@@ -67,9 +67,9 @@ def test_boxes(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("size", [(64, 64), (256, 192)])
 def test_half_body(half: str, size: tuple[int, int]) -> None:
     want, name = golden("half_body"), f"{half}_{size[0]}x{size[1]}"
-    for i, joints in enumerate(want["joints"]):
+    for i, keypoints in enumerate(want["joints"]):
         visible = want["joints_vis"][i, :, 0] > 0
-        got = half_body(joints[:, :2], visible, COCO_17, size, prefer_upper=half == "upper")
+        got = half_body(keypoints[:, :2], visible, COCO_17, size, prefer_upper=half == "upper")
         center, scale = want[f"center_{name}"][i], want[f"scale_{name}"][i]
         if np.isnan(center).any():
             assert got is None
@@ -85,11 +85,11 @@ def test_records(tmp_path) -> None:
     (tmp_path / "annotations").mkdir()
     (tmp_path / "images" / "val2017").mkdir(parents=True)
     (tmp_path / "annotations" / "person_keypoints_val2017.json").write_text(json.dumps(annotations))
-    people = CocoKeypoints(tmp_path, "val2017", COCO_17).people()
-    assert [person.image.name for person in people] == [path.split("/")[-1] for path in want["image"]]
-    for i, person in enumerate(people):
-        center, scale = box_to_center_scale(person.box, (256, 192))
+    instances = CocoKeypoints(tmp_path, "val2017", COCO_17).instances()
+    assert [instance.image.name for instance in instances] == [path.split("/")[-1] for path in want["image"]]
+    for i, instance in enumerate(instances):
+        center, scale = box_to_center_scale(instance.box, (256, 192))
         np.testing.assert_array_equal(center, want["center"][i])
         np.testing.assert_allclose(scale, want["scale"][i], rtol=2e-7)
-        np.testing.assert_array_equal(person.joints, want["joints_3d"][i][:, :2])
-        np.testing.assert_array_equal(person.visible, want["joints_3d_vis"][i][:, 0] > 0)
+        np.testing.assert_array_equal(instance.keypoints, want["keypoints_3d"][i][:, :2])
+        np.testing.assert_array_equal(instance.visible, want["keypoints_3d_vis"][i][:, 0] > 0)

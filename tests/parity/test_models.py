@@ -21,7 +21,7 @@ def build(name: str) -> PoseModel:
         return build_model(
             facts["backbone"],
             facts["representation"],
-            joints=facts["joints"],
+            keypoints=facts["joints"],
             input_size=tuple(facts["input_size"]),
             split_ratio=facts["split_ratio"],
         )

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench.pose.training import Optimisation, learning_rate
+from bench.pose.training import OptimizerConfig, learning_rate
 from tests.parity.golden import FIXTURES
 
 SCHEDULES = json.loads((FIXTURES / "lr_schedule.json").read_text())
@@ -17,7 +17,7 @@ EPOCHS = {(90, 120): 140, (170, 200): 210}
 def test_learning_rate(milestones: tuple[int, ...], timing: str) -> None:
     table = SCHEDULES[str(list(milestones))]
     drops = next(drops for name, drops in table.items() if name.startswith(ORDER[timing]))
-    settings = Optimisation(
+    settings = OptimizerConfig(
         epochs=EPOCHS[milestones],
         batch_size=128,
         learning_rate=1e-3,
@@ -37,7 +37,7 @@ def test_learning_rate(milestones: tuple[int, ...], timing: str) -> None:
 
 
 def test_warm_up_rises_linearly_from_a_thousandth() -> None:
-    settings = Optimisation(
+    settings = OptimizerConfig(
         epochs=1,
         batch_size=1,
         learning_rate=1.0,

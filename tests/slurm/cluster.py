@@ -55,7 +55,7 @@ class Cluster:
         """Names of the nodes."""
         return sorted(set(self.ask("sinfo", "-h", "-N", "-o", "%N").split()))
 
-    def mend(self) -> None:
+    def fix(self) -> None:
         """Bring everything up that a test may have taken down."""
         if not self.answers():
             self.script("start-controller")

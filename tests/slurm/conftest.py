@@ -33,7 +33,7 @@ def desk(tmp_path: Path, data_root: Path, cluster: Cluster) -> Iterator[Desk]:
     desk = Desk(tmp_path, data_root)
     yield desk
     desk.leave()
-    cluster.mend()
+    cluster.fix()
 
 
 @pytest.fixture

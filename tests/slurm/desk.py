@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench.execute.local import LocalOptions, local_jobs, local_slots
 from bench.execute.pool import Pool
 from bench.files import sha256
-from bench.plan import Plan, make_plan
-from bench.records import Heartbeat
-from bench.store import Store, TrainingFolder
+from bench.planning.jobs import LocalOptions, local_jobs, local_slots
+from bench.planning.plan import Plan, make_plan
+from bench.store.documents import JobProgress
+from bench.store.folders import Store, TrainingFolder
 from bench.suite.schema import load_suite
 from tests.slurm.cluster import wait_until
 from tests.slurm.silence import SilentView
@@ -31,7 +31,7 @@ train:
     input_size: [64x64]
     seed: {seeds}
   set:
-    - {{initialisation: kaiming, epochs: {epochs}, milestones: [2], batch_size: 16, world_size: {world_size}}}
+    - {{initialization: kaiming, epochs: {epochs}, milestones: [2], batch_size: 16, world_size: {world_size}}}
 evaluate:
   - {{boxes: gt}}
 tables:
@@ -105,15 +105,15 @@ class Desk:
 
     def job(self, number: int = 0) -> str:
         """SLURM job of a training."""
-        job = self.plan().trainings[number].standing.job
+        job = self.plan().trainings[number].status.job
         assert job is not None
         return job
 
-    def await_training(self, number: int = 0, epoch: int = 2) -> Heartbeat:
+    def await_training(self, number: int = 0, epoch: int = 2) -> JobProgress:
         """Wait until a training is in an epoch; its sign of life."""
         folder = self.folders()[number]
-        wait_until(lambda: (beat := folder.heartbeat()) and beat.epoch >= epoch, f"epoch {epoch} of {folder.path}")
-        beat = folder.heartbeat()
+        wait_until(lambda: (beat := folder.job_progress()) and beat.epoch >= epoch, f"epoch {epoch} of {folder.path}")
+        beat = folder.job_progress()
         assert beat is not None
         return beat
 
@@ -125,7 +125,7 @@ class Desk:
 
     def assert_as_undisturbed(self) -> None:
         """Every cell is done, with the weights of a training that nothing disturbed, and none was trained twice."""
-        assert set(self.states()) == {"done"}, [training.standing for training in self.plan().trainings]
+        assert set(self.states()) == {"done"}, [training.status for training in self.plan().trainings]
         for folder, expected in zip(self.folders(), self._undisturbed(), strict=True):
             assert sha256(folder.weights) == expected
             record = folder.record()

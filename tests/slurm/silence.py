@@ -1,7 +1,7 @@
 """A view that shows nothing."""
 
 from bench.execute.job import Job, Outcome
-from bench.records import Heartbeat
+from bench.store.documents import JobProgress
 
 
 class SilentView:
@@ -11,6 +11,6 @@ class SilentView:
 
     def start(self, job: Job, number: int, total: int) -> None: ...
 
-    def beat(self, job: Job, heartbeat: Heartbeat) -> None: ...
+    def beat(self, job: Job, job_progress: JobProgress) -> None: ...
 
     def finish(self, job: Job, outcome: Outcome, reason: str) -> None: ...

@@ -27,7 +27,7 @@ def test_scancel_of_a_job(desk: Desk, watched: Checker, cluster: Cluster) -> Non
     cluster.ask("scancel", job)
     desk.await_end()
     assert set(desk.states()) == {"cancelled"}
-    assert job in desk.plan().trainings[0].standing.reason
+    assert job in desk.plan().trainings[0].status.reason
     desk.submit()
     desk.await_end()
     desk.assert_as_undisturbed()
@@ -51,7 +51,7 @@ def test_kill_of_the_training_process_at_every_try(desk: Desk, watched: Checker)
     os.kill(desk.await_training(epoch=4).pid, signal.SIGKILL)
     desk.await_end()
     assert set(desk.states()) == {"failed"}
-    assert "SIGKILL at each of 2 tries" in desk.plan().trainings[0].standing.reason
+    assert "SIGKILL at each of 2 tries" in desk.plan().trainings[0].status.reason
     assert desk.call(desk.command("retry", desk.suite, "--dry-run")).returncode == 0
     assert "nothing to submit" in desk.submit(), "run leaves to retry what failed"
 
@@ -117,13 +117,13 @@ def test_the_controller_stops_and_starts(desk: Desk, watched: Checker, cluster: 
 
 def test_a_job_that_raises_fails_alone_and_says_why(desk: Desk, watched: Checker) -> None:
     desk.write(seeds=2)
-    broken = "  - {when: {seed: 1}, initialisation: imagenet}"
+    broken = "  - {when: {seed: 1}, initialization: imagenet}"
     desk.suite.write_text(desk.suite.read_text().replace("evaluate:", f"  {broken}\nevaluate:"))
     desk.submit()
     desk.await_end()
     good, bad = desk.plan().trainings
     assert (good.state, bad.state) == ("done", "failed")
-    assert "there are no ImageNet weights for simba_tiny" in bad.standing.reason
+    assert "there are no ImageNet weights for simba_tiny" in bad.status.reason
     said = desk.call(desk.command("status", desk.suite)).stdout
     assert "there are no ImageNet weights for simba_tiny" in said
 
@@ -136,7 +136,7 @@ def test_a_job_that_asks_for_more_memory_than_there_is(desk: Desk, watched: Chec
     (failure,) = (folder.failure() for folder in desk.folders())
     assert failure is not None
     assert failure.cause == "out_of_memory", failure
-    assert desk.plan().trainings[0].standing.reason == f"{failure.kind}: {failure.message}"
+    assert desk.plan().trainings[0].status.reason == f"{failure.kind}: {failure.message}"
 
 
 def test_a_job_that_slurm_kills_for_its_memory(desk: Desk, watched: Checker) -> None:
@@ -144,7 +144,7 @@ def test_a_job_that_slurm_kills_for_its_memory(desk: Desk, watched: Checker) -> 
     desk.submit()
     desk.await_end()
     assert set(desk.states()) == {"failed"}
-    assert "exceeded memory limit" in desk.plan().trainings[0].standing.reason
+    assert "exceeded memory limit" in desk.plan().trainings[0].status.reason
 
 
 def test_accounting_goes_off(desk: Desk, watched: Checker, cluster: Cluster) -> None:

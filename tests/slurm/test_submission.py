@@ -113,7 +113,7 @@ def test_what_sbatch_refuses_is_said_and_can_be_submitted_again(desk: Desk) -> N
     assert refused.returncode == 1
     assert "invalid partition" in refused.stderr.lower()
     assert set(desk.states()) == {"missing"}
-    assert "invalid partition" in desk.plan().trainings[0].standing.reason.lower()
+    assert "invalid partition" in desk.plan().trainings[0].status.reason.lower()
     desk.write()
     desk.submit()
     desk.await_end()

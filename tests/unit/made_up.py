@@ -1,4 +1,4 @@
-"""Made-up records in a results folder, with judgements of made-up images where a test wants them."""
+"""Made-up records in a results folder, with per-instance results of made-up images where a test wants them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from bench.analysis.results import Condition, Results, load_results
+from bench.analysis.uncertainty import Uncertainty
 from bench.files import write_json
-from bench.plan import PlannedEvaluation, PlannedTraining, make_plan
+from bench.planning.plan import PlannedEvaluation, PlannedTraining, make_plan
 from bench.pose.errors import DataError, UnknownNameError
-from bench.provenance import Provenance
-from bench.records import Record
-from bench.report.results import Condition, Results, load_results
-from bench.report.uncertainty import Uncertainty
-from bench.resamples import Resamples
-from bench.store import Store
+from bench.store.bootstrap import Resamples
+from bench.store.documents import Record
+from bench.store.folders import Store
+from bench.store.provenance import Provenance
 from bench.suite.schema import load_suite
 
 Array = npt.NDArray[np.float64]
@@ -45,7 +45,7 @@ Scores = Callable[[PlannedTraining, PlannedEvaluation], Mapping[str, float] | No
 
 
 @dataclass(frozen=True, eq=False)
-class MeanJudgements:
+class MeanPerInstance:
     """Images whose mean is each metric."""
 
     kind: ClassVar[str] = "mean"
@@ -73,20 +73,20 @@ class MadeUp:
     Attributes:
         folder: of everything.
         text: of the suite.
-        judged: judgements by record.
-        loaded: records whose judgements were read, in order.
+        judged: per-instance results by record.
+        loaded: records whose per-instance results were read, in order.
     """
 
     folder: Path
     text: str = SUITE
-    judged: dict[str, MeanJudgements] = field(default_factory=dict)
+    judged: dict[str, MeanPerInstance] = field(default_factory=dict)
     loaded: list[str] = field(default_factory=list)
 
     @property
     def store(self) -> Store:
         return Store(self.folder / "results")
 
-    def fill(self, scores: Scores, images: Callable[[Mapping[str, float]], MeanJudgements] | None = None) -> None:
+    def fill(self, scores: Scores, images: Callable[[Mapping[str, float]], MeanPerInstance] | None = None) -> None:
         """Store a record wherever `scores` gives metrics, judged by `images` where that is given."""
         for training in self._plan(None).trainings:
             for evaluation in training.evaluations:
@@ -96,11 +96,11 @@ class MadeUp:
                     if images is not None:
                         self.judge(evaluation.spec.id, images(metrics))
 
-    def judge(self, record: str, judgements: MeanJudgements) -> None:
-        """Give a record judgements, behind a file that stands for them."""
-        self.judged[record] = judgements
-        images = b"".join(values.tobytes() for values in judgements.images.values())
-        self.store.evaluation(record).judgements.write_bytes(images)
+    def judge(self, record: str, per_instance: MeanPerInstance) -> None:
+        """Give a record per-instance results, behind a file that stands for them."""
+        self.judged[record] = per_instance
+        images = b"".join(values.tobytes() for values in per_instance.images.values())
+        self.store.evaluation(record).per_instance.write_bytes(images)
 
     def results(self, selection: Mapping[str, tuple[str, ...]] | None = None) -> Results:
         return load_results(self._plan(selection), self.store)
@@ -108,7 +108,7 @@ class MadeUp:
     def uncertainty(self, results: Results | None = None) -> Uncertainty:
         return Uncertainty(results or self.results(), self.store, Resamples(self.store, load=self._load))
 
-    def _load(self, file: Path) -> MeanJudgements:
+    def _load(self, file: Path) -> MeanPerInstance:
         record = file.parent.name
         self.loaded.append(record)
         if record not in self.judged:
@@ -124,7 +124,7 @@ class MadeUp:
     def _write(self, training: PlannedTraining, evaluation: PlannedEvaluation, metrics: Mapping[str, float]) -> None:
         record = Record(
             id=evaluation.spec.id, spec=evaluation.spec, training=training.spec, metrics=dict(metrics), baseline={},
-            people=10, seconds=1.0, problems=[], provenance=PROVENANCE,
+            instances=10, seconds=1.0, problems=[], provenance=PROVENANCE,
         )  # fmt: skip
         file = self.store.evaluation(evaluation.spec.id).record_file
         write_json(file, record.model_dump(mode="json"), durable=False)

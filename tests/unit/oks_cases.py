@@ -1,4 +1,4 @@
-"""Made-up annotations and predictions that are hard to judge: ties, crowds, empty images, people without joints."""
+"""Made-up annotations and predictions that are hard to judge: ties, crowds, empty images, instances without keypoints."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def case(seed: int, *, crowdpose: bool = False, images: int = 24, ties: bool = T
 
     Args:
         seed: of everything.
-        crowdpose: whether for CrowdPose's joints, with crowd indices and without areas.
-        images: of which the third has no people and the fifth no predictions; the second has more than count.
+        crowdpose: whether for CrowdPose's keypoints, with crowd indices and without areas.
+        images: of which the third has no instances and the fifth no predictions; the second has more than count.
         ties: whether scores are so coarse that many are equal.
     """
     rng = np.random.default_rng(seed)
@@ -37,7 +37,7 @@ def case(seed: int, *, crowdpose: bool = False, images: int = 24, ties: bool = T
     for image in range(1, images + 1):
         here = []
         for _ in range(0 if image == 3 else rng.integers(0, 5)):
-            here.append(_person(rng, skeleton, image, len(annotations) + len(here) + 1))
+            here.append(_instance(rng, skeleton, image, len(annotations) + len(here) + 1))
         annotations += here
         count = 0 if image == 5 else LIMIT + 6 if image == 2 else rng.integers(0, 6)
         for _ in range(count):
@@ -48,11 +48,11 @@ def case(seed: int, *, crowdpose: bool = False, images: int = 24, ties: bool = T
     return {
         "images": [{"id": number, "crowdIndex": float(rng.choice([0.1, 0.5, 0.9]))} for number in range(1, images + 1)],
         "annotations": annotations,
-        "categories": [{"id": 1, "name": "person", "keypoints": list(skeleton.joints)}],
+        "categories": [{"id": 1, "name": "person", "keypoints": list(skeleton.keypoints)}],
     }, results
 
 
-def _person(rng: np.random.Generator, skeleton: Skeleton, image: int, number: int) -> dict[str, Any]:
+def _instance(rng: np.random.Generator, skeleton: Skeleton, image: int, number: int) -> dict[str, Any]:
     extent = rng.uniform(20, 180, 2)
     corner = rng.uniform(0, 300, 2)
     points = corner + rng.uniform(0, 1, (skeleton.size, 2)) * extent
@@ -64,21 +64,21 @@ def _person(rng: np.random.Generator, skeleton: Skeleton, image: int, number: in
         "bbox": [*corner.tolist(), *extent.tolist()],
         "area": float(extent.prod() * 0.6),
         "iscrowd": int(rng.random() < 0.1),
-        # Some count for nothing although joints of theirs are labelled, as in CrowdPose.
+        # Some count for nothing although keypoints of theirs are labelled, as in CrowdPose.
         "num_keypoints": 0 if rng.random() < 0.1 else int((labels > 0).sum()),
         "keypoints": np.column_stack([points * (labels > 0)[:, None], labels]).ravel().tolist(),
     }
 
 
 def _prediction(
-    rng: np.random.Generator, skeleton: Skeleton, image: int, people: Sequence[dict[str, Any]], score: float
+    rng: np.random.Generator, skeleton: Skeleton, image: int, instances: Sequence[dict[str, Any]], score: float
 ) -> dict[str, Any]:
-    """Of one of the people more or less, or anywhere."""
+    """Of one of the instances more or less, or anywhere."""
     points = rng.uniform(0, 400, 2) + rng.uniform(0, 100, (skeleton.size, 2))
-    if people and rng.random() < 0.8:
-        person = people[rng.integers(len(people))]
-        truth = np.reshape(person["keypoints"], (-1, 3))
-        size = np.sqrt(np.prod(person["bbox"][2:]))
+    if instances and rng.random() < 0.8:
+        instance = instances[rng.integers(len(instances))]
+        truth = np.reshape(instance["keypoints"], (-1, 3))
+        size = np.sqrt(np.prod(instance["bbox"][2:]))
         near = truth[:, :2] + rng.normal(0, rng.choice([0.0, 0.01, 0.05, 0.1]) * size, (skeleton.size, 2))
         points = np.where(truth[:, 2:] > 0, near, points)
     keypoints = np.column_stack([points, np.ones(skeleton.size)]).ravel().tolist()
@@ -86,7 +86,7 @@ def _prediction(
 
 
 def duplicated(truth: Truth, results: Results, counts: Sequence[int]) -> tuple[Truth, Results]:
-    """The dataset in which each image is there as often as counted, with its people and predictions."""
+    """The dataset in which each image is there as often as counted, with its instances and predictions."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     predictions: Results = []
@@ -102,7 +102,7 @@ def duplicated(truth: Truth, results: Results, counts: Sequence[int]) -> tuple[T
 
 
 def by_pycocotools(truth: Truth, results: Results, sigmas: Sequence[float], *, any_size: bool = False) -> COCOeval:
-    """pycocotools' own evaluation, accumulated; `any_size` leaves medium and large people out."""
+    """pycocotools' own evaluation, accumulated; `any_size` leaves medium and large instances out."""
     with contextlib.redirect_stdout(io.StringIO()):
         ground_truth = load_ground_truth(copy.deepcopy(truth))
         evaluation = COCOeval(ground_truth, load_results(ground_truth, results), "keypoints")

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import torch
 
-from bench.pose.data.coco import CocoKeypoints
-from bench.pose.data.pixels.held import HeldPhotographs
-from bench.pose.data.pixels.packed import PackedPhotographs, packed_folder
+from bench.pose.data.coco_format import CocoKeypoints
+from bench.pose.data.pixels.gpu_cache import GpuCachedImages
+from bench.pose.data.pixels.image_source import DECODED, ImageStore
+from bench.pose.data.pixels.packed import PackedImages, packed_folder
 from bench.pose.data.pixels.packing import Packing, plan_packing
-from bench.pose.data.pixels.source import DECODED, Photographs
 from bench.pose.skeletons import COCO_17
 from tests.unit.tiny_datasets import coco_test_dev
 
@@ -25,7 +25,7 @@ def opened(folder: Path) -> CocoKeypoints:
 
 
 def make_split(folder: Path) -> CocoKeypoints:
-    """Six people on images of their own: one of them no image, one missing, one a JPEG of an odd size, one 1 px."""
+    """Six instances on images of their own: one of them no image, one missing, one a JPEG of an odd size, one 1 px."""
     split = opened(coco_test_dev(folder))
     images = split.image_folder
     (images / "101.png").write_text("no image")
@@ -49,17 +49,17 @@ def pack_quietly(planned: Packing, workers: int) -> None:
 def pack(split: CocoKeypoints, budget: int | None = None) -> list[str]:
     """Pack the split in this process."""
     folder = packed_folder(split.folder, split.split)
-    return plan_packing(folder, split.image_folder, split.people(), budget=budget).run(quietly)
+    return plan_packing(folder, split.image_folder, split.instances(), budget=budget).run(quietly)
 
 
-def packed_photographs(split: CocoKeypoints) -> PackedPhotographs:
-    """The packed photographs, opened anew."""
-    return PackedPhotographs(packed_folder(split.folder, split.split), split.image_folder)
+def packed_images(split: CocoKeypoints) -> PackedImages:
+    """The packed images, opened anew."""
+    return PackedImages(packed_folder(split.folder, split.split), split.image_folder)
 
 
-def source(name: str, split: CocoKeypoints) -> Photographs:
+def source(name: str, split: CocoKeypoints) -> ImageStore:
     """One of the sources of a packed split."""
     if name == "decoded":
         return DECODED
-    packed = packed_photographs(split)
-    return packed if name == "packed" else HeldPhotographs(packed, torch.device("cpu"))
+    packed = packed_images(split)
+    return packed if name == "packed" else GpuCachedImages(packed, torch.device("cpu"))

@@ -1,4 +1,4 @@
-"""Results of a suite whose records have whatever a test puts into them: instruments, ceilings, curves."""
+"""Results of a suite whose records have whatever a test puts into them: diagnostics, ceilings, curves."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.analysis.results import Results, load_results
 from bench.files import write_json
-from bench.plan import PlannedEvaluation, PlannedTraining, make_plan
-from bench.provenance import Provenance
-from bench.records import EpochEntry, Record, TrainingRecord
-from bench.report.results import Results, load_results
-from bench.store import Store
+from bench.planning.plan import PlannedEvaluation, PlannedTraining, make_plan
+from bench.store.documents import EpochEntry, Record, TrainingRecord
+from bench.store.folders import Store
+from bench.store.provenance import Provenance
 from bench.suite.schema import load_suite
 
 __all__ = ["Fields", "History", "curve", "make_results", "suite_text"]
@@ -57,7 +57,7 @@ def curve(*losses: float, validation: Sequence[float | None] | None = None) -> l
     """A training's epochs from 1 on."""
     scores = validation or [None] * len(losses)
     return [
-        EpochEntry(epoch=epoch, loss=loss, learning_rate=1e-3, people=10, validation=score)
+        EpochEntry(epoch=epoch, loss=loss, learning_rate=1e-3, instances=10, validation=score)
         for epoch, (loss, score) in enumerate(zip(losses, scores, strict=True), start=1)
     ]
 
@@ -91,7 +91,7 @@ def _write_record(
 ) -> None:
     empty = {
         "id": evaluation.spec.id, "spec": evaluation.spec, "training": training.spec, "metrics": {}, "baseline": {},
-        "people": 10, "seconds": 1.0, "problems": [], "provenance": PROVENANCE,
+        "instances": 10, "seconds": 1.0, "problems": [], "provenance": PROVENANCE,
     }  # fmt: skip
     record = Record.model_validate(empty | dict(changes))
     write_json(store.evaluation(record.id).record_file, record.model_dump(mode="json"), durable=False)

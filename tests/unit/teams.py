@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-import torch._dynamo  # which the first optimiser imports: processes are to find it imported
+import torch._dynamo  # which the first optimizer imports: processes are to find it imported
 from torch import Tensor, nn
 from torch.distributed import TCPStore
 
@@ -24,29 +24,29 @@ from bench.pose.codecs.simdr import SimDRCodec
 from bench.pose.codecs.simdr_star import SimDRStarCodec
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import CropSettings
-from bench.pose.data.people import Person
-from bench.pose.models.build import build_model, initialise
-from bench.pose.parallel import ALONE, Team, join
+from bench.pose.data.instances import Instance
+from bench.pose.models.build import build_model, initialize
+from bench.pose.parallel import ALONE, ProcessGroup, join
 from bench.pose.skeletons import COCO_17
 from bench.pose.torchvision_shim import torchvision_models
-from bench.pose.training import Optimisation, Training
+from bench.pose.training import OptimizerConfig, Training
 
 torchvision_models()  # likewise
 
 PATIENCE = 100.0
-"""Seconds after which a team hangs."""
+"""Seconds after which a group hangs."""
 
 SIZE = (64, 64)
 CPU = torch.device("cpu")
 CODECS: dict[str, Codec[Any, Any]] = {
-    "heatmap": HeatmapCodec(SIZE, COCO_17.mirror, sigma=1),
-    "simdr": SimDRCodec(SIZE, COCO_17.mirror, split_ratio=2),
-    "simdr_star": SimDRStarCodec(SIZE, COCO_17.mirror, split_ratio=2, sigma=4),
+    "heatmap": HeatmapCodec(SIZE, COCO_17.flip_indices, sigma=1),
+    "simdr": SimDRCodec(SIZE, COCO_17.flip_indices, split_ratio=2),
+    "simdr_star": SimDRStarCodec(SIZE, COCO_17.flip_indices, split_ratio=2, sigma=4),
 }
 
 
 def together(function: Callable[..., Any], size: int, *arguments: Any) -> list[Any]:
-    """What `function(team, *arguments)` returns or raises in each process of a team, in the order of ranks.
+    """What `function(group, *arguments)` returns or raises in each process of a group, in the order of ranks.
 
     The function must be one of a module's.
     """
@@ -80,8 +80,8 @@ def _member(end: Connection, port: int, rank: int, size: int, packed: bytes) -> 
     torch.set_num_threads(1)
     store = TCPStore("127.0.0.1", port, is_master=False)
     try:
-        with join(store, rank=rank, size=size, device=CPU, timeout=timedelta(seconds=PATIENCE)) as team:
-            result = function(team, *arguments)
+        with join(store, rank=rank, size=size, device=CPU, timeout=timedelta(seconds=PATIENCE)) as group:
+            result = function(group, *arguments)
     except Exception as error:
         result = error
     end.send_bytes(_packed(result))
@@ -97,15 +97,15 @@ def _unpacked(data: bytes) -> Any:
     return torch.load(io.BytesIO(data), weights_only=False)
 
 
-def people(folder: Path, count: int) -> list[Person]:
-    """People on noisy images of their own."""
+def instances(folder: Path, count: int) -> list[Instance]:
+    """Instances on noisy images of their own."""
     found = []
     for number in range(count):
         rng = np.random.default_rng(number)
         file = folder / f"{number}.png"
         cv2.imwrite(str(file), rng.integers(0, 255, (100, 100, 3)).astype(np.uint8))
-        joints, visible = rng.uniform(20, 80, (17, 2)), rng.integers(0, 4, 17) > 0
-        found.append(Person(file, number, number, np.array([15.0, 15, 70, 70]), joints, visible, area=4900.0))
+        keypoints, visible = rng.uniform(20, 80, (17, 2)), rng.integers(0, 4, 17) > 0
+        found.append(Instance(file, number, number, np.array([15.0, 15, 70, 70]), keypoints, visible, area=4900.0))
     return found
 
 
@@ -121,11 +121,11 @@ class Doubled(nn.Module):
 
 
 def training(
-    someone: Sequence[Person],
+    someone: Sequence[Instance],
     representation: str = "simdr",
     *,
     replicas: int = 1,
-    team: Team = ALONE,
+    group: ProcessGroup = ALONE,
     double: bool = True,
     validate: Callable[[nn.Module], float | None] | None = None,
     batch_size: int = 8,
@@ -137,20 +137,20 @@ def training(
     model: nn.Module = build_model(
         "simba_tiny",
         representation,
-        joints=17,
+        keypoints=17,
         input_size=SIZE,
         split_ratio=ratio,
         replicas=replicas,
-        world_size=team.size,
+        world_size=group.size,
     )
-    initialise(model, scheme="kaiming")
+    initialize(model, scheme="kaiming")
     return Training(
         model=Doubled(model) if double else model,
         codec=CODECS[representation],
-        people=someone,
+        instances=someone,
         crops=CropSettings(SIZE, "rgb", COCO_17),
         augmentation=Augmentation(),
-        settings=Optimisation(
+        settings=OptimizerConfig(
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=1e-3,
@@ -162,5 +162,5 @@ def training(
         ),
         device=CPU,
         validate=validate,
-        team=team,
+        group=group,
     )

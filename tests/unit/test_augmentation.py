@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.pose.data.augmentation import Augmentation, View, augment, half_body, mirror_joints
+from bench.pose.data.augmentation import Augmentation, View, augment, flip_keypoints, half_body
 from bench.pose.geometry import box_to_center_scale
 from bench.pose.skeletons import COCO_17, CROWDPOSE_14, MPII_16, Skeleton
 
@@ -18,17 +18,17 @@ TOLERANCE = 0.03
 STILL = Augmentation(flip_probability=0, scale_factor=0, rotation_probability=0, half_body_probability=0)
 VIEW = View(*box_to_center_scale([10, 10, 100, 200], SIZE))
 UPPER = np.array(COCO_17.upper_body)
-JOINTS = np.where(UPPER[:, None], [[60.0, 40.0]], [[60.0, 160.0]]) + np.arange(17)[:, None]
-"""The upper body's joints lie above y = 100, the others below."""
+KEYPOINTS = np.where(UPPER[:, None], [[60.0, 40.0]], [[60.0, 160.0]]) + np.arange(17)[:, None]
+"""The upper body's keypoints lie above y = 100, the others below."""
 
 
 def views(draws: int = DRAWS, visible: np.ndarray | None = None, **changes: Any) -> list[View]:
-    """Views of one person with consecutive draws of one generator."""
+    """Views of one instance with consecutive draws of one generator."""
     rng = np.random.default_rng(0)
     visible = np.ones(17, dtype=bool) if visible is None else visible
     settings = Augmentation(**(vars(STILL) | changes))
     return [
-        augment(VIEW, JOINTS, visible, settings=settings, skeleton=COCO_17, size=SIZE, rng=rng) for _ in range(draws)
+        augment(VIEW, KEYPOINTS, visible, settings=settings, skeleton=COCO_17, size=SIZE, rng=rng) for _ in range(draws)
     ]
 
 
@@ -36,11 +36,11 @@ def share(flags: Any) -> float:
     return float(np.mean(list(flags)))
 
 
-def test_without_augmentation_the_view_is_the_person_s_own() -> None:
+def test_without_augmentation_the_view_is_the_instance_s_own() -> None:
     for view in views(20):
         np.testing.assert_array_equal(view.center, VIEW.center)
         np.testing.assert_array_equal(view.scale, VIEW.scale)
-        assert (view.rotation, view.mirrored) == (0.0, False)
+        assert (view.rotation, view.flipped) == (0.0, False)
 
 
 @pytest.mark.parametrize(("coin", "probability"), [("normal", (1 + erf(0.5 / sqrt(2))) / 2), ("uniform", 0.5)])
@@ -50,10 +50,10 @@ def test_the_half_body_coin(coin: str, probability: float) -> None:
     assert upper == pytest.approx(probability, abs=TOLERANCE)
 
 
-def test_half_bodies_need_more_visible_joints_than_the_minimum() -> None:
+def test_half_bodies_need_more_visible_keypoints_than_the_minimum() -> None:
     for count, expected in [(8, 0.0), (9, 0.3)]:
         visible = np.arange(17) < count
-        found = views(visible=visible, half_body_probability=0.3, half_body_min_joints=8)
+        found = views(visible=visible, half_body_probability=0.3, half_body_min_keypoints=8)
         assert share(not np.array_equal(view.center, VIEW.center) for view in found) == pytest.approx(
             expected, abs=TOLERANCE
         )
@@ -74,18 +74,24 @@ def test_rotation_is_clipped_at_twice_its_deviation() -> None:
     assert share(np.abs(angles[angles != 0]) == 80) == pytest.approx(0.0455, abs=TOLERANCE)
 
 
-def test_mirror_probability() -> None:
-    assert share(view.mirrored for view in views(flip_probability=0.5)) == pytest.approx(0.5, abs=TOLERANCE)
-    assert not any(view.mirrored for view in views(100, flip_probability=0))
-    assert all(view.mirrored for view in views(100, flip_probability=1))
+def test_flip_probability() -> None:
+    assert share(view.flipped for view in views(flip_probability=0.5)) == pytest.approx(0.5, abs=TOLERANCE)
+    assert not any(view.flipped for view in views(100, flip_probability=0))
+    assert all(view.flipped for view in views(100, flip_probability=1))
 
 
 def test_the_generator_decides_everything() -> None:
     def draw(seed: int) -> list[float]:
         view = augment(
-            VIEW, JOINTS, UPPER, settings=Augmentation(), skeleton=COCO_17, size=SIZE, rng=np.random.default_rng(seed)
+            VIEW,
+            KEYPOINTS,
+            UPPER,
+            settings=Augmentation(),
+            skeleton=COCO_17,
+            size=SIZE,
+            rng=np.random.default_rng(seed),
         )
-        return [*view.center.tolist(), *view.scale.tolist(), view.rotation, view.mirrored]
+        return [*view.center.tolist(), *view.scale.tolist(), view.rotation, view.flipped]
 
     assert draw(1) == draw(1)
     assert len({tuple(draw(seed)) for seed in range(20)}) == 20
@@ -106,24 +112,24 @@ def test_the_generator_decides_everything() -> None:
 def test_the_half_that_is_taken(upper: int, lower: int, prefer_upper: bool, taken: str | None) -> None:
     visible = np.zeros(17, dtype=bool)
     visible[np.flatnonzero(UPPER)[:upper]] = visible[np.flatnonzero(~UPPER)[:lower]] = True
-    found = half_body(JOINTS, visible, COCO_17, SIZE, prefer_upper=prefer_upper)
+    found = half_body(KEYPOINTS, visible, COCO_17, SIZE, prefer_upper=prefer_upper)
     if taken is None:
         assert found is None
     else:
-        chosen = JOINTS[visible & (UPPER if taken == "upper" else ~UPPER)]
+        chosen = KEYPOINTS[visible & (UPPER if taken == "upper" else ~UPPER)]
         center, scale = found
         np.testing.assert_allclose(center, chosen.mean(axis=0), rtol=1e-6)
         np.testing.assert_allclose(scale * 200, 1.5 * np.ptp(chosen, axis=0).max(), rtol=1e-6)
 
 
 @pytest.mark.parametrize("skeleton", [COCO_17, MPII_16, CROWDPOSE_14], ids=lambda skeleton: skeleton.name)
-def test_mirroring_twice_changes_nothing(skeleton: Skeleton) -> None:
+def test_flipping_twice_changes_nothing(skeleton: Skeleton) -> None:
     rng = np.random.default_rng(0)
-    joints, visible = rng.random((skeleton.size, 2)) * 50, rng.random(skeleton.size) < 0.5
-    once = mirror_joints(joints, visible, 50, skeleton)
-    twice = mirror_joints(*once, 50, skeleton)
-    np.testing.assert_allclose(twice[0], joints)
+    keypoints, visible = rng.random((skeleton.size, 2)) * 50, rng.random(skeleton.size) < 0.5
+    once = flip_keypoints(keypoints, visible, 50, skeleton)
+    twice = flip_keypoints(*once, 50, skeleton)
+    np.testing.assert_allclose(twice[0], keypoints)
     np.testing.assert_array_equal(twice[1], visible)
     left, right = skeleton.index("left_knee"), skeleton.index("right_knee")
-    np.testing.assert_allclose(once[0][left], [49 - joints[right, 0], joints[right, 1]])
+    np.testing.assert_allclose(once[0][left], [49 - keypoints[right, 0], keypoints[right, 1]])
     assert once[1][left] == visible[right]

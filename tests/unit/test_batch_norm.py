@@ -1,4 +1,4 @@
-"""Batch normalisation over replicas, against plain batch normalisation of each part."""
+"""Batch normalization over replicas, against plain batch normalization of each part."""
 
 import copy
 from itertools import chain
@@ -31,7 +31,7 @@ def replica_layer(replicas: int) -> ReplicaBatchNorm2d:
 
 
 @pytest.mark.parametrize("size", [8, 10, 3])  # even parts; parts of 3, 3, 3 and 1; fewer images than replicas
-def test_each_part_is_normalised_alone(size: int) -> None:
+def test_each_part_is_normalized_alone(size: int) -> None:
     images = batch(size)
     expected = torch.cat([copy.deepcopy(plain_layer())(part) for part in images.chunk(4)])
     torch.testing.assert_close(replica_layer(4)(images), expected, rtol=0, atol=0)
@@ -67,7 +67,7 @@ def test_evaluation_uses_running_statistics() -> None:
     assert torch.equal(layer.eval()(images), reference.eval()(images))
 
 
-def test_one_replica_is_plain_batch_normalisation() -> None:
+def test_one_replica_is_plain_batch_normalization() -> None:
     layer, reference = replica_layer(1), plain_layer()
     assert torch.equal(layer(batch(8)), reference(batch(8)))
     assert torch.equal(layer.running_var, reference.running_var)

@@ -17,20 +17,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.capsule.export import pack
 from bench.capsule.manifest import CapsuleError, is_member
-from bench.capsule.packing import pack
 from bench.capsule.verification import Cell, verify
 from bench.files import sha256, write_bytes, write_json
-from bench.plan import Plan, PlannedEvaluation, PlannedTraining, make_plan
-from bench.pose.data.coco import CocoKeypoints
+from bench.planning.plan import Plan, PlannedEvaluation, PlannedTraining, make_plan
+from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.datasets import open_split
-from bench.pose.metrics.judgements import save_judgements
+from bench.pose.metrics.per_instance import save_per_instance
 from bench.pose.scoring import split_scoring
-from bench.provenance import Provenance
-from bench.records import Record, TrainingRecord
 from bench.simulation.records import simulate
 from bench.simulation.scores import Chance
-from bench.store import Store
+from bench.store.documents import Record, TrainingRecord
+from bench.store.folders import Store
+from bench.store.provenance import Provenance
 from bench.suite.schema import load_suite
 from tests.unit import tiny_datasets
 
@@ -40,7 +40,7 @@ title: Crowd
 dataset: {name: crowdpose, train: trainval, eval: test}
 train:
   axes: {backbone: [simba_tiny], representation: [heatmap, simdr], input_size: [64x64]}
-  set: [{initialisation: kaiming}]
+  set: [{initialization: kaiming}]
 evaluate:
   - {boxes: gt, post_process: [true, false], when: {representation: heatmap}}
   - {boxes: gt, when: {representation: simdr}}
@@ -53,7 +53,7 @@ title: MPII
 dataset: {name: mpii, train: train, eval: valid}
 train:
   axes: {backbone: [simba_tiny], representation: [simdr], input_size: [64x64]}
-  set: [{initialisation: kaiming}]
+  set: [{initialization: kaiming}]
 evaluate: [{boxes: gt}]
 tables: [{id: mpii, metrics: [Mean]}]
 """
@@ -91,7 +91,7 @@ def measure(store: Store, data_root: Path, training: PlannedTraining, item: Plan
     split = open_split(spec.dataset, data_root / spec.dataset, item.spec.split)
     results = predictions(split, seed=int(item.spec.id, 16))
     found = split_scoring(split).assess(results)
-    assert found.judgements is not None
+    assert found.per_instance is not None
     origin = Provenance(
         commit=None, dirty=None, versions={}, hardware={}, seed=0, command="bench run", started=0.0,
         files={file.name: sha256(file) for file in (split.annotation_file, split.truth_file)},
@@ -100,27 +100,27 @@ def measure(store: Store, data_root: Path, training: PlannedTraining, item: Plan
         id=spec.id, spec=spec, params=1, history=[], seconds=1.0, weights_sha256="", problems=[], provenance=origin
     )
     record = Record(
-        id=item.spec.id, spec=item.spec, training=spec, metrics=found.metrics, baseline={}, people=6, seconds=1.0,
-        problems=[], provenance=origin, instruments=found.instruments,
+        id=item.spec.id, spec=item.spec, training=spec, metrics=found.metrics, baseline={}, instances=6, seconds=1.0,
+        problems=[], provenance=origin, diagnostics=found.diagnostics,
     )  # fmt: skip
     folder, evaluation = store.training(spec.id), store.evaluation(item.spec.id)
     folder.save_spec(spec)
     evaluation.save_spec(item.spec)
     write_json(evaluation.predictions, results)
-    write_bytes(evaluation.judgements, save_judgements(found.judgements))
+    write_bytes(evaluation.per_instance, save_per_instance(found.per_instance))
     write_json(folder.record_file, trained.model_dump(mode="json"))
     write_json(evaluation.record_file, record.model_dump(mode="json"))
 
 
 def predictions(split: Any, seed: int) -> list[dict[str, Any]]:
     rng = np.random.default_rng(seed)
-    joints = split.skeleton.size
+    keypoints = split.skeleton.size
     found = []
-    for person in split.people():
-        keypoints = np.column_stack([person.joints + rng.normal(0, 6, (joints, 2)), rng.random(joints)])
+    for instance in split.instances():
+        flat = np.column_stack([instance.keypoints + rng.normal(0, 6, (keypoints, 2)), rng.random(keypoints)])
         score = float(rng.random())
-        image = person.image_id if isinstance(split, CocoKeypoints) else person.annotation_id
-        found.append({"image_id": image, "category_id": 1, "keypoints": keypoints.ravel().tolist(), "score": score})
+        image = instance.image_id if isinstance(split, CocoKeypoints) else instance.annotation_id
+        found.append({"image_id": image, "category_id": 1, "keypoints": flat.ravel().tolist(), "score": score})
     return found
 
 
@@ -182,7 +182,7 @@ def test_mpii_is_recomputed_too(tmp_path: Path) -> None:
     assert cell.verdict == "agrees"
     contents = members(bench.capsule)
     name = one(contents, "predictions.json")
-    contents[name] = edited(contents[name], lambda people: people[0].update(keypoints=[0.0] * 48))
+    contents[name] = edited(contents[name], lambda instances: instances[0].update(keypoints=[0.0] * 48))
     (cell,) = verify(write(tmp_path / "other.zip", rehash(contents)), bench.data_root).cells
     assert cell.verdict == "differs"
 
@@ -250,28 +250,28 @@ def _raise_ap(record: dict[str, Any]) -> None:
     record["metrics"]["AP"] += 1e-6
 
 
-def _raise_joint(record: dict[str, Any]) -> None:
-    record["instruments"]["joints"]["left_elbow"] += 0.01
+def _raise_keypoint(record: dict[str, Any]) -> None:
+    record["diagnostics"]["joints"]["left_elbow"] += 0.01
 
 
-def _move_joint(people: list[dict[str, Any]]) -> None:
-    people[0]["keypoints"][:2] = [0.0, 0.0]
+def _move_keypoint(instances: list[dict[str, Any]]) -> None:
+    instances[0]["keypoints"][:2] = [0.0, 0.0]
 
 
-def _no_keypoints(people: list[dict[str, Any]]) -> None:
-    del people[0]["keypoints"]
+def _no_keypoints(instances: list[dict[str, Any]]) -> None:
+    del instances[0]["keypoints"]
 
 
 @pytest.mark.parametrize(
     ("member", "edit", "said"),
     [
         ("record.json", _raise_ap, "AP: recorded"),
-        ("record.json", _raise_joint, "joints left_elbow: recorded"),
+        ("record.json", _raise_keypoint, "keypoints left_elbow: recorded"),
         ("record.json", lambda record: record["metrics"].update(AP51=0.5), "AP51: recorded 0.5, not part"),
         ("record.json", lambda record: record["metrics"].pop("AR"), "AR: not recorded, recomputed"),
-        ("predictions.json", _move_joint, "mean_oks: recorded"),
+        ("predictions.json", _move_keypoint, "mean_oks: recorded"),
         ("predictions.json", _no_keypoints, "its predictions are unusable: prediction 0: lacks keypoints"),
-        ("predictions.json", lambda people: people.clear(), "AP: recorded"),
+        ("predictions.json", lambda instances: instances.clear(), "AP: recorded"),
     ],
 )
 def test_changes_with_right_hashes_are_found_by_recomputing(
@@ -287,19 +287,19 @@ def test_changes_with_right_hashes_are_found_by_recomputing(
     assert sorted(verdicts(found.cells)) == ["agrees", "agrees", "differs"]
 
 
-def test_judgements_of_other_predictions_are_found(crowd: Bench, tmp_path: Path) -> None:
+def test_per_instance_of_other_predictions_are_found(crowd: Bench, tmp_path: Path) -> None:
     contents = members(crowd.capsule)
-    first, second, *_ = sorted(name for name in contents if name.endswith("judgements.npz"))
+    first, second, *_ = sorted(name for name in contents if name.endswith("per_instance.npz"))
     for foreign in (contents[second], b"no npz", _bomb(contents[first])):
         changed = rehash(contents | {first: foreign})
         found = verify(write(tmp_path / "changed.zip", changed), crowd.data_root)
         details = [cell.details for cell in found.cells if cell.verdict == "differs"]
-        assert details == [("judgements.npz: others come of the predictions",)]
+        assert details == [("per_instance.npz: others come of the predictions",)]
 
 
-def _bomb(judgements: bytes) -> bytes:
-    """Judgements with one more array, small in the file and large in memory."""
-    buffer = io.BytesIO(judgements)
+def _bomb(per_instance: bytes) -> bytes:
+    """Per-instance results with one more array, small in the file and large in memory."""
+    buffer = io.BytesIO(per_instance)
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("bomb.npy", b"\0" * 10**7)
     return buffer.getvalue()
@@ -334,7 +334,7 @@ def _renamed(contents: Members) -> Members:
 
 
 TAMPERED: dict[str, tuple[Callable[[Members], Members], str]] = {
-    "prediction": (_edit_member("predictions.json", _move_joint, careful=False), "was changed|another size"),
+    "prediction": (_edit_member("predictions.json", _move_keypoint, careful=False), "was changed|another size"),
     "metric": (_edit_member("record.json", _raise_ap, careful=False), "was changed|another size"),
     "spec": (_edit_member("spec.json", lambda spec: spec.update(flip_test=False), careful=False), "another size"),
     "spec with its hash": (
@@ -449,7 +449,7 @@ def test_a_member_larger_than_it_says_is_refused(crowd: Bench, tmp_path: Path) -
 
 @pytest.mark.parametrize("split", ["../../secret", "val9999999", "val" + "9" * 5000])
 def test_a_hostile_split_reads_and_draws_nothing(crowd: Bench, tmp_path: Path, split: str) -> None:
-    """A record of somebody else's may name any split; what it names is no path, and a million people are not drawn."""
+    """A record of somebody else's may name any split; what it names is no path, and a million instances are not drawn."""
     text = CROWDPOSE.replace("crowdpose, train: trainval, eval: test", f"synthetic, train: train8, eval: '{split}'")
     (tmp_path / "suite.yaml").write_text(text)
     store = Store(tmp_path / "results")
@@ -472,7 +472,7 @@ def test_a_hostile_split_reads_and_draws_nothing(crowd: Bench, tmp_path: Path, s
     [
         ("suite.yaml", True),
         ("report/tables/coco_val.csv", True),
-        ("evaluations/0123456789ab/judgements.npz", True),
+        ("evaluations/0123456789ab/per_instance.npz", True),
         ("report/.hidden", False),
         ("report//x", False),
         ("report/a\\..\\b", False),

@@ -34,7 +34,7 @@ LAYOUTS = {
 def model(seed: int = 0, representation: str = "simdr") -> PoseModel:
     torch.manual_seed(seed)
     split_ratio = None if representation == "heatmap" else 2.0
-    return build_model("simba_tiny", representation, joints=17, input_size=(64, 64), split_ratio=split_ratio)
+    return build_model("simba_tiny", representation, keypoints=17, input_size=(64, 64), split_ratio=split_ratio)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -13,19 +13,19 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.claims.judging import Judgement, Opinion, judge
-from bench.claims.language import Inequality, LanguageError, Relation, Selector, Term, parse
-from bench.plan import Plan, PlannedEvaluation, PlannedTraining, make_plan
+from bench.analysis.results import load_results
+from bench.analysis.uncertainty import Uncertainty
+from bench.analysis.verdicts import ClaimVerdict, Opinion, judge
+from bench.planning.plan import Plan, PlannedEvaluation, PlannedTraining, make_plan
 from bench.pose.metrics.coco import STATISTICS
 from bench.report.claims import claims_table
-from bench.report.results import load_results
-from bench.report.uncertainty import Uncertainty
-from bench.store import Store
+from bench.store.folders import Store
+from bench.suite.claims.language import Inequality, LanguageError, Relation, Selector, Term, parse
 from bench.suite.expansion import expand
 from bench.suite.metrics import METRICS, noticeable
 from bench.suite.schema import load_suite
 from bench.suite.source import SuiteError
-from tests.unit.made_up import SUITE, MadeUp, MeanJudgements
+from tests.unit.made_up import SUITE, MadeUp, MeanPerInstance
 
 ROOT = Path(__file__).parents[2]
 CLAIM_LINE = len(SUITE.splitlines()) + 2
@@ -296,7 +296,7 @@ def test_cells_without_a_setting_belong_to_all_of_its_values(tmp_path: Path) -> 
 
 def decided(
     folder: Path, effects: tuple[float, ...], that: str = "AP[simdr] - AP[heatmap, post_process] > 0", **claim: str
-) -> tuple[Judgement, MadeUp]:
+) -> tuple[ClaimVerdict, MadeUp]:
     """A claim on one cell where SimDR is above refined heatmaps by an effect per seed.
 
     Heatmaps have exactly 0.5, so that the interval is Student's of the effects, nearly.
@@ -309,12 +309,12 @@ def decided(
         return {"AP": 0.5 + (effects[training.spec.seed] if training.spec.representation == "simdr" else 0)}
 
     made_up.fill(scores)
-    (judgement,) = judge(made_up.results(), made_up.uncertainty())
-    return judgement, made_up
+    (per_instance,) = judge(made_up.results(), made_up.uncertainty())
+    return per_instance, made_up
 
 
-def opinion_on(judgement: Judgement) -> Opinion:
-    (opinion,) = judgement.opinions
+def opinion_on(per_instance: ClaimVerdict) -> Opinion:
+    (opinion,) = per_instance.opinions
     return opinion
 
 
@@ -330,8 +330,8 @@ VERDICTS = {
 
 @pytest.mark.parametrize(("effects", "verdict"), VERDICTS.values(), ids=VERDICTS)
 def test_verdicts(effects: tuple[float, ...], verdict: str, tmp_path: Path) -> None:
-    judgement, _ = decided(tmp_path, effects)
-    assert judgement.verdict == opinion_on(judgement).verdict == verdict
+    per_instance, _ = decided(tmp_path, effects)
+    assert per_instance.verdict == opinion_on(per_instance).verdict == verdict
     less = "AP[simdr] - AP[heatmap, post_process] < 0"
     other_side = {"reproduced": "contradicted", "contradicted": "reproduced"}
     assert decided(tmp_path, effects, less)[0].verdict == other_side.get(verdict, verdict)
@@ -350,9 +350,9 @@ def test_verdicts(effects: tuple[float, ...], verdict: str, tmp_path: Path) -> N
     ],
 )
 def test_verdicts_on_equivalence(effects: tuple[float, ...], verdict: str, tmp_path: Path) -> None:
-    judgement, _ = decided(tmp_path, effects, "abs(AP[simdr] - AP[heatmap, post_process]) < 0.02")
-    assert judgement.verdict == verdict
-    assert (opinion_on(judgement).p is None) == (len(effects) == 1)
+    per_instance, _ = decided(tmp_path, effects, "abs(AP[simdr] - AP[heatmap, post_process]) < 0.02")
+    assert per_instance.verdict == verdict
+    assert (opinion_on(per_instance).p is None) == (len(effects) == 1)
 
 
 def test_the_bound_and_what_matters_count(tmp_path: Path) -> None:
@@ -365,8 +365,8 @@ def test_the_bound_and_what_matters_count(tmp_path: Path) -> None:
 
 
 def test_an_underpowered_case_says_how_many_seeds_it_takes(tmp_path: Path) -> None:
-    judgement, made_up = decided(tmp_path, (0.0, 0.01, 0.02))
-    opinion = opinion_on(judgement)
+    per_instance, made_up = decided(tmp_path, (0.0, 0.01, 0.02))
+    opinion = opinion_on(per_instance)
     assert opinion.sought == pytest.approx(0.01), "the effect that was seen is larger than what matters"
     assert opinion.seeds_needed == 10, "paired t test textbook: effect as large as the deviation, 80% power"
     (row,) = [row for row in rows_of(made_up) if "more" in row["explanation"]]
@@ -376,12 +376,12 @@ def test_an_underpowered_case_says_how_many_seeds_it_takes(tmp_path: Path) -> No
 
 
 def test_one_seed_with_images_is_judged_by_these_and_says_so(tmp_path: Path) -> None:
-    judgement, made_up = decided(tmp_path, (0.05,))
+    per_instance, made_up = decided(tmp_path, (0.05,))
     images = np.random.default_rng(0).normal(0, 0.1, 100)
     for record in made_up.results().records:
-        made_up.judge(record.id, MeanJudgements({"AP": images - images.mean() + record.metrics["AP"]}))
-    (judgement,) = judge(made_up.results(), made_up.uncertainty())
-    assert judgement.verdict == "reproduced"
+        made_up.judge(record.id, MeanPerInstance({"AP": images - images.mean() + record.metrics["AP"]}))
+    (per_instance,) = judge(made_up.results(), made_up.uncertainty())
+    assert per_instance.verdict == "reproduced"
     (row,) = rows_of(made_up)
     assert row["explanation"] == "one seed: chance between trainings is not in the interval"
 
@@ -422,9 +422,9 @@ def test_a_claim_is_reproduced_only_if_all_its_cases_are(
         return 0.5 if training.spec.representation == "heatmap" else None if gain is None else 0.5 + gain
 
     made_up = several(tmp_path, ap)
-    (judgement,) = judge(made_up.results(), made_up.uncertainty())
+    (per_instance,) = judge(made_up.results(), made_up.uncertainty())
     # Deviations of 0.001 over three seeds leave an interval of 0.0023 to each side.
-    assert judgement.verdict == verdict
+    assert per_instance.verdict == verdict
     assert rows_of(made_up)[0]["verdict"] == verdict
 
 
@@ -467,12 +467,14 @@ def test_what_is_not_measured_says_why(tmp_path: Path) -> None:
     assert (row["ours"], row["seeds"], row["verdict"]) == ("–", "–", "not measured")
     assert row["explanation"] == "AP[heatmap, post_process]: missing"
     results = made_up.results({"representation": ("simdr",)})
-    (judgement,) = judge(results, made_up.uncertainty(results))
-    assert opinion_on_first(judgement).missing == {parse("AP[heatmap, post_process] > 0").terms[0][1]: "not selected"}
+    (per_instance,) = judge(results, made_up.uncertainty(results))
+    assert opinion_on_first(per_instance).missing == {
+        parse("AP[heatmap, post_process] > 0").terms[0][1]: "not selected"
+    }
 
 
-def opinion_on_first(judgement: Judgement) -> Opinion:
-    return judgement.opinions[0]
+def opinion_on_first(per_instance: ClaimVerdict) -> Opinion:
+    return per_instance.opinions[0]
 
 
 def test_seeds_that_do_not_overlap_are_named(tmp_path: Path) -> None:
@@ -507,7 +509,7 @@ def planned(name: str) -> Plan:
     return make_plan(load_suite(ROOT / "suites" / f"{name}.yaml"), Store(Path("nowhere")))
 
 
-def judged(name: str) -> tuple[Judgement, ...]:
+def judged(name: str) -> tuple[ClaimVerdict, ...]:
     store = Store(Path("nowhere"))
     results = load_results(planned(name), store)
     return judge(results, Uncertainty(results, store))
@@ -515,30 +517,30 @@ def judged(name: str) -> tuple[Judgement, ...]:
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_papers_numbers_hold_its_claims(name: str) -> None:
-    judgements = judged(name)
-    assert judgements
+    per_instance = judged(name)
+    assert per_instance
     found = {}
-    for judgement in judgements:
-        for opinion in judgement.opinions:
-            assert opinion.paper is not None, (judgement.claim.id, opinion.case.values)
-            distance = opinion.paper - judgement.claim.that.bound
-            assert judgement.claim.that.relation == ">"
+    for per_instance in per_instance:
+        for opinion in per_instance.opinions:
+            assert opinion.paper is not None, (per_instance.claim.id, opinion.case.values)
+            distance = opinion.paper - per_instance.claim.that.bound
+            assert per_instance.claim.that.relation == ">"
             if distance <= 1e-9:
-                found[name, judgement.claim.id, opinion.case.values["backbone"]] = pytest.approx(distance)
+                found[name, per_instance.claim.id, opinion.case.values["backbone"]] = pytest.approx(distance)
     assert found == {key: value for key, value in FINDINGS.items() if key[0] == name}
 
 
 @pytest.mark.parametrize("name", SUITES)
 def test_every_claim_names_its_source_and_has_cases(name: str) -> None:
-    for judgement in judged(name):
-        assert judgement.claim.source
-        assert judgement.opinions
-        assert judgement.verdict == "not measured"
+    for per_instance in judged(name):
+        assert per_instance.claim.source
+        assert per_instance.opinions
+        assert per_instance.verdict == "not measured"
 
 
 def test_metrics_are_those_of_the_evaluators() -> None:
-    from bench.pose.metrics.oks_judgements import STATISTICS as OKS
-    from bench.published import published_rows
+    from bench.paper.rows import published_rows
+    from bench.pose.metrics.oks_per_instance import STATISTICS as OKS
 
     assert METRICS["coco"] == (*STATISTICS, "mean_oks")
     assert {protocol: {*names, "mean_oks"} for protocol, names in OKS.items()} == {

@@ -13,18 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from bench.pose.data.coco import CocoKeypoints, read_boxes, skeleton_of
+from bench.pose.data.coco_format import CocoKeypoints, read_boxes, skeleton_of
 from bench.pose.data.images import read_image
 from bench.pose.errors import DataError, ImageError
 from bench.pose.metrics.coco import evaluate, load_ground_truth
 from bench.pose.skeletons import COCO_17
 
 Document = dict[str, Any]
-KEYPOINTS = [value for joint in range(17) for value in (10 + joint, 20 + joint, 2)]
+KEYPOINTS = [value for keypoint in range(17) for value in (10 + keypoint, 20 + keypoint, 2)]
 
 
 def document() -> Document:
-    """Two images, the first with two people."""
+    """Two images, the first with two instances."""
     return {
         "images": [{"id": number, "file_name": f"{number}.jpg", "width": 100, "height": 80} for number in (7, 8)],
         "annotations": [
@@ -40,7 +40,7 @@ def document() -> Document:
             }
             for number, image in [(1, 7), (2, 8), (3, 7)]
         ],
-        "categories": [{"id": 1, "name": "person", "keypoints": list(COCO_17.joints)}],
+        "categories": [{"id": 1, "name": "person", "keypoints": list(COCO_17.keypoints)}],
     }
 
 
@@ -53,24 +53,24 @@ def split(folder: Path, contents: Any) -> CocoKeypoints:
     return CocoKeypoints(folder, "val", COCO_17)
 
 
-def test_people_come_in_the_order_of_images_then_annotations(tmp_path: Path) -> None:
+def test_instances_come_in_the_order_of_images_then_annotations(tmp_path: Path) -> None:
     opened = split(tmp_path, document())
-    people = opened.people()
-    assert [(person.image_id, person.annotation_id) for person in people] == [(7, 1), (7, 3), (8, 2)]
-    assert people[0].image == (tmp_path / "images" / "val" / "7.jpg").resolve()
-    np.testing.assert_array_equal(people[0].box, [10, 10, 29, 39])  # a pixel less, as the reference has it
-    np.testing.assert_array_equal(people[0].joints[0], [10, 20])
-    assert people[0].visible.all()
+    instances = opened.instances()
+    assert [(instance.image_id, instance.annotation_id) for instance in instances] == [(7, 1), (7, 3), (8, 2)]
+    assert instances[0].image == (tmp_path / "images" / "val" / "7.jpg").resolve()
+    np.testing.assert_array_equal(instances[0].box, [10, 10, 29, 39])  # a pixel less, as the reference has it
+    np.testing.assert_array_equal(instances[0].keypoints[0], [10, 20])
+    assert instances[0].visible.all()
     assert not opened.problems
 
 
 def test_images_may_lie_beside_the_annotations(tmp_path: Path) -> None:
     opened = split(tmp_path, document())
     (tmp_path / "images" / "val").rename(tmp_path / "val")
-    assert opened.people()[0].image == (tmp_path / "val" / "7.jpg").resolve()
+    assert opened.instances()[0].image == (tmp_path / "val" / "7.jpg").resolve()
     (tmp_path / "val").rename(tmp_path / "elsewhere")
     with pytest.raises(DataError, match="no images of split 'val'"):
-        CocoKeypoints(tmp_path, "val", COCO_17).people()
+        CocoKeypoints(tmp_path, "val", COCO_17).instances()
 
 
 @pytest.mark.parametrize(
@@ -80,24 +80,24 @@ def test_images_may_lie_beside_the_annotations(tmp_path: Path) -> None:
         ("[" * 100_000, "not valid JSON"),
         ("[]", "lacks the list 'images'"),
         ({"images": [], "annotations": {}, "categories": []}, "lacks the list 'annotations'"),
-        (document() | {"categories": []}, "the first category must be people"),
-        (document() | {"categories": [{"id": 2}]}, "the first category must be people"),
+        (document() | {"categories": []}, "the first category must be instances"),
+        (document() | {"categories": [{"id": 2}]}, "the first category must be instances"),
         (document() | {"categories": [{"id": 1, "keypoints": 17}]}, "no list of names"),
         (
             document() | {"categories": [{"id": 1, "keypoints": ["head"]}]},
-            "1 joints per person, but skeleton 'coco_17'",
+            "1 keypoints per instance, but skeleton 'coco_17'",
         ),
-        (document() | {"annotations": []}, "no person with labelled joints"),
+        (document() | {"annotations": []}, "no instance with labelled keypoints"),
     ],
 )
 def test_a_file_of_another_format_is_refused(contents: Any, message: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=rf"person_keypoints_val\.json: .*{message}"):
-        split(tmp_path, contents).people()
+        split(tmp_path, contents).instances()
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"person_keypoints_val\.json: no such file"):
-        CocoKeypoints(tmp_path, "val", COCO_17).people()
+        CocoKeypoints(tmp_path, "val", COCO_17).instances()
 
 
 BROKEN_ANNOTATIONS: dict[str, tuple[Callable[[Document], object], str]] = {
@@ -115,7 +115,7 @@ BROKEN_ANNOTATIONS: dict[str, tuple[Callable[[Document], object], str]] = {
     "infinite box": (lambda entry: entry.update(bbox=[1, 2, 3, float("inf")]), "box .* is not x, y"),
     "negative width": (lambda entry: entry.update(bbox=[50, 10, -30, 40]), "the latter two from 0"),
     "area no number": (lambda entry: entry.update(area="big"), "area 'big' is not a finite number"),
-    "other category": (lambda entry: entry.update(category_id=2), "its category is not 1, a person"),
+    "other category": (lambda entry: entry.update(category_id=2), "its category is not 1, an instance"),
 }
 
 
@@ -126,9 +126,9 @@ def test_a_broken_annotation_is_reported_and_the_rest_is_read(
     contents = document()
     spoil(contents["annotations"][1])
     opened = split(tmp_path, contents)
-    assert [person.annotation_id for person in opened.people()] == [1, 3]
-    opened.people()
-    (problem,) = opened.problems  # once, however often the people are read
+    assert [instance.annotation_id for instance in opened.instances()] == [1, 3]
+    opened.instances()
+    (problem,) = opened.problems  # once, however often the instances are read
     assert problem.startswith(f"{opened.annotation_file}: annotation 2: ")
     assert re.search(message, problem)
     assert [entry["id"] for entry in opened.annotations["annotations"]] == [1, 3], "the evaluation sees no broken entry"
@@ -140,7 +140,7 @@ def test_an_entry_without_id_is_reported_by_its_number(kind: str, entry: Any, tm
     contents = document()
     contents[f"{kind}s"].insert(1, entry)
     opened = split(tmp_path, contents)
-    assert len(opened.people()) == 3
+    assert len(opened.instances()) == 3
     (problem,) = opened.problems
     assert f"{kind} number 1: no object with a whole number as id" in problem
 
@@ -159,11 +159,11 @@ def test_an_entry_without_id_is_reported_by_its_number(kind: str, entry: Any, tm
     ],
     ids=str,
 )
-def test_a_broken_image_entry_takes_only_its_own_people_along(change: Document, tmp_path: Path) -> None:
+def test_a_broken_image_entry_takes_only_its_own_instances_along(change: Document, tmp_path: Path) -> None:
     contents = document()
     contents["images"][0] |= change
     opened = split(tmp_path, contents)
-    assert [person.annotation_id for person in opened.people()] == [2]
+    assert [instance.annotation_id for instance in opened.instances()] == [2]
     assert ["image 7: " in opened.problems[0], *("image 7 is not in" in text for text in opened.problems[1:])] == [
         True
     ] * 3
@@ -174,9 +174,9 @@ def test_if_nothing_is_left_the_problems_are_listed(tmp_path: Path) -> None:
     for annotation in contents["annotations"]:
         annotation["image_id"] = 99
     with pytest.raises(
-        DataError, match=r"no person with labelled joints; 3 entries make no sense: .*annotation 1: image 99"
+        DataError, match=r"no instance with labelled keypoints; 3 entries make no sense: .*annotation 1: image 99"
     ):
-        split(tmp_path, contents).people()
+        split(tmp_path, contents).instances()
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_who_is_not_trained_on_is_no_problem_and_stays_in_the_evaluation(change:
     contents = document()
     contents["annotations"][1] |= change
     opened = split(tmp_path, contents)
-    assert [person.annotation_id for person in opened.people()] == [1, 3]
+    assert [instance.annotation_id for instance in opened.instances()] == [1, 3]
     assert not opened.problems
     assert len(opened.annotations["annotations"]) == 3
 
@@ -201,8 +201,8 @@ def test_who_is_not_trained_on_is_no_problem_and_stays_in_the_evaluation(change:
 def test_boxes_are_clipped_to_the_image(tmp_path: Path) -> None:
     contents = document()
     contents["annotations"][1]["bbox"] = [-5, 60, 200, 100]
-    (person,) = [person for person in split(tmp_path, contents).people() if person.annotation_id == 2]
-    np.testing.assert_array_equal(person.box, [0, 60, 99, 19])
+    (instance,) = [instance for instance in split(tmp_path, contents).instances() if instance.annotation_id == 2]
+    np.testing.assert_array_equal(instance.box, [0, 60, 99, 19])
 
 
 def test_fields_that_files_leave_out_are_completed(tmp_path: Path) -> None:
@@ -222,9 +222,9 @@ def test_a_file_name_that_leaves_the_folder_is_refused(name: str, tmp_path: Path
     (tmp_path / "images" / "val" / "loop").symlink_to("loop")
     if name == "loop":
         with pytest.raises(ImageError, match="symbolic links"):
-            read_image(opened.people()[0].image)
+            read_image(opened.instances()[0].image)
     else:
-        assert {person.image_id for person in opened.people()} == {8}, "others are taken"
+        assert {instance.image_id for instance in opened.instances()} == {8}, "others are taken"
         (problem,) = opened.problems
         assert re.search(r"image 7: file name .* leaves the image folder", problem)
 
@@ -262,14 +262,14 @@ def test_arbitrary_annotations_are_read_or_refused(
         inner[place[-1]] = value
     opened = split(tmp_path_factory.getbasetemp(), contents)
     try:
-        people = opened.people()
+        instances = opened.instances()
     except DataError:
         return
-    assert all(np.isfinite(person.box).all() and np.isfinite(person.joints).all() for person in people)
+    assert all(np.isfinite(instance.box).all() and np.isfinite(instance.keypoints).all() for instance in instances)
     evaluate(load_ground_truth(opened.annotations), [], COCO_17.sigmas)
 
 
-def test_the_skeleton_is_known_by_its_joints(tmp_path: Path) -> None:
+def test_the_skeleton_is_known_by_its_keypoints(tmp_path: Path) -> None:
     assert skeleton_of(document(), tmp_path) is COCO_17
     for contents in (
         [],
@@ -297,10 +297,13 @@ def box_file(folder: Path, contents: Any) -> Path:
 def test_detections_keep_their_order_and_their_boxes(tmp_path: Path) -> None:
     opened = split(tmp_path, document())
     file = box_file(tmp_path, [box(image_id=8), box(category_id=3), box(), box(image_id=99)])
-    people = opened.detections(file)
-    assert [(person.image_id, person.annotation_id, person.score) for person in people] == [(8, 0, 0.5), (7, 2, 0.5)]
-    np.testing.assert_array_equal(people[0].box, [-3, 2, 300, 40.5])
-    assert not people[0].visible.any()
+    instances = opened.detections(file)
+    assert [(instance.image_id, instance.annotation_id, instance.score) for instance in instances] == [
+        (8, 0, 0.5),
+        (7, 2, 0.5),
+    ]
+    np.testing.assert_array_equal(instances[0].box, [-3, 2, 300, 40.5])
+    assert not instances[0].visible.any()
     assert opened.problems == [f"{file}: box 3: image 99 is not in the split"]
 
 
@@ -322,8 +325,8 @@ def test_a_broken_box_file_is_refused(contents: Any, message: str, tmp_path: Pat
         list(read_boxes(box_file(tmp_path, contents)))
 
 
-def test_a_box_file_without_people_of_the_split_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no person box for an image of"):
+def test_a_box_file_without_instances_of_the_split_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no instance box for an image of"):
         split(tmp_path, document()).detections(box_file(tmp_path, [box(image_id=99)]))
 
 
@@ -368,7 +371,7 @@ def test_images_of_every_kind_have_three_channels_of_a_byte(save, picture: np.nd
     assert image[15, 35].astype(int).sum() > image[15, 5].astype(int).sum(), "it is brighter on the right"
 
 
-def test_colours_come_in_opencv_s_order(picture: np.ndarray, tmp_path: Path) -> None:
+def test_colors_come_in_opencv_s_order(picture: np.ndarray, tmp_path: Path) -> None:
     Image.fromarray(picture).save(tmp_path / "rgb.png")
     np.testing.assert_array_equal(read_image(tmp_path / "rgb.png"), picture[..., ::-1])
 

@@ -1,4 +1,4 @@
-"""Properties that every representation must have, whatever the size, the splitting factor and the joints."""
+"""Properties that every representation must have, whatever the size, the splitting factor and the keypoints."""
 
 import math
 from typing import Any
@@ -14,13 +14,13 @@ from bench.pose.codecs.base import Codec, shift_right
 from bench.pose.codecs.build import build_codec
 from bench.pose.codecs.representations import CodecSettings
 from bench.pose.codecs.simdr import SimDRCodec, SimDRTarget, smoothed_divergence
-from bench.pose.data.augmentation import mirror_joints
+from bench.pose.data.augmentation import flip_keypoints
 from bench.pose.errors import UnknownNameError
 from bench.pose.models.heads import Coordinates
 from bench.pose.skeletons import COCO_17
 
 SIZE = (64, 32)
-JOINTS = COCO_17.size
+KEYPOINTS = COCO_17.size
 REPRESENTATIONS = ("heatmap", "simdr", "simdr_star")
 SPLIT_RATIOS = (1.0, 1.37, 1.5, 2.0, 3.0)
 
@@ -36,26 +36,26 @@ def codec(representation: str, **changes: Any) -> Codec[Any, Any]:
         "loss_reduction": "sum",
         "weight_bounds": "reference",
     }
-    return build_codec(CodecSettings(representation, SIZE, **(needed | changes)), COCO_17.mirror)
+    return build_codec(CodecSettings(representation, SIZE, **(needed | changes)), COCO_17.flip_indices)
 
 
-def joints_inside(seed: int, *, people: int = 3, margin: float = 0.0) -> Tensor:
-    """Joints between the centres of the first and the last pixel, `margin` px off both."""
-    draws = np.random.default_rng(seed).random((people, JOINTS, 2))
+def keypoints_inside(seed: int, *, instances: int = 3, margin: float = 0.0) -> Tensor:
+    """Keypoints between the centers of the first and the last pixel, `margin` px off both."""
+    draws = np.random.default_rng(seed).random((instances, KEYPOINTS, 2))
     span = np.array([SIZE[1] - 1, SIZE[0] - 1]) - 2 * margin
     return torch.from_numpy(margin + draws * span)
 
 
-def everything_visible(joints: Tensor) -> Tensor:
-    return torch.ones(joints.shape[:2], dtype=torch.bool)
+def everything_visible(keypoints: Tensor) -> Tensor:
+    return torch.ones(keypoints.shape[:2], dtype=torch.bool)
 
 
-def random_output(representation: str, people: int, seed: int = 0, split_ratio: float = 2.0) -> Any:
+def random_output(representation: str, instances: int, seed: int = 0, split_ratio: float = 2.0) -> Any:
     generator = torch.Generator().manual_seed(seed)
     if representation == "heatmap":
-        return torch.randn(people, JOINTS, SIZE[0] // 4, SIZE[1] // 4, generator=generator, requires_grad=True)
+        return torch.randn(instances, KEYPOINTS, SIZE[0] // 4, SIZE[1] // 4, generator=generator, requires_grad=True)
     sizes = [int(side * split_ratio) for side in (SIZE[1], SIZE[0])]
-    return Coordinates(*(torch.randn(people, JOINTS, n, generator=generator, requires_grad=True) for n in sizes))
+    return Coordinates(*(torch.randn(instances, KEYPOINTS, n, generator=generator, requires_grad=True) for n in sizes))
 
 
 def leaves(output: Any) -> tuple[Tensor, ...]:
@@ -73,24 +73,24 @@ def one_hot(bins: Tensor, count: int) -> Tensor:
 @given(seed=seeds, split_ratio=split_ratios)
 def test_simdr_loses_at_most_half_a_bin(seed: int, split_ratio: float) -> None:
     simdr = codec("simdr", split_ratio=split_ratio)
-    joints = joints_inside(seed)
-    target = simdr.encode(joints, everything_visible(joints))
+    keypoints = keypoints_inside(seed)
+    target = simdr.encode(keypoints, everything_visible(keypoints))
     output = Coordinates(*(one_hot(target.bins[..., axis], simdr.bins[axis]) for axis in (0, 1)))
-    error = (simdr.decode(simdr.merge(output)).coordinates - joints).abs()
+    error = (simdr.decode(simdr.merge(output)).coordinates - keypoints).abs()
     assert error[target.weight > 0].max() <= 0.5 / split_ratio + 1e-6
-    # A joint in the last pixel may lie beyond the last bin when the splitting factor is no whole number.
-    assert (target.weight > 0)[(joints * split_ratio + 0.5 < torch.tensor(simdr.bins)).all(-1)].all()
+    # A keypoint in the last pixel may lie beyond the last bin when the splitting factor is no whole number.
+    assert (target.weight > 0)[(keypoints * split_ratio + 0.5 < torch.tensor(simdr.bins)).all(-1)].all()
 
 
 @settings(max_examples=60, deadline=None)
 @given(seed=seeds, split_ratio=split_ratios, sigma=st.floats(1, 8))
 def test_simdr_star_loses_at_most_half_a_bin(seed: int, split_ratio: float, sigma: float) -> None:
     star = codec("simdr_star", split_ratio=split_ratio, sigma=sigma)
-    joints = joints_inside(seed, margin=1)
-    target = star.encode(joints, everything_visible(joints))
+    keypoints = keypoints_inside(seed, margin=1)
+    target = star.encode(keypoints, everything_visible(keypoints))
     assert target.weight.all()
     output = Coordinates(target.x.clamp(min=1e-30).log(), target.y.clamp(min=1e-30).log())
-    error = (star.decode(star.merge(output)).coordinates - joints).abs()
+    error = (star.decode(star.merge(output)).coordinates - keypoints).abs()
     assert error.max() <= 0.5 / split_ratio + 1e-4
 
 
@@ -98,45 +98,45 @@ def test_simdr_star_loses_at_most_half_a_bin(seed: int, split_ratio: float, sigm
 @given(seed=seeds, sigma=st.sampled_from([1.0, 2.0, 3.0]))
 def test_heatmaps_lose_at_most_half_a_cell(seed: int, sigma: float) -> None:
     heatmap = codec("heatmap", sigma=sigma)
-    joints = joints_inside(seed)
-    target = heatmap.encode(joints, everything_visible(joints))
+    keypoints = keypoints_inside(seed)
+    target = heatmap.encode(keypoints, everything_visible(keypoints))
     assert target.weight.all()
-    error = (heatmap.decode(heatmap.merge(target.maps)).coordinates - joints).abs()
-    # Half a cell of 4 px; the last cell's centre is up to 3 px from the last pixel's.
-    limit = torch.where(joints < torch.tensor([SIZE[1] - 2, SIZE[0] - 2]), 2.0, 3.0)
+    error = (heatmap.decode(heatmap.merge(target.maps)).coordinates - keypoints).abs()
+    # Half a cell of 4 px; the last cell's center is up to 3 px from the last pixel's.
+    limit = torch.where(keypoints < torch.tensor([SIZE[1] - 2, SIZE[0] - 2]), 2.0, 3.0)
     assert (error <= limit + 1e-6).all()
 
 
 @pytest.mark.parametrize("representation", REPRESENTATIONS)
 def test_who_is_not_visible_or_far_outside_has_no_weight(representation: str) -> None:
-    joints = joints_inside(0, people=1)
-    visible = everything_visible(joints)
+    keypoints = keypoints_inside(0, instances=1)
+    visible = everything_visible(keypoints)
     visible[0, 0] = False
-    joints[0, 1] = torch.tensor([-1000.0, 10.0])
-    joints[0, 2] = torch.tensor([10.0, 1e300])
-    weight = codec(representation).encode(joints, visible).weight
+    keypoints[0, 1] = torch.tensor([-1000.0, 10.0])
+    keypoints[0, 2] = torch.tensor([10.0, 1e300])
+    weight = codec(representation).encode(keypoints, visible).weight
     assert weight[0, :4].tolist() == [0, 0, 0, 1]
 
 
-# The mirrored view
+# The flipped view
 
 
-def mirrored(joints: Tensor) -> Tensor:
-    """The joints in the mirrored crop."""
-    visible = np.ones(JOINTS, dtype=bool)
+def flipped(keypoints: Tensor) -> Tensor:
+    """The keypoints in the flipped crop."""
+    visible = np.ones(KEYPOINTS, dtype=bool)
     return torch.from_numpy(
-        np.stack([mirror_joints(person, visible, SIZE[1], COCO_17)[0] for person in joints.numpy()])
+        np.stack([flip_keypoints(instance, visible, SIZE[1], COCO_17)[0] for instance in keypoints.numpy()])
     )
 
 
 @settings(max_examples=40, deadline=None)
 @given(seed=seeds, split_ratio=st.sampled_from([1.0, 2.0, 3.0]))
-def test_the_exact_shift_puts_the_mirrored_view_in_its_place(seed: int, split_ratio: float) -> None:
+def test_the_exact_shift_puts_the_flipped_view_in_its_place(seed: int, split_ratio: float) -> None:
     """Ideal outputs of a crop and of its mirror image merge to the output of the crop alone."""
     star = codec("simdr_star", split_ratio=split_ratio, sigma=1.0, flip_shift="exact")
     # Borders, where the shift repeats a bin, are left out.
-    joints = joints_inside(seed, margin=8)
-    views = [star.encode(view, everything_visible(view)) for view in (joints, mirrored(joints))]
+    keypoints = keypoints_inside(seed, margin=8)
+    views = [star.encode(view, everything_visible(view)) for view in (keypoints, flipped(keypoints))]
     alone, other = (Coordinates(view.x, view.y) for view in views)
     merged = star.merge(alone, other)
     torch.testing.assert_close(merged.x, alone.x, atol=1e-5, rtol=0)
@@ -146,18 +146,18 @@ def test_the_exact_shift_puts_the_mirrored_view_in_its_place(seed: int, split_ra
 @pytest.mark.parametrize(("split_ratio", "error"), [(1.0, -1), (2.0, 0), (3.0, 1)])
 def test_the_reference_s_shift_of_one_bin_is_exact_for_two_bins_per_pixel_only(split_ratio: float, error: int) -> None:
     star = codec("simdr_star", split_ratio=split_ratio, sigma=1.0, flip_shift="reference")
-    joints = torch.full((1, JOINTS, 2), 16.0, dtype=torch.float64)
-    target = star.encode(mirrored(joints), everything_visible(joints))
+    keypoints = torch.full((1, KEYPOINTS, 2), 16.0, dtype=torch.float64)
+    target = star.encode(flipped(keypoints), everything_visible(keypoints))
     nothing = Coordinates(torch.zeros_like(target.x), torch.zeros_like(target.y))
     peaks = star.merge(nothing, Coordinates(target.x, target.y)).x.argmax(-1)
     assert (peaks - 16 * split_ratio == error).all()
 
 
 @pytest.mark.parametrize("representation", REPRESENTATIONS)
-def test_the_mirrored_view_swaps_left_and_right(representation: str) -> None:
+def test_the_flipped_view_swaps_left_and_right(representation: str) -> None:
     chosen = codec(representation, flip_shift="none")
     view = random_output(representation, 2)
-    swap = list(COCO_17.mirror)
+    swap = list(COCO_17.flip_indices)
     nothing = [torch.zeros_like(leaf) for leaf in leaves(view)]
     if representation == "heatmap":
         merged = chosen.merge(nothing[0], view)
@@ -193,13 +193,13 @@ def test_a_fractional_shift_stays_between_its_neighbours(values: Tensor, cells: 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
 @pytest.mark.parametrize("representation", REPRESENTATIONS)
-def test_a_joint_without_weight_has_no_gradient(representation: str, reduction: str) -> None:
+def test_a_keypoint_without_weight_has_no_gradient(representation: str, reduction: str) -> None:
     chosen = codec(representation, loss_reduction=reduction)
-    joints = joints_inside(0, people=2)
-    visible = everything_visible(joints)
+    keypoints = keypoints_inside(0, instances=2)
+    visible = everything_visible(keypoints)
     visible[0, 3] = visible[1] = False
     output = random_output(representation, 2)
-    chosen.loss(output, chosen.encode(joints, visible)).backward()
+    chosen.loss(output, chosen.encode(keypoints, visible)).backward()
     for leaf in leaves(output):
         gradient = leaf.grad.flatten(2).abs().amax(-1)
         assert (gradient[~visible] == 0).all()
@@ -210,21 +210,21 @@ def test_a_joint_without_weight_has_no_gradient(representation: str, reduction: 
 @pytest.mark.parametrize("representation", REPRESENTATIONS)
 def test_a_batch_of_one_works(representation: str, split_ratio: float) -> None:
     chosen = codec(representation, split_ratio=split_ratio)
-    joints = joints_inside(1, people=1)
+    keypoints = keypoints_inside(1, instances=1)
     output = random_output(representation, 1, split_ratio=split_ratio)
-    loss = chosen.loss(output, chosen.encode(joints, everything_visible(joints)))
+    loss = chosen.loss(output, chosen.encode(keypoints, everything_visible(keypoints)))
     assert loss.shape == ()
     assert loss.isfinite()
     decoded = chosen.decode(chosen.merge(output, output))
-    assert (decoded.coordinates.shape, decoded.confidence.shape) == ((1, JOINTS, 2), (1, JOINTS))
+    assert (decoded.coordinates.shape, decoded.confidence.shape) == ((1, KEYPOINTS, 2), (1, KEYPOINTS))
 
 
 @pytest.mark.parametrize("representation", REPRESENTATIONS)
-def test_descending_the_loss_leads_to_the_joints(representation: str) -> None:
-    """Outputs trained alone, without a network, decode to the joints that they were trained towards."""
+def test_descending_the_loss_leads_to_the_keypoints(representation: str) -> None:
+    """Outputs trained alone, without a network, decode to the keypoints that they were trained towards."""
     chosen = codec(representation)
-    joints = joints_inside(2, people=1, margin=2)
-    target = chosen.encode(joints, everything_visible(joints))
+    keypoints = keypoints_inside(2, instances=1, margin=2)
+    target = chosen.encode(keypoints, everything_visible(keypoints))
     output = random_output(representation, 1)
     optimizer = torch.optim.Adam(leaves(output), lr=0.2)
     losses = []
@@ -235,7 +235,7 @@ def test_descending_the_loss_leads_to_the_joints(representation: str) -> None:
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.3 * losses[0]
-    error = (chosen.decode(chosen.merge(output)).coordinates - joints).abs().max()
+    error = (chosen.decode(chosen.merge(output)).coordinates - keypoints).abs().max()
     assert error <= (2.0 if representation == "heatmap" else 0.51)
 
 
@@ -264,19 +264,19 @@ def test_the_divergence_is_zero_at_the_smoothed_target_and_positive_elsewhere(
     assert (smoothed_divergence(ideal.log() + noise, targets, smoothing) > 0).all()
 
 
-def test_the_two_reductions_differ_by_the_count_of_joints_and_bins() -> None:
-    output = Coordinates(*(torch.randn(2, JOINTS, n) for n in (32, 64)))
-    target = SimDRTarget(torch.zeros(2, JOINTS, 2, dtype=torch.int64), torch.ones(2, JOINTS))
+def test_the_two_reductions_differ_by_the_count_of_keypoints_and_bins() -> None:
+    output = Coordinates(*(torch.randn(2, KEYPOINTS, n) for n in (32, 64)))
+    target = SimDRTarget(torch.zeros(2, KEYPOINTS, 2, dtype=torch.int64), torch.ones(2, KEYPOINTS))
 
     def loss(reduction: str, only: int) -> Tensor:
         """Loss of one axis: the other's output is its target."""
         exact = [one_hot(target.bins[..., axis], output[axis].shape[-1]) for axis in (0, 1)]
         views = [output[axis] if axis == only else exact[axis] for axis in (0, 1)]
-        chosen = SimDRCodec(SIZE, COCO_17.mirror, split_ratio=1, label_smoothing=0, reduction=reduction)
+        chosen = SimDRCodec(SIZE, COCO_17.flip_indices, split_ratio=1, label_smoothing=0, reduction=reduction)
         return chosen.loss(Coordinates(*views), target)
 
     for axis, bins in enumerate((32, 64)):
-        torch.testing.assert_close(loss("sum", axis), loss("mean", axis) * JOINTS * bins)
+        torch.testing.assert_close(loss("sum", axis), loss("mean", axis) * KEYPOINTS * bins)
 
 
 # Building
@@ -290,13 +290,13 @@ def test_an_unknown_representation_or_a_missing_setting_is_named() -> None:
 
 
 @pytest.mark.parametrize(("bounds", "weight"), [("reference", 1.0), ("exact", 0.0)])
-def test_a_joint_whose_gaussian_ends_just_before_the_map_keeps_its_weight_in_the_reference_only(
+def test_a_keypoint_whose_gaussian_ends_just_before_the_map_keeps_its_weight_in_the_reference_only(
     bounds: str, weight: float
 ) -> None:
     """Behaviour D21: sigma 2, map coordinate -7, so that the last cell of the Gaussian is -1."""
-    joints = torch.full((1, JOINTS, 2), 16.0)
-    joints[0, 0, 0] = -7 * 4 - 2
-    target = codec("heatmap", weight_bounds=bounds).encode(joints.double(), everything_visible(joints))
+    keypoints = torch.full((1, KEYPOINTS, 2), 16.0)
+    keypoints[0, 0, 0] = -7 * 4 - 2
+    target = codec("heatmap", weight_bounds=bounds).encode(keypoints.double(), everything_visible(keypoints))
     assert target.weight[0, 0] == weight
     assert target.maps[0, 0].abs().max() == 0
     assert target.weight[0, 1:].all()

@@ -1,4 +1,4 @@
-"""The compiled way from outputs to joints finds what `merge` and `decode` find."""
+"""The compiled way from outputs to keypoints finds what `merge` and `decode` find."""
 
 import subprocess
 import sys
@@ -16,19 +16,19 @@ from bench.pose.codecs.base import Codec
 from bench.pose.codecs.heatmap import HeatmapCodec
 from bench.pose.codecs.simdr import SimDRCodec
 from bench.pose.codecs.simdr_star import SimDRStarCodec
-from bench.pose.compiled import compiled_joints
+from bench.pose.compiled import compiled_keypoints
 from bench.pose.data.crops import CropSettings
 from bench.pose.geometry import Size
 from bench.pose.inference import predict
 from bench.pose.locating import locate
 from bench.pose.models.heads import Coordinates
 from bench.pose.skeletons import COCO_17, CROWDPOSE_14, MPII_16
-from tests.unit.teams import people
+from tests.unit.groups import instances
 
 SIZES = [(64, 64), (64, 48), (128, 96), (256, 192)]
-MIRRORS = [COCO_17.mirror, MPII_16.mirror, CROWDPOSE_14.mirror, (0,)]
+MIRRORS = [COCO_17.flip_indices, MPII_16.flip_indices, CROWDPOSE_14.flip_indices, (0,)]
 seeds = st.integers(0, 2**32 - 1)
-mirrors = st.sampled_from(MIRRORS)
+flip = st.sampled_from(MIRRORS)
 sizes = st.sampled_from(SIZES)
 
 
@@ -40,7 +40,7 @@ def both_ways(
     codec: Codec[Any, Any], views: list[Any], size: Size, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     where = crops(len(views[0][0]) if isinstance(views[0], Coordinates) else len(views[0]), generator)
-    found = compiled_joints(codec, views, *where, size)
+    found = compiled_keypoints(codec, views, *where, size)
     assert found is not None
     return found, locate(codec, views, *where, size)
 
@@ -61,7 +61,7 @@ def maps_of(kind: str, shape: tuple[int, ...], generator: torch.Generator) -> Te
 @given(
     seed=seeds,
     size=sizes,
-    mirror=mirrors,
+    flip_indices=flip,
     kind=st.sampled_from(["noise", "peaks", "ties", "nothing positive"]),
     shift=st.integers(-3, 3) | st.sampled_from([-20, 20, 70]),
     refinement=st.sampled_from(["quarter", None]),
@@ -71,7 +71,7 @@ def maps_of(kind: str, shape: tuple[int, ...], generator: torch.Generator) -> Te
 def test_heatmaps_agree_to_the_bit(
     seed: int,
     size: Size,
-    mirror: tuple[int, ...],
+    flip_indices: tuple[int, ...],
     kind: str,
     shift: int,
     refinement: Any,
@@ -79,8 +79,8 @@ def test_heatmaps_agree_to_the_bit(
     count: int,
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
-    codec = HeatmapCodec(size, mirror, sigma=2, refinement=refinement, mirror_shift=shift)
-    shape = (count, len(mirror), size[0] // 4, size[1] // 4)
+    codec = HeatmapCodec(size, flip_indices, sigma=2, refinement=refinement, flip_shift=shift)
+    shape = (count, len(flip_indices), size[0] // 4, size[1] // 4)
     layout = torch.channels_last if side_by_side else torch.contiguous_format
     views = [maps_of(kind, shape, generator).contiguous(memory_format=layout) for _ in range(2)]
     found, expected = both_ways(codec, views, size, generator)
@@ -91,7 +91,7 @@ def test_heatmaps_agree_to_the_bit(
 @given(
     seed=seeds,
     size=sizes,
-    mirror=mirrors,
+    flip_indices=flip,
     star=st.booleans(),
     split_ratio=st.sampled_from([1.0, 1.37, 1.5, 2.0, 3.0]),
     shift=st.integers(-3, 3) | st.sampled_from([-70, 70, 150]),
@@ -102,7 +102,7 @@ def test_heatmaps_agree_to_the_bit(
 def test_coordinates_agree_but_for_rounding(
     seed: int,
     size: Size,
-    mirror: tuple[int, ...],
+    flip_indices: tuple[int, ...],
     star: bool,
     split_ratio: float,
     shift: int,
@@ -113,12 +113,12 @@ def test_coordinates_agree_but_for_rounding(
     """Where the bins differ, their probabilities agree."""
     generator = torch.Generator().manual_seed(seed)
     if star:
-        codec = SimDRStarCodec(size, mirror, split_ratio=split_ratio, sigma=4, mirror_shift=shift)
+        codec = SimDRStarCodec(size, flip_indices, split_ratio=split_ratio, sigma=4, flip_shift=shift)
     else:
-        codec = SimDRCodec(size, mirror, split_ratio=split_ratio, mirror_shift=shift)
+        codec = SimDRCodec(size, flip_indices, split_ratio=split_ratio, flip_shift=shift)
     views = [
         Coordinates(
-            *(offset + spread * torch.randn(count, len(mirror), bins, generator=generator) for bins in codec.bins)
+            *(offset + spread * torch.randn(count, len(flip_indices), bins, generator=generator) for bins in codec.bins)
         )
         for _ in range(2)
     ]
@@ -134,7 +134,7 @@ def test_coordinates_agree_but_for_rounding(
 
 
 def simdr_case(count: int = 4) -> tuple[SimDRCodec, list[Coordinates]]:
-    codec = SimDRCodec((64, 64), COCO_17.mirror, split_ratio=2)
+    codec = SimDRCodec((64, 64), COCO_17.flip_indices, split_ratio=2)
     generator = torch.Generator().manual_seed(0)
     draws = [torch.randn(count, COCO_17.size, 128, generator=generator) for _ in range(4)]
     return codec, [Coordinates(*draws[:2]), Coordinates(*draws[2:])]
@@ -143,11 +143,11 @@ def simdr_case(count: int = 4) -> tuple[SimDRCodec, list[Coordinates]]:
 def heatmap_case(count: int = 4) -> tuple[HeatmapCodec, list[Tensor]]:
     generator = torch.Generator().manual_seed(0)
     views = [torch.randn(count, COCO_17.size, 16, 16, generator=generator) for _ in range(2)]
-    return HeatmapCodec((64, 64), COCO_17.mirror, sigma=2), views
+    return HeatmapCodec((64, 64), COCO_17.flip_indices, sigma=2), views
 
 
-def joints(codec: Codec[Any, Any], views: list[Any], count: int = 4) -> Tensor | None:
-    return compiled_joints(codec, views, *crops(count, torch.Generator().manual_seed(0)), (64, 64))
+def keypoints(codec: Codec[Any, Any], views: list[Any], count: int = 4) -> Tensor | None:
+    return compiled_keypoints(codec, views, *crops(count, torch.Generator().manual_seed(0)), (64, 64))
 
 
 @pytest.mark.parametrize("case", [simdr_case, heatmap_case])
@@ -157,7 +157,7 @@ def test_threads_make_no_difference(case: Any) -> None:
     try:
         for threads in (1, 2, 64):
             torch.set_num_threads(threads)
-            found.append(joints(*case(5), 5))
+            found.append(keypoints(*case(5), 5))
     finally:
         torch.set_num_threads(before)
     assert torch.equal(found[0], found[1])
@@ -166,10 +166,10 @@ def test_threads_make_no_difference(case: Any) -> None:
 
 FIRST_USE = """
 import torch
-from tests.unit.test_compiled import heatmap_case, joints
+from tests.unit.test_compiled import heatmap_case, keypoints
 
 torch.set_num_threads(1)
-assert joints(*heatmap_case()) is not None
+assert keypoints(*heatmap_case()) is not None
 print(torch.get_num_threads())
 """
 
@@ -189,21 +189,21 @@ OTHER_NAN = np.uint32(0x7FC00001).view(np.float32)
 def test_what_is_no_number_is_left_to_the_plain_way(value: float, view: int, place: int) -> None:
     codec, views = simdr_case()
     views[view].x.numpy()[1, 3, place] = value
-    assert joints(codec, views) is None
-    assert joints(SimDRStarCodec((64, 64), COCO_17.mirror, split_ratio=2, sigma=4), views) is None
+    assert keypoints(codec, views) is None
+    assert keypoints(SimDRStarCodec((64, 64), COCO_17.flip_indices, split_ratio=2, sigma=4), views) is None
     where = crops(4, torch.Generator().manual_seed(0))
     assert locate(codec, views, *where, (64, 64), compiled=True)[1].isnan().any()
 
     heatmaps, maps = heatmap_case()
     for layout in (torch.contiguous_format, torch.channels_last):
         maps[view][1, 3, 2, place] = np.nan
-        assert joints(heatmaps, [one.contiguous(memory_format=layout) for one in maps]) is None
+        assert keypoints(heatmaps, [one.contiguous(memory_format=layout) for one in maps]) is None
 
 
 @pytest.mark.parametrize("offset", [1e7, -1e8, 1e30])
 def test_logits_too_large_to_tell_apart_are_left_to_the_plain_way(offset: float) -> None:
     codec, views = simdr_case()
-    assert joints(codec, [Coordinates(view.x + offset, view.y) for view in views]) is None
+    assert keypoints(codec, [Coordinates(view.x + offset, view.y) for view in views]) is None
 
 
 def test_nothing_beside_a_peak_is_no_slope() -> None:
@@ -222,14 +222,14 @@ def test_shapes_of_another_codec_are_left_to_the_plain_way() -> None:
     for count in (14, 20):
         some = [torch.rand(4, count, 16, 16) for _ in "12"]
         for layout in (torch.contiguous_format, torch.channels_last):
-            assert joints(heatmaps, [one.contiguous(memory_format=layout) for one in some]) is None
+            assert keypoints(heatmaps, [one.contiguous(memory_format=layout) for one in some]) is None
         draws = [torch.rand(4, count, 128) for _ in "1234"]
-        assert joints(codec, [Coordinates(*draws[:2]), Coordinates(*draws[2:])]) is None
-    assert joints(heatmaps, [torch.rand(4, COCO_17.size, 32, 32) for _ in "12"]) is None
-    assert joints(heatmaps, [maps[0], maps[1][:3]]) is None
-    assert joints(codec, [views[0], Coordinates(views[1].x, views[1].y[..., :-1])]) is None
-    assert joints(codec, views, count=2) is None
-    assert joints(heatmaps, maps, count=2) is None
+        assert keypoints(codec, [Coordinates(*draws[:2]), Coordinates(*draws[2:])]) is None
+    assert keypoints(heatmaps, [torch.rand(4, COCO_17.size, 32, 32) for _ in "12"]) is None
+    assert keypoints(heatmaps, [maps[0], maps[1][:3]]) is None
+    assert keypoints(codec, [views[0], Coordinates(views[1].x, views[1].y[..., :-1])]) is None
+    assert keypoints(codec, views, count=2) is None
+    assert keypoints(heatmaps, maps, count=2) is None
     with pytest.raises(RuntimeError, match="size of tensor"):
         locate(
             heatmaps, [torch.rand(4, 20, 16, 16) for _ in "12"], *crops(4, torch.Generator()), (64, 64), compiled=True
@@ -242,33 +242,33 @@ class Mine(SimDRCodec):
 
 def test_what_nothing_is_compiled_for_is_left_to_the_plain_way() -> None:
     codec, views = simdr_case()
-    assert joints(codec, views) is not None
-    assert joints(codec, views[:1]) is None
-    assert joints(codec, [Coordinates(*(axis.double() for axis in view)) for view in views]) is None
-    assert joints(codec, [views[0], Coordinates(views[1].x.clone().requires_grad_(), views[1].y)]) is None
-    assert joints(Mine((64, 64), COCO_17.mirror, split_ratio=2), views) is None
-    assert joints(SimDRCodec((64, 64), COCO_17.mirror, split_ratio=2, mirror_shift=-0.5), views) is None
+    assert keypoints(codec, views) is not None
+    assert keypoints(codec, views[:1]) is None
+    assert keypoints(codec, [Coordinates(*(axis.double() for axis in view)) for view in views]) is None
+    assert keypoints(codec, [views[0], Coordinates(views[1].x.clone().requires_grad_(), views[1].y)]) is None
+    assert keypoints(Mine((64, 64), COCO_17.flip_indices, split_ratio=2), views) is None
+    assert keypoints(SimDRCodec((64, 64), COCO_17.flip_indices, split_ratio=2, flip_shift=-0.5), views) is None
 
     _, maps = heatmap_case()
-    for settings_ in ({"refinement": "dark"}, {"mirror_shift": 0.5}):
-        assert joints(HeatmapCodec((64, 64), COCO_17.mirror, sigma=2, **settings_), maps) is None
+    for settings_ in ({"refinement": "dark"}, {"flip_shift": 0.5}):
+        assert keypoints(HeatmapCodec((64, 64), COCO_17.flip_indices, sigma=2, **settings_), maps) is None
     odd = [torch.rand(4, COCO_17.size, 18, 16) for _ in range(2)]
-    assert joints(HeatmapCodec((72, 64), COCO_17.mirror, sigma=2), odd) is None
+    assert keypoints(HeatmapCodec((72, 64), COCO_17.flip_indices, sigma=2), odd) is None
 
 
-def test_predictions_of_many_people_are_compiled(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_predictions_of_many_instances_are_compiled(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the loader's processes, forked after the kernels' threads started, go on."""
-    someone = people(tmp_path, 6)
+    someone = instances(tmp_path, 6)
     model = torch.nn.Sequential(torch.nn.Conv2d(3, COCO_17.size, 4, stride=4))
-    codec = HeatmapCodec((64, 64), COCO_17.mirror, sigma=2)
+    codec = HeatmapCodec((64, 64), COCO_17.flip_indices, sigma=2)
     heard: list[bool] = []
 
     def listening(*arguments: Any) -> Tensor | None:
-        found = compiled_joints(*arguments)
+        found = compiled_keypoints(*arguments)
         heard.append(found is not None)
         return found
 
-    monkeypatch.setattr("bench.pose.locating.compiled_joints", listening)
+    monkeypatch.setattr("bench.pose.locating.compiled_keypoints", listening)
 
     def keypoints(workers: int = 0) -> np.ndarray:
         how = {"flip_test": True, "device": torch.device("cpu"), "batch_size": 3, "workers": workers}

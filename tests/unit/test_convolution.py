@@ -39,7 +39,7 @@ def test_tiny_maps_are_convolved(size: tuple[int, int], layout: torch.memory_for
     for value, right in zip(found, expected, strict=True):
         assert value.shape == right.shape
         torch.testing.assert_close(value, right, rtol=1e-5, atol=1e-5)
-    assert layer.weight.grad.stride() == layer.weight.stride(), "or the optimiser copies it"
+    assert layer.weight.grad.stride() == layer.weight.stride(), "or the optimizer copies it"
     assert torch.equal(layer.eval()(maps), plain.eval()(maps))
 
 
@@ -67,7 +67,7 @@ def test_nobody_s_maps() -> None:
 
 
 def test_hrnet_has_them_in_all_branches() -> None:
-    model = build_model("hrnet_w32", "simdr", joints=17, input_size=(64, 64), split_ratio=2.0)
+    model = build_model("hrnet_w32", "simdr", keypoints=17, input_size=(64, 64), split_ratio=2.0)
     layers = [layer for layer in model.modules() if isinstance(layer, TinyMapConv2d)]
     assert len(layers) == 8 * (2 * 1 + 3 * 4 + 4 * 3)
     assert {layer.in_channels for layer in layers} == {32, 64, 128, 256}

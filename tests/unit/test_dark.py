@@ -1,4 +1,4 @@
-"""DARK encoding and refinement: a Gaussian around the exact joint is found again far below a cell."""
+"""DARK encoding and refinement: a Gaussian around the exact keypoint is found again far below a cell."""
 
 import torch
 from hypothesis import given, settings
@@ -12,16 +12,16 @@ SIZE = (64, 48)
 
 
 def codec(refinement: str | None) -> HeatmapCodec:
-    return HeatmapCodec((256, 192), COCO_17.mirror, sigma=2, center="exact", refinement=refinement)
+    return HeatmapCodec((256, 192), COCO_17.flip_indices, sigma=2, center="exact", refinement=refinement)
 
 
 @settings(max_examples=50, deadline=None)
 @given(x=st.floats(40, 150), y=st.floats(40, 210))
 def test_an_exact_gaussian_is_found_within_a_tenth_of_a_pixel(x: float, y: float) -> None:
-    joints = torch.tensor([[x, y]], dtype=torch.float64).expand(1, 17, 2)
-    maps = codec("dark").encode(joints, torch.ones(1, 17, dtype=torch.bool)).maps
+    keypoints = torch.tensor([[x, y]], dtype=torch.float64).expand(1, 17, 2)
+    maps = codec("dark").encode(keypoints, torch.ones(1, 17, dtype=torch.bool)).maps
     errors = {
-        refinement: (codec(refinement).decode(maps).coordinates - joints).abs().max().item()
+        refinement: (codec(refinement).decode(maps).coordinates - keypoints).abs().max().item()
         for refinement in ("dark", None)
     }
     assert errors["dark"] < 0.1

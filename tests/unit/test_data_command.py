@@ -12,14 +12,14 @@ from typer.testing import CliRunner
 
 from bench.cli import app
 from bench.pose.data import verify as verification
-from bench.pose.data.coco import CocoKeypoints
+from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.datasets import DATASETS, dataset_info
-from bench.pose.data.lspet import LSP_JOINTS, convert
+from bench.pose.data.lspet import LSP_KEYPOINTS, convert
 from bench.pose.data.prepare import ARCHIVES, BY_HAND, prepare
 from bench.pose.data.verify import Known, verify
 from bench.pose.errors import DataError
 from bench.pose.skeletons import CROWDPOSE_14
-from tests.unit.tiny_datasets import PEOPLE, coco_test_dev, crowdpose, mpii, mpii_person
+from tests.unit.tiny_datasets import INSTANCES, coco_test_dev, crowdpose, mpii, mpii_instance
 
 
 @pytest.fixture
@@ -33,14 +33,20 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], Known]:
 @pytest.mark.parametrize(
     ("dataset", "make", "split", "expected"),
     [
-        ("mpii", mpii, "valid", {"annotations": PEOPLE, "people": PEOPLE, "people_images": PEOPLE}),
+        ("mpii", mpii, "valid", {"annotations": INSTANCES, "instances": INSTANCES, "instances_images": INSTANCES}),
         (
             "crowdpose",
             crowdpose,
             "test",
-            {"images": PEOPLE, "annotations": PEOPLE, "people": PEOPLE, "people_images": PEOPLE, "boxes": 2 * PEOPLE},
+            {
+                "images": INSTANCES,
+                "annotations": INSTANCES,
+                "instances": INSTANCES,
+                "instances_images": INSTANCES,
+                "boxes": 2 * INSTANCES,
+            },
         ),
-        ("coco", coco_test_dev, "test-dev2017", {"images": PEOPLE, "boxes": 2 * PEOPLE}),
+        ("coco", coco_test_dev, "test-dev2017", {"images": INSTANCES, "boxes": 2 * INSTANCES}),
     ],
 )
 def test_complete_splits(
@@ -56,11 +62,11 @@ def test_complete_splits(
 
 def test_known_counts_are_compared(counts: dict, tmp_path: Path) -> None:
     folder = crowdpose(tmp_path)
-    counts["crowdpose", "test"] = Known(images=8000, boxes=2 * PEOPLE, annotations=7)
+    counts["crowdpose", "test"] = Known(images=8000, boxes=2 * INSTANCES, annotations=7)
     found = verify(dataset_info("crowdpose"), folder, "test")
     assert found.problems == [
         "6 images listed, but the complete split has 8,000",
-        "6 annotated people, but the complete split has 7",
+        "6 annotated instances, but the complete split has 7",
     ]
 
 
@@ -83,11 +89,11 @@ def test_everything_missing_is_listed(counts: dict, tmp_path: Path) -> None:
 
 
 def test_broken_images_and_entries_are_listed(counts: dict, tmp_path: Path) -> None:
-    folder = mpii(tmp_path, [mpii_person(0), mpii_person(1), mpii_person(2, scale=0)])
+    folder = mpii(tmp_path, [mpii_instance(0), mpii_instance(1), mpii_instance(2, scale=0)])
     (folder / "images" / "1.png").write_text("no image")
     image, entry = verify(dataset_info("mpii"), folder, "valid").problems
     assert "1.png: not an image" in image
-    assert "person 2: scale 0 is not a positive number" in entry
+    assert "instance 2: scale 0 is not a positive number" in entry
 
 
 def test_the_command_ends_1_and_says_where_to_get_it(tmp_path: Path) -> None:
@@ -98,7 +104,7 @@ def test_the_command_ends_1_and_says_where_to_get_it(tmp_path: Path) -> None:
     assert "bench data prepare mpii" in result.stdout
     mpii(tmp_path / "mpii")
     result = run(app, ["data", "verify", "mpii", "valid", "--data-root", str(tmp_path)])
-    assert "6 annotated people, but the complete split has 2,958" in result.stdout
+    assert "6 annotated instances, but the complete split has 2,958" in result.stdout
     listed = run(app, ["data", "list", "--data-root", str(tmp_path)]).stdout
     assert "train, valid" in listed
     assert "gt_valid.mat" in run(app, ["data", "prepare", "mpii", "--data-root", str(tmp_path)]).stdout
@@ -119,34 +125,34 @@ def test_splits_are_found_by_their_annotation_files(tmp_path: Path) -> None:
 # Leeds Sports Pose Extended
 
 
-def original(folder: Path, people: int = 7, *, transposed: bool = False) -> np.ndarray:
-    """`joints.mat` and images; joint N of the original order lies at x = 10 + 5 N. Returns (3, 14, people)."""
-    joints = np.zeros((3, 14, people))
-    joints[0] = 10 + 5 * np.arange(14)[:, None]
-    joints[1] = np.linspace(20, 60, 14)[:, None] + np.arange(people)
-    joints[2] = 1
-    joints[:, LSP_JOINTS.index("neck"), 0] = (-3, -4, 0)  # not visible
-    joints[2, :, 6] = 0  # nobody to be seen
+def original(folder: Path, instances: int = 7, *, transposed: bool = False) -> np.ndarray:
+    """`keypoints.mat` and images; keypoint N of the original order lies at x = 10 + 5 N. Returns (3, 14, instances)."""
+    keypoints = np.zeros((3, 14, instances))
+    keypoints[0] = 10 + 5 * np.arange(14)[:, None]
+    keypoints[1] = np.linspace(20, 60, 14)[:, None] + np.arange(instances)
+    keypoints[2] = 1
+    keypoints[:, LSP_KEYPOINTS.index("neck"), 0] = (-3, -4, 0)  # not visible
+    keypoints[2, :, 6] = 0  # nobody to be seen
     (folder / "original").mkdir(parents=True)
-    scipy.io.savemat(folder / "joints.mat", {"joints": joints.transpose(1, 0, 2) if transposed else joints})
-    for number in range(1, people + 1):
+    scipy.io.savemat(folder / "joints.mat", {"joints": keypoints.transpose(1, 0, 2) if transposed else keypoints})
+    for number in range(1, instances + 1):
         cv2.imwrite(str(folder / "original" / f"im{number:05d}.jpg"), np.zeros((90, 80 + number, 3), np.uint8))
-    return joints
+    return keypoints
 
 
 @pytest.mark.parametrize("transposed", [False, True])
-def test_leeds_sports_people_are_converted(transposed: bool, tmp_path: Path) -> None:
-    joints = original(tmp_path, transposed=transposed)
+def test_leeds_sports_instances_are_converted(transposed: bool, tmp_path: Path) -> None:
+    keypoints = original(tmp_path, transposed=transposed)
     assert convert(tmp_path / "joints.mat", tmp_path / "original", tmp_path) == {"train": 5, "val": 1}
     train, val = (CocoKeypoints(tmp_path, split, CROWDPOSE_14) for split in ("train", "val"))
-    people = train.people()
-    assert [person.image_id for person in people] == [1, 2, 3, 4, 6]
-    assert [person.image_id for person in val.people()] == [5]
+    instances = train.instances()
+    assert [instance.image_id for instance in instances] == [1, 2, 3, 4, 6]
+    assert [instance.image_id for instance in val.instances()] == [5]
     assert not train.problems
-    first, second = people[:2]
-    assert first.visible.tolist() == [joint != "neck" for joint in CROWDPOSE_14.joints]
-    for index, joint in enumerate(CROWDPOSE_14.joints):
-        np.testing.assert_allclose(second.joints[index], joints[:2, LSP_JOINTS.index(joint), 1], atol=0.005)
+    first, second = instances[:2]
+    assert first.visible.tolist() == [keypoint != "neck" for keypoint in CROWDPOSE_14.keypoints]
+    for index, keypoint in enumerate(CROWDPOSE_14.keypoints):
+        np.testing.assert_allclose(second.keypoints[index], keypoints[:2, LSP_KEYPOINTS.index(keypoint), 1], atol=0.005)
     # 65 px wide and 40 high from (10, 21): 7.8 px of margin, the left and right within the image of 82 px.
     box = train.annotations["annotations"][1]["bbox"]
     np.testing.assert_allclose(box, [2.2, 21 - 7.8, 82 - 2.2, 40 + 15.6], atol=0.02)
@@ -162,21 +168,21 @@ def test_converting_twice_makes_the_same_files(tmp_path: Path) -> None:
         prepare("lspet", tmp_path, (), said.append)
         contents.append((tmp_path / "annotations" / "person_keypoints_train.json").read_bytes())
     assert contents[0] == contents[1]
-    assert said[1:3] == ["train: 5 people", "val: 1 people"]
-    assert json.loads(contents[0])["categories"][0]["keypoints"] == list(CROWDPOSE_14.joints)
+    assert said[1:3] == ["train: 5 instances", "val: 1 instances"]
+    assert json.loads(contents[0])["categories"][0]["keypoints"] == list(CROWDPOSE_14.keypoints)
 
 
 def test_another_original_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"joints\.mat: no such file"):
+    with pytest.raises(DataError, match=r"keypoints\.mat: no such file"):
         convert(tmp_path / "joints.mat", tmp_path, tmp_path)
     (tmp_path / "joints.mat").write_text("no MATLAB")
     with pytest.raises(DataError, match="not a readable MATLAB file"):
         convert(tmp_path / "joints.mat", tmp_path, tmp_path)
     scipy.io.savemat(tmp_path / "joints.mat", {"joints": np.zeros((3, 16, 5))})
-    with pytest.raises(DataError, match=r"expected numbers 'joints' of shape \(3, 14, people\), found \(3, 16, 5\)"):
+    with pytest.raises(DataError, match=r"expected numbers 'joints' of shape \(3, 14, instances\), found \(3, 16, 5\)"):
         convert(tmp_path / "joints.mat", tmp_path, tmp_path)
     scipy.io.savemat(tmp_path / "joints.mat", {"joints": np.full((3, 14, 2), np.nan)})
-    with pytest.raises(DataError, match="some joint is not finite"):
+    with pytest.raises(DataError, match="some keypoint is not finite"):
         convert(tmp_path / "joints.mat", tmp_path, tmp_path)
     scipy.io.savemat(tmp_path / "joints.mat", {"joints": np.ones((3, 14, 2))})
     with pytest.raises(DataError, match=r"im00001\.jpg: No such file"):

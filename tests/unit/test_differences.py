@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from bench.differences import Comparison, compare
-from bench.effects import known_effects, published_effect
+from bench.compare.diff import Comparison, compare
 from bench.files import StoreError, write_json
-from bench.plan import make_plan
+from bench.paper.effects import known_effects, published_effect
+from bench.planning.plan import make_plan
 from bench.pose.data.datasets import DATASETS
-from bench.provenance import Provenance
-from bench.records import Record, TrainingRecord
-from bench.store import Store
+from bench.store.documents import Record, TrainingRecord
+from bench.store.folders import Store
+from bench.store.provenance import Provenance
 from bench.suite.specs import EvalSpec, TrainSpec
 from tests.unit.suites import example_evaluation, example_training, load
 
@@ -44,7 +44,7 @@ def put(store: Store, training: TrainSpec, evaluation: EvalSpec, metrics: dict[s
         provenance=origin,
     )  # fmt: skip
     record = Record(
-        id=evaluation.id, spec=evaluation, training=training, metrics=metrics, baseline={}, people=1, seconds=1.0,
+        id=evaluation.id, spec=evaluation, training=training, metrics=metrics, baseline={}, instances=1, seconds=1.0,
         problems=[], provenance=origin,
     )  # fmt: skip
     for folder, spec, document in (
@@ -63,16 +63,16 @@ def rows(found: Comparison) -> list[tuple[tuple[str, ...], tuple[float, float] |
 def test_known_effects_come_first_and_the_largest_at_the_top(tmp_path: Path, store: Store) -> None:
     one, way = example_training(tmp_path), example_evaluation(tmp_path)
     other = TrainSpec.model_validate(
-        one.model_dump() | {"initialisation": "kaiming", "milestone_timing": "exact", "half_body_min_joints": 3}
+        one.model_dump() | {"initialization": "kaiming", "milestone_timing": "exact", "half_body_min_keypoints": 3}
     )
     first = put(store, one, way, {"AP": 0.4, "AR": 0.5})
     second = put(store, other, way.model_copy(update={"boxes": "detector"}), {"AP": 0.3, "AR2": 0.5}, commit="bad")
     found = compare(store, first, second)
     assert rows(found) == [
-        (("initialisation",), (-5.4, -5.4)),
+        (("initialization",), (-5.4, -5.4)),
         (("evaluation_boxes",), (-2, -2)),
         (("milestone_timing",), None),
-        (("half_body_min_joints",), None),
+        (("half_body_min_keypoints",), None),
         (("code",), None),
     ]
     assert [difference.effect.matters for difference in found.differences] == [False, False, True, False, False]
@@ -80,8 +80,8 @@ def test_known_effects_come_first_and_the_largest_at_the_top(tmp_path: Path, sto
     assert found.same_data
 
     backwards = compare(store, second, first)
-    assert rows(backwards)[:2] == [(("initialisation",), (5.4, 5.4)), (("evaluation_boxes",), (2, 2))]
-    assert backwards.differences[0].before == {"initialisation": "kaiming"}
+    assert rows(backwards)[:2] == [(("initialization",), (5.4, 5.4)), (("evaluation_boxes",), (2, 2))]
+    assert backwards.differences[0].before == {"initialization": "kaiming"}
 
 
 def test_a_cell_does_not_differ_from_itself(tmp_path: Path, store: Store) -> None:
@@ -140,7 +140,7 @@ def test_the_spread_over_seeds_is_the_stores_own(tmp_path: Path, store: Store) -
 
 def test_other_data_is_said_first(tmp_path: Path, store: Store) -> None:
     one, way = example_training(tmp_path), example_evaluation(tmp_path)
-    other = TrainSpec.model_validate(one.model_dump() | {"initialisation": "kaiming", "dataset": "synthetic"})
+    other = TrainSpec.model_validate(one.model_dump() | {"initialization": "kaiming", "dataset": "synthetic"})
     found = compare(store, put(store, one, way, {}), put(store, other, way, {}))
     assert found.differences[0].settings == ("dataset",)
     assert not found.same_data
@@ -178,7 +178,7 @@ def test_the_list_of_effects_names_settings_that_exist() -> None:
 
 
 def test_conditions_and_directions_of_effects(tmp_path: Path, store: Store) -> None:
-    """The shift of the mirrored view: nothing at k = 2, unknown at k = 3, two points for heatmaps."""
+    """The shift of the flipped view: nothing at k = 2, unknown at k = 3, two points for heatmaps."""
     way = example_evaluation(tmp_path, flip_shift="reference")
     exact = example_evaluation(tmp_path, flip_shift="exact")
     none = example_evaluation(tmp_path, flip_shift="none")

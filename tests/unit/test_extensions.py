@@ -23,7 +23,7 @@ train:
   recipe: corrected
   axes: {{backbone: [{backbone}], representation: [{representation}], input_size: [64x64]}}
   set:
-    - {{initialisation: kaiming, epochs: 1, milestones: [], batch_size: 16, replicas: 1, split_ratio: 2, sigma: 2}}
+    - {{initialization: kaiming, epochs: 1, milestones: [], batch_size: 16, replicas: 1, split_ratio: 2, sigma: 2}}
 evaluate:
   - {{boxes: gt}}
 tables:
@@ -225,8 +225,8 @@ def test_less_of_an_error_is_more(tmp_path: Path) -> None:
     write(tmp_path, MODULE.replace('title="spread"', 'title="spread", lower_is_better=True'))
     code = """
 import own_module
-from bench.gate.baseline import Limit
-from bench.gate.comparison import Check, _judge
+from bench.compare.gate.baseline import Limit
+from bench.compare.gate.comparison import Check, _judge
 from bench.suite.metrics import best_of
 
 assert (best_of("spread", [3.0, 1.0, 2.0]), best_of("AP", [3.0, 1.0, 2.0])) == (1.0, 3.0)

@@ -103,6 +103,6 @@ def test_hash(tmp_path: Path) -> None:
     assert sha256(file).startswith("ba7816bf8f01cfea")
 
 
-def test_files_are_indented_for_people_to_read(tmp_path: Path) -> None:
+def test_files_are_indented_for_instances_to_read(tmp_path: Path) -> None:
     write_json(tmp_path / "value.json", {"a": [1]})
     assert (tmp_path / "value.json").read_text() == json.dumps({"a": [1]}, indent=2) + "\n"

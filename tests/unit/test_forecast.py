@@ -10,16 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.cost import predict
-from bench.forecast.evidence import Calibration, CalibrationPoint, Kind, calibration_file, gather
-from bench.forecast.plan import BudgetError, Forecast, Unknown, affordable, forecast, total
-from bench.forecast.prices import PRIOR_FREEDOM, REPEAT_SPREAD, Estimate, Observation, Prices, Rates
-from bench.forecast.work import KINDS, MEGAPIXELS, People, Task, forward_work, training_task, training_work
-from bench.plan import Plan, PlannedTraining, make_plan
+from bench.planning.forecast.evidence import Calibration, CalibrationPoint, Kind, calibration_file, gather
+from bench.planning.forecast.forecast import BudgetError, Forecast, Unknown, affordable, forecast, total
+from bench.planning.forecast.prices import PRIOR_FREEDOM, REPEAT_SPREAD, Estimate, Observation, Prices, Rates
+from bench.planning.forecast.work import (
+    KINDS,
+    MEGAPIXELS,
+    InstanceCounts,
+    Task,
+    forward_work,
+    training_task,
+    training_work,
+)
+from bench.planning.plan import Plan, PlannedTraining, make_plan
+from bench.planning.predicted_complexity import predict
 from bench.pose.data.synthetic import SyntheticSet
-from bench.provenance import Provenance
-from bench.records import EpochEntry, Record, TrainingRecord
-from bench.store import Store
+from bench.store.documents import EpochEntry, Record, TrainingRecord
+from bench.store.folders import Store
+from bench.store.provenance import Provenance
 from tests.unit.suites import example_training, load
 
 HARDWARE: dict[str, str | int] = {"processor": "Abacus", "threads": 2, "workers": 0, "device": "cpu"}
@@ -50,7 +58,7 @@ def point(network: tuple[str, str, str, int], phase: Any, megapixels: float) -> 
     ratio = 2.0 if representation == "simdr" else None
     made = CalibrationPoint(
         phase=phase, backbone=backbone, representation=representation, input_size=input_size, split_ratio=ratio,
-        batch_size=batch_size, megapixels=megapixels, people=960, seconds=1,
+        batch_size=batch_size, megapixels=megapixels, instances=960, seconds=1,
     )  # fmt: skip
     return made.model_copy(update={"seconds": float(made.observation.work @ PRICES)})
 
@@ -71,9 +79,9 @@ def calibrated(store: Store) -> None:
     file.write_text(calibration.model_dump_json())
 
 
-def record_training(store: Store, training: PlannedTraining, seconds: float, people: int, **hardware: Any) -> None:
+def record_training(store: Store, training: PlannedTraining, seconds: float, instances: int, **hardware: Any) -> None:
     spec = training.spec
-    history = [EpochEntry(epoch=0, loss=1.0, learning_rate=1.0, people=people)]
+    history = [EpochEntry(epoch=0, loss=1.0, learning_rate=1.0, instances=instances)]
     record = TrainingRecord(
         id=spec.id, spec=spec, params=1, history=history, seconds=seconds, weights_sha256="", problems=[],
         provenance=provenance(**hardware),
@@ -86,7 +94,7 @@ def record_training(store: Store, training: PlannedTraining, seconds: float, peo
 def record_evaluations(store: Store, training: PlannedTraining, seconds: float) -> None:
     for way in training.evaluations:
         record = Record(
-            id=way.spec.id, spec=way.spec, training=training.spec, metrics={"AP": 0.5}, baseline={}, people=6352,
+            id=way.spec.id, spec=way.spec, training=training.spec, metrics={"AP": 0.5}, baseline={}, instances=6352,
             seconds=seconds, problems=[], provenance=provenance(),
         )  # fmt: skip
         folder = store.evaluation(way.spec.id)
@@ -107,28 +115,28 @@ def hours(found: Forecast | Unknown) -> float:
 
 
 def test_synthetic_images_have_the_size_that_is_assumed() -> None:
-    height, width = SyntheticSet(people=1, seed=0).image_size
+    height, width = SyntheticSet(instances=1, seed=0).image_size
     assert MEGAPIXELS["synthetic"] == pytest.approx(height * width / 1e6)
 
 
-def test_people_come_from_the_name_or_from_what_is_published() -> None:
-    people = People()
-    assert people.count("synthetic", "train3000") == 3000
-    assert people.count("coco", "train2017") == 149_813
-    assert people.count("coco", "val2017", "detector") == 104_125
-    assert people.count("lspet", "train") is None
+def test_instances_come_from_the_name_or_from_what_is_published() -> None:
+    instances = InstanceCounts()
+    assert instances.count("synthetic", "train3000") == 3000
+    assert instances.count("coco", "train2017") == 149_813
+    assert instances.count("coco", "val2017", "detector") == 104_125
+    assert instances.count("lspet", "train") is None
 
 
 def test_work_is_counted(tmp_path: Path) -> None:
-    cost = predict("simba_res50", "simdr", joints=17, input_size=(64, 64), split_ratio=2.0)
-    work = training_work(cost, people=100, epochs=3, batch_size=32, megapixels=0.5)
+    cost = predict("simba_res50", "simdr", keypoints=17, input_size=(64, 64), split_ratio=2.0)
+    work = training_work(cost, instances=100, epochs=3, batch_size=32, megapixels=0.5)
     giga = [12 * cost.params / 1e9, 300 * cost.multiply_adds / 1e9]
     assert work.tolist() == pytest.approx([300, 150, *giga, 0])
-    work = forward_work(cost, people=10, passes=2, megapixels=0.5)
+    work = forward_work(cost, instances=10, passes=2, megapixels=0.5)
     assert work.tolist() == pytest.approx([10, 5, 0, 0, 20 * cost.multiply_adds / 1e9])
 
     blind = example_training(tmp_path, selection="final", selection_split=None)
-    task, watched = training_task(blind, People()), training_task(example_training(tmp_path), People())
+    task, watched = training_task(blind, InstanceCounts()), training_task(example_training(tmp_path), InstanceCounts())
     assert isinstance(task, Task)
     assert isinstance(watched, Task)
     assert task.work is not None
@@ -229,7 +237,7 @@ def test_measured_work_is_forecast_exactly(tmp_path: Path) -> None:
     store = Store(tmp_path / "results")
     before = planned(tmp_path, store)
     first = next(item for item in before.trainings if item.spec.representation == "simdr")
-    record_training(store, first, seconds=3600.0, people=149_813)
+    record_training(store, first, seconds=3600.0, instances=149_813)
     record_evaluations(store, first, seconds=360.0)
 
     evidence = gather(store, KIND)
@@ -247,7 +255,7 @@ def test_measured_work_is_forecast_exactly(tmp_path: Path) -> None:
 def test_what_is_finished_costs_nothing(tmp_path: Path) -> None:
     store = Store(tmp_path / "results")
     first = planned(tmp_path, store).trainings[0]
-    record_training(store, first, seconds=3600.0, people=149_813)
+    record_training(store, first, seconds=3600.0, instances=149_813)
     record_evaluations(store, first, seconds=360.0)
     done, other = planned(tmp_path, store).trainings[:2]
     assert hours(forecast(done, gather(store, KIND))) == 0
@@ -282,8 +290,8 @@ def test_what_is_unknown_is_said(tmp_path: Path) -> None:
     calibrated(store)
     evidence = gather(store, KIND)
     for change, reason in [
-        (("train: train2017", "train: train2014"), "it is unknown how many annotated people coco train2014 has"),
-        (("eval: val2017", "eval: minival"), "it is unknown how many annotated people coco minival has"),
+        (("train: train2017", "train: train2014"), "it is unknown how many annotated instances coco train2014 has"),
+        (("eval: val2017", "eval: minival"), "it is unknown how many annotated instances coco minival has"),
         (
             ("    - {epochs: 5}", "    - {epochs: 5, world_size: 2}"),
             "what 2 processes of one training lose by waiting was never measured",

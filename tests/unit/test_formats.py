@@ -14,9 +14,7 @@ from pathlib import Path
 import pytest
 
 from bench.pose.errors import BenchError, UnknownNameError
-from bench.records import Failure
 from bench.report import render_latex
-from bench.report.build import write_report
 from bench.report.details import LOG_LINES, LOG_WIDTH, log_tail
 from bench.report.document import SIMULATED, Report
 from bench.report.render_csv import render_csv
@@ -25,6 +23,8 @@ from bench.report.render_latex import render_document
 from bench.report.render_markdown import escape, render_markdown
 from bench.report.render_pdf import render_pdf
 from bench.report.tables import Cell, Column, Row, Table
+from bench.report.writer import write_report
+from bench.store.documents import Failure
 from tests.reports import COCO, Bench, Page, coco_scores, csv_rows
 
 HOSTILE = (

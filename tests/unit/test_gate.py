@@ -21,15 +21,15 @@ from scipy import stats
 from typer.testing import CliRunner, Result
 
 from bench.cli import app
-from bench.gate import outcome as outcome_module
-from bench.gate.baseline import Limit
-from bench.gate.comparison import Check
-from bench.gate.junit import render_junit
-from bench.gate.outcome import Outcome
-from bench.gate.summary import render_summary
+from bench.compare.gate import outcome as outcome_module
+from bench.compare.gate.baseline import Limit
+from bench.compare.gate.comparison import Check
+from bench.compare.gate.junit import render_junit
+from bench.compare.gate.markdown import render_summary
+from bench.compare.gate.outcome import Outcome
 from bench.pose.errors import BenchError
-from bench.records import Failure
-from bench.store import Store
+from bench.store.documents import Failure
+from bench.store.folders import Store
 from bench.suite.source import SuiteError
 from tests.unit.made_up import MadeUp
 
@@ -97,7 +97,7 @@ class Gate:
         return yaml.safe_load(self.baseline.read_text(encoding="utf-8"))
 
     def declare(self, change: Callable[[dict[str, Any]], None]) -> None:
-        """Edit the baseline, as a person would."""
+        """Edit the baseline, as an instance would."""
         document = self.read()
         change(document)
         self.baseline.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
@@ -468,10 +468,10 @@ def test_a_long_summary_is_cut_after_the_worst() -> None:
 
 
 def test_the_gate_needs_no_torch() -> None:
-    modules = "bench.cli.check, bench.gate.update, bench.gate.junit, bench.gate.comparison, bench.plan"
+    modules = "bench.cli.check, bench.compare.gate.update, bench.compare.gate.junit, bench.compare.gate.comparison, bench.planning.plan"
     code = f"import sys, {modules}; print('torch' in sys.modules, 'matplotlib' in sys.modules, 'scipy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False", "False"]
-    code = "import sys, bench.gate.summary; print('torch' in sys.modules)"
+    code = "import sys, bench.compare.gate.markdown; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False"]

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from bench.claims.cases import Claim, Settings
 from bench.cli.listing import print_plan, print_status
 from bench.files import StoreError, write_json
-from bench.plan import Plan, make_plan
-from bench.published import TABLES, PublishedRow, published_rows
-from bench.records import Failure
-from bench.store import Store
+from bench.paper.rows import TABLES, PublishedRow, published_rows
+from bench.planning.plan import Plan, make_plan
+from bench.store.documents import Failure
+from bench.store.folders import Store
+from bench.suite.claims.cases import Claim, Settings
 from bench.suite.expansion import complete_cell, expand
 from bench.suite.recipe import load_recipe, quirks
 from bench.suite.schema import Suite, load_suite
@@ -128,7 +128,7 @@ def plainly_answered(training: TrainSpec, evaluation: EvalSpec) -> Iterator[Publ
     """Published rows that an evaluation answers, by a look at each of them."""
     found = training.model_dump() | {"split": evaluation.split} | evaluation.model_dump(exclude={"training"})
     free = {"seed", "world_size", *quirks()}
-    free |= {"initialisation", "weights", "epochs"} if training.weights is not None else set()
+    free |= {"initialization", "weights", "epochs"} if training.weights is not None else set()
     for row in published_rows():
         table = TABLES[row.table]
         asked = {name: getattr(row, name) for name in ("backbone", "representation", "input_size", "post_process")}

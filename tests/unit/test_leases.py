@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-import bench.leases
+import bench.store.leases
 from bench.files import StoreError
-from bench.leases import BusyError, LeaseLostError, Leases, Owner, slurm_job
+from bench.store.leases import BusyError, LeaseLostError, Leases, Owner, slurm_job
 
 PROCESSES = multiprocessing.get_context("fork")
 
@@ -36,9 +36,9 @@ def foreign(leases: Leases, **fields: object) -> Path:
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench.leases, "STALE_SECONDS", 1.0)
-    monkeypatch.setattr(bench.leases, "POLL_SECONDS", 0.01)
-    monkeypatch.setattr(bench.leases, "JUDGE_SECONDS", 0.05)
+    monkeypatch.setattr(bench.store.leases, "STALE_SECONDS", 1.0)
+    monkeypatch.setattr(bench.store.leases, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(bench.store.leases, "JUDGE_SECONDS", 0.05)
 
 
 def test_a_released_lease_is_free_and_remembered(leases: Leases) -> None:
@@ -147,8 +147,8 @@ def test_the_scheduler_is_believed(leases: Leases, hurried: None, lives: bool, t
 
 
 def test_without_locks_life_is_told_by_signs(leases: Leases, hurried: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench.leases, "_lock", lambda _descriptor: False)
-    monkeypatch.setattr(bench.leases, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(bench.store.leases, "_lock", lambda _descriptor: False)
+    monkeypatch.setattr(bench.store.leases, "BEAT_SECONDS", 0.05)
     with leases.take():
         assert not json.loads(leases.file(1).read_text())["locked"]
         with pytest.raises(BusyError), leases.take():

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.pose.data.coco import CocoKeypoints
-from bench.pose.data.people import Person
+from bench.pose.data.coco_format import CocoKeypoints
+from bench.pose.data.instances import Instance
 from bench.pose.errors import DataError
 from bench.pose.metrics.coco import STATISTICS, evaluate, load_ground_truth
 from bench.pose.metrics.mean_pose import mean_pose, place_mean_pose
-from bench.pose.metrics.oks import person_oks
+from bench.pose.metrics.oks import instance_oks
 from bench.pose.skeletons import COCO_17, CROWDPOSE_14
 from tests.shared import shared_data
 
@@ -40,7 +40,7 @@ TRUTH = {
         annotation(5, iscrowd=1),
         annotation(6, num_keypoints=0, keypoints=[0] * 51),
     ],
-    "categories": [{"id": 1, "name": "person", "keypoints": list(COCO_17.joints)}],
+    "categories": [{"id": 1, "name": "person", "keypoints": list(COCO_17.keypoints)}],
 }
 
 
@@ -56,7 +56,7 @@ def metrics(results: list[Any], truth: dict[str, Any] = TRUTH) -> dict[str, floa
     return evaluate(load_ground_truth(truth), results, COCO_17.sigmas)
 
 
-def test_perfect_predictions_reach_one() -> None:
+def test_ideal_predictions_reach_one() -> None:
     assert metrics(predictions()) == pytest.approx(dict.fromkeys([*STATISTICS, "mean_oks"], 1.0))
 
 
@@ -64,13 +64,13 @@ def test_no_predictions_reach_zero() -> None:
     assert metrics([]) == dict.fromkeys([*STATISTICS, "mean_oks"], 0.0)
 
 
-def test_without_labelled_people_there_is_nothing_to_judge() -> None:
+def test_without_labelled_instances_there_is_nothing_to_judge() -> None:
     nobody = TRUTH | {"annotations": TRUTH["annotations"][4:]}
     assert metrics([], nobody) == dict.fromkeys([*STATISTICS, "mean_oks"], -1.0)
 
 
-def test_mean_oks_counts_the_best_prediction_of_each_labelled_person() -> None:
-    """Half of the people are predicted exactly, one of them a second time far away; the others not at all."""
+def test_mean_oks_counts_the_best_prediction_of_each_labelled_instance() -> None:
+    """Half of the instances are predicted exactly, one of them a second time far away; the others not at all."""
     far = predictions()[0] | {"keypoints": [1e5] * 51}
     assert metrics([*predictions()[:2], far])["mean_oks"] == pytest.approx(0.5)
 
@@ -93,7 +93,7 @@ def test_predictions_are_not_changed() -> None:
     [
         ({"image_id": 99}, "prediction 1: image 99 is not in the annotation file"),
         ({"image_id": [1]}, r"prediction 1: image \[1\] is not in the annotation file"),
-        ({"keypoints": [1.0] * 50}, "prediction 1: 50 keypoint values, expected 51 for 17 joints"),
+        ({"keypoints": [1.0] * 50}, "prediction 1: 50 keypoint values, expected 51 for 17 keypoints"),
         ({"keypoints": None}, "prediction 1: no list of keypoint values"),
         ({"keypoints": [float("nan")] * 51}, r"prediction 1 \(image 2\): a value is not a finite number"),
         ({"keypoints": ["1"] * 51}, r"prediction 1 \(image 2\): a value is not a finite number"),
@@ -119,46 +119,46 @@ def test_an_incomplete_prediction_is_named() -> None:
 # The mean pose
 
 
-def person(box: list[float], relative: Any, visible: Any = True) -> Person:
-    """Somebody whose joints all lie at one relative place in the box."""
+def instance(box: list[float], relative: Any, visible: Any = True) -> Instance:
+    """Somebody whose keypoints all lie at one relative place in the box."""
     corner, extent = np.array(box[:2]), np.array(box[2:])
-    return Person(
+    return Instance(
         image=None,
         image_id=1,
         annotation_id=1,
         box=np.array(box, dtype=np.float64),
-        joints=np.tile(corner + np.array(relative) * extent, (17, 1)),
+        keypoints=np.tile(corner + np.array(relative) * extent, (17, 1)),
         visible=np.broadcast_to(visible, 17).copy(),
         area=1.0,
     )
 
 
-def test_the_mean_pose_is_relative_to_boxes_and_counts_visible_joints() -> None:
+def test_the_mean_pose_is_relative_to_boxes_and_counts_visible_keypoints() -> None:
     half = np.arange(17) < 8
-    people = [
-        person([0, 0, 10, 20], (0.2, 0.4)),
-        person([50, 60, 100, 40], (0.6, 0.8)),
-        person([5, 5, 10, 10], (5, 5), ~half),
+    instances = [
+        instance([0, 0, 10, 20], (0.2, 0.4)),
+        instance([50, 60, 100, 40], (0.6, 0.8)),
+        instance([5, 5, 10, 10], (5, 5), ~half),
     ]
-    pose = mean_pose(people)
+    pose = mean_pose(instances)
     np.testing.assert_allclose(pose[half], np.tile((0.4, 0.6), (8, 1)))
     np.testing.assert_allclose(pose[~half], np.tile((5.8 / 3, 6.2 / 3), (9, 1)))
 
 
 def test_a_box_without_extent_does_not_spoil_the_mean_pose() -> None:
-    people = [person([0, 0, 10, 20], (0.2, 0.4)), person([3, 3, 0, 5], (0, 0))]
-    np.testing.assert_allclose(mean_pose(people), np.tile((0.2, 0.4), (17, 1)))
+    instances = [instance([0, 0, 10, 20], (0.2, 0.4)), instance([3, 3, 0, 5], (0, 0))]
+    np.testing.assert_allclose(mean_pose(instances), np.tile((0.2, 0.4), (17, 1)))
 
 
 def test_nobody_has_no_mean_pose() -> None:
-    with pytest.raises(DataError, match="no people"):
+    with pytest.raises(DataError, match="no instances"):
         mean_pose([])
-    with pytest.raises(DataError, match="joint 3 is visible in none of 1 people"):
-        mean_pose([person([0, 0, 1, 1], (0, 0), np.arange(17) != 3)])
+    with pytest.raises(DataError, match="keypoint 3 is visible in none of 1 instances"):
+        mean_pose([instance([0, 0, 1, 1], (0, 0), np.arange(17) != 3)])
 
 
 def test_the_mean_pose_is_placed_in_each_box() -> None:
-    (result,) = place_mean_pose(np.full((17, 2), 0.5), [person([10, 20, 30, 40], (0, 0))])
+    (result,) = place_mean_pose(np.full((17, 2), 0.5), [instance([10, 20, 30, 40], (0, 0))])
     assert result["keypoints"][:3] == [25, 40, 1]
     assert (result["image_id"], len(result["keypoints"]), result["score"]) == (1, 51, 1.0)
 
@@ -181,14 +181,14 @@ def test_predictions_on_real_coco_images() -> None:
     assert not read.problems
 
 
-def test_the_mean_pose_of_real_sports_people() -> None:
+def test_the_mean_pose_of_real_sports_instances() -> None:
     folder = shared_data("lspet")
     train, val = (CocoKeypoints(folder, name, CROWDPOSE_14) for name in ("train", "val"))
-    pose, people = mean_pose(train.people()), val.people()
-    found = evaluate(load_ground_truth(val.annotations), place_mean_pose(pose, people), CROWDPOSE_14.sigmas)
+    pose, instances = mean_pose(train.instances()), val.instances()
+    found = evaluate(load_ground_truth(val.annotations), place_mean_pose(pose, instances), CROWDPOSE_14.sigmas)
     by_hand = [
-        person_oks(one.box[:2] + pose * one.box[2:], one.joints, one.visible, one.area, CROWDPOSE_14.sigmas)
-        for one in people
+        instance_oks(one.box[:2] + pose * one.box[2:], one.keypoints, one.visible, one.area, CROWDPOSE_14.sigmas)
+        for one in instances
     ]
     assert found["mean_oks"] == pytest.approx(np.mean(by_hand), abs=1e-6)
     assert found["mean_oks"] == pytest.approx(0.1783, abs=1e-4)

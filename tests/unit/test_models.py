@@ -11,12 +11,12 @@ from bench.pose.complexity import Complexity, measure, published_convention
 from bench.pose.errors import CheckpointError, UnknownNameError
 from bench.pose.models.backbones import UPSAMPLE_FREE
 from bench.pose.models.batch_norm import ReplicaBatchNorm2d
-from bench.pose.models.build import BACKBONES, build_model, initialise, load_trunk
+from bench.pose.models.build import BACKBONES, build_model, initialize, load_trunk
 from bench.pose.models.heads import Coordinates, PoseModel
 from bench.pose.torchvision_shim import torchvision_models
 
 SIZE = (64, 96)
-JOINTS = 5
+KEYPOINTS = 5
 FAMILIES = ["simba_res18", "simba_res50_upsample_free", "hrnet_w32", "tokenpose_s"]
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
@@ -32,7 +32,7 @@ def build(
     return build_model(
         backbone,
         representation,
-        joints=JOINTS,
+        keypoints=KEYPOINTS,
         input_size=size,
         split_ratio=k,
         replicas=replicas,
@@ -66,7 +66,7 @@ def test_heatmaps_have_a_quarter_of_the_input_size(backbone: str) -> None:
     height, width = size_of(backbone)
     with torch.device("meta"):
         model, batch = build(backbone), torch.zeros(2, 3, height, width)
-    assert model(batch).shape == (2, JOINTS, height // 4, width // 4)
+    assert model(batch).shape == (2, KEYPOINTS, height // 4, width // 4)
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
@@ -77,15 +77,15 @@ def test_coordinates_have_k_bins_per_pixel(backbone: str, representation: str) -
         model, batch = build(backbone, representation, k=1.5), torch.zeros(2, 3, height, width)
     output = model(batch)
     assert isinstance(output, Coordinates)
-    assert output.x.shape == (2, JOINTS, 1.5 * width)
-    assert output.y.shape == (2, JOINTS, 1.5 * height)
+    assert output.x.shape == (2, KEYPOINTS, 1.5 * width)
+    assert output.y.shape == (2, KEYPOINTS, 1.5 * height)
 
 
 @pytest.mark.parametrize("backbone", FAMILIES)
 def test_batch_of_one_equals_its_place_in_a_batch(backbone: str) -> None:
     torch.manual_seed(0)
     model = build(backbone, "simdr", k=2).eval()
-    initialise(model, scheme="kaiming")
+    initialize(model, scheme="kaiming")
     batch = images(3, size_of(backbone))
     with torch.no_grad():
         alone, together = model(batch[1:2]).x, model(batch).x[1:2]
@@ -99,16 +99,16 @@ def test_head_classifies_each_flattened_map_alike() -> None:
     heatmaps.load_state_dict({k: v for k, v in model.state_dict().items() if not k.startswith("mlp_head")})
     with torch.no_grad():
         output, maps = model(images()), heatmaps(images())
-        for joint in range(JOINTS):
-            row_major = maps[:, joint].reshape(1, -1)
-            torch.testing.assert_close(output.x[:, joint], model.mlp_head_x(row_major))
-            torch.testing.assert_close(output.y[:, joint], model.mlp_head_y(row_major))
+        for keypoint in range(KEYPOINTS):
+            row_major = maps[:, keypoint].reshape(1, -1)
+            torch.testing.assert_close(output.x[:, keypoint], model.mlp_head_x(row_major))
+            torch.testing.assert_close(output.y[:, keypoint], model.mlp_head_y(row_major))
 
 
 @pytest.mark.parametrize("backbone", FAMILIES)
 def test_training_reaches_every_parameter(backbone: str) -> None:
     model = build(backbone, "simdr", k=1, replicas=2)
-    initialise(model, scheme="kaiming")
+    initialize(model, scheme="kaiming")
     output = model(images(4, size_of(backbone)))
     (output.x.pow(2).sum() + output.y.pow(2).sum()).backward()
     learnt = {name: parameter.grad for name, parameter in model.named_parameters() if parameter.requires_grad}
@@ -131,7 +131,7 @@ def test_unknown_representation_names_the_nearest() -> None:
 @pytest.mark.parametrize("size", [(64, 100), (0, 64), (-32, 64)])
 def test_size_must_be_a_multiple_of_32(size: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="positive multiples of 32"):
-        build_model("simba_res18", "heatmap", joints=JOINTS, input_size=size)
+        build_model("simba_res18", "heatmap", keypoints=KEYPOINTS, input_size=size)
 
 
 @pytest.mark.parametrize("representation", ["simdr", "simdr_star"])
@@ -146,26 +146,26 @@ def test_heatmaps_take_no_split_ratio() -> None:
         build(k=2)
 
 
-def test_joints_and_replicas_are_positive() -> None:
-    with pytest.raises(ValueError, match="joints must be at least 1, got 0"):
-        build_model("simba_res18", "heatmap", joints=0, input_size=SIZE)
+def test_keypoints_and_replicas_are_positive() -> None:
+    with pytest.raises(ValueError, match="keypoints must be at least 1, got 0"):
+        build_model("simba_res18", "heatmap", keypoints=0, input_size=SIZE)
     with pytest.raises(ValueError, match="replicas must be at least 1, got 0"):
         build(replicas=0)
 
 
-# Batch normalisation.
+# Batch normalization.
 
 
 @pytest.mark.parametrize("backbone", ["simba_res50", "hrnet_w32", "tokenpose_s"])
-def test_replicas_change_every_normalisation_and_no_weight_name(backbone: str) -> None:
+def test_replicas_change_every_normalization_and_no_weight_name(backbone: str) -> None:
     with torch.device("meta"):
-        one, four, team = build(backbone), build(backbone, replicas=4), build(backbone, world_size=2)
+        one, four, group = build(backbone), build(backbone, replicas=4), build(backbone, world_size=2)
     layers = [layer for layer in four.modules() if isinstance(layer, nn.BatchNorm2d)]
     assert layers
     assert all(isinstance(layer, ReplicaBatchNorm2d) and layer.replicas == 4 for layer in layers)
     assert not any(isinstance(layer, ReplicaBatchNorm2d) for layer in one.modules())
-    assert one.state_dict().keys() == four.state_dict().keys() == team.state_dict().keys()
-    layers = [layer for layer in team.modules() if isinstance(layer, nn.BatchNorm2d)]
+    assert one.state_dict().keys() == four.state_dict().keys() == group.state_dict().keys()
+    layers = [layer for layer in group.modules() if isinstance(layer, nn.BatchNorm2d)]
     assert all(isinstance(layer, ReplicaBatchNorm2d) and layer.replicas == 1 for layer in layers)
 
 
@@ -174,7 +174,7 @@ def test_replicas_change_every_normalisation_and_no_weight_name(backbone: str) -
 
 @pytest.mark.parametrize("scheme", ["reference", "kaiming"])
 @pytest.mark.parametrize("backbone", ["simba_res18", "hrnet_w32", "tokenpose_s"])
-def test_initialisation_depends_on_the_seed_alone(backbone: str, scheme: str) -> None:
+def test_initialization_depends_on_the_seed_alone(backbone: str, scheme: str) -> None:
     drawn = []
     for seed in (1, 1, 2):
         model = build(backbone, "simdr", k=1)
@@ -182,7 +182,7 @@ def test_initialisation_depends_on_the_seed_alone(backbone: str, scheme: str) ->
             for value in model.state_dict().values():
                 value.fill_(7)  # earlier weights and statistics must leave no trace
         torch.manual_seed(seed)
-        initialise(model, scheme=scheme)
+        initialize(model, scheme=scheme)
         drawn.append(weights(model))
     assert same(drawn[0], drawn[1])
     assert not same(drawn[0], drawn[2])
@@ -192,19 +192,19 @@ def test_initialisation_depends_on_the_seed_alone(backbone: str, scheme: str) ->
 def test_reference_scheme(backbone: str) -> None:
     torch.manual_seed(0)
     model = build(backbone, "simdr", k=1)
-    initialise(model, scheme="reference")
+    initialize(model, scheme="reference")
     for layer in model.modules():
         if isinstance(layer, CONVOLUTIONS) and layer.weight.numel() > 10_000:
             assert layer.weight.std().item() == pytest.approx(0.001, rel=0.05)
-    assert_normalisations_are_the_identity(model)
+    assert_normalizations_are_the_identity(model)
     assert_linear_layers_have_torch_default(model)
 
 
 def test_only_simple_baselines_keep_a_random_final_bias() -> None:
     torch.manual_seed(0)
     simba, hrnet = build("simba_res18"), build("hrnet_w32")
-    initialise(simba, scheme="reference")
-    initialise(hrnet, scheme="reference")
+    initialize(simba, scheme="reference")
+    initialize(hrnet, scheme="reference")
     bound = simba.final_layer.in_channels**-0.5
     assert 0 < simba.final_layer.bias.abs().max() <= bound
     assert not hrnet.final_layer.bias.any()
@@ -214,23 +214,23 @@ def test_only_simple_baselines_keep_a_random_final_bias() -> None:
 def test_kaiming_scheme(backbone: str) -> None:
     torch.manual_seed(0)
     model = build(backbone, "simdr", k=1)
-    initialise(model, scheme="kaiming")
+    initialize(model, scheme="kaiming")
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d) and layer.weight.numel() > 10_000:
             fan_out = layer.out_channels * layer.kernel_size[0] * layer.kernel_size[1]
             assert layer.weight.std().item() == pytest.approx((2 / fan_out) ** 0.5, rel=0.05)
     assert model.final_layer.weight.abs().max() < 0.01
     assert not model.final_layer.bias.any()
-    assert_normalisations_are_the_identity(model)
+    assert_normalizations_are_the_identity(model)
     assert_linear_layers_have_torch_default(model)
 
 
 def test_unknown_scheme_is_refused() -> None:
-    with pytest.raises(UnknownNameError, match="unknown initialisation scheme 'he'"):
-        initialise(build(), scheme="he")
+    with pytest.raises(UnknownNameError, match="unknown initialization scheme 'he'"):
+        initialize(build(), scheme="he")
 
 
-def assert_normalisations_are_the_identity(model: nn.Module) -> None:
+def assert_normalizations_are_the_identity(model: nn.Module) -> None:
     for layer in model.modules():
         if isinstance(layer, nn.BatchNorm2d):
             assert (layer.weight == 1).all()
@@ -330,8 +330,8 @@ def test_counts_of_single_layers() -> None:
 
 def test_planning_imports_no_torch() -> None:
     code = (
-        "import sys, bench.cost, bench.pose.models;"
-        "bench.cost.predict('hrnet_w48', 'simdr', joints=17, input_size=(256, 192), split_ratio=2);"
+        "import sys, bench.planning.predicted_complexity, bench.pose.models;"
+        "bench.planning.predicted_complexity.predict('hrnet_w48', 'simdr', keypoints=17, input_size=(256, 192), split_ratio=2);"
         "sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,4 +1,4 @@
-"""The quick evaluator: pycocotools' judgements bit for bit and its statistics, also where they are hard to get."""
+"""The quick evaluator: pycocotools' per-instance results bit for bit and its statistics, also where they are hard to get."""
 
 import copy
 import json
@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.pose.data.coco import CocoKeypoints
+from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.errors import DataError
 from bench.pose.metrics.coco import coco_metrics, judge, load_ground_truth, run_coco
 from bench.pose.metrics.crowdpose import judge_crowdpose, read_crowdpose, run_crowdpose
 from bench.pose.metrics.mean_pose import mean_pose, place_mean_pose
 from bench.pose.metrics.oks_evaluator import judge_results
-from bench.pose.metrics.oks_judgements import OksJudgements
+from bench.pose.metrics.oks_per_instance import OksPerInstance
 from bench.pose.metrics.oks_truth import read_truth
 from bench.pose.scoring import OKS_PROTOCOLS, OksScoring
 from bench.pose.skeletons import COCO_17, CROWDPOSE_14, Skeleton
@@ -31,8 +31,8 @@ Change = Callable[[Truth, Results], tuple[Truth, Results]]
 TOLERANCE = 1e-9
 
 
-def assert_same(found: OksJudgements, expected: OksJudgements) -> None:
-    for field in fields(OksJudgements):
+def assert_same(found: OksPerInstance, expected: OksPerInstance) -> None:
+    for field in fields(OksPerInstance):
         one, other = getattr(found, field.name), getattr(expected, field.name)
         np.testing.assert_array_equal(one, other, field.name, strict=not isinstance(one, str))
 
@@ -47,7 +47,7 @@ def check_coco(truth: Truth, results: Results, skeleton: Skeleton = COCO_17) -> 
     return metrics
 
 
-# Made-up people
+# Made-up instances
 
 
 def replaced(entries: list[dict[str, Any]], fields: dict[str, Any]) -> list[dict[str, Any]]:
@@ -77,12 +77,12 @@ def one_pose(truth: Truth, results: Results) -> tuple[Truth, Results]:
 
 
 def numbered_strangely(truth: Truth, results: Results) -> tuple[Truth, Results]:
-    """Images with large and negative ids, people listed backwards."""
+    """Images with large and negative ids, instances listed backwards."""
     new = {image["id"]: 10**12 * (7 - image["id"]) for image in truth["images"]}
     rename = {"image_id": lambda one, _: new[one["image_id"]]}
     images = replaced(truth["images"], {"id": lambda image, _: new[image["id"]]})
-    people = replaced(truth["annotations"], rename)[::-1]
-    return truth | {"images": images, "annotations": people}, replaced(results, rename)
+    instances = replaced(truth["annotations"], rename)[::-1]
+    return truth | {"images": images, "annotations": instances}, replaced(results, rename)
 
 
 def predicted_exactly(truth: Truth, results: Results) -> tuple[Truth, Results]:
@@ -97,7 +97,7 @@ CORNERS: dict[str, Change] = {
     "nobody annotated": lambda truth, results: (truth | {"annotations": []}, results),
     "nobody counts": annotated(num_keypoints=0),
     "crowds only": annotated(iscrowd=1),
-    "unlabelled people count": annotated(num_keypoints=3),
+    "unlabelled instances count": annotated(num_keypoints=3),
     "everybody labelled nowhere": annotated(keypoints=lambda one, _: [0] * len(one["keypoints"]), num_keypoints=5),
     "labels below nothing": annotated(
         keypoints=lambda one, _: [value - 0.5 * (place % 3 == 2) for place, value in enumerate(one["keypoints"])]
@@ -143,7 +143,7 @@ def test_coco_is_pycocotools(seed: int, ties: bool, names: list[str]) -> None:
 
 @given(seed=st.integers(0, 10**6), ties=st.booleans(), names=corners)
 @settings(max_examples=40, deadline=None)
-def test_so_it_is_for_fourteen_joints(seed: int, ties: bool, names: list[str]) -> None:
+def test_so_it_is_for_fourteen_keypoints(seed: int, ties: bool, names: list[str]) -> None:
     truth, results = case(seed, crowdpose=True, ties=ties, images=12)
     truth, results = annotated(area=lambda one, _: one["bbox"][2] * one["bbox"][3])(truth, results)
     check_coco(*with_corners(truth, results, names), CROWDPOSE_14)
@@ -195,10 +195,10 @@ def test_real_coco_images() -> None:
     assert found["AP"] == pytest.approx(0.392643, abs=1e-6)
 
 
-def test_real_people_with_fourteen_joints() -> None:
+def test_real_instances_with_fourteen_keypoints() -> None:
     folder = shared_data("lspet")
     train, val = (CocoKeypoints(folder, name, CROWDPOSE_14) for name in ("train", "val"))
-    found = check_coco(val.annotations, place_mean_pose(mean_pose(train.people()), val.people()), CROWDPOSE_14)
+    found = check_coco(val.annotations, place_mean_pose(mean_pose(train.instances()), val.instances()), CROWDPOSE_14)
     assert found["mean_oks"] == pytest.approx(0.1783, abs=1e-4)
 
 
@@ -225,7 +225,7 @@ def test_what_only_a_server_can_score_is_worth_nothing_yet() -> None:
     ("change", "message"),
     [
         ({"image_id": 99}, "prediction 1: image 99 is not in the annotation file"),
-        ({"keypoints": [1.0] * 50}, "prediction 1: 50 keypoint values, expected 51 for 17 joints"),
+        ({"keypoints": [1.0] * 50}, "prediction 1: 50 keypoint values, expected 51 for 17 keypoints"),
         ({"keypoints": [float("nan")] * 51}, r"prediction 1 \(image 2\): a value is not a finite number"),
         ({"keypoints": ["1"] * 51}, r"prediction 1 \(image 2\): a value is not a finite number"),
         ({"score": 10**400}, r"prediction 1 \(image 2\): a value is not a finite number"),

@@ -17,16 +17,16 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from bench.pose.codecs.base import peak
-from bench.pose.data.people import Person
+from bench.pose.data.instances import Instance
 from bench.pose.models.heads import Coordinates
-from bench.pose.models.layout import channels_side_by_side
+from bench.pose.models.memory_format import channels_side_by_side
 from bench.pose.models.resnet import Doubling
 from bench.pose.optimizer import DenseAdam
-from bench.pose.parallel import Team
+from bench.pose.parallel import ProcessGroup
 from bench.pose.precision import computing, single, take_precision_at_its_word
 from bench.pose.training import Position, Progress, Training, TrainingError
+from tests.unit.groups import CPU, instances, training
 from tests.unit.suites import example_evaluation, example_training
-from tests.unit.teams import CPU, people, training
 from tests.unit.test_parallel import same
 
 STEPS = 20
@@ -168,7 +168,7 @@ def test_gpus_are_told_to_compute_float32_in_float32(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("representation", ["heatmap", "simdr", "simdr_star"])
 def test_a_training_in_bfloat16_is_close_to_that_in_float32(representation: str, tmp_path: Path) -> None:
-    someone = people(tmp_path, 6)
+    someone = instances(tmp_path, 6)
     runs = {}
     for precision in ("float32", "bfloat16"):
         run = training(someone, representation, double=False, batch_size=3)
@@ -186,13 +186,13 @@ def test_a_training_in_bfloat16_is_close_to_that_in_float32(representation: str,
 
 
 def test_losses_and_outputs_are_float32(tmp_path: Path) -> None:
-    run = training(people(tmp_path, 2), "simdr", double=False)
-    images, joints = torch.randn(2, 3, 64, 64), torch.full((2, 17, 2), 30.0)
+    run = training(instances(tmp_path, 2), "simdr", double=False)
+    images, keypoints = torch.randn(2, 3, 64, 64), torch.full((2, 17, 2), 30.0)
     with computing("bfloat16", CPU):
         output = run.model(images)
     assert isinstance(output, Coordinates)
     assert {part.dtype for part in output} == {torch.bfloat16}
-    loss = run.codec.loss(single(output), run.codec.encode(joints, torch.ones(2, 17, dtype=torch.bool)))
+    loss = run.codec.loss(single(output), run.codec.encode(keypoints, torch.ones(2, 17, dtype=torch.bool)))
     assert loss.dtype == torch.float32
     doubled = Coordinates(*(part.double() for part in output))
     assert {part.dtype for part in single(doubled)} == {torch.float64}
@@ -220,7 +220,7 @@ def test_the_precision_is_part_of_a_cell_s_identity(tmp_path: Path) -> None:
 # Losses that are read late.
 
 
-def lagging(someone: list[Person], lag: int, **more: Any) -> Training:
+def lagging(someone: list[Instance], lag: int, **more: Any) -> Training:
     run = training(someone, double=False, batch_size=2, **more)
     run._lag = lag
     return run
@@ -240,7 +240,7 @@ def finish(run: Training, stop: Callable[[Progress], bool] = lambda _: False) ->
 
 @pytest.mark.parametrize("validate", [None, score])
 def test_losses_read_late_change_no_bit(validate: Callable[[nn.Module], float] | None, tmp_path: Path) -> None:
-    someone = people(tmp_path, 7)
+    someone = instances(tmp_path, 7)
     someone[2].image.write_text("no image")
     on_time = lagging(someone, 0, validate=validate)
     expected = finish(on_time)
@@ -272,12 +272,12 @@ def finish_at(run: Training, position: Position) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("step", [0, 1, 3])
 def test_a_loss_that_is_not_finite_is_refused_with_its_images(step: int, lag: int, tmp_path: Path) -> None:
     """In the first, a middle, and the last step of an epoch, with a checkpoint due after each."""
-    run = lagging(people(tmp_path, 7), lag)
+    run = lagging(instances(tmp_path, 7), lag)
     usual, batches = run._gradients._backward, []
 
     def overflow(batch: Any, weight: int = 1) -> Tensor:
-        whose = [run.people[index] for index in batch.indices.tolist()]
-        batches.append(sorted(f"{person.image.name} (person {person.annotation_id})" for person in whose))
+        whose = [run.instances[index] for index in batch.indices.tolist()]
+        batches.append(sorted(f"{instance.image.name} (instance {instance.annotation_id})" for instance in whose))
         loss = usual(batch, weight)
         return loss * math.nan if len(batches) == step + 1 else loss
 
@@ -293,7 +293,7 @@ def test_a_loss_that_is_not_finite_is_refused_with_its_images(step: int, lag: in
 
 
 def test_a_late_loss_that_is_not_finite_is_refused_without_checkpoints(tmp_path: Path) -> None:
-    run = lagging(people(tmp_path, 7), 1)
+    run = lagging(instances(tmp_path, 7), 1)
     with torch.no_grad():
         next(run.model.parameters()).fill_(math.inf)
     with pytest.raises(TrainingError, match="the loss is nan at epoch 0, step 0"):
@@ -303,14 +303,14 @@ def test_a_late_loss_that_is_not_finite_is_refused_without_checkpoints(tmp_path:
 
 def test_only_a_gpu_that_trains_alone_is_read_late(tmp_path: Path) -> None:
     """Else rank 0 would refuse a loss while it saves, when the others are at the next step."""
-    someone = people(tmp_path, 2)
-    alone, member = training(someone), training(someone, replicas=2, team=Team(0, 2))
+    someone = instances(tmp_path, 2)
+    alone, member = training(someone), training(someone, replicas=2, group=ProcessGroup(0, 2))
     assert [run._lag for run in (alone, member)] == [0, 0]
     assert [replace(run, device=torch.device("cuda"))._lag for run in (alone, member)] == [1, 0]
 
 
 def test_after_a_loss_that_was_no_number_once_the_last_checkpoint_leads_to_the_same_bits(tmp_path: Path) -> None:
-    undisturbed, struck, again = (lagging(people(tmp_path, 7), 0) for _ in range(3))
+    undisturbed, struck, again = (lagging(instances(tmp_path, 7), 0) for _ in range(3))
     undisturbed.run(lambda _: False, save=lambda: None)
     usual, batches, saves = struck._gradients._backward, 0, []
 
@@ -333,7 +333,7 @@ def test_after_a_loss_that_was_no_number_once_the_last_checkpoint_leads_to_the_s
 )
 def test_weights_that_are_no_numbers_take_no_checkpoint_s_place(step: int, message: str, tmp_path: Path) -> None:
     """Gradients that are none of a loss that is one, in the middle of an epoch and at its end."""
-    run = lagging(people(tmp_path, 7), 0)
+    run = lagging(instances(tmp_path, 7), 0)
     usual, batches, saved = run._gradients._backward, 0, []
 
     def overflow(batch: Any, weight: int = 1) -> Tensor:

@@ -1,4 +1,4 @@
-"""`bench data pack`, and damage to what it wrote: found, refused, mended."""
+"""`bench data pack`, and damage to what it wrote: found, refused, fixed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from bench.cli import app
 from bench.pose.data import verify as verification
 from bench.pose.data.images import read_image
 from bench.pose.data.pixels import packing
-from bench.pose.data.pixels.packed import PackedPhotographs, PackedPixels, packed_problems
+from bench.pose.data.pixels.packed import PackedImages, PackedPixels, packed_problems
 from bench.pose.errors import DataError, UnknownNameError
-from tests.unit.tiny_datasets import HEIGHT, PEOPLE, WIDTH, coco_test_dev, crowdpose, mpii
+from tests.unit.tiny_datasets import HEIGHT, INSTANCES, WIDTH, coco_test_dev, crowdpose, mpii
 
 PIXELS = HEIGHT * WIDTH * 3
 
@@ -40,14 +40,14 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def photographs(root: Path) -> PackedPhotographs:
-    return PackedPhotographs(root / "mpii" / "packed" / "train", root / "mpii" / "images")
+def images(root: Path) -> PackedImages:
+    return PackedImages(root / "mpii" / "packed" / "train", root / "mpii" / "images")
 
 
 def open_all(root: Path) -> int:
-    """How many photographs are packed and right; the others are decoded."""
-    packed, count = photographs(root), 0
-    for number in range(PEOPLE):
+    """How many images are packed and right; the others are decoded."""
+    packed, count = images(root), 0
+    for number in range(INSTANCES):
         path = root / "mpii" / "images" / f"{number}.png"
         found = packed.open(path)
         np.testing.assert_array_equal(found.pixels, read_image(path))
@@ -61,21 +61,21 @@ def open_all(root: Path) -> int:
 @pytest.mark.parametrize(
     ("dataset", "make", "split", "count"),
     [
-        ("mpii", mpii, "valid", PEOPLE),
-        ("crowdpose", crowdpose, "test", PEOPLE),
-        ("coco", coco_test_dev, "train2017", PEOPLE),
-        ("coco", coco_test_dev, "test-dev2017", PEOPLE),
+        ("mpii", mpii, "valid", INSTANCES),
+        ("crowdpose", crowdpose, "test", INSTANCES),
+        ("coco", coco_test_dev, "train2017", INSTANCES),
+        ("coco", coco_test_dev, "test-dev2017", INSTANCES),
     ],
 )
 def test_every_split_is_packed(
     dataset: str, make: Callable[[Path], Path], split: str, count: int, tmp_path: Path
 ) -> None:
-    """Where people are annotated, where only boxes are known, and where both are."""
+    """Where instances are annotated, where only boxes are known, and where both are."""
     folder = make(tmp_path / dataset)
     result = call(tmp_path, "pack", dataset, split)
     assert result.exit_code == 0
     told, *steps = result.stdout.splitlines()
-    assert told == f"{count} photographs, 0.00 GB -> {folder / 'packed' / split}"
+    assert told == f"{count} images, 0.00 GB -> {folder / 'packed' / split}"
     assert steps == [f"{split}: 1 of 2 shards", f"{split}: 2 of 2 shards"]
     written = [file.stat().st_size for file in (folder / "packed" / split).glob("*.pixels")]
     assert written == [3 * PIXELS, 3 * PIXELS]
@@ -88,18 +88,18 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     result = call(tmp_path, "pack", "mpii", "train", "--dry-run", "--budget", str(2 * PIXELS / 1e9))
     assert (result.exit_code, result.stdout) == (
         0,
-        f"2 photographs, 0.00 GB -> {tmp_path / 'mpii/packed/train'}; over the budget: 4 photographs, 0.00 GB\n",
+        f"2 images, 0.00 GB -> {tmp_path / 'mpii/packed/train'}; over the budget: 4 images, 0.00 GB\n",
     )
     assert not (tmp_path / "mpii" / "packed").exists()
 
 
 def test_the_budget_is_kept(root: Path) -> None:
     call(root, "pack", "mpii", "train", "--budget", str(2 * PIXELS / 1e9))
-    assert photographs(root).bytes == 2 * PIXELS
+    assert images(root).bytes == 2 * PIXELS
     assert open_all(root) == 2
     call(root, "pack", "mpii", "train", "--budget", "0")
-    assert photographs(root).shards == []
-    assert not list(photographs(root).folder.glob("*.pixels"))
+    assert images(root).shards == []
+    assert not list(images(root).folder.glob("*.pixels"))
     assert call(root, "pack", "mpii", "train", "--budget", "-1").exit_code == 2
 
 
@@ -138,16 +138,16 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "pixels gone": ("00000-*.pixels", Path.unlink, "is missing; pack the split again, or remove"),
     "index cut": ("00001.json", truncated, "00001.json: not valid JSON"),
     "index empty": ("00001.json", lambda file: os.truncate(file, 0), "00001.json: not valid JSON"),
-    "index of others": ("00001.json", lambda file: file.write_text("[]"), "no index of packed photographs"),
+    "index of others": ("00001.json", lambda file: file.write_text("[]"), "no index of packed images"),
     "index to come": ("00001.json", lambda file: file.write_text('{"schema": 2}'), "of schema 2, expected 1"),
 }
 
 
 @pytest.mark.parametrize(("pattern", "damage", "message"), DAMAGES.values(), ids=DAMAGES)
-def test_damage_is_found_refused_and_mended(
+def test_damage_is_found_refused_and_fixed(
     pattern: str, damage: Callable[[Path], object], message: str, root: Path
 ) -> None:
-    (file,) = photographs(root).folder.glob(pattern)
+    (file,) = images(root).folder.glob(pattern)
     damage(file)
     found = call(root, "verify", "mpii", "train")
     assert found.exit_code == 1
@@ -156,11 +156,11 @@ def test_damage_is_found_refused_and_mended(
         open_all(root)
     assert call(root, "pack", "mpii", "train").exit_code == 0
     assert call(root, "verify", "mpii", "train").exit_code == 0
-    assert open_all(root) == PEOPLE
+    assert open_all(root) == INSTANCES
 
 
 def test_pixels_that_rotted_are_found_by_their_hash(root: Path) -> None:
-    packed = photographs(root)
+    packed = images(root)
     (file,) = packed.folder.glob("00001-*.pixels")
     overwritten(file)
     found = call(root, "verify", "mpii", "train")
@@ -171,11 +171,11 @@ def test_pixels_that_rotted_are_found_by_their_hash(root: Path) -> None:
     file.unlink()
     call(root, "pack", "mpii", "train")
     assert call(root, "verify", "mpii", "train").exit_code == 0
-    assert open_all(root) == PEOPLE
+    assert open_all(root) == INSTANCES
 
 
 def test_an_index_with_any_wrong_byte_is_refused_or_gives_no_wrong_pixel(root: Path) -> None:
-    (file,) = photographs(root).folder.glob("00001.json")
+    (file,) = images(root).folder.glob("00001.json")
     sound = file.read_bytes()
     refused = 0
     for position in range(len(sound)):

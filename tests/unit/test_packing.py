@@ -15,18 +15,18 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from bench.pose.data.coco import CocoKeypoints
+from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.images import read_image
 from bench.pose.data.pixels import packing
-from bench.pose.data.pixels.packed import PackedPhotographs, PackedPixels, packed_problems
+from bench.pose.data.pixels.packed import PackedImages, PackedPixels, packed_problems
 from bench.pose.data.pixels.packing import Packing, plan_packing
 from bench.pose.errors import DataError, ImageError
-from tests.unit.packed import SPLIT, make_split, opened, pack, pack_quietly, packed_photographs, quietly
-from tests.unit.teams import people
+from tests.unit.groups import instances
+from tests.unit.packed import SPLIT, make_split, opened, pack, pack_quietly, packed_images, quietly
 from tests.unit.tiny_datasets import coco_test_dev
 
 COUNT = 10
-"""Photographs of a folder, in shards of three: the last has one."""
+"""Images of a folder, in shards of three: the last has one."""
 
 PIXELS = 100 * 100 * 3
 """Bytes of one of them."""
@@ -45,10 +45,10 @@ def split(tmp_path: Path) -> CocoKeypoints:
 
 @pytest.fixture
 def planned(tmp_path: Path) -> Packing:
-    """Photographs in four shards, not packed yet."""
+    """Images in four shards, not packed yet."""
     images = tmp_path / "images"
     images.mkdir()
-    return plan_packing(tmp_path / "packed", images, people(images, COUNT))
+    return plan_packing(tmp_path / "packed", images, instances(images, COUNT))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -69,7 +69,7 @@ def numbers_written(folder: Path, work: Callable[[], object]) -> list[str]:
     return [name[:5] for name in sorted(after) if name.endswith(".json") and after[name] != before.get(name)]
 
 
-def assert_whole(packed: PackedPhotographs, paths: list[Path]) -> None:
+def assert_whole(packed: PackedImages, paths: list[Path]) -> None:
     for path in paths:
         found = packed.open(path)
         assert isinstance(found, PackedPixels)
@@ -81,14 +81,14 @@ def assert_whole(packed: PackedPhotographs, paths: list[Path]) -> None:
 
 def test_the_bytes_told_are_the_bytes_written(planned: Packing) -> None:
     assert planned.bytes == COUNT * PIXELS
-    assert planned.describe() == f"10 photographs, 0.00 GB -> {planned.folder}"
+    assert planned.describe() == f"10 images, 0.00 GB -> {planned.folder}"
     assert not planned.folder.exists()
     said: list[str] = []
     assert planned.run(said.append) == []
     assert said == [f"packed: {number} of 4 shards" for number in (1, 2, 3, 4)]
     assert sum(file.stat().st_size for file in planned.folder.glob("*.pixels")) == planned.bytes
     assert list(packed_problems(planned.folder, planned.images)) == []
-    assert_whole(PackedPhotographs(planned.folder, planned.images), sorted(planned.images.iterdir()))
+    assert_whole(PackedImages(planned.folder, planned.images), sorted(planned.images.iterdir()))
 
 
 def test_workers_change_no_byte(planned: Packing) -> None:
@@ -99,10 +99,10 @@ def test_workers_change_no_byte(planned: Packing) -> None:
     assert contents(planned.folder) == expected
 
 
-def test_the_budget_goes_to_photographs_with_the_most_people_per_byte(tmp_path: Path) -> None:
+def test_the_budget_goes_to_images_with_the_most_instances_per_byte(tmp_path: Path) -> None:
     for number, size in enumerate([(20, 10), (10, 10), (40, 10), (10, 30)]):
         cv2.imwrite(str(tmp_path / f"{number}.png"), np.zeros((*size, 3), np.uint8))
-    (single,) = people(tmp_path / "absent", 1)
+    (single,) = instances(tmp_path / "absent", 1)
     crowd = [vars(single) | {"image": tmp_path / f"{number}.png"} for number in (0, 1, 2, 2, 2, 3)]
     someone = [type(single)(**fields) for fields in crowd]
 
@@ -123,7 +123,7 @@ def test_the_budget_goes_to_photographs_with_the_most_people_per_byte(tmp_path: 
 def test_a_smaller_budget_removes_what_is_over_it(split: CocoKeypoints) -> None:
     pack(split)
     pack(split, budget=0)
-    packed = packed_photographs(split)
+    packed = packed_images(split)
     assert [list(shard.entries) for shard in packed.shards] == [[]], "but who is unreadable stays known"
     assert packed.shards[0].unreadable.keys() == {"101.png"}
     assert list(packed_problems(packed.folder, packed.images)) == []
@@ -137,7 +137,7 @@ def test_images_that_cannot_be_read_are_named(split: CocoKeypoints) -> None:
     unreadable, absent = pack(split)
     assert "101.png: not an image that OpenCV can decode" in unreadable
     assert "102.png: No such file" in absent
-    packed = packed_photographs(split)
+    packed = packed_images(split)
     for name, message in (("101.png", "not an image"), ("102.png", "No such file")):
         assert packed.holds(split.image_folder / name)
         with pytest.raises(ImageError, match=message):
@@ -156,30 +156,30 @@ def test_images_in_subfolders(tmp_path: Path) -> None:
     moved.parent.mkdir(parents=True)
     (split.image_folder / "100.png").rename(moved)
     assert pack(split) == []
-    assert_whole(packed_photographs(split), [moved])
+    assert_whole(packed_images(split), [moved])
     with pytest.raises(DataError, match=r"100\.png: not in the image folder .*elsewhere"):
-        plan_packing(tmp_path / "packed", tmp_path / "elsewhere", split.people())
+        plan_packing(tmp_path / "packed", tmp_path / "elsewhere", split.instances())
 
 
 @pytest.mark.parametrize("name", ["100.png", "101.png", "102.png"])
 def test_what_changed_is_packed_again_and_nothing_else(name: str, split: CocoKeypoints) -> None:
-    """A photograph, one that was unreadable and one that was missing, all in the first of two shards."""
+    """An image, one that was unreadable and one that was missing, all in the first of two shards."""
     pack(split)
-    folder, file = packed_photographs(split).folder, split.image_folder / name
+    folder, file = packed_images(split).folder, split.image_folder / name
     cv2.imwrite(str(file), np.full((7, 9, 3), 9, np.uint8))
     (problem,) = packed_problems(folder, split.image_folder) if name != "102.png" else ["it was not packed"]
     assert name == "102.png" or problem.endswith(f"1 image files have changed since, such as {name}; pack again")
     assert numbers_written(folder, lambda: pack(split)) == ["00000"]
-    assert_whole(packed_photographs(split), [file])
+    assert_whole(packed_images(split), [file])
     file.unlink()
     assert numbers_written(folder, lambda: pack(split)) == ["00000"]
     assert list(packed_problems(folder, split.image_folder)) == []
     assert len(list(folder.glob("*.pixels"))) == 2, "replaced pixels are removed"
 
 
-def test_fewer_people_take_fewer_shards(planned: Packing) -> None:
+def test_fewer_instances_take_fewer_shards(planned: Packing) -> None:
     planned.run(quietly)
-    fewer = plan_packing(planned.folder, planned.images, people(planned.images.parent / "images", 4))
+    fewer = plan_packing(planned.folder, planned.images, instances(planned.images.parent / "images", 4))
     for file in planned.images.iterdir():
         os.utime(file, ns=(0, 0))
     assert numbers_written(planned.folder, lambda: fewer.run(quietly)) == ["00000", "00001"]
@@ -220,7 +220,7 @@ def test_a_packing_that_was_killed_goes_on(workers: int, positions: tuple[int, .
         assert list(planned.folder.glob(".*.partial"))
         assert list(packed_problems(planned.folder, planned.images)) == [], "what is there is whole"
         there = [planned.images / name for number in done for name in planned.shards[int(number)]]
-        assert_whole(PackedPhotographs(planned.folder, planned.images), there)
+        assert_whole(PackedImages(planned.folder, planned.images), there)
     written = numbers_written(planned.folder, lambda: planned.run(quietly))
     assert written == [f"{number:05d}" for number in range(4) if f"{number:05d}" not in done], "the others are kept"
     assert contents(planned.folder) == expected

@@ -18,26 +18,26 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from bench.pose.data.augmentation import Augmentation
-from bench.pose.data.coco import CocoKeypoints
+from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.crops import IMAGENET_MEAN, IMAGENET_STD, Batch, Crops, CropSettings, Key
 from bench.pose.data.images import read_image
+from bench.pose.data.instances import Instance
 from bench.pose.data.loading import Loaded, Position, evaluation_batches, training_batches
-from bench.pose.data.people import Person
 from bench.pose.data.pixels import choice
 from bench.pose.data.pixels import packed as packed_module
-from bench.pose.data.pixels.choice import choose_photographs
-from bench.pose.data.pixels.held import HeldPhotographs
+from bench.pose.data.pixels.choice import choose_images
+from bench.pose.data.pixels.gpu_cache import GpuCachedImages
+from bench.pose.data.pixels.image_source import DECODED, DecodedPixels, ImageStore
 from bench.pose.data.pixels.names import PixelSource
-from bench.pose.data.pixels.packed import OPENED_BYTES, Entry, PackedPhotographs, PackedPixels, Shard, stamp
-from bench.pose.data.pixels.source import DECODED, DecodedPixels, Photographs
+from bench.pose.data.pixels.packed import OPENED_BYTES, Entry, PackedImages, PackedPixels, Shard, stamp
 from bench.pose.errors import DataError, ImageError
 from bench.pose.skeletons import COCO_17
-from tests.unit.packed import make_split, pack, packed_photographs, source
+from tests.unit.packed import make_split, pack, packed_images, source
 
 CPU = torch.device("cpu")
 SHAPES = [((96, 64), "rgb"), ((64, 64), "bgr"), ((33, 50), "rgb"), ((128, 96), "bgr")]
 LOADERS = [("packed", 0), ("held", 0), ("decoded", 2), ("packed", 2), ("held", 2)]
-EVERYTHING = Augmentation(half_body_probability=0.5, half_body_min_joints=4)
+EVERYTHING = Augmentation(half_body_probability=0.5, half_body_min_keypoints=4)
 
 
 @pytest.fixture(scope="module")
@@ -69,56 +69,56 @@ def assert_same(found: Sequence[Loaded], expected: Sequence[Loaded]) -> None:
                 assert left == right
 
 
-def trained(people: list[Person], crops: CropSettings, photographs: Photographs, workers: int = 0) -> list[Loaded]:
+def trained(instances: list[Instance], crops: CropSettings, images: ImageStore, workers: int = 0) -> list[Loaded]:
     return list(
         training_batches(
-            people, crops, EVERYTHING, batch_size=3, epochs=4, seed=2, start=Position(), workers=workers,
-            photographs=photographs,
+            instances, crops, EVERYTHING, batch_size=3, epochs=4, seed=2, start=Position(), workers=workers,
+            images=images,
         )
     )  # fmt: skip
 
 
-def evaluated(people: list[Person], crops: CropSettings, photographs: Photographs, workers: int = 0) -> list[Loaded]:
-    return list(evaluation_batches(people, crops, batch_size=1, workers=workers, photographs=photographs))
+def evaluated(instances: list[Instance], crops: CropSettings, images: ImageStore, workers: int = 0) -> list[Loaded]:
+    return list(evaluation_batches(instances, crops, batch_size=1, workers=workers, images=images))
 
 
-Load = Callable[[list[Person], CropSettings, Photographs, int], list[Loaded]]
+Load = Callable[[list[Instance], CropSettings, ImageStore, int], list[Loaded]]
 
 
 @pytest.mark.parametrize("load", [trained, evaluated])
 @pytest.mark.parametrize(("name", "workers"), LOADERS)
 def test_every_source_gives_the_same_batches(load: Load, name: str, workers: int, split: CocoKeypoints) -> None:
-    people = split.people()
+    instances = split.instances()
     for size, order in SHAPES[: 1 if workers else None]:
         crops = CropSettings(size, order, COCO_17)
-        assert_same(load(people, crops, source(name, split), workers), load(people, crops, DECODED, 0))
+        assert_same(load(instances, crops, source(name, split), workers), load(instances, crops, DECODED, 0))
 
 
 def test_these_batches_have_broken_images_and_whole_broken_batches(split: CocoKeypoints) -> None:
     crops = CropSettings((64, 64), "rgb", COCO_17)
-    found = evaluated(split.people(), crops, DECODED)
+    found = evaluated(split.instances(), crops, DECODED)
     assert [isinstance(one, tuple) for one in found] == [False, True, True, False, False, False]
-    assert any(isinstance(one, Batch) and one.broken for one in trained(split.people(), crops, DECODED))
+    assert any(isinstance(one, Batch) and one.broken for one in trained(split.instances(), crops, DECODED))
 
 
 @pytest.mark.parametrize("order", ["rgb", "bgr"])
-def test_normalised_crops_are_the_formula_s_to_the_bit(order: str, split: CocoKeypoints) -> None:
-    for batch in evaluated(split.people(), CropSettings((96, 64), order, COCO_17), source("held", split)):
+def test_normalized_crops_are_the_formula_s_to_the_bit(order: str, split: CocoKeypoints) -> None:
+    for batch in evaluated(split.instances(), CropSettings((96, 64), order, COCO_17), source("held", split)):
         if isinstance(batch, Batch):
             plain = batch.images.permute(0, 3, 1, 2).float() / 255
             mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
-            assert torch.equal(batch.normalised(CPU), (plain - mean) / std)
+            assert torch.equal(batch.normalized(CPU), (plain - mean) / std)
     levels = torch.arange(256, dtype=torch.uint8).view(1, 16, 16, 1).expand(-1, -1, -1, 3).contiguous()
-    found = replace(batch, images=levels).normalised(CPU)
+    found = replace(batch, images=levels).normalized(CPU)
     assert torch.equal(found, (levels.permute(0, 3, 1, 2).float() / 255 - mean) / std)
     assert found.is_contiguous(memory_format=torch.channels_last)
 
 
-# Packed and held photographs.
+# Packed and held images.
 
 
 def test_a_copy_for_another_process_maps_the_files_again(split: CocoKeypoints) -> None:
-    packed, path = packed_photographs(split), split.people()[0].image
+    packed, path = packed_images(split), split.instances()[0].image
     packed.open(path)
     assert len(pickle.dumps(packed)) < 1000, "no pixels"
     found = copy.copy(packed).open(path)
@@ -130,7 +130,7 @@ def test_a_copy_for_another_process_maps_the_files_again(split: CocoKeypoints) -
 
 
 @pytest.mark.parametrize("change", ["time", "size"])
-def test_a_photograph_that_changed_is_decoded_anew(change: str, own: CocoKeypoints) -> None:
+def test_a_image_that_changed_is_decoded_anew(change: str, own: CocoKeypoints) -> None:
     path, other = (own.image_folder / name for name in ("100.png", "105.png"))
     pack(own)
     if change == "time":
@@ -139,21 +139,21 @@ def test_a_photograph_that_changed_is_decoded_anew(change: str, own: CocoKeypoin
         before = path.stat()
         path.write_bytes(path.read_bytes() + b"more")
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    packed = packed_photographs(own)
+    packed = packed_images(own)
     assert not isinstance(packed.open(path), PackedPixels)
     assert isinstance(packed.open(path), DecodedPixels)
     assert isinstance(packed.open(other), PackedPixels)
     assert (packed.holds(path), packed.holds(other)) == (False, True)
     other.unlink()
     with pytest.raises(ImageError, match=r"105\.png: No such file"):
-        packed_photographs(own).open(other)
+        packed_images(own).open(other)
 
 
-def test_a_photograph_that_is_not_held_is_named(own: CocoKeypoints) -> None:
+def test_a_image_that_is_not_held_is_named(own: CocoKeypoints) -> None:
     pack(own, budget=100_000)
     held = source("held", own)
     held.open(own.image_folder / "100.png")
-    with pytest.raises(DataError, match=r"105\.png is not among the photographs that the device holds"):
+    with pytest.raises(DataError, match=r"105\.png is not among the images that the device holds"):
         held.open(own.image_folder / "105.png")
     with pytest.raises(ImageError, match=r"101\.png: not an image"):
         held.open(own.image_folder / "101.png")
@@ -162,8 +162,8 @@ def test_a_photograph_that_is_not_held_is_named(own: CocoKeypoints) -> None:
 # Choosing.
 
 
-def chosen(split: CocoKeypoints, name: PixelSource, device: torch.device = CPU) -> Photographs:
-    return choose_photographs(split, split.people(), name, device)
+def chosen(split: CocoKeypoints, name: PixelSource, device: torch.device = CPU) -> ImageStore:
+    return choose_images(split, split.instances(), name, device)
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], torch.device]:
 
     def pretend(free: int) -> torch.device:
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, free))
-        monkeypatch.setattr(choice, "HeldPhotographs", lambda packed, _device: HeldPhotographs(packed, CPU))
+        monkeypatch.setattr(choice, "GpuCachedImages", lambda packed, _device: GpuCachedImages(packed, CPU))
         return torch.device("cuda")
 
     return pretend
@@ -194,7 +194,7 @@ def test_with_nothing_packed(own: CocoKeypoints) -> None:
             chosen(own, name)
 
 
-def test_with_part_of_the_photographs_packed(own: CocoKeypoints, gpu: Callable[[int], torch.device]) -> None:
+def test_with_part_of_the_images_packed(own: CocoKeypoints, gpu: Callable[[int], torch.device]) -> None:
     pack(own, budget=100_000)
     assert chosen(own, "auto", gpu(10**9)).name == "packed"
     assert chosen(own, "packed").name == "packed"
@@ -206,7 +206,7 @@ def test_with_part_of_the_photographs_packed(own: CocoKeypoints, gpu: Callable[[
 
 
 def test_a_gpu_with_ample_room_holds_what_is_complete(split: CocoKeypoints, gpu: Callable[[int], torch.device]) -> None:
-    size = packed_photographs(split).bytes
+    size = packed_images(split).bytes
     assert chosen(split, "auto", gpu(2 * size)).name == "held"
     assert chosen(split, "auto", gpu(2 * size - 1)).name == "packed"
 
@@ -223,7 +223,7 @@ def test_a_device_without_room_is_named(split: CocoKeypoints, monkeypatch: pytes
 @pytest.mark.parametrize("name", ["auto", "packed", "held"])
 def test_unusable_packs_are_refused_when_chosen(name: PixelSource, own: CocoKeypoints) -> None:
     pack(own)
-    packed = packed_photographs(own)
+    packed = packed_images(own)
     (pixels,) = packed.folder.glob("*.pixels")
     os.truncate(pixels, 1000)
     with pytest.raises(DataError, match=r"has 1,000 bytes instead of .*; pack the split again, or remove .*train2017"):
@@ -254,8 +254,8 @@ class _Weighed(Dataset[int]):
         return 1024 * (sizes["Private_Clean"] + sizes["Private_Dirty"]), mapped
 
 
-def sparse_pack(folder: Path, count: int) -> tuple[list[Person], PackedPhotographs]:
-    """People on large black photographs, whose pixels take no room on disk."""
+def sparse_pack(folder: Path, count: int) -> tuple[list[Instance], PackedImages]:
+    """Instances on large black images, whose pixels take no room on disk."""
     file = folder / "0.png"
     cv2.imwrite(str(file), np.zeros((1, 1, 3), np.uint8))
     height, width, found = 1000, 1400, stamp(file)
@@ -267,11 +267,12 @@ def sparse_pack(folder: Path, count: int) -> tuple[list[Person], PackedPhotograp
     shard.index.write_text(shard.as_json())
     shard.pixels_file.touch()
     os.truncate(shard.pixels_file, shard.bytes)
-    box, joints, visible = np.array([0.0, 0, width, height]), np.zeros((17, 2)), np.zeros(17, dtype=bool)
-    people = [
-        Person(folder / name, number, number, box, joints, visible, area=1e6) for number, name in enumerate(entries)
+    box, keypoints, visible = np.array([0.0, 0, width, height]), np.zeros((17, 2)), np.zeros(17, dtype=bool)
+    instances = [
+        Instance(folder / name, number, number, box, keypoints, visible, area=1e6)
+        for number, name in enumerate(entries)
     ]
-    return people, PackedPhotographs(folder, folder)
+    return instances, PackedImages(folder, folder)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -280,9 +281,9 @@ def test_a_loader_process_has_little_memory_of_its_own(
     opened: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(packed_module, "OPENED_BYTES", opened)
-    people, packed = sparse_pack(tmp_path, 40)
-    crops = Crops(people, CropSettings((96, 64), "rgb", COCO_17), photographs=packed)
-    order = [[(0, index)] for index in range(len(people))]
+    instances, packed = sparse_pack(tmp_path, 40)
+    crops = Crops(instances, CropSettings((96, 64), "rgb", COCO_17), images=packed)
+    order = [[(0, index)] for index in range(len(instances))]
     found = list(DataLoader(_Weighed(crops), sampler=order, batch_size=None, num_workers=2))
     assert all(mapped for _, mapped in found), "pixels are mapped from the file"
     assert max(size for size, _ in found) < 600e6
@@ -292,6 +293,6 @@ def test_a_loader_process_has_little_memory_of_its_own(
 
 def test_letting_go_changes_no_pixel(split: CocoKeypoints, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packed_module, "OPENED_BYTES", 0)
-    people, crops = split.people(), CropSettings((96, 64), "rgb", COCO_17)
-    assert_same(trained(people, crops, source("packed", split)), trained(people, crops, DECODED))
+    instances, crops = split.instances(), CropSettings((96, 64), "rgb", COCO_17)
+    assert_same(trained(instances, crops, source("packed", split)), trained(instances, crops, DECODED))
     assert 0 < OPENED_BYTES < 300e6

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from bench.execute.job import Job, Resources
-from bench.execute.local import make_job
-from bench.plan import Plan, make_plan, parse_selection
-from bench.published import published_rows
-from bench.records import Failure
-from bench.store import Store
+from bench.paper.rows import published_rows
+from bench.planning.jobs import make_job
+from bench.planning.plan import Plan, make_plan, parse_selection
+from bench.store.documents import Failure
+from bench.store.folders import Store
 from bench.suite.source import SuiteError
 from tests.unit.suites import load
 
@@ -95,7 +95,7 @@ def test_rows_are_numbered_in_the_page_s_order(tmp_path: Path) -> None:
 
 
 def test_given_weights_answer_the_rows_of_their_cells(tmp_path: Path) -> None:
-    given = "{initialisation: checkpoint, weights: a.pth, epochs: 0}"
+    given = "{initialization: checkpoint, weights: a.pth, epochs: 0}"
     changes = [(old, new.replace("{seed: 0}", given)) for old, new in PAPER_CELLS]
     declared = ("title: An example", f"title: An example\nweights: {{a.pth: {64 * 'a'}}}")
     found = plan(tmp_path, declared, *changes)
@@ -104,7 +104,7 @@ def test_given_weights_answer_the_rows_of_their_cells(tmp_path: Path) -> None:
 
 
 def test_given_weights_are_looked_for_beside_the_suite_and_under_the_data_root(tmp_path: Path) -> None:
-    rule = "{initialisation: checkpoint, weights: w/a.pth, epochs: 0}"
+    rule = "{initialization: checkpoint, weights: w/a.pth, epochs: 0}"
     declared = ("title: An example", f"title: An example\nweights: {{w/a.pth: {64 * 'a'}}}")
     found = plan(tmp_path, declared, ("{epochs: 5}", rule))
     resources = Resources(
@@ -123,7 +123,7 @@ def test_given_weights_are_looked_for_beside_the_suite_and_under_the_data_root(t
 def test_given_weights_are_selected_by_name(tmp_path: Path) -> None:
     declared = ("title: An example", f"title: An example\nweights: {{a.pth: {64 * 'a'}, b.pth: {64 * 'b'}}}")
     axis = ("[64x64]", "[64x64]\n    weights: [a.pth, b.pth]")
-    changes = (declared, axis, ("{epochs: 5}", "{initialisation: checkpoint, epochs: 0}"))
+    changes = (declared, axis, ("{epochs: 5}", "{initialization: checkpoint, epochs: 0}"))
     found = plan(tmp_path, *changes, only=("weights=b.pth", "representation=simdr"))
     assert [training.spec.weights for training in found.trainings] == [64 * "b"]
 

@@ -23,14 +23,14 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Annotation, Text
 from PIL import Image
 
-from bench.plan import PlannedEvaluation, PlannedTraining
-from bench.pose.metrics.instruments import Instruments
+from bench.analysis.results import Condition
+from bench.analysis.uncertainty import Uncertainty
+from bench.planning.plan import PlannedEvaluation, PlannedTraining
+from bench.pose.metrics.diagnostics import Diagnostics
 from bench.report import plots
 from bench.report.plots import Drawing, Material, style
 from bench.report.plots.layout import PAGE_HEIGHT, PAGE_WIDTH, Layout, lay_out
 from bench.report.plots.style import looks, plain
-from bench.report.results import Condition
-from bench.report.uncertainty import Uncertainty
 from bench.statistics.estimate import Estimate
 from tests.unit.records import Fields, History, curve, make_results, suite_text
 
@@ -106,10 +106,10 @@ def only_ap(training: PlannedTraining, evaluation: PlannedEvaluation) -> Mapping
     return {"metrics": {"AP": ap(training, evaluation)}}
 
 
-def instruments(**parts: Mapping[str, float]) -> Fields:
-    """Records with the same instruments."""
+def diagnostics(**parts: Mapping[str, float]) -> Fields:
+    """Records with the same diagnostics."""
     filled = {"joints": {}, "curve": {}, "errors": {}} | parts
-    return lambda *cell: {**only_ap(*cell), "instruments": Instruments("AP", **filled)}
+    return lambda *cell: {**only_ap(*cell), "diagnostics": Diagnostics("AP", **filled)}
 
 
 # Headline metric by input size
@@ -183,7 +183,7 @@ def test_the_mean_pose_is_a_line(gather: Gather) -> None:
     assert "mean pose baseline" in legend(figure)
 
 
-def test_more_methods_than_colours_are_points_by_representation(gather: Gather) -> None:
+def test_more_methods_than_colors_are_points_by_representation(gather: Gather) -> None:
     text = suite_text(split_ratio=[1, 1.5, 2, 3, 4], label_smoothing=[0.1, 0.2], backbone=["hrnet_w32"])
     figure, drawing = draw(plots.metric_by_size, gather(text, only_ap))
     (axes,) = figure.axes
@@ -269,14 +269,14 @@ def test_suites_of_one_splitting_factor_have_no_such_plot(gather: Gather) -> Non
     assert (drawing.figure, drawing.caption) == (None, "Nothing is measured yet.")
 
 
-# Instruments
+# Diagnostics
 
 
 def test_curves_by_threshold_are_means_over_seeds_in_the_order_of_thresholds(gather: Gather) -> None:
     def fields(training: PlannedTraining, evaluation: PlannedEvaluation) -> Mapping[str, Any]:
         top = 0.8 + 0.1 * training.spec.seed
-        reading = Instruments("AP", joints={}, curve={"0.75": top - 0.4, "0.50": top}, errors={})
-        return {**only_ap(training, evaluation), "instruments": reading}
+        reading = Diagnostics("AP", keypoints={}, curve={"0.75": top - 0.4, "0.50": top}, errors={})
+        return {**only_ap(training, evaluation), "diagnostics": reading}
 
     text = suite_text(representation=["simdr"], seed=[0, 1])
     figure, drawing = draw(plots.measure_by_threshold, gather(text, fields))
@@ -292,7 +292,7 @@ def test_curves_by_threshold_are_means_over_seeds_in_the_order_of_thresholds(gat
 
 
 def test_thresholds_that_are_no_numbers_are_named(gather: Gather) -> None:
-    fields = instruments(curve={"0.50": 0.5, "nan": 0.4, "$x$": 0.3})
+    fields = diagnostics(curve={"0.50": 0.5, "nan": 0.4, "$x$": 0.3})
     figure, drawing = draw(plots.measure_by_threshold, gather(suite_text(input_size=["64x64"]), fields))
     assert all(list(line.get_xdata()) == [0.5] for axes in figure.axes for line in axes.lines)
     assert len(drawing.problems) == 12
@@ -306,37 +306,37 @@ MPII = suite_text(
 
 
 def test_pckh_is_in_percent_as_it_is(gather: Gather) -> None:
-    reading = Instruments(
-        "PCKh", joints={"left_hip": 80.0, "right_hip": 90.0}, curve={"0.1": 30.0, "0.5": 88.0}, errors={}
+    reading = Diagnostics(
+        "PCKh", keypoints={"left_hip": 80.0, "right_hip": 90.0}, curve={"0.1": 30.0, "0.5": 88.0}, errors={}
     )
-    material = gather(MPII, lambda *_: {"metrics": {"Mean": 88.0}, "instruments": reading})
+    material = gather(MPII, lambda *_: {"metrics": {"Mean": 88.0}, "diagnostics": reading})
     figure, drawing = draw(plots.measure_by_threshold, material)
     assert list(figure.axes[0].lines[0].get_ydata()) == [30, 88]
     assert drawing.title == "PCKh curves"
-    figure, drawing = draw(plots.measure_by_joint, material)
+    figure, drawing = draw(plots.measure_by_keypoint, material)
     assert list(figure.axes[0].lines[0].get_xdata()) == [85]
-    assert drawing.title == "PCKh by joint"
+    assert drawing.title == "PCKh by keypoint"
     figure, drawing = draw(plots.metric_by_size, material)
     assert figure.axes[0].get_ylabel() == "mean PCKh@0.5 (%)"
     assert sorted({y for _, y in points(figure.axes[0], "D")}) == [76.4, 78.7, 89.6, 90.3]
     assert plots.errors_by_kind(material) is None
 
 
-def test_joints_are_dots_with_left_and_right_as_one(gather: Gather) -> None:
-    joints = {"nose": 0.9, "left_eye": 0.7, "right_eye": 0.5, "right_ear": 0.3, "left_hip": -1.0, "right_hip": 0.2}
+def test_keypoints_are_dots_with_left_and_right_as_one(gather: Gather) -> None:
+    keypoints = {"nose": 0.9, "left_eye": 0.7, "right_eye": 0.5, "right_ear": 0.3, "left_hip": -1.0, "right_hip": 0.2}
     text = suite_text(input_size=["64x64"])
-    figure, drawing = draw(plots.measure_by_joint, gather(text, instruments(joints=joints)))
+    figure, drawing = draw(plots.measure_by_keypoint, gather(text, diagnostics(keypoints=keypoints)))
     axes = figure.axes[0]
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert names == ["nose", "eye", "right ear", "right hip"]
     assert points(axes, "^") == {(90, 0), (60, 1), (30, 2), (20, 3)}
-    assert axes.get_ylim()[0] > axes.get_ylim()[1], "the first joint is on top"
+    assert axes.get_ylim()[0] > axes.get_ylim()[1], "the first keypoint is on top"
     assert "mean of left and right" in drawing.caption
 
 
 def test_errors_are_stacked_and_add_up(gather: Gather) -> None:
     parts = {"good": 0.7, "jitter": 0.15, "inversion": 0.05, "swap": 0.02, "miss": 0.08}
-    figure, drawing = draw(plots.errors_by_kind, gather(suite_text(input_size=["64x64"]), instruments(errors=parts)))
+    figure, drawing = draw(plots.errors_by_kind, gather(suite_text(input_size=["64x64"]), diagnostics(errors=parts)))
     axes = panel(figure, "HRNet-W32, 64×64")
     rows = {round(bar.get_y() + bar.get_height() / 2): [] for bar in bars(axes)}
     for bar in bars(axes):
@@ -352,7 +352,7 @@ def test_errors_are_stacked_and_add_up(gather: Gather) -> None:
     assert "n = 6 rows" in drawing.caption
 
 
-READINGS = (plots.measure_by_threshold, plots.measure_by_joint, plots.errors_by_kind, plots.metric_under_ceiling)
+READINGS = (plots.measure_by_threshold, plots.measure_by_keypoint, plots.errors_by_kind, plots.metric_under_ceiling)
 
 
 @pytest.mark.parametrize("plot", READINGS)
@@ -378,7 +378,7 @@ def test_splits_without_public_annotations_have_no_readings(
 def test_more_panels_than_fit_a_page_are_counted(gather: Gather) -> None:
     sizes = [f"{64 + 32 * step}x64" for step in range(20)]
     text = suite_text(input_size=sizes, backbone=["hrnet_w32"], representation=["simdr"])
-    record = {"metrics": {"AP": 0.5}, "instruments": Instruments("AP", {}, {"0.5": 0.5}, {})}
+    record = {"metrics": {"AP": 0.5}, "diagnostics": Diagnostics("AP", {}, {"0.5": 0.5}, {})}
     figure, drawing = draw(plots.measure_by_threshold, gather(text, lambda *_: record))
     assert len(figure.axes) == 18
     assert "the first 18 of 20 pairs of backbone and input size" in drawing.caption
@@ -429,7 +429,7 @@ def test_ablated_settings_have_lines_and_sizes_panels(gather: Gather) -> None:
     assert legend(figure) == ["k 1", "k 2"]
 
 
-def test_more_settings_than_colours_look_the_same(gather: Gather) -> None:
+def test_more_settings_than_colors_look_the_same(gather: Gather) -> None:
     text = suite_text(split_ratio=[1, 2, 3], label_smoothing=[0, 0.1, 0.2], representation=["simdr"])
     figure, drawing = draw(plots.loss_by_epoch, gather(text, only_ap, lambda _: curve(2, 1)))
     assert [len(axes.lines) for axes in figure.axes] == [18, 18]
@@ -497,10 +497,13 @@ HOSTILE = ("$x$", r"\frac{1}{0}", "_hidden", "a\nb\tc", "关节 😀", "<script>
 def test_names_from_data_are_text(gather: Gather) -> None:
     """No mathematics, no warning of a missing glyph or an ignored label, and nothing that breaks the layout."""
     parts = dict.fromkeys(HOSTILE, 0.5)
-    material = gather(suite_text(input_size=["64x64"]), instruments(joints=parts, errors=parts, curve={"0.5": 0.5}))
+    material = gather(suite_text(input_size=["64x64"]), diagnostics(keypoints=parts, errors=parts, curve={"0.5": 0.5}))
     with warnings.catch_warnings(), plots.print_style():
         warnings.simplefilter("error")
-        for plot, hidden in ((plots.measure_by_joint, "hidden"), (plots.errors_by_kind, "\N{NO-BREAK SPACE}_hidden")):
+        for plot, hidden in (
+            (plots.measure_by_keypoint, "hidden"),
+            (plots.errors_by_kind, "\N{NO-BREAK SPACE}_hidden"),
+        ):
             figure, _ = draw(plot, material)
             assert plots.to_png(figure)
             written = [text for text in figure.findobj(Text) if text.get_text()]
@@ -523,14 +526,14 @@ def test_plain_leaves_ordinary_names_alone(name: str) -> None:
 
 def test_looks_differ_in_grey_too() -> None:
     first = list(looks([str(number) for number in range(8)]).values())
-    assert len({look.colour for look in first}) == 8
+    assert len({look.color for look in first}) == 8
     for kind in ("marker", "hatch"):
         assert len({getattr(look, kind) for look in first[:7]}) == 7
     every = looks([str(number) for number in range(280)]).values()
-    assert len({(look.colour, look.marker, str(look.dashes)) for look in every}) == 280
+    assert len({(look.color, look.marker, str(look.dashes)) for look in every}) == 280
 
 
-def test_colours_are_apart_for_colour_blind_people() -> None:
+def test_colors_are_apart_for_color_blind_instances() -> None:
     """Projections after Viénot, Brettel and Mollon (1999), distances in CIELAB."""
     cv2 = pytest.importorskip("cv2")
     to_cones = np.array([[17.8824, 43.5161, 4.11935], [3.45565, 27.1554, 3.86714], [0.0299566, 0.184309, 1.46709]])
@@ -538,9 +541,9 @@ def test_colours_are_apart_for_colour_blind_people() -> None:
         "protan": np.array([[0, 2.02344, -2.52581], [0, 1, 0], [0, 0, 1]]),
         "deutan": np.array([[1, 0, 0], [0.494207, 0, 1.24827], [0, 0, 1]]),
     }
-    colours = np.array([[int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for colour in style.PALETTE[:6]])
+    colors = np.array([[int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)] for color in style.PALETTE[:6]])
     for projection in blind.values():
-        seen = colours**2.2 @ (np.linalg.inv(to_cones) @ projection @ to_cones).T
+        seen = colors**2.2 @ (np.linalg.inv(to_cones) @ projection @ to_cones).T
         lab = cv2.cvtColor(seen.clip(0, 1)[None].astype(np.float32) ** np.float32(1 / 2.2), cv2.COLOR_RGB2LAB)[0]
         assert min(np.linalg.norm(a - b) for a, b in combinations(lab, 2)) > 9
 

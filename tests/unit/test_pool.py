@@ -10,7 +10,7 @@ import pytest
 
 from bench.execute.job import Job, Outcome, Resources
 from bench.execute.pool import Pool
-from bench.execute.seat import Slot
+from bench.execute.ranks import Slot
 from tests.slurm.silence import SilentView
 from tests.unit.suites import example_training
 

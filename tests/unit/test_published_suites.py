@@ -10,10 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.cli import app
-from bench.lint import compare_sizes
-from bench.plan import Plan, make_plan
-from bench.published import published_rows
-from bench.store import Store
+from bench.paper.rows import published_rows
+from bench.planning.plan import Plan, make_plan
+from bench.planning.printed_sizes import compare_sizes
+from bench.store.folders import Store
 from bench.suite.schema import load_suite
 
 ROOT = Path(__file__).parents[2]

@@ -64,7 +64,7 @@ def test_the_paper_recipe_is_the_configuration(entry: dict[str, Any], tmp_path: 
         "rotation_factor": entry["rotation"],
         "scale_factor": entry["scale"],
         "half_body_probability": max(0, entry["half_body_prob"]),
-        "half_body_min_joints": entry["half_body_min_joints"],
+        "half_body_min_keypoints": entry["half_body_min_keypoints"],
         "batch_size": entry["batch_per_gpu"] * devices(entry),
         "replicas": devices(entry),
         "epochs": entry["epochs"],

@@ -14,17 +14,17 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from bench.analysis.formatting import backbone_name
 from bench.cli import app
 from bench.files import write_json
-from bench.forecast.evidence import calibration_file, gather
-from bench.forecast.plan import BudgetError, Forecast, forecast
-from bench.plan import Plan, PlannedEvaluation, PlannedTraining
-from bench.published import published_rows
-from bench.records import Failure, Heartbeat
-from bench.report.build import write_report
+from bench.paper.rows import published_rows
+from bench.planning.forecast.evidence import calibration_file, gather
+from bench.planning.forecast.forecast import BudgetError, Forecast, forecast
+from bench.planning.plan import Plan, PlannedEvaluation, PlannedTraining
 from bench.report.formats import FORMATS
-from bench.report.formatting import backbone_name
 from bench.report.render_csv import render_csv
+from bench.report.writer import write_report
+from bench.store.documents import Failure, JobProgress
 from tests.reports import COCO, SYNTHETIC, Bench, Page, coco_scores, csv_rows, markdown_rows
 from tests.unit.test_forecast import KIND, calibrated
 
@@ -74,7 +74,7 @@ def test_summary_names_winner_baseline_and_distance_to_the_paper(bench: Bench) -
     text = bench.render(bench.fill(COCO, coco_scores, baseline={"AP": 0.03}))["report.md"]
     assert "3 of 3 evaluations of 2 trainings are done." in text
     assert "HRNet-W32 at 64x64: SimDR (57.1) has the highest AP, before heatmap + extra post. (44.0)" in text
-    assert "mean pose of the training people alone reaches AP 3.0" in text
+    assert "mean pose of the training instances alone reaches AP 3.0" in text
     assert "3 of the 3 published rows that the suite answers are measured; their AP is 1.0 from the paper's" in text
 
 
@@ -235,9 +235,9 @@ def test_ablated_settings_get_a_column_and_their_own_rows(bench: Bench) -> None:
 def test_cells_without_a_record_say_why(bench: Bench) -> None:
     first, second, third, *_ = bench.plan(SYNTHETIC).trainings
     bench.store.training(first.spec.id).fail(Failure(kind="Memory", message="needs <b>more</b> | memory"))
-    beat = Heartbeat(phase="training", pid=1, host="host", at=4e9, epoch=2, epochs=9)
+    beat = JobProgress(phase="training", pid=1, host="host", at=4e9, epoch=2, epochs=9)
     running = bench.store.training(second.spec.id)
-    write_json(running.heartbeat_file, beat.model_dump())
+    write_json(running.job_progress_file, beat.model_dump())
     bench.store.training(third.spec.id).checkpoint.parent.mkdir(parents=True)
     bench.store.training(third.spec.id).checkpoint.touch()
     with running.lease():
@@ -310,7 +310,7 @@ def test_unreadable_record_costs_its_own_cell_only(bench: Bench) -> None:
 def test_nothing_measured_still_makes_a_report(bench: Bench) -> None:
     texts = bench.report(bench.plan(SYNTHETIC), formats=FORMATS)
     assert set(texts) == {"report.md", "report.html", "report.tex", "results.csv", "results.tex"}
-    for sentence in ("Nothing is measured yet.", "No training is finished yet.", "No photographs stored."):
+    for sentence in ("Nothing is measured yet.", "No training is finished yet.", "No images stored."):
         assert sentence in texts["report.md"]
         assert sentence in texts["report.html"]
         assert sentence in texts["report.tex"]
@@ -370,47 +370,47 @@ def test_equal_records_make_equal_figures(bench: Bench) -> None:
     assert first == second
 
 
-def _store_people(bench: Bench, plan: Plan, **changes: Any) -> None:
-    """Two people for each evaluation, on grey photographs."""
+def _store_instances(bench: Bench, plan: Plan, **changes: Any) -> None:
+    """Two instances for each evaluation, on grey images."""
     for training in plan.trainings:
         for evaluation in training.evaluations:
             folder = bench.store.evaluation(evaluation.spec.id)
-            truth = [[5.0 * joint, 50.0, 2.0 if joint else 0.0] for joint in range(17)]
-            people = [
-                {"image_id": 1, "annotation_id": number, "file": f"people/{number}.jpg", "truth": truth,
+            truth = [[5.0 * keypoint, 50.0, 2.0 if keypoint else 0.0] for keypoint in range(17)]
+            instances = [
+                {"image_id": 1, "annotation_id": number, "file": f"instances/{number}.jpg", "truth": truth,
                  "prediction": truth if number == 1 else None, "oks": 0.75 if number == 1 else None} | changes
                 for number in (1, 2)
             ]  # fmt: skip
-            write_json(folder.people_file, {"skeleton": "coco_17", "people": people}, durable=False)
-            (folder.path / "people").mkdir(exist_ok=True)
+            write_json(folder.instances_file, {"skeleton": "coco_17", "instances": instances}, durable=False)
+            (folder.path / "instances").mkdir(exist_ok=True)
             for number in (1, 2):
-                cv2.imwrite(str(folder.path / f"people/{number}.jpg"), np.full((100, 80, 3), 128, np.uint8))
+                cv2.imwrite(str(folder.path / f"instances/{number}.jpg"), np.full((100, 80, 3), 128, np.uint8))
 
 
-def test_photographs_show_the_same_people_across_methods(bench: Bench) -> None:
+def test_images_show_the_same_instances_across_methods(bench: Bench) -> None:
     plan = bench.fill(COCO, coco_scores)
-    _store_people(bench, plan)
+    _store_instances(bench, plan)
     text = bench.report(plan)["report.md"]
-    assert "The first 2 stored people of the validation split, HRNet-W32 at 64x64, seed 0." in text
-    image = cv2.imread(str(bench.folder / "out/coco/figures/photographs.png"))
+    assert "The first 2 stored instances of the validation split, HRNet-W32 at 64x64, seed 0." in text
+    image = cv2.imread(str(bench.folder / "out/coco/figures/images.png"))
     assert image is not None
     left_blue = (image == (0xE9, 0xB4, 0x56)).all(axis=-1)
     assert left_blue.any()
 
 
-def test_photographs_from_outside_the_folder_are_refused(bench: Bench) -> None:
+def test_images_from_outside_the_folder_are_refused(bench: Bench) -> None:
     plan = bench.fill(COCO, coco_scores)
     cv2.imwrite(str(bench.folder / "secret.jpg"), np.zeros((9, 9, 3), np.uint8))
-    _store_people(bench, plan, file="../../../secret.jpg")
+    _store_instances(bench, plan, file="../../../secret.jpg")
     assert "lies outside the folder" in bench.report(plan)["report.md"]
 
 
 @pytest.mark.parametrize(
-    "changes", [{"truth": [[1, 2, 2]]}, {"prediction": "none"}, {"file": "people/missing.jpg"}], ids=str
+    "changes", [{"truth": [[1, 2, 2]]}, {"prediction": "none"}, {"file": "instances/missing.jpg"}], ids=str
 )
-def test_broken_photographs_are_named_and_stop_nothing(bench: Bench, changes: dict[str, Any]) -> None:
+def test_broken_images_are_named_and_stop_nothing(bench: Bench, changes: dict[str, Any]) -> None:
     plan = bench.fill(COCO, coco_scores)
-    _store_people(bench, plan, **changes)
+    _store_instances(bench, plan, **changes)
     text = bench.report(plan)["report.md"]
     assert "Files that could not be read" in text
     assert markdown_rows(text)[0]["AP ours"] == "44.0"

@@ -13,9 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bench.pose import geometry
+from bench.pose.data.pixels.image_source import Placement
 from bench.pose.data.pixels.sampling import Sources, sample
-from bench.pose.data.pixels.source import Placement
-from bench.pose.geometry import FINE, affine_matrix, warp, warp_mirrored
+from bench.pose.geometry import FINE, affine_matrix, warp, warp_flipped
 from tests.parity.golden import golden
 from tests.parity.test_geometry import SIZES, synthetic_image
 
@@ -35,26 +35,26 @@ def sampled(images: Sequence[Array], placements: Sequence[Placement], size: Shap
         begins=torch.tensor([sum(lengths[:number]) for number in range(len(images))]),
         heights=torch.tensor([image.shape[0] for image in images]),
         widths=torch.tensor([image.shape[1] for image in images]),
-        mirrored=torch.tensor([placement.mirrored for placement in placements]),
+        flipped=torch.tensor([placement.flipped for placement in placements]),
         inverses=torch.from_numpy(np.stack(inverses)),
     )
     return sample(torch.from_numpy(np.concatenate([image.ravel() for image in images])), sources, size).numpy()
 
 
-def mirror(image: Array) -> Array:
+def flip_indices(image: Array) -> Array:
     return np.ascontiguousarray(image[:, ::-1])
 
 
 def assert_every_way_is_opencv_s(image: Array, matrix: Array, size: Shape) -> None:
-    """Plainly and mirrored; the photograph is not the first in its row of bytes."""
-    plain, mirrored = warp(image, matrix, size), warp(mirror(image), matrix, size)
-    one, other = sampled([image, image], [Placement(matrix), Placement(matrix, mirrored=True)], size)
+    """Plainly and flipped; the image is not the first in its row of bytes."""
+    plain, flipped = warp(image, matrix, size), warp(flip_indices(image), matrix, size)
+    one, other = sampled([image, image], [Placement(matrix), Placement(matrix, flipped=True)], size)
     np.testing.assert_array_equal(one, plain)
-    np.testing.assert_array_equal(other, mirrored)
-    np.testing.assert_array_equal(warp_mirrored(image, matrix, size), mirrored)
+    np.testing.assert_array_equal(other, flipped)
+    np.testing.assert_array_equal(warp_flipped(image, matrix, size), flipped)
     into = np.full_like(plain, 7)
-    warp_mirrored(image, matrix, size, into)
-    np.testing.assert_array_equal(into, mirrored)
+    warp_flipped(image, matrix, size, into)
+    np.testing.assert_array_equal(into, flipped)
 
 
 shapes = st.tuples(st.integers(1, 60), st.integers(1, 60))
@@ -76,7 +76,7 @@ rotations = st.one_of(st.floats(-90, 90), st.sampled_from([0.0, 90.0, -90.0, 180
 @example(shape=(1, 1), size=(4, 4), center=(0.0, 0.0), width=4.0, rotation=0.0)
 @example(shape=(5, 8), size=(8, 8), center=(3.5, 2.0), width=0.0, rotation=0.0)
 @example(shape=(5, 8), size=(8, 8), center=(1e8, -1e8), width=9.0, rotation=30.0)
-def test_views_of_people(shape: Shape, size: Shape, center: Sequence[float], width: float, rotation: float) -> None:
+def test_views_of_instances(shape: Shape, size: Shape, center: Sequence[float], width: float, rotation: float) -> None:
     matrix = affine_matrix(center, (width / 200, width / 200), rotation, size)
     assert_every_way_is_opencv_s(noise(shape), matrix, size)
 
@@ -99,26 +99,28 @@ def test_positions_that_are_exact_ties(
     assert_every_way_is_opencv_s(noise(shape), matrix, size)
 
 
-def test_at_ties_the_mirrored_warp_needs_its_mirrored_image(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_ties_the_flipped_warp_needs_its_flipped_image(monkeypatch: pytest.MonkeyPatch) -> None:
     image, size = noise((9, 16)), (9, 16)
     shifts = [(number + 0.5) / FINE for number in range(-200, 200)]
     matrices = [np.array([[1, 0, shift], [0, 1, 0]]) for shift in shifts]
     for matrix in matrices:
         assert_every_way_is_opencv_s(image, matrix, size)
-    monkeypatch.setattr(geometry, "_mirrors", lambda *_: True)
-    wrong = [not np.array_equal(warp_mirrored(image, one, size), warp(mirror(image), one, size)) for one in matrices]
+    monkeypatch.setattr(geometry, "_flip", lambda *_: True)
+    wrong = [
+        not np.array_equal(warp_flipped(image, one, size), warp(flip_indices(image), one, size)) for one in matrices
+    ]
     assert any(wrong)
 
 
-def test_nearly_all_views_are_had_without_mirroring(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nearly_all_views_are_had_without_flipping(monkeypatch: pytest.MonkeyPatch) -> None:
     rng, image, mirrorings = np.random.default_rng(0), noise((60, 80)), []
-    monkeypatch.setattr(cv2, "flip", lambda image, _: mirrorings.append(image) or mirror(image))
+    monkeypatch.setattr(cv2, "flip", lambda image, _: mirrorings.append(image) or flip_indices(image))
     for _ in range(200):
-        warp_mirrored(image, affine_matrix(rng.uniform(0, 60, 2), [0.2, 0.2], rng.uniform(-90, 90), (64, 48)), (64, 48))
+        warp_flipped(image, affine_matrix(rng.uniform(0, 60, 2), [0.2, 0.2], rng.uniform(-90, 90), (64, 48)), (64, 48))
     assert len(mirrorings) < 10
 
 
-def test_many_photographs_at_once() -> None:
+def test_many_images_at_once() -> None:
     rng = np.random.default_rng(0)
     images = [noise(shape) for shape in ((1, 1), (40, 7), (3, 90), (64, 64), (1, 50))]
     placements = [
@@ -126,7 +128,7 @@ def test_many_photographs_at_once() -> None:
         for flip in (True, False, True, False, True)
     ]
     for image, placement, crop in zip(images, placements, sampled(images, placements, (24, 32)), strict=True):
-        expected = warp(mirror(image) if placement.mirrored else image, placement.matrix, (24, 32))
+        expected = warp(flip_indices(image) if placement.flipped else image, placement.matrix, (24, 32))
         np.testing.assert_array_equal(crop, expected)
 
 
@@ -137,6 +139,6 @@ def test_the_reference_s_crops(size: Shape) -> None:
     for j in (0, 1):
         case = want["cases"][2 * SIZES.index(size) + j]
         matrix = affine_matrix(np.float32(case[:2]), np.float32(case[2:4]), case[4], size)
-        crops = sampled([image, mirror(image)], [Placement(matrix), Placement(matrix, mirrored=True)], size)
-        for crop in (*crops, warp_mirrored(mirror(image), matrix, size)):
+        crops = sampled([image, flip_indices(image)], [Placement(matrix), Placement(matrix, flipped=True)], size)
+        for crop in (*crops, warp_flipped(flip_indices(image), matrix, size)):
             np.testing.assert_array_equal(crop, want[f"crop_{name}_{j}"])

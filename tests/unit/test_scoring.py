@@ -15,10 +15,10 @@ from bench.pose.data.datasets import dataset_info, open_split
 from bench.pose.errors import DataError, UnknownNameError
 from bench.pose.evaluation import Measurement, mean_pose_metrics
 from bench.pose.metrics.pckh import pckh, read_head_truth, read_predictions
-from bench.pose.models.build import build_model, initialise
+from bench.pose.models.build import build_model, initialize
 from bench.pose.scoring import score_file, split_scoring
 from tests.unit.test_metrics import TRUTH, predictions
-from tests.unit.tiny_datasets import PEOPLE, boxes, coco_test_dev, crowdpose, head_truth, mpii, mpii_person
+from tests.unit.tiny_datasets import INSTANCES, boxes, coco_test_dev, crowdpose, head_truth, mpii, mpii_instance
 
 COLUMNS = ("Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Mean")
 
@@ -31,22 +31,22 @@ def write(file: Path, contents: Any) -> Path:
 # MPII
 
 
-def mpii_results(people: int = PEOPLE, error: float = 0.0) -> list[dict[str, Any]]:
-    """Predictions of the tiny MPII people, 0-based, to the right by so many px."""
+def mpii_results(instances: int = INSTANCES, error: float = 0.0) -> list[dict[str, Any]]:
+    """Predictions of the tiny MPII instances, 0-based, to the right by so many px."""
     return [
         {
             "image_id": number,
             "category_id": 1,
-            "keypoints": [value for x, y in mpii_person(number)["joints"] for value in (x - 1 + error, y - 1, 1.0)],
+            "keypoints": [value for x, y in mpii_instance(number)["joints"] for value in (x - 1 + error, y - 1, 1.0)],
             "score": 1.0,
         }
-        for number in range(people)
+        for number in range(instances)
     ]
 
 
 def score_mpii(folder: Path, results: Any) -> dict[str, float]:
     truth = folder / "gt_valid.mat"
-    head_truth(truth, [mpii_person(number) for number in range(PEOPLE)])
+    head_truth(truth, [mpii_instance(number) for number in range(INSTANCES)])
     return score_file("mpii", write(folder / "predictions.json", results), truth)[0]
 
 
@@ -60,7 +60,7 @@ def test_mpii_predictions_are_judged_at_both_thresholds(tmp_path: Path) -> None:
 
 def test_the_order_of_results_is_of_no_account_and_who_is_not_predicted_is_missed(tmp_path: Path) -> None:
     assert score_mpii(tmp_path, mpii_results()[::-1])["Mean"] == 100
-    found = score_mpii(tmp_path, mpii_results(PEOPLE - 2))
+    found = score_mpii(tmp_path, mpii_results(INSTANCES - 2))
     truth = read_head_truth(tmp_path / "gt_valid.mat")
     seen = truth.visible.sum(axis=1) - truth.visible[:, 6:8].sum(axis=1)
     assert found["Mean"] == pytest.approx(100 * seen[:-2].sum() / seen.sum())
@@ -70,11 +70,11 @@ def test_the_order_of_results_is_of_no_account_and_who_is_not_predicted_is_misse
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"image_id": PEOPLE}, "image_id 6 is no position among the 6 people"),
+        ({"image_id": INSTANCES}, "image_id 6 is no position among the 6 instances"),
         ({"image_id": -1}, "image_id -1 is no position"),
         ({"image_id": "1"}, "image_id '1' is no position"),
-        ({"image_id": 0}, "person 0 is predicted a second time"),
-        ({"keypoints": [1.0] * 47}, r"\(person 1\): keypoints are not 48 finite numbers"),
+        ({"image_id": 0}, "instance 0 is predicted a second time"),
+        ({"keypoints": [1.0] * 47}, r"\(instance 1\): keypoints are not 48 finite numbers"),
         ({"keypoints": [float("inf")] * 48}, "keypoints are not 48 finite numbers"),
         ({"keypoints": None}, "keypoints are not 48 finite numbers"),
         (3, "expected an object with image_id and keypoints, found 3"),
@@ -96,7 +96,9 @@ def test_a_broken_mpii_prediction_is_named(change: Any, message: str | None, tmp
 def test_pred_mat_counts_from_one(columns: int, tmp_path: Path) -> None:
     """As the reference stores it: 1 is added before."""
     score_mpii(tmp_path, mpii_results(error=5))
-    points = np.array([result["keypoints"] for result in mpii_results(error=5)]).reshape(PEOPLE, 16, 3)[..., :columns]
+    points = np.array([result["keypoints"] for result in mpii_results(error=5)]).reshape(INSTANCES, 16, 3)[
+        ..., :columns
+    ]
     scipy.io.savemat(tmp_path / "pred.mat", {"preds": points + 1})
     found, _ = score_file("mpii", tmp_path / "pred.mat", tmp_path / "gt_valid.mat")
     assert found == score_mpii(tmp_path, mpii_results(error=5))
@@ -121,10 +123,10 @@ def test_matlab_files_without_the_arrays_are_refused(tmp_path: Path) -> None:
         read_head_truth(file)
 
 
-def test_truth_of_other_people_is_refused(tmp_path: Path) -> None:
+def test_truth_of_other_instances_is_refused(tmp_path: Path) -> None:
     mpii(tmp_path)
-    head_truth(tmp_path / "annot" / "gt_valid.mat", [mpii_person(0)])
-    with pytest.raises(DataError, match=r"gt_valid\.mat: 1 people, but .*valid\.json lists 6"):
+    head_truth(tmp_path / "annot" / "gt_valid.mat", [mpii_instance(0)])
+    with pytest.raises(DataError, match=r"gt_valid\.mat: 1 instances, but .*valid\.json lists 6"):
         split_scoring(open_split("mpii", tmp_path, "valid"))
     with pytest.raises(DataError, match=r"gt_train\.mat: no such file"):
         split_scoring(open_split("mpii", tmp_path, "train"))
@@ -150,7 +152,7 @@ def test_broken_annotations_are_named_and_the_rest_is_scored(tmp_path: Path) -> 
 @pytest.mark.parametrize("contents", [{}, "text", 3])
 def test_predictions_must_be_a_list(contents: Any, tmp_path: Path) -> None:
     truth = write(tmp_path / "truth.json", coco_truth())
-    with pytest.raises(DataError, match=r"predictions\.json: expected a list of people"):
+    with pytest.raises(DataError, match=r"predictions\.json: expected a list of instances"):
         score_file("coco", write(tmp_path / "predictions.json", contents), truth)
 
 
@@ -172,7 +174,7 @@ def test_crowdpose_without_crowd_index_is_refused(tmp_path: Path) -> None:
         score_file("crowdpose", write(tmp_path / "p.json", []), write(tmp_path / "t.json", truth))
 
 
-def test_crowdpose_people_keep_their_counts(tmp_path: Path) -> None:
+def test_crowdpose_instances_keep_their_counts(tmp_path: Path) -> None:
     folder = crowdpose(tmp_path)
     file = folder / "annotations" / "crowdpose_test.json"
     truth = json.loads(file.read_text())
@@ -180,9 +182,11 @@ def test_crowdpose_people_keep_their_counts(tmp_path: Path) -> None:
     truth["annotations"][2]["iscrowd"] = 1
     file.write_text(json.dumps(truth))
     split = open_split("crowdpose", folder, "test")
-    assert [person.annotation_id for person in split.people()] == [1, 4, 5, 6], "who does not count is not trained on"
+    assert [instance.annotation_id for instance in split.instances()] == [1, 4, 5, 6], (
+        "who does not count is not trained on"
+    )
     found = split.annotations["annotations"]
-    assert [person["num_keypoints"] for person in found] == [12, 0, 12, 12, 12, 12]
+    assert [instance["num_keypoints"] for instance in found] == [12, 0, 12, 12, 12, 12]
     assert found[0]["area"] == pytest.approx(0.53 * 90 * 100)
 
 
@@ -194,12 +198,12 @@ def measured(dataset: str, folder: Path, split: str, box_file: Path | None, out:
     model = build_model(
         "simba_tiny",
         "simdr",
-        joints=dataset_info(dataset).skeleton.size,
+        keypoints=dataset_info(dataset).skeleton.size,
         input_size=(64, 64),
         split_ratio=2.0,
         replicas=1,
     )
-    initialise(model, scheme="reference")
+    initialize(model, scheme="reference")
     torch.save(model.state_dict(), out.with_suffix(".pt"))
     request = Request(
         backbone="simba_tiny", representation="simdr", input_size="64x64", dataset=dataset, split=split,
@@ -218,12 +222,12 @@ def test_evaluating_on_mpii(tmp_path: Path) -> None:
     found = measured("mpii", folder, "valid", None, out)
     truth = folder / "annot" / "gt_valid.mat"
     assert [result["image_id"] for result in found.results] == [0, 1, 3, 4, 5]
-    assert [problem.split(":")[0] for problem in found.problems] == ["image 2, person 2"]
+    assert [problem.split(":")[0] for problem in found.problems] == ["image 2, instance 2"]
     assert stored(out) == found.metrics == score_file("mpii", out / "predictions.json", truth)[0]
     assert score_file("mpii", out / "pred.mat", truth)[0] == pytest.approx(found.metrics)
-    joints = read_predictions(out / "pred.mat")
-    assert np.isnan(joints[2]).all()
-    np.testing.assert_allclose(joints[3].ravel(), np.reshape(found.results[2]["keypoints"], (-1, 3))[:, :2].ravel())
+    keypoints = read_predictions(out / "pred.mat")
+    assert np.isnan(keypoints[2]).all()
+    np.testing.assert_allclose(keypoints[3].ravel(), np.reshape(found.results[2]["keypoints"], (-1, 3))[:, :2].ravel())
 
 
 def test_evaluating_on_crowdpose(tmp_path: Path) -> None:
@@ -240,9 +244,9 @@ def test_evaluating_on_test_dev_only_predicts(tmp_path: Path) -> None:
     folder, out = coco_test_dev(tmp_path / "coco"), tmp_path / "out"
     box_file = folder / dict(dataset_info("coco").detector_boxes)["test-dev2017"]
     found = measured("coco", folder, "test-dev2017", box_file, out)
-    assert (found.metrics, stored(out), found.people) == ({}, {}, len(boxes()))
+    assert (found.metrics, stored(out), found.instances) == ({}, {}, len(boxes()))
     assert len(json.loads((out / "predictions.json").read_text())) == len(found.results) > 0
-    with pytest.raises(DataError, match="lists no people: their annotations are not published"):
+    with pytest.raises(DataError, match="lists no instances: their annotations are not published"):
         measured("coco", folder, "test-dev2017", None, out)
 
 
@@ -258,10 +262,10 @@ def test_the_mean_pose_is_measured_as_the_dataset_is(
     dataset: str, make: Callable[[Path], Path], train: str, split: str, metric: str | None, tmp_path: Path
 ) -> None:
     folder = make(tmp_path)
-    found = mean_pose_metrics(open_split(dataset, folder, train).people(), open_split(dataset, folder, split))
+    found = mean_pose_metrics(open_split(dataset, folder, train).instances(), open_split(dataset, folder, split))
     assert (metric in found) if metric else not found
 
 
 def test_pckh_of_nan_is_a_miss() -> None:
     truth = read_head_truth(Path(__file__).parents[1] / "fixtures" / "golden" / "mpii_gt_valid.mat")
-    assert pckh(np.full(truth.joints.shape, np.nan), truth)["Mean"] == 0
+    assert pckh(np.full(truth.keypoints.shape, np.nan), truth)["Mean"] == 0

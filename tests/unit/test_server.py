@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from bench.files import StoreError, write_json
-from bench.pose.data.coco import CocoKeypoints
+from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.datasets import open_split
 from bench.pose.errors import BenchError, DataError
-from bench.provenance import Provenance
-from bench.records import Record
-from bench.server import enter_score, package
-from bench.store import EvaluationFolder, Store
+from bench.store.documents import Record
+from bench.store.folders import EvaluationFolder, Store
+from bench.store.provenance import Provenance
+from bench.store.server import enter_score, package
 from tests.unit.suites import example_evaluation, example_training
 
 SPLIT = "test-dev2017"
@@ -55,7 +55,7 @@ def finished(tmp_path: Path) -> Finished:
         commit=None, dirty=None, versions={}, hardware={}, files={}, seed=0, command="bench run", started=0.0
     )
     record = Record(
-        id=spec.id, spec=spec, training=training, metrics={}, scored_by="server", baseline={}, people=1, seconds=1.0,
+        id=spec.id, spec=spec, training=training, metrics={}, scored_by="server", baseline={}, instances=1, seconds=1.0,
         problems=[], provenance=provenance,
     )  # fmt: skip
     write_json(folder.record_file, record.model_dump(mode="json"))

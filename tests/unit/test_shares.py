@@ -11,21 +11,21 @@ DIVISIONS = [(1, 1), (4, 1), (4, 2), (4, 4), (8, 4), (1, 2), (1, 4), (2, 4), (3,
 """Pairs of replicas and processes."""
 
 
-@given(division=st.sampled_from(DIVISIONS), people=st.integers(1, 40))
-def test_shares_are_the_parts_that_one_process_makes(division: tuple[int, int], people: int) -> None:
+@given(division=st.sampled_from(DIVISIONS), instances=st.integers(1, 40))
+def test_shares_are_the_parts_that_one_process_makes(division: tuple[int, int], instances: int) -> None:
     replicas, size = division
-    batch = torch.arange(people)
+    batch = torch.arange(instances)
     shares = [Share(replicas, rank, size) for rank in range(size)]
     partners = shares[0].partners
-    taken = [batch[share.of(people)] for share in shares]
+    taken = [batch[share.of(instances)] for share in shares]
     joined = [torch.cat(taken[rank : rank + partners]) for rank in range(0, size, partners)]
-    parts = [part for some in joined for part in some.split(shares[0].part_size(people)) if len(part)]
+    parts = [part for some in joined for part in some.split(shares[0].part_size(instances)) if len(part)]
     assert [part.tolist() for part in parts] == [part.tolist() for part in batch.chunk(replicas)]
 
 
-@pytest.mark.parametrize("people", [8, 7, 5])
-def test_a_part_is_divided_evenly(people: int) -> None:
-    share = [Share(2, rank, 4).of(people) for rank in range(4)]
+@pytest.mark.parametrize("instances", [8, 7, 5])
+def test_a_part_is_divided_evenly(instances: int) -> None:
+    share = [Share(2, rank, 4).of(instances) for rank in range(4)]
     sizes = [one.stop - one.start for one in share]
     assert abs(sizes[0] - sizes[1]) <= 1
     assert abs(sizes[2] - sizes[3]) <= 1

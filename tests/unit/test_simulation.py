@@ -8,19 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.execute.local import LocalOptions
 from bench.files import StoreError, write_json
-from bench.forecast.evidence import gather, kind_here
-from bench.plan import Plan, PlannedEvaluation, PlannedTraining, make_plan
-from bench.pose.metrics.judgements import load_judgements
-from bench.published import published_rows
-from bench.records import Record
+from bench.paper.rows import published_rows
+from bench.planning.forecast.evidence import gather, kind_here
+from bench.planning.jobs import LocalOptions
+from bench.planning.plan import Plan, PlannedEvaluation, PlannedTraining, make_plan
+from bench.planning.simulated import refuse_simulated, simulated_ids
+from bench.pose.metrics.per_instance import load_per_instance
 from bench.simulation.curves import curve_of, derived_metrics
 from bench.simulation.guesses import guess
-from bench.simulation.marks import refuse_simulated, simulated_ids
 from bench.simulation.records import Simulated, simulate
 from bench.simulation.scores import Chance
-from bench.store import Store
+from bench.store.documents import Record
+from bench.store.folders import Store
 from bench.suite.schema import load_suite
 from tests.unit.suites import load
 
@@ -70,30 +70,30 @@ def test_every_published_row_comes_out(published: Store) -> None:
     assert compared == len(published_rows()) == 73
 
 
-def test_records_are_what_their_judgements_say(published: Store) -> None:
+def test_records_are_what_their_per_instance_say(published: Store) -> None:
     for training, evaluation in cells(plans(published, *PUBLISHED)):
         record = record_of(published, evaluation)
-        file = published.evaluation(record.id).judgements
+        file = published.evaluation(record.id).per_instance
         if evaluation.spec.split == "test-dev2017":
             assert record.scored_by == "server"
             assert not file.exists()
-            assert record.instruments is None
+            assert record.diagnostics is None
             continue
-        assert load_judgements(file).metrics() == pytest.approx(record.metrics, abs=1e-12)
-        assert record.instruments is not None
+        assert load_per_instance(file).metrics() == pytest.approx(record.metrics, abs=1e-12)
+        assert record.diagnostics is not None
         if training.spec.dataset == "mpii":
-            assert record.instruments.curve["0.50"] == pytest.approx(record.metrics["Mean"])
+            assert record.diagnostics.curve["0.50"] == pytest.approx(record.metrics["Mean"])
             continue
-        assert np.mean(list(record.instruments.curve.values())) == pytest.approx(record.metrics["AP"], abs=1e-9)
-        assert np.mean(list(record.instruments.joints.values())) == pytest.approx(record.metrics["AP"], abs=1e-9)
-        assert sum(record.instruments.errors.values()) == pytest.approx(1)
+        assert np.mean(list(record.diagnostics.curve.values())) == pytest.approx(record.metrics["AP"], abs=1e-9)
+        assert np.mean(list(record.diagnostics.keypoints.values())) == pytest.approx(record.metrics["AP"], abs=1e-9)
+        assert sum(record.diagnostics.errors.values()) == pytest.approx(1)
         assert record.baseline["AP"] < record.metrics["AP"] < record.ceiling["AP"] <= 1
 
 
-def test_cells_of_a_split_are_judged_on_the_same_people(published: Store) -> None:
+def test_cells_of_a_split_are_judged_on_the_same_instances(published: Store) -> None:
     marks: dict[tuple[str, str], set[str]] = {}
     for training, evaluation in cells(plans(published, "coco_val", "mpii", "crowdpose")):
-        found = load_judgements(published.evaluation(evaluation.spec.id).judgements)
+        found = load_per_instance(published.evaluation(evaluation.spec.id).per_instance)
         marks.setdefault((training.spec.dataset, evaluation.spec.split), set()).add(found.fingerprint)
     assert [len(found) for found in marks.values()] == [1, 1, 1]
     assert len(set.union(*marks.values())) == 3
@@ -112,7 +112,7 @@ def test_everything_is_marked(published: Store) -> None:
         assert trained.history[-1].loss < trained.history[0].loss
         record = record_of(published, training.evaluations[0])
         assert record.simulated
-        assert record.people == 0
+        assert record.instances == 0
         assert trained.history[-1].validation == pytest.approx(record.metrics["Mean"], rel=0.01)
     assert set(simulated_ids(plan, published)) == {part.spec.id for item in plan.trainings for part in item.parts}
 
@@ -124,7 +124,7 @@ def test_equal_states_simulate_equal_records(tmp_path: Path) -> None:
         store = Store(tmp_path / name)
         simulate([plan], store, Chance(state, 0.5), "")
         metrics = {item.spec.id: record_of(store, item).metrics for _, item in cells([plan])}
-        judged = {file.parent.name: file.read_bytes() for file in store.root.glob("evaluations/*/judgements.npz")}
+        judged = {file.parent.name: file.read_bytes() for file in store.root.glob("evaluations/*/per_instance.npz")}
         found.append((metrics, judged))
     assert found[0] == found[1]
     assert found[0][0] != found[2][0]
@@ -181,11 +181,11 @@ def test_nothing_is_measured_among_simulated_results(tmp_path: Path) -> None:
 def test_forecasts_learn_nothing_from_simulations(tmp_path: Path) -> None:
     plan, store = small(tmp_path)
     kind = kind_here(LocalOptions())
-    before = gather(store, kind).people.count("coco", "val2017")
+    before = gather(store, kind).instances.count("coco", "val2017")
     simulate([plan], store, QUIET, "")
     found = gather(store, kind)
     assert found.prices is None
-    assert found.people.count("coco", "val2017") == before
+    assert found.instances.count("coco", "val2017") == before
 
 
 def test_guesses_follow_what_is_published(tmp_path: Path) -> None:

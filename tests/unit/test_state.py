@@ -11,10 +11,10 @@ from bench.execute import state as state_module
 from bench.execute.job import Retries
 from bench.execute.slurm.ledger import Array, Ledger, Sent, Submission
 from bench.execute.slurm.scheduler import SchedulerError, SchedulerJob
-from bench.execute.state import Observer, Standing
 from bench.files import write_json
-from bench.records import Failure
-from bench.store import Store
+from bench.planning.status import Observer, Status
+from bench.store.documents import Failure
+from bench.store.folders import Store
 
 CELL, EVALUATION = "cell", "evaluation"
 
@@ -65,7 +65,7 @@ class Scene:
         self.listed = [SchedulerJob("7_1", "bench-s-0", 1, state, "node1", reason)]
 
     @property
-    def standing(self) -> Standing:
+    def status(self) -> Status:
         return Observer(self.store).training(CELL)
 
 
@@ -75,18 +75,18 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
 
 
 def test_without_a_scheduler(scene: Scene) -> None:
-    assert scene.standing.state == "missing"
+    assert scene.status.state == "missing"
     write_json(scene.folder.checkpoint, {})
-    assert scene.standing.state == "interrupted"
+    assert scene.status.state == "interrupted"
     scene.folder.cancel()
-    assert scene.standing.state == "cancelled"
+    assert scene.status.state == "cancelled"
     scene.folder.fail(Failure(kind="DataError", message="no such file"))
-    assert scene.standing == Standing("failed", "DataError: no such file")
+    assert scene.status == Status("failed", "DataError: no such file")
     with scene.folder.lease():
-        assert scene.standing.state == "running"
-    scene.folder.forgive()
+        assert scene.status.state == "running"
+    scene.folder.clear_failure()
     write_json(scene.folder.record_file, {})
-    assert scene.standing.state == "done"
+    assert scene.status.state == "done"
     assert scene.questions == 0, "the scheduler is not asked about what it never had"
 
 
@@ -113,15 +113,15 @@ def test_without_a_scheduler(scene: Scene) -> None:
 def test_by_the_scheduler(scene: Scene, said: str, state: str, reason: str, source: str) -> None:
     scene.submit()
     setattr(scene, source, [SchedulerJob("7_1", "bench-s-0", 1, said, "node1", "Priority")])
-    standing = scene.standing
-    assert (standing.state, standing.job) == (state, "7_1")
-    assert standing.reason.startswith(reason)
+    status = scene.status
+    assert (status.state, status.job) == (state, "7_1")
+    assert status.reason.startswith(reason)
 
 
 def test_a_held_job_says_how_to_let_it_go(scene: Scene) -> None:
     scene.submit()
     scene.say("PENDING", "launch failed requeued held")
-    assert scene.standing.reason == "launch failed requeued held; `scontrol release` lets it go"
+    assert scene.status.reason == "launch failed requeued held; `scontrol release` lets it go"
 
 
 def test_a_job_that_slurm_killed_for_its_memory_says_so(scene: Scene) -> None:
@@ -129,43 +129,43 @@ def test_a_job_that_slurm_killed_for_its_memory_says_so(scene: Scene) -> None:
     scene.say("FAILED")
     words = "slurmstepd: error: StepId=7.0 exceeded memory limit (2 > 1), being killed\nsrun: done\n"
     (Ledger(scene.store.root).folder("s").log / "7_1_0_log.err").write_text(words, encoding="utf-8")
-    assert "exceeded memory limit (2 > 1)" in scene.standing.reason
+    assert "exceeded memory limit (2 > 1)" in scene.status.reason
 
 
 def test_what_the_files_say_is_newer_than_what_the_scheduler_said(scene: Scene) -> None:
     scene.submit()
     scene.say("PENDING")
     with scene.folder.lease():
-        assert scene.standing.state == "running"
+        assert scene.status.state == "running"
     write_json(scene.folder.record_file, {})
-    assert scene.standing.state == "done"
+    assert scene.status.state == "done"
     assert Observer(scene.store).evaluation(CELL, EVALUATION).state == "queued", "the job has that left to do"
 
 
 def test_a_training_waits_for_its_turn_in_its_job(scene: Scene) -> None:
     scene.submit(with_it=1)
     scene.say("RUNNING")
-    assert scene.standing == Standing("queued", "its job runs; other trainings come first", "7_1")
+    assert scene.status == Status("queued", "its job runs; other trainings come first", "7_1")
 
 
 def test_a_failure_that_is_tried_again_is_none_while_its_job_lives(scene: Scene) -> None:
     scene.submit()
     scene.folder.fail(Failure(kind="RuntimeError", message="once more", retry=True))
     scene.say("RUNNING")
-    assert scene.standing.state == "running"
+    assert scene.status.state == "running"
     scene.say("FAILED")
-    assert scene.standing.state == "failed"
+    assert scene.status.state == "failed"
 
 
 def test_a_silent_scheduler_makes_nobody_dead(scene: Scene) -> None:
     scene.submit()
     scene.silent = True
-    assert scene.standing == Standing("unknown", "the scheduler does not answer: squeue gave no answer", "7")
+    assert scene.status == Status("unknown", "the scheduler does not answer: squeue gave no answer", "7")
     assert Observer(scene.store).evaluation(CELL, EVALUATION).state == "unknown"
     with scene.folder.lease():
-        assert scene.standing.state == "running"
+        assert scene.status.state == "running"
     scene.folder.fail(Failure(kind="DataError", message="no such file"))
-    assert scene.standing.state == "failed", "word of a failure needs no scheduler"
+    assert scene.status.state == "failed", "word of a failure needs no scheduler"
 
 
 @pytest.mark.parametrize(
@@ -178,27 +178,27 @@ def test_a_silent_scheduler_makes_nobody_dead(scene: Scene) -> None:
 )
 def test_what_slurm_does_not_know_is_there_to_be_submitted(scene: Scene, sent: Sent | None, reason: str) -> None:
     scene.submit(sent)
-    assert scene.standing.state == "missing"
-    assert scene.standing.reason == reason
+    assert scene.status.state == "missing"
+    assert scene.status.reason == reason
     write_json(scene.folder.checkpoint, {})
-    assert scene.standing.state == "interrupted"
+    assert scene.status.state == "interrupted"
 
 
 def test_a_job_whose_submitter_was_killed_is_known_by_its_name(scene: Scene) -> None:
     scene.submit(None)
     scene.say("RUNNING")
-    assert scene.standing == Standing("running", "", "7_1")
+    assert scene.status == Status("running", "", "7_1")
 
 
 def test_an_evaluation_stands_by_its_own_files_first(scene: Scene) -> None:
-    def standing(**change: Any) -> str:
+    def status(**change: Any) -> str:
         return Observer(scene.store).evaluation(CELL, EVALUATION).state
 
-    assert standing() == "missing"
+    assert status() == "missing"
     write_json(scene.folder.checkpoint, {})
-    assert standing() == "missing", "an evaluation is not interrupted: it is there or it is not"
+    assert status() == "missing", "an evaluation is not interrupted: it is there or it is not"
     folder = scene.store.evaluation(EVALUATION)
     folder.fail(Failure(kind="DataError", message="no boxes"))
-    assert standing() == "failed"
+    assert status() == "failed"
     write_json(folder.record_file, {})
-    assert standing() == "done"
+    assert status() == "done"

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from bench.files import StoreError
-from bench.leases import BusyError
-from bench.provenance import Provenance
-from bench.records import Record, TrainingRecord
-from bench.store import Store, TrainingFolder
+from bench.store.documents import Record, TrainingRecord
+from bench.store.folders import Store, TrainingFolder
+from bench.store.leases import BusyError
+from bench.store.provenance import Provenance
 from bench.suite.specs import EvalSpec, TrainSpec
 from tests.unit.suites import example_evaluation, example_training
 
@@ -50,7 +50,7 @@ def training_record(spec: TrainSpec) -> dict[str, Any]:
 
 def evaluation_record(spec: EvalSpec, training: TrainSpec) -> dict[str, Any]:
     record = Record(
-        id=spec.id, spec=spec, training=training, metrics={"AP": 0.5}, baseline={}, people=1, seconds=1, problems=[],
+        id=spec.id, spec=spec, training=training, metrics={"AP": 0.5}, baseline={}, instances=1, seconds=1, problems=[],
         provenance=PROVENANCE,
     )  # fmt: skip
     return record.model_dump(mode="json")
@@ -118,7 +118,7 @@ def test_a_half_or_foreign_document_is_named(contents: str, store: Store, traini
     folder = store.training(training.id)
     for file, read in [
         (folder.record_file, folder.record),
-        (folder.heartbeat_file, folder.heartbeat),
+        (folder.job_progress_file, folder.job_progress),
         (folder.failure_file, folder.failure),
     ]:
         write(file, None)

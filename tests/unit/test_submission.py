@@ -14,17 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.execute.job import Job, Resources
-from bench.execute.seat import Seat, make_slots
-from bench.execute.slurm.executor import hand_over
+from bench.execute.ranks import Rank, make_slots
 from bench.execute.slurm.ledger import Ledger
 from bench.execute.slurm.profile import Profile
 from bench.execute.slurm.scheduler import SchedulerError, ended_jobs, listed_jobs
 from bench.execute.slurm.submission import MAX_ARRAY, arrange
-from bench.plan import Plan, make_plan
+from bench.planning.plan import Plan, make_plan
+from bench.planning.submit import hand_over
 from bench.pose.errors import BenchError
-from bench.provenance import checkout
-from bench.records import Failure
-from bench.store import Store
+from bench.store.documents import Failure
+from bench.store.folders import Store
+from bench.store.provenance import checkout
 from bench.suite.expansion import expand
 from tests.unit.suites import load
 
@@ -143,7 +143,7 @@ def test_a_submission_is_whole_before_slurm_has_it(
     snapshot = Path(folder.submission.snapshot)
     assert (snapshot / "bench" / "leases.py").exists()
     assert json.loads((snapshot / "snapshot.json").read_text()).keys() == {"commit", "dirty"}
-    code = "import bench, bench.provenance; print(bench.__file__, bench.provenance.checkout()[0])"
+    code = "import bench, bench.store.provenance; print(bench.__file__, bench.store.provenance.checkout()[0])"
     told = subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ | {"PYTHONPATH": str(snapshot), "PYTHONSAFEPATH": "1"},
@@ -171,8 +171,8 @@ def test_what_slurm_refuses_is_kept_as_the_reason(
     done = hand_over(planner, unfinished, profile(), data_root=tmp_path, results=tmp_path / "results")
     assert done.errors == ["sbatch: error: invalid partition specified: x"]
     assert done.trainings == 0
-    (standing, *_) = [training.standing for training in planner().trainings]
-    assert (standing.state, standing.reason) == ("missing", f"SLURM refused it: {done.errors[0]}")
+    (status, *_) = [training.status for training in planner().trainings]
+    assert (status.state, status.reason) == ("missing", f"SLURM refused it: {done.errors[0]}")
 
 
 def test_a_dry_run_touches_nothing(tmp_path: Path, planner: Callable[[], Plan]) -> None:
@@ -218,7 +218,7 @@ def test_slots(devices: list[str], pack: int, width: int, slots: list[tuple[str,
 def test_each_process_of_a_job_gets_its_device(tmp_path: Path) -> None:
     (slot,) = make_slots(["cuda:0", "cuda:1"], width=2)
     (job,) = jobs(tmp_path, 1)
-    found = [slot.equip(job, Seat(rank, 2, "token", rank)).resources.device for rank in range(2)]
+    found = [slot.equip(job, Rank(rank, 2, "token", rank)).resources.device for rank in range(2)]
     assert found == ["cuda:0", "cuda:1"]
 
 

@@ -269,7 +269,7 @@ GIVEN = ("title: An example", f"title: An example\nweights: {{a/b.pth: {64 * 'a'
 
 def test_given_weights_are_known_by_their_contents(tmp_path: Path) -> None:
     rules = (
-        "epochs: 0, initialisation: checkpoint, weights: a/b.pth}\n    - {when: {representation: simdr}, weights: c.pth"
+        "epochs: 0, initialization: checkpoint, weights: a/b.pth}\n    - {when: {representation: simdr}, weights: c.pth"
     )
     heatmap, simdr = trainings(expand(load(tmp_path, GIVEN, ("epochs: 5", rules))))
     assert (heatmap.weights, simdr.weights) == (64 * "a", 64 * "c")
@@ -282,7 +282,7 @@ def test_given_weights_are_known_by_their_contents(tmp_path: Path) -> None:
 
 def test_given_weights_can_be_an_axis_and_a_condition(tmp_path: Path) -> None:
     axis = ("[64x64]", "[64x64]\n    weights: [a/b.pth, c.pth]")
-    rules = "epochs: 0, initialisation: checkpoint}\n    - {when: {weights: c.pth}, color_order: rgb"
+    rules = "epochs: 0, initialization: checkpoint}\n    - {when: {weights: c.pth}, color_order: rgb"
     suite = load(tmp_path, GIVEN, axis, ("epochs: 5", rules), ("{backbone: hrnet_w48}", "{weights: [a/b.pth]}"))
     assert [(spec.weights, spec.color_order) for spec in trainings(expand(suite))] == [(64 * "c", "rgb")] * 2
 
@@ -290,8 +290,8 @@ def test_given_weights_can_be_an_axis_and_a_condition(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ("weights: a/b.pth", "`initialisation: checkpoint` and `weights: FILE` go together"),
-        ("initialisation: checkpoint", "`initialisation: checkpoint` and `weights: FILE` go together"),
+        ("weights: a/b.pth", "`initialization: checkpoint` and `weights: FILE` go together"),
+        ("initialization: checkpoint", "`initialization: checkpoint` and `weights: FILE` go together"),
         ("epochs: 0", "`epochs: 0` measures given weights as they are"),
         (
             "weights: a/c.pth",
@@ -311,17 +311,17 @@ OTHER_TRAINING = {
     "representation": "simdr_star", "input_size": "128x64",
     "split_ratio": 1.5, "sigma": 4.0, "label_smoothing": 0.3, "loss_reduction": "mean", "weight_bounds": "exact",
     "heatmap_center": "exact", "warmup_steps": 1, "selection": "final", "selection_split": "x",
-    "seed": 1, "initialisation": "kaiming", "weights": None, "epochs": 1, "batch_size": 2, "replicas": 1,
+    "seed": 1, "initialization": "kaiming", "weights": None, "epochs": 1, "batch_size": 2, "replicas": 1,
     "world_size": 2, "learning_rate": 1.0, "learning_rate_factor": 0.2, "milestones": (1,), "milestone_timing": "exact",
     "color_order": "rgb", "flip_probability": 0.1, "scale_factor": 0.1, "rotation_factor": 1.0,
-    "rotation_probability": 0.1, "half_body_probability": 0.1, "half_body_min_joints": 1, "half_body_coin": "uniform",
+    "rotation_probability": 0.1, "half_body_probability": 0.1, "half_body_min_keypoints": 1, "half_body_coin": "uniform",
 }  # fmt: skip
 OTHER_EVALUATION = {
     "training": "x", "split": "x", "boxes": "detector", "flip_test": False, "flip_shift": "exact", "post_process": True,
     "refinement": "dark", "evaluator": "pckh", "score_threshold": 0.5, "nms_threshold": 0.5, "batch_size": 1,
 }  # fmt: skip
 SINGLE_VALUED = {"precision"}
-WEIGHTS = {"initialisation": "checkpoint", "weights": 64 * "0"}
+WEIGHTS = {"initialization": "checkpoint", "weights": 64 * "0"}
 
 
 def test_ids_last() -> None:

@@ -1,4 +1,4 @@
-"""From predictions to results: people of many images suppressed at once as one image after the other."""
+"""From predictions to results: instances of many images suppressed at once as one image after the other."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -9,18 +9,18 @@ from bench.pose.metrics.predictions import Predictions
 from bench.pose.skeletons import COCO_17
 
 
-def made_up(seed: int, people: int, images: int) -> Predictions:
-    """People who may look alike, with scores that may be equal; images in any order."""
+def made_up(seed: int, instances: int, images: int) -> Predictions:
+    """Instances who may look alike, with scores that may be equal; images in any order."""
     rng = np.random.default_rng(seed)
-    poses = rng.uniform(0, 100, (people, 17, 3))[rng.integers(0, people, people)]
-    poses[..., :2] += rng.normal(0, rng.choice([0.0, 1.0, 4.0]), (people, 17, 2))
+    poses = rng.uniform(0, 100, (instances, 17, 3))[rng.integers(0, instances, instances)]
+    poses[..., :2] += rng.normal(0, rng.choice([0.0, 1.0, 4.0]), (instances, 17, 2))
     poses[..., 2] /= 100
     return Predictions(
-        image_ids=rng.integers(0, images, people),
+        image_ids=rng.integers(0, images, instances),
         keypoints=poses.astype(np.float32),
-        centers=rng.uniform(0, 100, (people, 2)),
-        scales=rng.uniform(0.1, 1, (people, 2)),
-        box_scores=rng.uniform(0, 1, people).round(int(rng.choice([0, 1, 6]))),
+        centers=rng.uniform(0, 100, (instances, 2)),
+        scales=rng.uniform(0.1, 1, (instances, 2)),
+        box_scores=rng.uniform(0, 1, instances).round(int(rng.choice([0, 1, 6]))),
     )
 
 
@@ -29,26 +29,26 @@ def one_by_one(predictions: Predictions, threshold: float) -> list[tuple[int, fl
     scores = rescore(predictions.keypoints[..., 2], predictions.box_scores, 0.2)
     found = []
     for image in dict.fromkeys(predictions.image_ids.tolist()):
-        people = np.flatnonzero(predictions.image_ids == image)
+        instances = np.flatnonzero(predictions.image_ids == image)
         kept: list[int] = []
-        for person in people[np.argsort(scores[people])[::-1]].tolist():
-            areas = (predictions.areas[kept] + predictions.areas[person]) / 2
+        for instance in instances[np.argsort(scores[instances])[::-1]].tolist():
+            areas = (predictions.areas[kept] + predictions.areas[instance]) / 2
             poses = predictions.keypoints
-            if (detection_oks(poses[kept], poses[person], areas, COCO_17.sigmas) <= threshold).all():
-                kept.append(person)
-        found += [(image, float(scores[person])) for person in kept]
+            if (detection_oks(poses[kept], poses[instance], areas, COCO_17.sigmas) <= threshold).all():
+                kept.append(instance)
+        found += [(image, float(scores[instance])) for instance in kept]
     return found
 
 
 @given(
     seed=st.integers(0, 10**6),
-    people=st.integers(1, 60),
+    instances=st.integers(1, 60),
     images=st.integers(1, 8),
     threshold=st.sampled_from([0.05, 0.5, 0.9, 1.0]),
 )
 @settings(max_examples=80, deadline=None)
-def test_images_are_suppressed_one_by_one(seed: int, people: int, images: int, threshold: float) -> None:
-    predictions = made_up(seed, people, images)
+def test_images_are_suppressed_one_by_one(seed: int, instances: int, images: int, threshold: float) -> None:
+    predictions = made_up(seed, instances, images)
     results = to_results(predictions, COCO_17.sigmas, score_threshold=0.2, nms_threshold=threshold)
     found = [(result["image_id"], result["score"]) for result in results]
     assert found == one_by_one(predictions, threshold)
@@ -72,10 +72,10 @@ def test_results_are_plain_numbers_as_predicted() -> None:
     results = to_results(predictions, COCO_17.sigmas, score_threshold=0.2, nms_threshold=1.0)
     assert len(results) == 20
     for result in results:
-        (person,) = np.flatnonzero((predictions.centers == result["center"]).all(axis=1))
-        assert result["keypoints"] == predictions.keypoints[person].astype(float).ravel().tolist()
-        assert result["scale"] == predictions.scales[person].tolist()
-        assert (result["image_id"], result["category_id"]) == (predictions.image_ids[person], 1)
+        (instance,) = np.flatnonzero((predictions.centers == result["center"]).all(axis=1))
+        assert result["keypoints"] == predictions.keypoints[instance].astype(float).ravel().tolist()
+        assert result["scale"] == predictions.scales[instance].tolist()
+        assert (result["image_id"], result["category_id"]) == (predictions.image_ids[instance], 1)
         values = [*result["keypoints"], *result["center"], *result["scale"], result["score"]]
         assert {*map(type, values)} == {float}
         assert type(result["image_id"]) is int

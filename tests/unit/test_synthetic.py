@@ -22,7 +22,7 @@ from bench.pose.data.synthetic import VERSION, SyntheticSet, generate
 from bench.pose.errors import DataError
 from bench.pose.skeletons import COCO_17
 
-SPEC = SyntheticSet(people=23, seed=5)
+SPEC = SyntheticSet(instances=23, seed=5)
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +49,8 @@ def _scenes(count: int = 12) -> Iterator[Scene]:
         yield draw_scene(np.random.default_rng(number), (160, 208), 1 + number % 3)
 
 
-def _joint(layer: Layer, name: str) -> np.ndarray:
-    return layer.joints[COCO_17.index(name)]
+def _keypoint(layer: Layer, name: str) -> np.ndarray:
+    return layer.keypoints[COCO_17.index(name)]
 
 
 def _drawn(pose: Pose, outfit: Outfit | None = None, origin: tuple[float, float] = (100, 90)) -> Layer:
@@ -64,8 +64,8 @@ class TestFiles:
         assert _files(tmp_path) == _files(folder)
 
     def test_splits_and_seeds_differ(self, folder: Path, tmp_path: Path) -> None:
-        generate(tmp_path, "val", replace(SPEC, people=2), workers=1)
-        generate(tmp_path, "train", replace(SPEC, people=2, seed=6), workers=1)
+        generate(tmp_path, "val", replace(SPEC, instances=2), workers=1)
+        generate(tmp_path, "train", replace(SPEC, instances=2, seed=6), workers=1)
         first = "000000000001.jpg"
         variants = {
             (folder / "images/train" / first).read_bytes(),
@@ -74,10 +74,10 @@ class TestFiles:
         }
         assert len(variants) == 3
 
-    @pytest.mark.parametrize("people", [1, 4])
-    def test_people_are_counted_exactly(self, tmp_path: Path, people: int) -> None:
-        generate(tmp_path, "train", SyntheticSet(people, seed=0), workers=1)
-        assert len(_contents(tmp_path)["annotations"]) == people
+    @pytest.mark.parametrize("instances", [1, 4])
+    def test_instances_are_counted_exactly(self, tmp_path: Path, instances: int) -> None:
+        generate(tmp_path, "train", SyntheticSet(instances, seed=0), workers=1)
+        assert len(_contents(tmp_path)["annotations"]) == instances
 
     def test_an_interrupted_split_is_redone(self, folder: Path, tmp_path: Path) -> None:
         path = generate(tmp_path, "train", SPEC, workers=1)
@@ -101,11 +101,11 @@ class TestFiles:
         assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.*")} == times
 
     def test_another_spec_replaces_the_split(self, tmp_path: Path) -> None:
-        generate(tmp_path, "train", SyntheticSet(people=6, seed=1), workers=1)
-        generate(tmp_path, "train", SyntheticSet(people=2, seed=1), workers=1)
+        generate(tmp_path, "train", SyntheticSet(instances=6, seed=1), workers=1)
+        generate(tmp_path, "train", SyntheticSet(instances=2, seed=1), workers=1)
         contents = _contents(tmp_path)
         assert contents["info"]["synthetic"] == {
-            "version": VERSION, "people": 2, "seed": 1, "image_size": [160, 208],
+            "version": VERSION, "instances": 2, "seed": 1, "image_size": [160, 208],
         }  # fmt: skip
         listed = sorted(image["file_name"] for image in contents["images"])
         assert sorted(path.name for path in (tmp_path / "images/train").iterdir()) == listed
@@ -116,7 +116,7 @@ class TestAnnotations:
         coco = COCO(str(folder / "annotations/person_keypoints_train.json"))
         capsys.readouterr()
         (category,) = coco.loadCats(coco.getCatIds(catNms=["person"]))
-        assert tuple(category["keypoints"]) == COCO_17.joints
+        assert tuple(category["keypoints"]) == COCO_17.keypoints
         assert category["skeleton"][0] == [1, 2]
         assert coco.getAnnIds() == list(range(1, 24))
         for image in coco.loadImgs(coco.getImgIds()):
@@ -140,32 +140,32 @@ class TestAnnotations:
             assert 0 < annotation["area"] <= 160 * 208
 
     def test_boxes_and_areas_are_those_of_the_masks(self, tmp_path: Path) -> None:
-        spec = SyntheticSet(people=1, seed=3)
+        spec = SyntheticSet(instances=1, seed=3)
         generate(tmp_path, "val", spec, workers=1)
         (annotation,) = _contents(tmp_path, "val")["annotations"]
         rng = np.random.default_rng([3, zlib.crc32(b"val"), 1])
-        (person,) = draw_scene(rng, spec.image_size, 1).people
-        rows, columns = np.nonzero(person.visible)
+        (instance,) = draw_scene(rng, spec.image_size, 1).instances
+        rows, columns = np.nonzero(instance.visible)
         box = [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]
         assert annotation["bbox"] == box
-        assert annotation["area"] == person.silhouette.sum()
+        assert annotation["area"] == instance.silhouette.sum()
 
-    def test_people_in_front_hide_joints(self) -> None:
+    def test_instances_in_front_hide_keypoints(self) -> None:
         hidden = 0
         for scene in _scenes():
-            for behind, front in zip(scene.people, scene.people[1:], strict=False):
+            for behind, front in zip(scene.instances, scene.instances[1:], strict=False):
                 assert not (behind.visible & front.visible).any()
                 inside = behind.visibility > 0
-                columns, rows = np.rint(behind.joints[inside]).astype(int).T
+                columns, rows = np.rint(behind.keypoints[inside]).astype(int).T
                 covered = front.visible[rows, columns]
                 assert (behind.visibility[inside][covered] == 1).all()
                 hidden += covered.sum()
         assert hidden > 0
 
-    def test_every_person_is_largely_in_sight(self) -> None:
+    def test_every_instance_is_largely_in_sight(self) -> None:
         for scene in _scenes():
-            for person in scene.people:
-                assert person.visible.sum() >= 0.4 * person.silhouette.sum() > 0
+            for instance in scene.instances:
+                assert instance.visible.sum() >= 0.4 * instance.silhouette.sum() > 0
 
 
 class TestSides:
@@ -173,7 +173,7 @@ class TestSides:
     @pytest.mark.parametrize(("facing", "sign"), [(0, 1), (25, 1), (-25, 1), (180, -1), (205, -1)])
     def test_the_own_left_is_at_image_right_from_the_front(self, part: str, facing: float, sign: int) -> None:
         layer = _drawn(Pose(facing=facing))
-        assert sign * (_joint(layer, f"left_{part}")[0] - _joint(layer, f"right_{part}")[0]) > 0
+        assert sign * (_keypoint(layer, f"left_{part}")[0] - _keypoint(layer, f"right_{part}")[0]) > 0
 
     def test_face_shows_only_from_the_front(self) -> None:
         face = [COCO_17.index(name) for name in ("nose", "left_eye", "right_eye")]
@@ -197,39 +197,39 @@ class TestSides:
 
 
 class TestAccuracy:
-    def test_a_disc_is_drawn_around_its_centre_at_its_size(self) -> None:
+    def test_a_disc_is_drawn_around_its_center_at_its_size(self) -> None:
         rng = np.random.default_rng(0)
         for _ in range(50):
-            centre, radius = rng.uniform(20, 40, 2), rng.uniform(4, 12)
+            center, radius = rng.uniform(20, 40, 2), rng.uniform(4, 12)
             image = np.zeros((60, 60), np.uint8)
-            fill(image, hull(centre[None], np.array([radius])), 1)
-            assert _centroid(image) == pytest.approx(centre, abs=0.2)
+            fill(image, hull(center[None], np.array([radius])), 1)
+            assert _centroid(image) == pytest.approx(center, abs=0.2)
             assert np.sqrt(image.sum() / np.pi) == pytest.approx(radius, abs=0.25)
 
     @pytest.mark.parametrize(("feature", "joints"), [("nose", ["nose"]), ("eyes", ["left_eye", "right_eye"])])
-    def test_features_of_the_face_are_drawn_at_their_keypoints(self, feature: str, joints: list[str]) -> None:
+    def test_features_of_the_face_are_drawn_at_their_keypoints(self, feature: str, keypoints: list[str]) -> None:
         rng = np.random.default_rng(2)
         outfit = random_outfit(rng)
         for _ in range(20):
             origin = (100 + rng.uniform(), 90 + rng.uniform())
             marked, plain = (
-                _drawn(Pose(), replace(outfit, **{feature: colour}), origin) for colour in ((255, 0, 0), (0, 0, 0))
+                _drawn(Pose(), replace(outfit, **{feature: color}), origin) for color in ((255, 0, 0), (0, 0, 0))
             )
-            drawn = _centroid((marked.colour - plain.colour)[:, :, 0])
-            assert drawn == pytest.approx(np.mean([_joint(marked, name) for name in joints], axis=0), abs=0.15)
+            drawn = _centroid((marked.color - plain.color)[:, :, 0])
+            assert drawn == pytest.approx(np.mean([_keypoint(marked, name) for name in keypoints], axis=0), abs=0.15)
 
-    def test_a_limb_is_drawn_along_its_joints(self) -> None:
+    def test_a_limb_is_drawn_along_its_keypoints(self) -> None:
         # The forearm held sideways: its axis passes half-way between the rows where it starts and ends.
         for shift in np.linspace(0, 0.9, 7):
             layer = _drawn(Pose(left_arm=Limb(abduct=90)), origin=(90, 90 + shift))
-            elbow, wrist = _joint(layer, "left_elbow"), _joint(layer, "left_wrist")
+            elbow, wrist = _keypoint(layer, "left_elbow"), _keypoint(layer, "left_wrist")
             column = layer.coverage[:, round((elbow[0] + wrist[0]) / 2)]
             middle = (column * np.arange(len(column))).sum() / column.sum()
             assert middle == pytest.approx((elbow[1] + wrist[1]) / 2, abs=0.15)
 
-    def test_a_whole_pixel_shift_moves_pixels_and_joints_alike(self) -> None:
+    def test_a_whole_pixel_shift_moves_pixels_and_keypoints_alike(self) -> None:
         still, moved = _drawn(Pose(), origin=(90.3, 80.6)), _drawn(Pose(), origin=(97.3, 83.6))
-        assert moved.joints == pytest.approx(still.joints + np.array([7, 3]))
+        assert moved.keypoints == pytest.approx(still.keypoints + np.array([7, 3]))
         np.testing.assert_array_equal(moved.coverage[3:, 7:], still.coverage[:-3, :-7])
 
 
@@ -237,9 +237,9 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("spec", "message"),
         [
-            (SyntheticSet(people=0, seed=0), "at least 1 person, got people=0"),
-            (SyntheticSet(people=1, seed=-1), "must not be negative, got seed=-1"),
-            (SyntheticSet(people=1, seed=0, image_size=(160, 40)), r"160 x 40 px .* at least 64 px"),
+            (SyntheticSet(instances=0, seed=0), "at least 1 instance, got instances=0"),
+            (SyntheticSet(instances=1, seed=-1), "must not be negative, got seed=-1"),
+            (SyntheticSet(instances=1, seed=0, image_size=(160, 40)), r"160 x 40 px .* at least 64 px"),
         ],
     )
     def test_impossible_specs(self, tmp_path: Path, spec: SyntheticSet, message: str) -> None:
@@ -267,7 +267,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("size", [(64, 64), (640, 64), (64, 640)])
     def test_small_and_oblong_images_work(self, tmp_path: Path, size: tuple[int, int]) -> None:
-        generate(tmp_path, "train", SyntheticSet(people=3, seed=0, image_size=size), workers=1)
+        generate(tmp_path, "train", SyntheticSet(instances=3, seed=0, image_size=size), workers=1)
         assert len(_contents(tmp_path)["annotations"]) == 3
 
 

@@ -8,20 +8,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.pose.errors import CheckpointError
-from bench.pose.models.build import build_model, initialise, load_trunk
-from bench.pose.models.spec import INITIALISATIONS
+from bench.pose.models.build import build_model, initialize, load_trunk
+from bench.pose.models.spec import INITIALIZATIONS
 from bench.pose.models.stem import stem_maps
 from bench.pose.models.tokenpose import PrefixedTokenPose, TokenPose, sine_embedding
 
-JOINTS = 5
+KEYPOINTS = 5
 DIM, HEADS, LAYERS = 192, 8, 12
 
 
 @pytest.fixture
 def model() -> TokenPose:
     torch.manual_seed(0)
-    network = build_model("tokenpose_s", "simdr", joints=JOINTS, input_size=(256, 192), split_ratio=1).eval()
-    initialise(network, scheme="kaiming")
+    network = build_model("tokenpose_s", "simdr", keypoints=KEYPOINTS, input_size=(256, 192), split_ratio=1).eval()
+    initialize(network, scheme="kaiming")
     assert isinstance(network, TokenPose)
     return network
 
@@ -30,7 +30,7 @@ def test_forward_pass_is_the_described_one(model: TokenPose) -> None:
     image = torch.randn(1, 3, 256, 192)
     with torch.no_grad():
         expected = described_tokens(model, stem_maps(model, image)[0])
-        torch.testing.assert_close(model.joint_tokens(image)[0], expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(model.keypoint_tokens(image)[0], expected, rtol=1e-4, atol=1e-5)
         output = model(image)
         torch.testing.assert_close(output.x[0], model.mlp_head_x[1](model.mlp_head_x[0](expected)))
         torch.testing.assert_close(output.y[0], model.mlp_head_y[1](model.mlp_head_y[0](expected)))
@@ -49,16 +49,16 @@ def described_tokens(model: TokenPose, maps: Tensor) -> Tensor:
     tokens = torch.cat([weights["keypoint_token"][0], visual + position])
     for layer in range(LAYERS):
         if layer > 0:
-            tokens = torch.cat([tokens[:JOINTS], tokens[JOINTS:] + position])
+            tokens = torch.cat([tokens[:KEYPOINTS], tokens[KEYPOINTS:] + position])
         own = {
             key.removeprefix(f"transformer.layers.{layer}."): value
             for key, value in weights.items()
             if key.startswith(f"transformer.layers.{layer}.")
         }
-        tokens = tokens + attention(own, normalise(own, "0.fn.norm", tokens))
-        hidden = F.gelu(linear(own, "1.fn.fn.net.0", normalise(own, "1.fn.norm", tokens)))
+        tokens = tokens + attention(own, normalize(own, "0.fn.norm", tokens))
+        hidden = F.gelu(linear(own, "1.fn.fn.net.0", normalize(own, "1.fn.norm", tokens)))
         tokens = tokens + linear(own, "1.fn.fn.net.3", hidden)
-    return tokens[:JOINTS]
+    return tokens[:KEYPOINTS]
 
 
 def attention(own: dict[str, Tensor], tokens: Tensor) -> Tensor:
@@ -75,7 +75,7 @@ def linear(own: dict[str, Tensor], name: str, tokens: Tensor) -> Tensor:
     return F.linear(tokens, own[f"{name}.weight"], own[f"{name}.bias"])
 
 
-def normalise(own: dict[str, Tensor], name: str, tokens: Tensor) -> Tensor:
+def normalize(own: dict[str, Tensor], name: str, tokens: Tensor) -> Tensor:
     return F.layer_norm(tokens, (DIM,), own[f"{name}.weight"], own[f"{name}.bias"])
 
 
@@ -93,16 +93,16 @@ def test_positions_are_sines_and_cosines_of_row_and_column() -> None:
             torch.testing.assert_close(found, torch.tensor(expected), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("scheme", INITIALISATIONS)
+@pytest.mark.parametrize("scheme", INITIALIZATIONS)
 @pytest.mark.parametrize("representation", ["heatmap", "simdr"])
 def test_first_weights(scheme: str, representation: str) -> None:
     ratio = None if representation == "heatmap" else 1
-    model = build_model("tokenpose_s", representation, joints=JOINTS, input_size=(64, 64), split_ratio=ratio)
+    model = build_model("tokenpose_s", representation, keypoints=KEYPOINTS, input_size=(64, 64), split_ratio=ratio)
     torch.manual_seed(0)
     with torch.no_grad():
         for value in model.state_dict().values():
             value.fill_(7)
-    initialise(model, scheme=scheme)
+    initialize(model, scheme=scheme)
     network = model.features if isinstance(model, PrefixedTokenPose) else model
     assert network.keypoint_token.std().item() == pytest.approx(0.02, rel=0.1)
     assert torch.equal(network.pos_embedding, sine_embedding(16, 16, DIM))
@@ -122,9 +122,9 @@ def test_first_weights(scheme: str, representation: str) -> None:
 @pytest.mark.parametrize("representation", ["heatmap", "simdr_star"])
 def test_there_is_no_imagenet_start(representation: str) -> None:
     ratio = None if representation == "heatmap" else 2
-    model = build_model("tokenpose_s", representation, joints=JOINTS, input_size=(64, 64), split_ratio=ratio)
+    model = build_model("tokenpose_s", representation, keypoints=KEYPOINTS, input_size=(64, 64), split_ratio=ratio)
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    with pytest.raises(CheckpointError, match=r"no ImageNet weights.*set `initialisation` to reference or kaiming"):
+    with pytest.raises(CheckpointError, match=r"no ImageNet weights.*set `initialization` to reference or kaiming"):
         load_trunk(model, {})
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
 
@@ -132,15 +132,15 @@ def test_there_is_no_imagenet_start(representation: str) -> None:
 @pytest.mark.parametrize(("size", "maps"), [((64, 64), (16, 16)), ((128, 128), (32, 32)), ((256, 192), (64, 48))])
 def test_heatmaps_of_every_size(size: tuple[int, int], maps: tuple[int, int]) -> None:
     with torch.device("meta"):
-        model = build_model("tokenpose_s", "heatmap", joints=JOINTS, input_size=size)
-        assert model(torch.zeros(2, 3, *size)).shape == (2, JOINTS, *maps)
-        assert model(torch.zeros(1, 3, *size)).shape == (1, JOINTS, *maps)
+        model = build_model("tokenpose_s", "heatmap", keypoints=KEYPOINTS, input_size=size)
+        assert model(torch.zeros(2, 3, *size)).shape == (2, KEYPOINTS, *maps)
+        assert model(torch.zeros(1, 3, *size)).shape == (1, KEYPOINTS, *maps)
 
 
 def test_heatmaps_learn_with_every_weight_and_positions_stay() -> None:
     torch.manual_seed(0)
-    model = build_model("tokenpose_s", "heatmap", joints=JOINTS, input_size=(64, 64))
-    initialise(model, scheme="kaiming")
+    model = build_model("tokenpose_s", "heatmap", keypoints=KEYPOINTS, input_size=(64, 64))
+    initialize(model, scheme="kaiming")
     model(torch.randn(2, 3, 64, 64)).pow(2).sum().backward()
     still = [name for name, parameter in model.named_parameters() if parameter.grad is None]
     assert still == ["features.pos_embedding"]

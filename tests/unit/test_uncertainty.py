@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.plan import PlannedEvaluation, PlannedTraining
-from bench.report.results import Condition, Results
-from bench.report.uncertainty import Uncertainty
-from bench.resamples import Resamples
+from bench.analysis.results import Condition, Results
+from bench.analysis.uncertainty import Uncertainty
+from bench.planning.plan import PlannedEvaluation, PlannedTraining
 from bench.statistics.estimate import Estimate
-from bench.store import Store
-from tests.unit.made_up import MadeUp, MeanJudgements, condition
+from bench.store.bootstrap import Resamples
+from bench.store.folders import Store
+from tests.unit.made_up import MadeUp, MeanPerInstance, condition
 
 CELL = {"backbone": "simba_tiny", "input_size": "64x64"}
 SEEDS = (0.50, 0.52, 0.51)
@@ -55,10 +55,10 @@ def certain(estimate: Estimate | None) -> tuple[Estimate, float]:
     return estimate, estimate.error
 
 
-def judged(metrics: Mapping[str, float]) -> MeanJudgements:
+def judged(metrics: Mapping[str, float]) -> MeanPerInstance:
     """50 images around a metric; the same ones are difficult whatever is measured on them."""
     difficulty = np.random.default_rng(0).normal(0, 0.2, 50)
-    return MeanJudgements({name: value + difficulty - difficulty.mean() for name, value in metrics.items()})
+    return MeanPerInstance({name: value + difficulty - difficulty.mean() for name, value in metrics.items()})
 
 
 def test_over_seeds(made_up: MadeUp) -> None:
@@ -135,23 +135,23 @@ def test_seeds_and_images_are_added(made_up: MadeUp) -> None:
     assert error == pytest.approx(math.hypot(stats.sem(SEEDS), stats.sem(images)), rel=0.1)
 
 
-def test_records_without_judgements_or_with_broken_ones_have_seeds_only(made_up: MadeUp) -> None:
+def test_records_without_per_instance_or_with_broken_ones_have_seeds_only(made_up: MadeUp) -> None:
     made_up.fill(scores, judged)
     results = made_up.results()
     uncertainty, (refined, plain, simdr) = made_up.uncertainty(results), rows(results)
-    made_up.store.evaluation(plain.records[0].id).judgements.unlink()
+    made_up.store.evaluation(plain.records[0].id).per_instance.unlink()
     del made_up.judged[simdr.records[1].id]
     for row in (plain, simdr):
         estimate, _ = certain(uncertainty.of(row, "AP"))
         assert estimate.sources == ("seeds",)
         uncertainty.of(row, "AR")
-    broken = made_up.store.evaluation(simdr.records[1].id).judgements
+    broken = made_up.store.evaluation(simdr.records[1].id).per_instance
     assert uncertainty.problems == (f"{broken}: broken",), "named once"
     estimate, _ = certain(uncertainty.of(refined, "AP"))
     assert "images" in estimate.sources
 
 
-def test_metrics_that_judgements_do_not_know_have_seeds_only(made_up: MadeUp) -> None:
+def test_metrics_that_per_instance_do_not_know_have_seeds_only(made_up: MadeUp) -> None:
     made_up.fill(lambda *cell: {**scores(*cell), "AR50": 0.4}, lambda metrics: judged({"AP": metrics["AP"]}))
     results = made_up.results()
     uncertainty = made_up.uncertainty(results)
@@ -178,7 +178,7 @@ def test_images_stand_in_for_one_seed_and_the_papers_rounding_counts(made_up: Ma
     *_, simdr = rows(results)
     assert made_up.uncertainty(results).agreement(simdr, "AP", 0.7, 0.5) == "undecided", "one number, no error"
     flat = {name: np.full(50, value) for name, value in simdr.records[0].metrics.items()}
-    made_up.judge(simdr.records[0].id, MeanJudgements(flat))
+    made_up.judge(simdr.records[0].id, MeanPerInstance(flat))
     # Images without any spread leave the rounding of 0.700, which has a standard error of 0.1 / sqrt(12) points.
     uncertainty = made_up.uncertainty(results)
     step = 0.001 / math.sqrt(12)
@@ -200,7 +200,7 @@ def test_nothing_is_read_or_drawn_before_it_is_asked_for(tmp_path: Path) -> None
     made_up = MadeUp(tmp_path)
     made_up.fill(scores)
 
-    def refuse(path: Path) -> MeanJudgements:
+    def refuse(path: Path) -> MeanPerInstance:
         raise AssertionError(f"{path} was read")
 
     store = Store(tmp_path / "results")
@@ -210,7 +210,7 @@ def test_nothing_is_read_or_drawn_before_it_is_asked_for(tmp_path: Path) -> None
     assert uncertainty.problems == ()
 
 
-def test_resamples_are_computed_once_and_again_when_judgements_change(made_up: MadeUp) -> None:
+def test_resamples_are_computed_once_and_again_when_per_instance_change(made_up: MadeUp) -> None:
     made_up.fill(one_seed, judged)
     results = made_up.results()
     *_, simdr = rows(results)
@@ -226,8 +226,8 @@ def test_resamples_are_computed_once_and_again_when_judgements_change(made_up: M
     third = made_up.uncertainty(results)
     assert (third.of(simdr, "AP"), third.of(simdr, "AR")) == (first, ar)
     assert made_up.loaded == [record] * 2
-    # Other judgements, a broken file, and a file of another number of resamples are not taken for it.
-    made_up.judge(record, MeanJudgements({"AP": np.linspace(0, 1, 50)}))
+    # Other per-instance results, a broken file, and a file of another number of resamples are not taken for it.
+    made_up.judge(record, MeanPerInstance({"AP": np.linspace(0, 1, 50)}))
     changed, error = certain(made_up.uncertainty(results).of(simdr, "AP"))
     assert error > 1.5 * certain(first)[1]
     file = made_up.store.evaluation(record).resamples

@@ -3,44 +3,44 @@
 import pytest
 import torch
 
-from bench.cost import predict
-from bench.pose.models.backbones import CHANNELS_PER_JOINT, UPSAMPLE_FREE
-from bench.pose.models.build import build_model, initialise, load_trunk
+from bench.planning.predicted_complexity import predict
+from bench.pose.models.backbones import CHANNELS_PER_KEYPOINT, UPSAMPLE_FREE
+from bench.pose.models.build import build_model, initialize, load_trunk
 from bench.pose.models.heads import MapModel
 from bench.pose.models.spec import ModelSpec
 from bench.pose.torchvision_shim import torchvision_models
 
-JOINTS = 5
+KEYPOINTS = 5
 MAKERS = [build_model, predict, ModelSpec]
 
 
 def build(size: tuple[int, int] = (64, 64)) -> MapModel:
-    model = build_model(UPSAMPLE_FREE, "simdr", joints=JOINTS, input_size=size, split_ratio=1)
+    model = build_model(UPSAMPLE_FREE, "simdr", keypoints=KEYPOINTS, input_size=size, split_ratio=1)
     assert isinstance(model, MapModel)
     return model
 
 
-@pytest.mark.parametrize("size", CHANNELS_PER_JOINT)
-def test_several_maps_per_joint_at_stride_32(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("size", CHANNELS_PER_KEYPOINT)
+def test_several_maps_per_keypoint_at_stride_32(size: tuple[int, int]) -> None:
     height, width = size
     with torch.device("meta"):
         model = build(size)
-    assert model.final_layer.out_channels == JOINTS * CHANNELS_PER_JOINT[size]
-    assert model.mlp_head_x.in_features == CHANNELS_PER_JOINT[size] * height // 32 * width // 32
+    assert model.final_layer.out_channels == KEYPOINTS * CHANNELS_PER_KEYPOINT[size]
+    assert model.mlp_head_x.in_features == CHANNELS_PER_KEYPOINT[size] * height // 32 * width // 32
     assert not [name for name in model.state_dict() if name.startswith("deconv")]
 
 
-def test_head_classifies_the_maps_of_each_joint_alike() -> None:
+def test_head_classifies_the_maps_of_each_keypoint_alike() -> None:
     torch.manual_seed(0)
     model = build((256, 192)).eval()
-    initialise(model, scheme="kaiming")
+    initialize(model, scheme="kaiming")
     image = torch.randn(2, 3, 256, 192)
     with torch.no_grad():
         output, maps = model(image), model.final_layer(model.features(image))
-        for joint in range(JOINTS):
-            own = maps[:, 28 * joint : 28 * (joint + 1)].flatten(1)
-            torch.testing.assert_close(output.x[:, joint], model.mlp_head_x(own))
-            torch.testing.assert_close(output.y[:, joint], model.mlp_head_y(own))
+        for keypoint in range(KEYPOINTS):
+            own = maps[:, 28 * keypoint : 28 * (keypoint + 1)].flatten(1)
+            torch.testing.assert_close(output.x[:, keypoint], model.mlp_head_x(own))
+            torch.testing.assert_close(output.y[:, keypoint], model.mlp_head_y(own))
 
 
 def test_it_takes_the_trunk_of_resnet_50() -> None:
@@ -57,7 +57,7 @@ def test_it_takes_the_trunk_of_resnet_50() -> None:
 @pytest.mark.parametrize("make", MAKERS)
 def test_it_has_no_heatmap(make: type[ModelSpec]) -> None:
     with pytest.raises(ValueError, match=r"has no heatmap.*valid representations: simdr, simdr_star$"):
-        make(UPSAMPLE_FREE, "heatmap", joints=JOINTS, input_size=(64, 64))
+        make(UPSAMPLE_FREE, "heatmap", keypoints=KEYPOINTS, input_size=(64, 64))
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -65,5 +65,5 @@ def test_it_has_no_heatmap(make: type[ModelSpec]) -> None:
 def test_sizes_that_a_backbone_lacks_are_refused(make: type[ModelSpec], backbone: str, size: tuple[int, int]) -> None:
     message = f"{backbone} has no form for input size {size[0]}x{size[1]}; valid (HxW): 64x64, 128x128, 256x192"
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - compared in full
-        make(backbone, "simdr", joints=JOINTS, input_size=size, split_ratio=1)
+        make(backbone, "simdr", keypoints=KEYPOINTS, input_size=size, split_ratio=1)
     assert str(caught.value) == message

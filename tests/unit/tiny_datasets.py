@@ -12,7 +12,7 @@ import scipy.io
 
 from bench.pose.skeletons import COCO_17, CROWDPOSE_14
 
-PEOPLE = 6
+INSTANCES = 6
 HEIGHT, WIDTH = 120, 160
 
 
@@ -26,64 +26,64 @@ def _write(file: Path, contents: Any) -> None:
     file.write_text(json.dumps(contents))
 
 
-def mpii_person(number: int, **fields: Any) -> dict[str, Any]:
-    """One entry of MPII's list: joints 1-based, some not visible."""
+def mpii_instance(number: int, **fields: Any) -> dict[str, Any]:
+    """One entry of MPII's list: keypoints 1-based, some not visible."""
     rng = np.random.default_rng(number)
     visible = rng.integers(0, 4, 16) > 0
-    joints = np.where(visible[:, None], rng.uniform(20, 100, (16, 2)).round(), -1)
+    keypoints = np.where(visible[:, None], rng.uniform(20, 100, (16, 2)).round(), -1)
     return {
         "image": f"{number}.png",
         "center": [70.0, 55.0 + number],
         "scale": 0.4,
-        "joints": joints.tolist(),
+        "joints": keypoints.tolist(),
         "joints_vis": visible.astype(int).tolist(),
     } | fields
 
 
 def mpii(folder: Path, entries: list[Any] | None = None) -> Path:
-    """`train.json` and `valid.json` with the same people, `gt_valid.mat`, images. Returns the dataset's folder."""
-    people = [mpii_person(number) for number in range(PEOPLE)] if entries is None else entries
+    """`train.json` and `valid.json` with the same instances, `gt_valid.mat`, images. Returns the dataset's folder."""
+    instances = [mpii_instance(number) for number in range(INSTANCES)] if entries is None else entries
     for split in ("train", "valid"):
-        _write(folder / "annot" / f"{split}.json", people)
-    head_truth(folder / "annot" / "gt_valid.mat", [mpii_person(number) for number in range(len(people))])
-    for number in range(len(people)):
+        _write(folder / "annot" / f"{split}.json", instances)
+    head_truth(folder / "annot" / "gt_valid.mat", [mpii_instance(number) for number in range(len(instances))])
+    for number in range(len(instances)):
         _draw(folder / "images" / f"{number}.png", number)
     return folder
 
 
-def head_truth(file: Path, people: list[dict[str, Any]], head: float = 20.0) -> None:
+def head_truth(file: Path, instances: list[dict[str, Any]], head: float = 20.0) -> None:
     """A `gt_valid.mat` in which every head box is a square of this side."""
-    boxes = np.zeros((2, 2, len(people)))
+    boxes = np.zeros((2, 2, len(instances)))
     boxes[1] = head
     scipy.io.savemat(
         file,
         {
             "dataset_joints": np.array(["rank"], dtype=object),
-            "jnt_missing": 1 - np.array([person["joints_vis"] for person in people]).T,
-            "pos_gt_src": np.transpose([person["joints"] for person in people], (1, 2, 0)),
+            "jnt_missing": 1 - np.array([instance["joints_vis"] for instance in instances]).T,
+            "pos_gt_src": np.transpose([instance["joints"] for instance in instances], (1, 2, 0)),
             "headboxes_src": boxes,
         },
     )
 
 
-def coco_like(joints: tuple[str, ...], **of_images: Any) -> dict[str, Any]:
-    """An annotation file of one person an image. No areas, as in CrowdPose."""
+def coco_like(keypoints: tuple[str, ...], **of_images: Any) -> dict[str, Any]:
+    """An annotation file of one instance an image. No areas, as in CrowdPose."""
     rng = np.random.default_rng(1)
     images = [
         {"id": 100 + number, "file_name": f"{100 + number}.png", "width": WIDTH, "height": HEIGHT}
         | {name: value(number) for name, value in of_images.items()}
-        for number in range(PEOPLE)
+        for number in range(INSTANCES)
     ]
     annotations = [
         {
             "id": number + 1, "image_id": 100 + number, "category_id": 1, "iscrowd": 0, "bbox": [20, 10, 90, 100],
             "num_keypoints": 12,
-            "keypoints": np.column_stack([rng.uniform(20, 100, (len(joints), 2)), np.full(len(joints), 2)])
+            "keypoints": np.column_stack([rng.uniform(20, 100, (len(keypoints), 2)), np.full(len(keypoints), 2)])
             .ravel().tolist(),
         }
-        for number in range(PEOPLE)
+        for number in range(INSTANCES)
     ]  # fmt: skip
-    categories = [{"id": 1, "name": "person", "keypoints": list(joints)}]
+    categories = [{"id": 1, "name": "person", "keypoints": list(keypoints)}]
     return {"images": images, "annotations": annotations, "categories": categories}
 
 
@@ -91,14 +91,14 @@ def boxes() -> list[dict[str, Any]]:
     """Two detections per image of `coco_like`."""
     return [
         {"image_id": 100 + number, "category_id": 1, "bbox": [20.5 + shift, 10, 80, 90], "score": 0.9 - shift / 100}
-        for number in range(PEOPLE)
+        for number in range(INSTANCES)
         for shift in (0, 30)
     ]
 
 
 def crowdpose(folder: Path) -> Path:
-    """Splits `trainval` and `test` with the same people, and the boxes of the published results."""
-    contents = coco_like(CROWDPOSE_14.joints, crowdIndex=lambda number: number / PEOPLE)
+    """Splits `trainval` and `test` with the same instances, and the boxes of the published results."""
+    contents = coco_like(CROWDPOSE_14.keypoints, crowdIndex=lambda number: number / INSTANCES)
     for split in ("trainval", "test"):
         _write(folder / "annotations" / f"crowdpose_{split}.json", contents)
     _write(folder / "annotations" / "det_for_crowd_test_0.1_0.5.json", boxes())
@@ -107,9 +107,9 @@ def crowdpose(folder: Path) -> Path:
     return folder
 
 
-def coco_format(folder: Path, joints: tuple[str, ...]) -> Path:
-    """Splits `train` and `val` of the same people with these joints. Returns the dataset's folder."""
-    contents = coco_like(joints)
+def coco_format(folder: Path, keypoints: tuple[str, ...]) -> Path:
+    """Splits `train` and `val` of the same instances with these keypoints. Returns the dataset's folder."""
+    contents = coco_like(keypoints)
     for split in ("train", "val"):
         _write(folder / "annotations" / f"person_keypoints_{split}.json", contents)
         for image in contents["images"]:
@@ -118,8 +118,8 @@ def coco_format(folder: Path, joints: tuple[str, ...]) -> Path:
 
 
 def coco_test_dev(folder: Path) -> Path:
-    """COCO with its people (`train2017`) and without (`test-dev2017`), and the published boxes of the latter."""
-    contents = coco_like(COCO_17.joints)
+    """COCO with its instances (`train2017`) and without (`test-dev2017`), and the published boxes of the latter."""
+    contents = coco_like(COCO_17.keypoints)
     _write(folder / "annotations" / "person_keypoints_train2017.json", contents)
     bare = {"images": contents["images"], "categories": [{"id": 3, "name": "car"}], "info": {}}
     _write(folder / "annotations" / "image_info_test-dev2017.json", bare)

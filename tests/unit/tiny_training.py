@@ -9,7 +9,7 @@ from bench.pose.codecs.heatmap import HeatmapCodec
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import CropSettings
 from bench.pose.skeletons import COCO_17
-from bench.pose.training import Optimisation, Training
+from bench.pose.training import OptimizerConfig, Training
 
 __all__ = ["tiny_training"]
 
@@ -17,15 +17,15 @@ SIZE = (64, 64)
 
 
 def tiny_training() -> Training:
-    """A training of two epochs that has not begun, whose optimiser has taken a step."""
+    """A training of two epochs that has not begun, whose optimizer has taken a step."""
     torch.manual_seed(0)
     training = Training(
         model=nn.Conv2d(3, 4, 1),
-        codec=HeatmapCodec(SIZE, COCO_17.mirror, sigma=1),
-        people=[],
+        codec=HeatmapCodec(SIZE, COCO_17.flip_indices, sigma=1),
+        instances=[],
         crops=CropSettings(SIZE, "rgb", COCO_17),
         augmentation=Augmentation(),
-        settings=Optimisation(
+        settings=OptimizerConfig(
             epochs=2,
             batch_size=8,
             learning_rate=1e-3,
@@ -39,5 +39,5 @@ def tiny_training() -> Training:
     )
     training.model(torch.ones(1, 3, 8, 8)).sum().backward()
     training.optimizer.step(1e-3)
-    training.history = [{"epoch": 1, "loss": 0.5, "learning_rate": 1e-3, "people": 8}]
+    training.history = [{"epoch": 1, "loss": 0.5, "learning_rate": 1e-3, "instances": 8}]
     return training

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bench.execute.slurm.ledger import Ledger
 from bench.execute.slurm.scheduler import cancel_jobs, listed_jobs
-from bench.store import Store
+from bench.store.folders import Store
 
 __all__ = ["withdraw"]
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from bench.execute.job import Retries
 from bench.files import load_document, write_json
-from bench.leases import JobId, Leases
+from bench.store.leases import JobId, Leases
 
 __all__ = ["Array", "Ledger", "Sent", "Submission", "SubmissionFolder", "Ticket"]
 

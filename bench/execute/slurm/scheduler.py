@@ -9,8 +9,8 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.leases import Owner, slurm_job
 from bench.pose.errors import BenchError
+from bench.store.leases import Owner, slurm_job
 
 __all__ = [
     "SchedulerError",

@@ -11,7 +11,7 @@ from pathlib import Path
 import bench
 from bench.extensions import NO_EXTENSIONS, Extensions, content_hash, source_files
 from bench.files import StoreError, write_json
-from bench.provenance import SNAPSHOT_FILE, checkout
+from bench.store.provenance import SNAPSHOT_FILE, checkout
 
 __all__ = ["take_snapshot"]
 

@@ -20,7 +20,7 @@ from bench.execute.slurm.profile import Profile
 from bench.execute.slurm.snapshot import take_snapshot
 from bench.execute.slurm.task import Task
 from bench.files import write_json
-from bench.store import Store
+from bench.store.folders import Store
 from bench.suite.schema import Suite
 
 __all__ = ["MAX_ARRAY", "Arrangement", "arrange", "submit"]
@@ -117,9 +117,9 @@ def _chunks(items: Sequence[T], size: int) -> list[list[T]]:
 
 def _clear(job: Job, store: Store) -> None:
     """Forget earlier failures and wishes that nobody works on it."""
-    store.training(job.id).reinstate()
+    store.training(job.id).uncancel()
     for folder in store.folders(job.id, job.evaluation_ids):
-        folder.forgive()
+        folder.clear_failure()
 
 
 def _tasks(folder: SubmissionFolder, array: int, tasks: int) -> list[Task]:

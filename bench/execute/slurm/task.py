@@ -17,12 +17,12 @@ from submitit.core.utils import DelayedSubmission
 from bench.execute.job import Job, Outcome
 from bench.execute.pool import Pool
 from bench.execute.progress import PlainView
-from bench.execute.seat import Seat, make_slots
+from bench.execute.ranks import Rank, make_slots
 from bench.execute.slurm.ledger import Submission, SubmissionFolder
 from bench.files import StoreError, load_document
-from bench.leases import slurm_job
-from bench.records import Failure
-from bench.store import Store
+from bench.store.documents import Failure
+from bench.store.folders import Store
+from bench.store.leases import slurm_job
 
 __all__ = ["Task"]
 
@@ -60,7 +60,7 @@ class Task:
             jobs,
             PlainView(Console(soft_wrap=True)),
             slots=make_slots(_devices(jobs), pack=submission.pack),
-            seats=lambda job, attempt: [_seat(environment, job, attempt)],
+            ranks=lambda job, attempt: [_rank(environment, job, attempt)],
             retries=submission.retries,
         )
         outcomes = self._pool.run()
@@ -104,10 +104,10 @@ class Task:
         return self.stalls.get(job.id, 0) + 1
 
 
-def _seat(environment: JobEnvironment, job: Job, attempt: int) -> Seat:
+def _rank(environment: JobEnvironment, job: Job, attempt: int) -> Rank:
     name, restart = slurm_job()
     token = f"{name}-{restart}-{attempt}"
-    return Seat(environment.global_rank, job.training.world_size, token, local_rank=environment.local_rank)
+    return Rank(environment.global_rank, job.training.world_size, token, local_rank=environment.local_rank)
 
 
 def _devices(jobs: Sequence[Job]) -> list[str]:

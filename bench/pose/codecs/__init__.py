@@ -1,4 +1,4 @@
-"""Keypoint representations: how joints become training targets, and network outputs become joints.
+"""Keypoint representations: how keypoints become training targets, and network outputs become keypoints.
 
 `bench.pose.codecs.base` states the interface, `bench.pose.codecs.build` makes a codec from its name.
 """

@@ -18,7 +18,7 @@ TargetT = TypeVar("TargetT")
 
 
 class Keypoints(NamedTuple):
-    """Decoded joints: coordinates (people, joints, 2) in crop px and confidence (people, joints)."""
+    """Decoded keypoints: coordinates (instances, keypoints, 2) in crop px and confidence (instances, keypoints)."""
 
     coordinates: Tensor
     confidence: Tensor
@@ -31,18 +31,18 @@ class Codec(ABC, Generic[OutputT, TargetT]):
     """
 
     @abstractmethod
-    def encode(self, joints: Tensor, visible: Tensor) -> TargetT:
+    def encode(self, keypoints: Tensor, visible: Tensor) -> TargetT:
         """Training targets.
 
         Args:
-            joints: (people, joints, 2) crop px, float64 where parity with the reference matters.
-            visible: (people, joints) bool.
+            keypoints: (instances, keypoints, 2) crop px, float64 where parity with the reference matters.
+            visible: (instances, keypoints) bool.
         """
 
-    def perfect(self, target: TargetT) -> OutputT | None:
+    def ideal_output(self, target: TargetT) -> OutputT | None:
         """What a network puts out that has learnt a target exactly, as far as decoding can tell; None if not known.
 
-        What is put out for joints without weight means nothing.
+        What is put out for keypoints without weight means nothing.
         """
         del target
         return None
@@ -52,12 +52,12 @@ class Codec(ABC, Generic[OutputT, TargetT]):
         """Scalar training loss."""
 
     @abstractmethod
-    def merge(self, output: OutputT, mirrored: OutputT | None = None) -> OutputT:
-        """Turn raw network outputs into what `decode` reads, averaged with the view of the mirrored image if given."""
+    def merge(self, output: OutputT, flipped: OutputT | None = None) -> OutputT:
+        """Turn raw network outputs into what `decode` reads, averaged with the view of the flipped image if given."""
 
     @abstractmethod
     def decode(self, merged: OutputT) -> Keypoints:
-        """Joint coordinates and confidence."""
+        """Keypoint coordinates and confidence."""
 
 
 def shift_right(values: Tensor, cells: float) -> Tensor:

@@ -10,15 +10,15 @@ from bench.pose.codecs.representations import REPRESENTATIONS, CodecSettings
 __all__ = ["build_codec"]
 
 
-def build_codec(settings: CodecSettings, mirror: tuple[int, ...]) -> Codec[Any, Any]:
+def build_codec(settings: CodecSettings, flip_indices: tuple[int, ...]) -> Codec[Any, Any]:
     """The codec of a representation.
 
     Args:
         settings: of the representation; the fields that it needs must be set.
-        mirror: joint permutation of a horizontal flip.
+        mirror: keypoint permutation of a horizontal flip.
 
     Raises:
         UnknownNameError: there is no such representation.
         ValueError: a setting that the representation needs is missing.
     """
-    return REPRESENTATIONS.named(settings.representation).build(settings, mirror)
+    return REPRESENTATIONS.named(settings.representation).build(settings, flip_indices)

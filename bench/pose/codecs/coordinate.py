@@ -1,4 +1,4 @@
-"""What SimDR and SimDR* share: each joint is two classifications, one over x bins and one over y bins."""
+"""What SimDR and SimDR* share: each keypoint is two classifications, one over x bins and one over y bins."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ class CoordinateCodec(Codec[Coordinates, TargetT]):
 
     Args:
         input_size: crop height and width in px.
-        mirror: joint permutation of a horizontal flip.
+        mirror: keypoint permutation of a horizontal flip.
         split_ratio: bins per px, the paper's k.
-        mirror_shift: bins by which the mirrored x vector is moved right before averaging; the reference moves it one
+        flip_shift: bins by which the flipped x vector is moved right before averaging; the reference moves it one
             bin left (-1), exact would be `1 - split_ratio` (behaviour E2).
     """
 
     def __init__(
-        self, input_size: Size, mirror: tuple[int, ...], *, split_ratio: float, mirror_shift: float = -1.0
+        self, input_size: Size, flip_indices: tuple[int, ...], *, split_ratio: float, flip_shift: float = -1.0
     ) -> None:
         self.input_size = input_size
-        self.mirror = list(mirror)
+        self.flip_indices = list(flip_indices)
         self.split_ratio = split_ratio
-        self.mirror_shift = mirror_shift
+        self.flip_shift = flip_shift
         self.bins = (int(input_size[1] * split_ratio), int(input_size[0] * split_ratio))
 
-    def merge(self, output: Coordinates, mirrored: Coordinates | None = None) -> Coordinates:
-        """Average of the two views, each with bins and joints put back in place (behaviour E2, E3)."""
+    def merge(self, output: Coordinates, flipped: Coordinates | None = None) -> Coordinates:
+        """Average of the two views, each with bins and keypoints put back in place (behaviour E2, E3)."""
         view = self._view(output)
-        if mirrored is None:
+        if flipped is None:
             return view
-        order = torch.tensor(self.mirror).to(mirrored.x.device, non_blocking=True)
-        x, y = (axis.index_select(1, order) for axis in mirrored)
-        restored = self._view(Coordinates(shift_right(x.flip(-1), self.mirror_shift), y))
+        order = torch.tensor(self.flip_indices).to(flipped.x.device, non_blocking=True)
+        x, y = (axis.index_select(1, order) for axis in flipped)
+        restored = self._view(Coordinates(shift_right(x.flip(-1), self.flip_shift), y))
         return Coordinates((view.x + restored.x) * 0.5, (view.y + restored.y) * 0.5)
 
     @abstractmethod
@@ -63,7 +63,7 @@ class CoordinateCodec(Codec[Coordinates, TargetT]):
 
     @abstractmethod
     def _confidence(self, peak_x: Tensor, peak_y: Tensor) -> Tensor:
-        """Confidence of a joint from the peak probabilities of its axes."""
+        """Confidence of a keypoint from the peak probabilities of its axes."""
 
 
 def softmax(logits: Coordinates) -> Coordinates:

@@ -22,8 +22,8 @@ def dark_offset(maps: Tensor, cell: Tensor) -> Tensor:
     """Offset of the true peak from the highest cell, in cells; 0 within two cells of the border or on flat maps.
 
     Args:
-        maps: (people, joints, height, width).
-        cell: (people, joints, 2) x and y of each map's highest cell.
+        maps: (instances, keypoints, height, width).
+        cell: (instances, keypoints, 2) x and y of each map's highest cell.
     """
     height, width = maps.shape[-2:]
     x, y = cell.unbind(-1)

@@ -16,12 +16,12 @@ __all__ = ["STRIDE", "HeatmapCodec", "HeatmapTarget"]
 STRIDE = 4
 """Input px per heatmap cell."""
 
-MIRROR_SHIFT = 1.0
-"""Cells by which the mirrored map is moved right (behaviour E1)."""
+FLIP_SHIFT = 1.0
+"""Cells by which the flipped map is moved right (behaviour E1)."""
 
 
 class HeatmapTarget(NamedTuple):
-    """Maps (people, joints, height / 4, width / 4) and joint weights (people, joints)."""
+    """Maps (instances, keypoints, height / 4, width / 4) and keypoint weights (instances, keypoints)."""
 
     maps: Tensor
     weight: Tensor
@@ -32,50 +32,50 @@ class HeatmapCodec(Codec[Tensor, HeatmapTarget]):
 
     Args:
         input_size: crop height and width in px.
-        mirror: joint permutation of a horizontal flip.
+        mirror: keypoint permutation of a horizontal flip.
         sigma: of the Gaussian, in map cells.
-        center: "rounded" puts the Gaussian on the nearest cell (D20), "exact" on the joint, as DARK encodes.
+        center: "rounded" puts the Gaussian on the nearest cell (D20), "exact" on the keypoint, as DARK encodes.
         refinement: "quarter" shifts each peak a quarter cell towards its higher neighbour (the reference's "extra
             post-processing", E7), "dark" by a Newton step (TokenPose's), None not at all.
-        bounds: "reference" keeps the weight of joints whose Gaussian ends just left of or above the map (D21), "exact"
-            drops them.
-        mirror_shift: cells by which the mirrored map is moved right before averaging; 0 leaves it.
+        bounds: "reference" keeps the weight of keypoints whose Gaussian ends just left of or above the map (D21),
+            "exact" drops them.
+        flip_shift: cells by which the flipped map is moved right before averaging; 0 leaves it.
     """
 
     def __init__(
         self,
         input_size: Size,
-        mirror: tuple[int, ...],
+        flip_indices: tuple[int, ...],
         *,
         sigma: float,
         center: Literal["rounded", "exact"] = "rounded",
         bounds: Literal["reference", "exact"] = "reference",
         refinement: Literal["quarter", "dark"] | None = "quarter",
-        mirror_shift: float = MIRROR_SHIFT,
+        flip_shift: float = FLIP_SHIFT,
     ) -> None:
         self.height, self.width = input_size[0] // STRIDE, input_size[1] // STRIDE
-        self.mirror = list(mirror)
+        self.flip_indices = list(flip_indices)
         self.sigma = sigma
         self.center = center
         self.bounds = bounds
         self.refinement = refinement
-        self.mirror_shift = mirror_shift
+        self.flip_shift = flip_shift
 
-    def encode(self, joints: Tensor, visible: Tensor) -> HeatmapTarget:
-        """Gaussians of peak 1 around the nearest cell, cut off at 3 sigma (behaviour D20, D21), or around the joint."""
-        rounded = torch.trunc(joints / STRIDE + 0.5)
+    def encode(self, keypoints: Tensor, visible: Tensor) -> HeatmapTarget:
+        """Gaussians of peak 1 around the nearest cell, cut off at 3 sigma (behaviour D20, D21), or around the keypoint."""
+        rounded = torch.trunc(keypoints / STRIDE + 0.5)
         reach = 3 * self.sigma
         limit = rounded.new_tensor([self.width, self.height])
         first = 1 if self.bounds == "exact" else 0
         inside = ((rounded - reach < limit) & (rounded + reach + 1 >= first)).all(dim=-1)
         weight = (visible & inside).float()
-        center = rounded if self.center == "rounded" else joints / STRIDE
+        center = rounded if self.center == "rounded" else keypoints / STRIDE
         columns = self._profile(center[..., 0], self.width)
         rows = self._profile(center[..., 1], self.height) * weight.unsqueeze(-1)
         # The maps are by far the largest: they are written once, in their final type.
         return HeatmapTarget(rows.unsqueeze(-1) * columns.unsqueeze(-2), weight)
 
-    def perfect(self, target: HeatmapTarget) -> Tensor:
+    def ideal_output(self, target: HeatmapTarget) -> Tensor:
         """The maps themselves."""
         return target.maps
 
@@ -87,16 +87,16 @@ class HeatmapCodec(Codec[Tensor, HeatmapTarget]):
         return torch.where(distance.abs() <= 3 * self.sigma, profile, 0)
 
     def loss(self, output: Tensor, target: HeatmapTarget) -> Tensor:
-        """Half the mean squared difference; the divisor counts weightless joints too (behaviour T11)."""
+        """Half the mean squared difference; the divisor counts weightless keypoints too (behaviour T11)."""
         weight = target.weight[..., None, None]
         return 0.5 * torch.nn.functional.mse_loss(output * weight, target.maps * weight)
 
-    def merge(self, output: Tensor, mirrored: Tensor | None = None) -> Tensor:
-        """Mean of the map and the un-mirrored map of the flipped view (behaviour E1)."""
-        if mirrored is None:
+    def merge(self, output: Tensor, flipped: Tensor | None = None) -> Tensor:
+        """Mean of the map and the unflipped map of the flipped view (behaviour E1)."""
+        if flipped is None:
             return output
-        order = torch.tensor(self.mirror).to(mirrored.device, non_blocking=True)
-        restored = shift_right(mirrored.index_select(1, order).flip(-1), self.mirror_shift)
+        order = torch.tensor(self.flip_indices).to(flipped.device, non_blocking=True)
+        restored = shift_right(flipped.index_select(1, order).flip(-1), self.flip_shift)
         return restored.add_(output).mul_(0.5)  # the maps are large: the fewer of them, the more stay in the cache
 
     def decode(self, merged: Tensor) -> Keypoints:

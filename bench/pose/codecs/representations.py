@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["OUTPUTS", "REPRESENTATIONS", "CodecBuilder", "CodecSettings", "Output", "Representation"]
 
 Output = Literal["maps", "coordinates"]
-"""What networks put out: a map per joint, or logits over the bins of each axis."""
+"""What networks put out: a map per keypoint, or logits over the bins of each axis."""
 
 OUTPUTS: tuple[Output, ...] = ("maps", "coordinates")
 
@@ -29,11 +29,12 @@ class CodecSettings:
         sigma: of the Gaussian, in map cells (heatmap) or bins (SimDR*).
         label_smoothing: of SimDR's classes.
         loss_reduction: "sum" or "mean" of SimDR's loss.
-        weight_bounds: "reference" or "exact", how far outside the crop joints keep their weight (heatmap and SimDR*).
+        weight_bounds: "reference" or "exact", how far outside the crop keypoints keep their weight (heatmap and
+            SimDR*).
         heatmap_center: "rounded" or "exact", where a heatmap's Gaussian stands.
         post_process: refine heatmap peaks.
         refinement: "quarter" or "dark", how they are refined.
-        flip_shift: "reference" moves the mirrored view by one cell or bin, "exact" SimDR's by k - 1 bins (behaviour
+        flip_shift: "reference" moves the flipped view by one cell or bin, "exact" SimDR's by k - 1 bins (behaviour
             E2), "none" by nothing.
     """
 
@@ -58,7 +59,7 @@ class CodecSettings:
 
     @property
     def bin_shift(self) -> float:
-        """How far coordinate classifications of the mirrored view are moved to the right, in bins."""
+        """How far coordinate classifications of the flipped view are moved to the right, in bins."""
         shifts = {"reference": -1.0, "exact": 1.0 - self.needed("split_ratio"), "none": 0.0}
         return shifts[self.flip_shift]
 
@@ -66,16 +67,16 @@ class CodecSettings:
 class CodecBuilder(Protocol):
     """Makes a codec."""
 
-    def __call__(self, settings: CodecSettings, mirror: tuple[int, ...]) -> Codec[Any, Any]:
-        """The codec with these settings; `mirror` is the permutation of joints that a horizontal flip applies."""
+    def __call__(self, settings: CodecSettings, flip_indices: tuple[int, ...]) -> Codec[Any, Any]:
+        """The codec with these settings; `flip_indices` is the permutation of keypoints that a horizontal flip applies."""
 
 
 @dataclass(frozen=True)
 class Representation:
-    """One way to express joints.
+    """One way to express keypoints.
 
     Attributes:
-        title: as people write it.
+        title: as printed.
         output: what its networks put out.
         settings: that it reads, of `CodecSettings`; the others make no difference to it and are `None` in its specs.
             All read `input_size` and `flip_shift`.
@@ -88,43 +89,43 @@ class Representation:
     build: CodecBuilder
 
 
-def _heatmap(settings: CodecSettings, mirror: tuple[int, ...]) -> Codec[Any, Any]:
+def _heatmap(settings: CodecSettings, flip_indices: tuple[int, ...]) -> Codec[Any, Any]:
     from bench.pose.codecs.heatmap import HeatmapCodec
 
     return HeatmapCodec(
         settings.input_size,
-        mirror,
+        flip_indices,
         sigma=settings.needed("sigma"),
         center=settings.needed("heatmap_center"),
         bounds=settings.needed("weight_bounds"),
         refinement=settings.refinement if settings.post_process else None,
-        mirror_shift=0.0 if settings.flip_shift == "none" else 1.0,
+        flip_shift=0.0 if settings.flip_shift == "none" else 1.0,
     )
 
 
-def _simdr(settings: CodecSettings, mirror: tuple[int, ...]) -> Codec[Any, Any]:
+def _simdr(settings: CodecSettings, flip_indices: tuple[int, ...]) -> Codec[Any, Any]:
     from bench.pose.codecs.simdr import SimDRCodec
 
     return SimDRCodec(
         settings.input_size,
-        mirror,
+        flip_indices,
         split_ratio=settings.needed("split_ratio"),
         label_smoothing=settings.needed("label_smoothing"),
         reduction=settings.needed("loss_reduction"),
-        mirror_shift=settings.bin_shift,
+        flip_shift=settings.bin_shift,
     )
 
 
-def _simdr_star(settings: CodecSettings, mirror: tuple[int, ...]) -> Codec[Any, Any]:
+def _simdr_star(settings: CodecSettings, flip_indices: tuple[int, ...]) -> Codec[Any, Any]:
     from bench.pose.codecs.simdr_star import SimDRStarCodec
 
     return SimDRStarCodec(
         settings.input_size,
-        mirror,
+        flip_indices,
         split_ratio=settings.needed("split_ratio"),
         sigma=settings.needed("sigma"),
         bounds=settings.needed("weight_bounds"),
-        mirror_shift=settings.bin_shift,
+        flip_shift=settings.bin_shift,
     )
 
 

@@ -20,7 +20,7 @@ CERTAIN = 50.0
 
 
 class SimDRTarget(NamedTuple):
-    """Bins (people, joints, 2) of x and y, int64, and joint weights (people, joints)."""
+    """Bins (instances, keypoints, 2) of x and y, int64, and keypoint weights (instances, keypoints)."""
 
     bins: Tensor
     weight: Tensor
@@ -31,43 +31,43 @@ class SimDRCodec(CoordinateCodec[SimDRTarget]):
 
     Args:
         label_smoothing: probability mass spread over the other bins; 0 gives plain cross entropy.
-        reduction: "sum" adds over bins and joints and divides by people (the reference's NMTCritierion, T7); "mean"
-            averages over bins, joints and people (NMTNORMCritierion, T8).
+        reduction: "sum" adds over bins and keypoints and divides by instances (the reference's NMTCritierion, T7);
+            "mean" averages over bins, keypoints and instances (NMTNORMCritierion, T8).
     """
 
     def __init__(
         self,
         input_size: Size,
-        mirror: tuple[int, ...],
+        flip_indices: tuple[int, ...],
         *,
         split_ratio: float,
         label_smoothing: float = 0.1,
         reduction: Literal["sum", "mean"] = "sum",
-        mirror_shift: float = -1.0,
+        flip_shift: float = -1.0,
     ) -> None:
-        super().__init__(input_size, mirror, split_ratio=split_ratio, mirror_shift=mirror_shift)
+        super().__init__(input_size, flip_indices, split_ratio=split_ratio, flip_shift=flip_shift)
         self.label_smoothing = label_smoothing
         self.reduction = reduction
 
-    def encode(self, joints: Tensor, visible: Tensor) -> SimDRTarget:
-        """Nearest bins, ties to even; a joint whose bin lies outside loses its weight (behaviour D23)."""
-        bins = torch.round(joints * self.split_ratio).long()
+    def encode(self, keypoints: Tensor, visible: Tensor) -> SimDRTarget:
+        """Nearest bins, ties to even; a keypoint whose bin lies outside loses its weight (behaviour D23)."""
+        bins = torch.round(keypoints * self.split_ratio).long()
         last = bins.new_tensor(self.bins) - 1
         inside = ((bins >= 0) & (bins <= last)).all(dim=-1)
         return SimDRTarget(bins.clamp(min=torch.zeros_like(last), max=last), (visible & inside).float())
 
-    def perfect(self, target: SimDRTarget) -> Coordinates:
+    def ideal_output(self, target: SimDRTarget) -> Coordinates:
         """Logits that are certain of the class: how a smoothed one would be spread does not move its peak."""
         x, y = (torch.nn.functional.one_hot(target.bins[..., axis], self.bins[axis]) for axis in (0, 1))
         return Coordinates(x * CERTAIN, y * CERTAIN)
 
     def loss(self, output: Coordinates, target: SimDRTarget) -> Tensor:
         """Divergence of the predicted distributions from the smoothed classes, over both axes."""
-        people, joints = target.weight.shape
+        instances, keypoints = target.weight.shape
         total = output.x.new_zeros(())
         for logits, bins in zip(output, target.bins.unbind(-1), strict=True):
             divergence = smoothed_divergence(logits, bins, self.label_smoothing) * target.weight
-            count = people if self.reduction == "sum" else people * joints * logits.shape[-1]
+            count = instances if self.reduction == "sum" else instances * keypoints * logits.shape[-1]
             total = total + divergence.sum() / count
         return total
 

@@ -16,7 +16,7 @@ __all__ = ["SimDRStarCodec", "SimDRStarTarget"]
 
 
 class SimDRStarTarget(NamedTuple):
-    """Densities (people, joints, bins) of x and y, and joint weights (people, joints)."""
+    """Densities (instances, keypoints, bins) of x and y, and keypoint weights (instances, keypoints)."""
 
     x: Tensor
     y: Tensor
@@ -28,43 +28,43 @@ class SimDRStarCodec(CoordinateCodec[SimDRStarTarget]):
 
     Args:
         sigma: of the Gaussian, in bins.
-        bounds: "reference" keeps the weight of joints up to 3 sigma *px* outside the crop, though sigma is in bins
+        bounds: "reference" keeps the weight of keypoints up to 3 sigma *px* outside the crop, though sigma is in bins
             (behaviour D24); "exact" of those whose Gaussian, cut off at 3 sigma bins, reaches a bin.
     """
 
     def __init__(
         self,
         input_size: Size,
-        mirror: tuple[int, ...],
+        flip_indices: tuple[int, ...],
         *,
         split_ratio: float,
         sigma: float,
         bounds: Literal["reference", "exact"] = "reference",
-        mirror_shift: float = -1.0,
+        flip_shift: float = -1.0,
     ) -> None:
-        super().__init__(input_size, mirror, split_ratio=split_ratio, mirror_shift=mirror_shift)
+        super().__init__(input_size, flip_indices, split_ratio=split_ratio, flip_shift=flip_shift)
         self.sigma = sigma
         self.bounds = bounds
 
-    def encode(self, joints: Tensor, visible: Tensor) -> SimDRStarTarget:
-        """Normal densities around the exact coordinate, not renormalised at the borders (behaviour D25)."""
-        weight = (visible & self._within_reach(joints)).float()
-        mean = joints * self.split_ratio
+    def encode(self, keypoints: Tensor, visible: Tensor) -> SimDRStarTarget:
+        """Normal densities around the exact coordinate, not renormalized at the borders (behaviour D25)."""
+        weight = (visible & self._within_reach(keypoints)).float()
+        mean = keypoints * self.split_ratio
         x, y = (self._density(mean[..., axis], self.bins[axis]) * weight.unsqueeze(-1) for axis in (0, 1))
         return SimDRStarTarget(x.float(), y.float(), weight)
 
-    def perfect(self, target: SimDRStarTarget) -> Coordinates:
+    def ideal_output(self, target: SimDRStarTarget) -> Coordinates:
         """Logits of the densities."""
         tiny = torch.finfo(target.x.dtype).tiny
         return Coordinates(target.x.clamp(min=tiny).log(), target.y.clamp(min=tiny).log())
 
-    def _within_reach(self, joints: Tensor) -> Tensor:
+    def _within_reach(self, keypoints: Tensor) -> Tensor:
         exact = self.bounds == "exact"
         unit = self.split_ratio if exact else 1.0
-        mean = joints * unit
+        mean = keypoints * unit
         limit = mean.new_tensor([self.input_size[1], self.input_size[0]]) * unit
         reach = 3 * self.sigma
-        # Truncation towards zero, as in the reference, keeps a joint whose last cell ends just outside.
+        # Truncation towards zero, as in the reference, keeps a keypoint whose last cell ends just outside.
         first, end = torch.trunc(mean - reach), torch.trunc(mean + reach + 1)
         return ((first < limit) & (end >= (1 if exact else 0))).all(dim=-1)
 
@@ -73,7 +73,7 @@ class SimDRStarCodec(CoordinateCodec[SimDRStarTarget]):
         return torch.exp(-(distance**2) / (2 * self.sigma**2)) / (self.sigma * math.sqrt(2 * math.pi))
 
     def loss(self, output: Coordinates, target: SimDRStarTarget) -> Tensor:
-        """Kullback-Leibler divergence, averaged over bins, joints and people, both axes added (behaviour T8)."""
+        """Kullback-Leibler divergence, averaged over bins, keypoints and instances, both axes added (behaviour T8)."""
         total = output.x.new_zeros(())
         for logits, density in ((output.x, target.x), (output.y, target.y)):
             divergence = torch.nn.functional.kl_div(logits.log_softmax(-1), density, reduction="none")

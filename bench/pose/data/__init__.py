@@ -1,1 +1,1 @@
-"""Datasets, people, crops and batches."""
+"""Datasets, instances, crops and batches."""

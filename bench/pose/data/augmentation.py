@@ -1,4 +1,4 @@
-"""Random views of a person: half body, scale, rotation, flip, in the reference's order (behaviour D1 to D7)."""
+"""Random views of an instance: half body, scale, rotation, flip, in the reference's order (behaviour D1 to D7)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from bench.pose.geometry import SCALE_UNIT, Size
 from bench.pose.skeletons import Skeleton
 
-__all__ = ["Augmentation", "View", "augment", "half_body", "mirror_joints"]
+__all__ = ["Augmentation", "View", "augment", "flip_keypoints", "half_body"]
 
 Array = npt.NDArray[np.float64]
 
@@ -27,8 +27,8 @@ class Augmentation:
         scale_factor: s of the factor 1 + s * N(0, 1), clipped to 1 - s .. 1 + s.
         rotation_factor: standard deviation in degrees, clipped at twice that.
         rotation_probability: of rotating at all.
-        half_body_probability: of cropping to the upper or lower body, for people with enough visible joints.
-        half_body_min_joints: people need more visible joints than this.
+        half_body_probability: of cropping to the upper or lower body, for instances with enough visible keypoints.
+        half_body_min_keypoints: instances need more visible keypoints than this.
         half_body_coin: "normal" prefers the upper body with probability 0.69 as the reference does (D1), "uniform"
             with the evidently intended 0.5.
     """
@@ -38,23 +38,23 @@ class Augmentation:
     rotation_factor: float = 45.0
     rotation_probability: float = 0.6
     half_body_probability: float = 0.3
-    half_body_min_joints: int = 8
+    half_body_min_keypoints: int = 8
     half_body_coin: Literal["normal", "uniform"] = "normal"
 
 
 @dataclass(frozen=True)
 class View:
-    """A crop to take: centre (image px), scale (units of 200 px), rotation (degrees), whether to mirror the image."""
+    """A crop to take: center (image px), scale (units of 200 px), rotation (degrees), whether to mirror the image."""
 
     center: npt.NDArray[np.float32] | Array
     scale: npt.NDArray[np.float32] | Array
     rotation: float = 0.0
-    mirrored: bool = False
+    flipped: bool = False
 
 
 def augment(
     view: View,
-    joints: Array,
+    keypoints: Array,
     visible: npt.NDArray[np.bool_],
     *,
     settings: Augmentation,
@@ -62,21 +62,21 @@ def augment(
     size: Size,
     rng: np.random.Generator,
 ) -> View:
-    """Draw a training view. All randomness comes from `rng`, in a fixed order for given joints.
+    """Draw a training view. All randomness comes from `rng`, in a fixed order for given keypoints.
 
     Args:
         view: the person's own crop.
-        joints: (joints, 2) image px.
-        visible: (joints,).
+        keypoints: (keypoints, 2) image px.
+        visible: (keypoints,).
         settings: how far to stray.
         skeleton: decides upper and lower body.
         size: crop height and width in px.
         rng: the sample's own generator.
     """
     center, scale = view.center, view.scale
-    enough = np.count_nonzero(visible) > settings.half_body_min_joints
+    enough = np.count_nonzero(visible) > settings.half_body_min_keypoints
     if enough and rng.random() < settings.half_body_probability:
-        part = half_body(joints, visible, skeleton, size, prefer_upper=_toss(rng, settings.half_body_coin))
+        part = half_body(keypoints, visible, skeleton, size, prefer_upper=_toss(rng, settings.half_body_coin))
         center, scale = part or (center, scale)
     spread = settings.scale_factor
     factor = min(max(1 + spread * rng.standard_normal(), 1 - spread), 1 + spread)
@@ -84,8 +84,8 @@ def augment(
     if rng.random() < settings.rotation_probability:
         limit = 2 * settings.rotation_factor
         rotation = min(max(settings.rotation_factor * rng.standard_normal(), -limit), limit)
-    mirrored = bool(rng.random() < settings.flip_probability)
-    return View(center, scale * factor, rotation, mirrored)
+    flipped = bool(rng.random() < settings.flip_probability)
+    return View(center, scale * factor, rotation, flipped)
 
 
 def _toss(rng: np.random.Generator, coin: Literal["normal", "uniform"]) -> bool:
@@ -94,18 +94,18 @@ def _toss(rng: np.random.Generator, coin: Literal["normal", "uniform"]) -> bool:
 
 
 def half_body(
-    joints: Array, visible: npt.NDArray[np.bool_], skeleton: Skeleton, size: Size, *, prefer_upper: bool
+    keypoints: Array, visible: npt.NDArray[np.bool_], skeleton: Skeleton, size: Size, *, prefer_upper: bool
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None:
-    """Centre and scale of a crop around the upper or the lower body (behaviour D2, D3).
+    """Center and scale of a crop around the upper or the lower body (behaviour D2, D3).
 
-    The preferred half needs more than two visible joints, else the other one is taken; the lower half, too, is taken
-    only with more than two. The crop is centred on the mean of the joints, not on their box.
+    The preferred half needs more than two visible keypoints, else the other one is taken; the lower half, too, is taken
+    only with more than two. The crop is centered on the mean of the keypoints, not on their box.
 
     Returns:
-        Centre (px) and scale (units of 200 px), or None with fewer than two joints to go by.
+        Center (px) and scale (units of 200 px), or None with fewer than two keypoints to go by.
     """
     is_upper = np.asarray(skeleton.upper_body)
-    upper, lower = joints[visible & is_upper], joints[visible & ~is_upper]
+    upper, lower = keypoints[visible & is_upper], keypoints[visible & ~is_upper]
     chosen = upper if (prefer_upper and len(upper) > 2) or len(lower) <= 2 else lower
     if len(chosen) < 2:
         return None
@@ -115,18 +115,18 @@ def half_body(
     return chosen.mean(axis=0).astype(np.float32), scale / np.float32(SCALE_UNIT) * np.float32(HALF_BODY_PADDING)
 
 
-def mirror_joints(
-    joints: Array, visible: npt.NDArray[np.bool_], widths: npt.ArrayLike, skeleton: Skeleton
+def flip_keypoints(
+    keypoints: Array, visible: npt.NDArray[np.bool_], widths: npt.ArrayLike, skeleton: Skeleton
 ) -> tuple[Array, npt.NDArray[np.bool_]]:
-    """Joints and visibility in the mirrored image: x becomes width - 1 - x, left and right change places.
+    """Keypoints and visibility in the flipped image: x becomes width - 1 - x, left and right change places.
 
     Args:
-        joints: (..., joints, 2) image px.
-        visible: (..., joints).
+        keypoints: (..., keypoints, 2) image px.
+        visible: (..., keypoints).
         widths: (...) of the images in px.
         skeleton: names the pairs.
     """
-    order = list(skeleton.mirror)
-    mirrored = joints[..., order, :]
-    mirrored[..., 0] = np.asarray(widths)[..., None] - 1 - mirrored[..., 0]
-    return mirrored, visible[..., order]
+    order = list(skeleton.flip_indices)
+    flipped = keypoints[..., order, :]
+    flipped[..., 0] = np.asarray(widths)[..., None] - 1 - flipped[..., 0]
+    return flipped, visible[..., order]

@@ -1,4 +1,4 @@
-"""Crops of people: what they look like, where each lies, and how the network sees them."""
+"""Crops of instances: what they look like, where each lies, and how the network sees them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from bench.pose.data.augmentation import Augmentation, View, augment, mirror_joints
-from bench.pose.data.people import Person
-from bench.pose.data.pixels.source import DECODED, CropShape, Photographs, Placement, Taken
+from bench.pose.data.augmentation import Augmentation, View, augment, flip_keypoints
+from bench.pose.data.instances import Instance
+from bench.pose.data.pixels.image_source import DECODED, CropShape, ImageStore, Placement, Taken
 from bench.pose.errors import ImageError
 from bench.pose.geometry import Size, affine_matrix, transform_points
 from bench.pose.skeletons import Skeleton
@@ -32,11 +32,11 @@ AUGMENTATION_STREAM = 0
 Array = npt.NDArray[Any]
 
 Key = tuple[int, int]
-"""Epoch and index of a person: they decide the augmentation, whoever asks and in what order."""
+"""Epoch and index of an instance: they decide the augmentation, whoever asks and in what order."""
 
 
 @cache
-def _normalised_levels(device: torch.device) -> Tensor:
+def _normalized_levels(device: torch.device) -> Tensor:
     """What each grey level of each channel becomes, (256, 3) float32, computed once: the same bits on every device."""
     levels = torch.arange(256, dtype=torch.float32)[:, None] / 255
     return ((levels - torch.tensor(IMAGENET_MEAN)) / torch.tensor(IMAGENET_STD)).to(device)
@@ -44,20 +44,20 @@ def _normalised_levels(device: torch.device) -> Tensor:
 
 @dataclass(frozen=True)
 class Batch:
-    """Crops of several people.
+    """Crops of several instances.
 
     Attributes:
-        images: (people, height, width, 3) uint8 in the network's colour order.
-        joints: (people, joints, 2) float64 crop px.
-        visible: (people, joints) bool.
-        indices: (people,) positions in the list of people.
-        centers: (people, 2) image px of each crop's centre.
-        scales: (people, 2) units of 200 px.
-        broken: what was wrong with people who are left out because their image cannot be read.
+        images: (instances, height, width, 3) uint8 in the network's color order.
+        keypoints: (instances, keypoints, 2) float64 crop px.
+        visible: (instances, keypoints) bool.
+        indices: (instances,) positions in the list of instances.
+        centers: (instances, 2) image px of each crop's center.
+        scales: (instances, 2) units of 200 px.
+        broken: what was wrong with instances who are left out because their image cannot be read.
     """
 
     images: Tensor
-    joints: Tensor
+    keypoints: Tensor
     visible: Tensor
     indices: Tensor
     centers: Tensor
@@ -69,15 +69,15 @@ class Batch:
 
     def pin_memory(self) -> Self:
         """The same in memory from which a GPU copies by itself; the loader asks for it by this name."""
-        images, joints, visible = (values.pin_memory() for values in (self.images, self.joints, self.visible))
-        return replace(self, images=images, joints=joints, visible=visible)
+        images, keypoints, visible = (values.pin_memory() for values in (self.images, self.keypoints, self.visible))
+        return replace(self, images=images, keypoints=keypoints, visible=visible)
 
-    def normalised(self, device: torch.device) -> Tensor:
-        """Images as the network takes them: (people, 3, height, width) float32, ImageNet mean 0 and deviation 1.
+    def normalized(self, device: torch.device) -> Tensor:
+        """Images as the network takes them: (instances, 3, height, width) float32, ImageNet mean 0 and deviation 1.
 
         In memory the channels of a pixel lie side by side.
         """
-        levels = _normalised_levels(device)
+        levels = _normalized_levels(device)
         if device.type == "cpu":
             pixels = self.images.numpy()
             rows = cv2.LUT(pixels.reshape(len(pixels), -1, 3), levels.numpy()[None])
@@ -88,13 +88,13 @@ class Batch:
 
 @dataclass(frozen=True)
 class CropSettings:
-    """What a crop of a person looks like.
+    """What a crop of an instance looks like.
 
     Attributes:
         size: height and width in px.
         color_order: "rgb", or "bgr" as the reference's SimBa configurations have it (behaviour D18); the mean and
             deviation are applied in RGB order all the same.
-        skeleton: of the people.
+        skeleton: of the instances.
     """
 
     size: Size
@@ -108,9 +108,9 @@ class CropSettings:
 
 
 class _Shot(NamedTuple):
-    """Where a person's crop lies: the width of the photograph in px, the view's centre and scale, and the placement."""
+    """Where an instance's crop lies: the width of the image in px, the view's center and scale, and the placement."""
 
-    person: int
+    instance: int
     width: int
     placement: Placement
     center: Array
@@ -122,34 +122,34 @@ class Crops(Dataset[Any]):
     """Batches of crops by their keys.
 
     Attributes:
-        people: to crop.
+        instances: to crop.
         settings: of the crops.
-        augmentation: how crops vary; None for the people's own boxes.
+        augmentation: how crops vary; None for the instances's own boxes.
         seed: of the augmentation.
-        photographs: where the pixels come from.
+        images: where the pixels come from.
     """
 
-    people: Sequence[Person]
+    instances: Sequence[Instance]
     settings: CropSettings
     augmentation: Augmentation | None = None
     seed: int = 0
-    photographs: Photographs = DECODED
+    images: ImageStore = DECODED
 
     def __getitem__(self, keys: Sequence[Key]) -> Batch | tuple[str, ...]:
         """The crops, not yet developed; a tuple of what was wrong where nothing can be read."""
         shape = self.settings.shape
-        taken = self.photographs.room(len(keys), shape)
+        taken = self.images.room(len(keys), shape)
         shots: list[_Shot] = []
         broken: list[str] = []
         for epoch, index in keys:
-            person = self.people[index]
+            instance = self.instances[index]
             try:
-                photograph = self.photographs.open(person.image)
+                image = self.images.open(instance.image)
             except ImageError as error:
-                broken.append(f"image {person.image_id}, person {person.annotation_id}: {error}")
+                broken.append(f"image {instance.image_id}, instance {instance.annotation_id}: {error}")
                 continue
-            shot = self._shot(epoch, index, photograph.width)
-            photograph.take(shot.placement, shape, taken[len(shots)])
+            shot = self._shot(epoch, index, image.width)
+            image.take(shot.placement, shape, taken[len(shots)])
             shots.append(shot)
         return self._batch(taken[: len(shots)], shots, tuple(broken)) if shots else tuple(broken)
 
@@ -157,25 +157,25 @@ class Crops(Dataset[Any]):
         """The batch with its images, in the process that trains or predicts."""
         if not isinstance(batch, Batch):
             return batch
-        return replace(batch, images=self.photographs.develop(batch.images, self.settings.shape))
+        return replace(batch, images=self.images.develop(batch.images, self.settings.shape))
 
     def _shot(self, epoch: int, index: int, width: int) -> _Shot:
-        """Of a person in an epoch, in a photograph of this width."""
-        view = self._view(self.people[index], epoch, index)
+        """Of an instance in an epoch, in an image of this width."""
+        view = self._view(self.instances[index], epoch, index)
         center = np.array(view.center)
-        if view.mirrored:
+        if view.flipped:
             center[0] = width - 1 - center[0]
         matrix = affine_matrix(center, view.scale, view.rotation, self.settings.size)
-        return _Shot(index, width, Placement(matrix, view.mirrored), center, view.scale)
+        return _Shot(index, width, Placement(matrix, view.flipped), center, view.scale)
 
-    def _view(self, person: Person, epoch: int, index: int) -> View:
-        view = View(*person.crop(self.settings.size))
+    def _view(self, instance: Instance, epoch: int, index: int) -> View:
+        view = View(*instance.crop(self.settings.size))
         if self.augmentation is None:
             return view
         return augment(
             view,
-            person.joints,
-            person.visible,
+            instance.keypoints,
+            instance.visible,
             settings=self.augmentation,
             skeleton=self.settings.skeleton,
             size=self.settings.size,
@@ -189,25 +189,28 @@ class Crops(Dataset[Any]):
         return (low, high, AUGMENTATION_STREAM) if high else (low, AUGMENTATION_STREAM)
 
     def _batch(self, taken: Taken, shots: Sequence[_Shot], broken: tuple[str, ...]) -> Batch:
-        joints, visible = self._joints(shots)
+        keypoints, visible = self._keypoints(shots)
         matrices = np.stack([shot.placement.matrix for shot in shots])
         return Batch(
             images=torch.from_numpy(taken),
-            joints=torch.from_numpy(transform_points(joints, matrices)),
+            keypoints=torch.from_numpy(transform_points(keypoints, matrices)),
             visible=torch.from_numpy(visible),
-            indices=torch.tensor([shot.person for shot in shots]),
+            indices=torch.tensor([shot.instance for shot in shots]),
             centers=torch.from_numpy(np.stack([shot.center for shot in shots])),
             scales=torch.from_numpy(np.stack([shot.scale for shot in shots])),
             broken=broken,
         )
 
-    def _joints(self, shots: Sequence[_Shot]) -> tuple[Array, Array]:
-        """Joints in px of the images, mirrored where these are, and their visibility."""
-        people = [self.people[shot.person] for shot in shots]
-        joints, visible = np.stack([one.joints for one in people]), np.stack([one.visible for one in people])
-        mirrored = np.array([shot.placement.mirrored for shot in shots])
-        widths = np.array([shot.width for shot in shots])[mirrored]
-        joints[mirrored], visible[mirrored] = mirror_joints(
-            joints[mirrored], visible[mirrored], widths, self.settings.skeleton
+    def _keypoints(self, shots: Sequence[_Shot]) -> tuple[Array, Array]:
+        """Keypoints in px of the images, flipped where these are, and their visibility."""
+        instances = [self.instances[shot.instance] for shot in shots]
+        keypoints, visible = (
+            np.stack([one.keypoints for one in instances]),
+            np.stack([one.visible for one in instances]),
         )
-        return joints, visible
+        flipped = np.array([shot.placement.flipped for shot in shots])
+        widths = np.array([shot.width for shot in shots])[flipped]
+        keypoints[flipped], visible[flipped] = flip_keypoints(
+            keypoints[flipped], visible[flipped], widths, self.settings.skeleton
+        )
+        return keypoints, visible

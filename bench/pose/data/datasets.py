@@ -14,13 +14,13 @@ from bench.pose.registry import Registry
 from bench.pose.skeletons import COCO_17, CROWDPOSE_14, MPII_16, Skeleton
 
 if TYPE_CHECKING:
-    from bench.pose.data.coco import CocoKeypoints
-    from bench.pose.data.mpii import MpiiPeople
+    from bench.pose.data.coco_format import CocoKeypoints
+    from bench.pose.data.mpii import MpiiInstances
 
 __all__ = ["CROWDPOSE_AREA", "DATASETS", "DatasetInfo", "dataset_info", "open_split"]
 
 CROWDPOSE_AREA = 0.53
-"""Part of the box that CrowdPose takes a person to cover; it annotates no areas."""
+"""Part of the box that CrowdPose takes an instance to cover; it annotates no areas."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class DatasetInfo:
 
     Attributes:
         name: of the dataset, and of its folder under the data root.
-        title: as people write it.
+        title: as printed.
         skeleton: of its annotations.
         source: where it comes from.
         protocol: how predictions on it are scored; MPII's goes with its own annotation format, the others with COCO's.
@@ -59,11 +59,11 @@ class DatasetInfo:
         others = [split for split, layout in self.other_layouts if layout.annotation_file(folder, split).is_file()]
         return [*self.layout.splits(folder), *others]
 
-    def open(self, folder: Path, split: str) -> CocoKeypoints | MpiiPeople:
+    def open(self, folder: Path, split: str) -> CocoKeypoints | MpiiInstances:
         """Reader of one split, which is generated first if the dataset is.
 
-        A split of the synthetic dataset is named by its number of people, such as `train3000`; the name alone decides
-        every pixel.
+        A split of the synthetic dataset is named by its number of instances, such as `train3000`; the name alone
+        decides every pixel.
 
         Args:
             folder: the dataset's.
@@ -81,12 +81,12 @@ class DatasetInfo:
         boxes = dict(self.detector_boxes).get(split)
         return folder / boxes if boxes else None
 
-    def read(self, folder: Path, split: str) -> CocoKeypoints | MpiiPeople:
+    def read(self, folder: Path, split: str) -> CocoKeypoints | MpiiInstances:
         """Reader of one split as it is there; arguments as in `open`."""
-        from bench.pose.data.coco import CocoKeypoints
-        from bench.pose.data.mpii import MpiiPeople
+        from bench.pose.data.coco_format import CocoKeypoints
+        from bench.pose.data.mpii import MpiiInstances
 
-        reader = MpiiPeople if self.protocol == "mpii" else CocoKeypoints
+        reader = MpiiInstances if self.protocol == "mpii" else CocoKeypoints
         return reader(folder, split, self.skeleton, self.layout_of(split), self.protocol)
 
 
@@ -95,8 +95,8 @@ def _draw(folder: Path, split: str) -> None:
 
     match = re.fullmatch(r"[a-z]+([1-9][0-9]{0,6})", split)
     if match is None:
-        raise DataError(f"synthetic split {split!r}: expected a name and a number of people, such as train3000")
-    generate(folder, split, SyntheticSet(people=int(match[1]), seed=0))
+        raise DataError(f"synthetic split {split!r}: expected a name and a number of instances, such as train3000")
+    generate(folder, split, SyntheticSet(instances=int(match[1]), seed=0))
 
 
 _BUILT_IN = (
@@ -149,7 +149,7 @@ def dataset_info(name: str) -> DatasetInfo:
     return DATASETS.named(name)
 
 
-def open_split(name: str, folder: Path, split: str) -> CocoKeypoints | MpiiPeople:
+def open_split(name: str, folder: Path, split: str) -> CocoKeypoints | MpiiInstances:
     """`DatasetInfo.open` of a registered dataset.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Photographs from disk, whole or not at all."""
+"""Images from disk, whole or not at all."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
     """Decode an image as (height, width, 3) BGR, EXIF orientation ignored (behaviour D18).
 
     Raises:
-        ImageError: the file is missing, unreadable, empty, not an image, larger than any photograph, or a JPEG
+        ImageError: the file is missing, unreadable, empty, not an image, larger than any image, or a JPEG
             that ends early - OpenCV would decode the latter with a grey rest and no error.
         MemoryError: it does not fit into memory, which says nothing of the file: it must not count as broken.
         OSError: likewise, of files that the process has open.

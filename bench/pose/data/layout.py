@@ -16,12 +16,12 @@ class Layout:
     """Paths within a dataset's folder, with `SPLIT` for the name of a split.
 
     Attributes:
-        annotations: file of the people.
+        annotations: file of the instances.
         images: folders that may hold the images; the first that is there is taken.
         truth: file that predictions are scored against; the annotations if not given.
-        annotated: whether the annotation file lists people. If not, it lists images only, and whoever keeps the
+        annotated: whether the annotation file lists instances. If not, it lists images only, and whoever keeps the
             annotations scores the predictions.
-        area_of_box: part of a box that a person without a stored area is taken to cover.
+        area_of_box: part of a box that an instance without a stored area is taken to cover.
     """
 
     annotations: str = "annotations/person_keypoints_SPLIT.json"
@@ -31,7 +31,7 @@ class Layout:
     area_of_box: float = 1.0
 
     def annotation_file(self, folder: Path, split: str) -> Path:
-        """Where the people of a split are read from."""
+        """Where the instances of a split are read from."""
         return folder / self.annotations.replace("SPLIT", split)
 
     def truth_file(self, folder: Path, split: str) -> Path:

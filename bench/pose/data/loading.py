@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader
 
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import Batch, Crops, CropSettings, Key
-from bench.pose.data.people import Person
-from bench.pose.data.pixels.source import DECODED, Photographs
+from bench.pose.data.instances import Instance
+from bench.pose.data.pixels.image_source import DECODED, ImageStore
 from bench.pose.shares import WHOLE, Share
 
 __all__ = ["Loaded", "Position", "evaluation_batches", "training_batches"]
@@ -37,7 +37,7 @@ class Position(NamedTuple):
 class _TrainingOrder:
     """A share of the keys of batches from a position to the end, each epoch in a new order."""
 
-    people: int
+    instances: int
     batch_size: int
     epochs: int
     seed: int
@@ -46,15 +46,15 @@ class _TrainingOrder:
 
     def __iter__(self) -> Iterator[list[Key]]:
         for epoch in range(self.start.epoch, self.epochs):
-            order = np.random.default_rng((self.seed, ORDER_STREAM, epoch)).permutation(self.people)
+            order = np.random.default_rng((self.seed, ORDER_STREAM, epoch)).permutation(self.instances)
             skip = self.start.step * self.batch_size if epoch == self.start.epoch else 0
-            for begin in range(skip, self.people, self.batch_size):
+            for begin in range(skip, self.instances, self.batch_size):
                 batch = order[begin : begin + self.batch_size]
                 yield [(epoch, int(index)) for index in batch[self.share.of(len(batch))]]
 
 
 def training_batches(
-    people: Sequence[Person],
+    instances: Sequence[Instance],
     settings: CropSettings,
     augmentation: Augmentation,
     *,
@@ -64,7 +64,7 @@ def training_batches(
     start: Position,
     workers: int = 0,
     share: Share = WHOLE,
-    photographs: Photographs = DECODED,
+    images: ImageStore = DECODED,
     pinned: bool = False,
 ) -> Iterator[Loaded]:
     """A share of all batches from `start` to the end of the last epoch; the last batch of an epoch may be smaller.
@@ -73,24 +73,24 @@ def training_batches(
     of workers nor the share nor the source of the pixels changes a sample. `pinned` batches lie in memory from which a
     GPU copies by itself.
     """
-    order = _TrainingOrder(len(people), batch_size, epochs, seed, start, share)
-    return _load(Crops(people, settings, augmentation, seed, photographs), order, workers, pinned)
+    order = _TrainingOrder(len(instances), batch_size, epochs, seed, start, share)
+    return _load(Crops(instances, settings, augmentation, seed, images), order, workers, pinned)
 
 
 def evaluation_batches(
-    people: Sequence[Person],
+    instances: Sequence[Instance],
     settings: CropSettings,
     *,
     batch_size: int,
     workers: int = 0,
     which: slice = slice(None),
-    photographs: Photographs = DECODED,
+    images: ImageStore = DECODED,
     pinned: bool = False,
 ) -> Iterator[Loaded]:
-    """Unaugmented crops of all people in order, or those batches that `which` chooses."""
-    keys = [(0, index) for index in range(len(people))]
+    """Unaugmented crops of all instances in order, or those batches that `which` chooses."""
+    keys = [(0, index) for index in range(len(instances))]
     order = [keys[begin : begin + batch_size] for begin in range(0, len(keys), batch_size)]
-    return _load(Crops(people, settings, photographs=photographs), order[which], workers, pinned)
+    return _load(Crops(instances, settings, images=images), order[which], workers, pinned)
 
 
 def _load(crops: Crops, order: Iterable[list[Key]], workers: int, pinned: bool) -> Iterator[Loaded]:

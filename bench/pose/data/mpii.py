@@ -1,4 +1,4 @@
-"""Reader of MPII's people in the JSON files that the reference and its neighbours share (behaviour D27)."""
+"""Reader of MPII's instances in the JSON files that the reference and its neighbours share (behaviour D27)."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from typing import Any
 
 import numpy as np
 
+from bench.pose.data.instances import Instance
 from bench.pose.data.layout import MPII_LAYOUT, Layout
-from bench.pose.data.people import Person
 from bench.pose.data.reading import is_number, path_inside, problem_summary, read_json
 from bench.pose.errors import DataError
 from bench.pose.geometry import BOX_PADDING, SCALE_UNIT
 from bench.pose.skeletons import MPII_16, Skeleton
 
-__all__ = ["MpiiPeople"]
+__all__ = ["MpiiInstances"]
 
 DOWNWARDS = 15
-"""Pixels per unit of scale by which the annotated centre lies above the middle of the body."""
+"""Pixels per unit of scale by which the annotated center lies above the middle of the body."""
 
 NO_CENTER = -1
-"""Horizontal centre of people whose centre was not annotated; they are not moved and not padded."""
+"""Horizontal center of instances whose center was not annotated; they are not moved and not padded."""
 
 FIRST_PIXEL = 1
 """MPII counts pixels from 1."""
 
 
 @dataclass
-class MpiiPeople:
-    """One split of MPII: a list of people, each with the centre and scale of its crop, and one folder of images.
+class MpiiInstances:
+    """One split of MPII: a list of instances, each with the center and scale of its crop, and one folder of images.
 
-    A person's position in the file is its id and its image's id: predictions are scored by position.
+    An instance's position in the file is its id and its image's id: predictions are scored by position.
 
     Attributes:
         folder: the dataset's folder.
         split: "train" or "valid".
-        skeleton: the 16 joints.
+        skeleton: the 16 keypoints.
         layout: where the files lie.
         protocol: how predictions are scored.
-        problems: what was wrong with single people, who are left out.
+        problems: what was wrong with single instances, who are left out.
     """
 
     folder: Path
@@ -53,36 +53,38 @@ class MpiiPeople:
 
     @property
     def annotation_file(self) -> Path:
-        """Where the people are read from."""
+        """Where the instances are read from."""
         return self.layout.annotation_file(self.folder, self.split)
 
     @property
     def truth_file(self) -> Path:
-        """Joints and head boxes that predictions are scored against, which exist for "valid" only."""
+        """Keypoints and head boxes that predictions are scored against, which exist for "valid" only."""
         return self.layout.truth_file(self.folder, self.split)
 
     @property
     def annotated(self) -> bool:
-        """Whether the people are known."""
+        """Whether the instances are known."""
         return self.layout.annotated
 
     @cached_property
     def listed(self) -> list[Any]:
-        """The file's people, sound or not. Raises `DataError` if the file is missing or no list."""
+        """The file's instances, sound or not. Raises `DataError` if the file is missing or no list."""
         contents = read_json(self.annotation_file)
         if not isinstance(contents, list):
-            raise DataError(f"{self.annotation_file}: expected MPII's list of people, found {type(contents).__name__}")
+            raise DataError(
+                f"{self.annotation_file}: expected MPII's list of instances, found {type(contents).__name__}"
+            )
         return contents
 
     @cached_property
     def entries(self) -> dict[int, dict[str, Any]]:
-        """The sound people by position; those that make no sense go to `problems` instead."""
+        """The sound instances by position; those that make no sense go to `problems` instead."""
         return dict(self._sound())
 
     def _sound(self) -> Iterator[tuple[int, dict[str, Any]]]:
         for number, entry in enumerate(self.listed):
             if problem := _problem(entry, self.skeleton.size):
-                self.problems.append(f"{self.annotation_file}: person {number}: {problem}")
+                self.problems.append(f"{self.annotation_file}: instance {number}: {problem}")
             else:
                 yield number, entry
 
@@ -91,56 +93,56 @@ class MpiiPeople:
         """The image folder. Raises `DataError` if there is none."""
         return self.layout.image_folder(self.folder, self.split)
 
-    def people(self) -> list[Person]:
-        """Everybody in file order, joints and centre moved to 0-based px.
+    def instances(self) -> list[Instance]:
+        """Everybody in file order, keypoints and center moved to 0-based px.
 
         Left out with an entry in `problems`: who makes no sense, or has an image outside of the image folder.
 
         Raises:
             DataError: nobody is left.
         """
-        people = [person for number, entry in self.entries.items() if (person := self._person(number, entry))]
-        if not people:
-            raise DataError(f"{self.annotation_file}: lists no person{problem_summary(self.problems)}")
-        return people
+        instances = [instance for number, entry in self.entries.items() if (instance := self._instance(number, entry))]
+        if not instances:
+            raise DataError(f"{self.annotation_file}: lists no instance{problem_summary(self.problems)}")
+        return instances
 
-    def _person(self, number: int, entry: dict[str, Any]) -> Person | None:
+    def _instance(self, number: int, entry: dict[str, Any]) -> Instance | None:
         image = path_inside(self.image_folder, entry["image"])
         if image is None:
             name = entry["image"]
             self.problems.append(
-                f"{self.annotation_file}: person {number}: image name {name!r} leaves the image folder"
+                f"{self.annotation_file}: instance {number}: image name {name!r} leaves the image folder"
             )
             return None
         center, side = _body(entry["center"], entry["scale"])
         padding = BOX_PADDING if entry["center"][0] != NO_CENTER else 1.0
-        return Person(
+        return Instance(
             image=image,
             image_id=number,
             annotation_id=number,
             box=np.array([*(center - side / 2), side, side]),
-            joints=np.asarray(entry["joints"], dtype=np.float64) - FIRST_PIXEL,
+            keypoints=np.asarray(entry["joints"], dtype=np.float64) - FIRST_PIXEL,
             visible=np.asarray(entry["joints_vis"]) > 0,
             area=side**2,
             given_crop=(center, np.full(2, entry["scale"] * padding, dtype=np.float64)),
         )
 
-    def detections(self, box_file: Path) -> list[Person]:
-        """Raises `DataError`: MPII's protocol gives everybody's centre and scale."""
-        raise DataError(f"{box_file}: MPII is measured with its annotated centres and scales, not with detected boxes")
+    def detections(self, box_file: Path) -> list[Instance]:
+        """Raises `DataError`: MPII's protocol gives everybody's center and scale."""
+        raise DataError(f"{box_file}: MPII is measured with its annotated centers and scales, not with detected boxes")
 
 
 def _body(annotated: list[float], scale: float) -> tuple[np.ndarray[Any, np.dtype[np.float64]], float]:
-    """Centre (0-based px) and side (px) of the square that holds a person (behaviour D27)."""
+    """Center (0-based px) and side (px) of the square that holds an instance (behaviour D27)."""
     center = np.asarray(annotated, dtype=np.float64)
     if center[0] != NO_CENTER:
         center = center + np.array([0, DOWNWARDS * scale])
     return center - FIRST_PIXEL, scale * SCALE_UNIT
 
 
-def _problem(entry: object, joints: int) -> str | None:
+def _problem(entry: object, keypoints: int) -> str | None:
     if not isinstance(entry, dict):
-        return f"expected an object with image, center, scale, joints and joints_vis, found {entry!r:.80}"
+        return f"expected an object with image, center, scale, keypoints and joints_vis, found {entry!r:.80}"
     name, scale = entry.get("image"), entry.get("scale")
     checks = (
         (isinstance(name, str) and name and name.isprintable(), f"image {name!r:.80} names no file"),
@@ -149,8 +151,8 @@ def _problem(entry: object, joints: int) -> str | None:
             isinstance(scale, int | float) and is_number(scale) and scale > 0,
             f"scale {scale!r:.40} is not a positive number",
         ),
-        (_are_points(entry.get("joints"), joints), f"joints are not {joints} pairs of finite numbers"),
-        (_are_numbers(entry.get("joints_vis"), joints), f"joints_vis is not {joints} numbers"),
+        (_are_points(entry.get("joints"), keypoints), f"keypoints are not {keypoints} pairs of finite numbers"),
+        (_are_numbers(entry.get("joints_vis"), keypoints), f"joints_vis is not {keypoints} numbers"),
     )
     return next((problem for holds, problem in checks if not holds), None)
 

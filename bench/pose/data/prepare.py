@@ -173,5 +173,5 @@ class _Percentages:
 def _convert_lspet(folder: Path, say: Say) -> None:
     from bench.pose.data.lspet import convert
 
-    for split, people in convert(folder / "joints.mat", folder / "original", folder).items():
-        say(f"{split}: {people:,} people")
+    for split, instances in convert(folder / "joints.mat", folder / "original", folder).items():
+        say(f"{split}: {instances:,} instances")

@@ -35,7 +35,7 @@ def is_id(value: object) -> TypeGuard[int]:
 
 
 def is_number(value: object) -> bool:
-    """Whether it is a number that a photograph can have, which excludes NaN and infinity."""
+    """Whether it is a number that an image can have, which excludes NaN and infinity."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST_NUMBER
 
 

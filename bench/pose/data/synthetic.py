@@ -1,4 +1,4 @@
-"""A synthetic person-keypoint dataset in COCO format, for trying the harness out without a download.
+"""A synthetic instance-keypoint dataset in COCO format, for trying the harness out without a download.
 
 Pixels and annotations depend on nothing but `VERSION`, the name of the split and its `SyntheticSet`: each
 image is drawn from a random stream of its own, so neither the number of processes nor their order matters.
@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from filelock import FileLock
 
-from bench.pose.data.drawing.scenes import DrawnPerson, draw_scene, keypoints, roomy
+from bench.pose.data.drawing.scenes import DrawnInstance, draw_scene, keypoints, roomy
 from bench.pose.data.filling import filling, spread
 from bench.pose.data.writing import write_whole
 from bench.pose.errors import DataError
@@ -42,13 +42,13 @@ class SyntheticSet:
     """What to generate.
 
     Attributes:
-        people: number of annotated people in the split, reached exactly.
+        instances: number of annotated instances in the split, reached exactly.
         seed: of the random streams, at least 0.
-        image_size: height and width of every image, in pixels; people stand 0.45 to 0.95 of the height tall
+        image_size: height and width of every image, in pixels; instances stand 0.45 to 0.95 of the height tall
             (less in an image that is much higher than wide).
     """
 
-    people: int
+    instances: int
     seed: int
     image_size: tuple[int, int] = (160, 208)
 
@@ -88,14 +88,14 @@ def generate(folder: Path, split: str, spec: SyntheticSet, *, workers: int | Non
 
 
 def _check(split: str, spec: SyntheticSet, workers: int) -> None:
-    if spec.people < 1:
-        raise DataError(f"a synthetic set needs at least 1 person, got people={spec.people}")
+    if spec.instances < 1:
+        raise DataError(f"a synthetic set needs at least 1 instance, got instances={spec.instances}")
     if spec.seed < 0:
         raise DataError(f"the seed of a synthetic set must not be negative, got seed={spec.seed}")
     if min(spec.image_size) < MINIMUM_SIDE:
         height, width = spec.image_size
         raise DataError(
-            f"synthetic images of {height} x {width} px (height x width) are too small to draw people; "
+            f"synthetic images of {height} x {width} px (height x width) are too small to draw instances; "
             f"each side needs at least {MINIMUM_SIDE} px"
         )
     if not re.fullmatch(r"\w[\w.-]*", split):
@@ -147,15 +147,15 @@ def _stream(split: str, spec: SyntheticSet, image_id: int) -> np.random.Generato
 
 
 def _crowds(split: str, spec: SyntheticSet) -> Iterator[tuple[int, int]]:
-    """Id of each image and the number of people in it; the numbers add up to `spec.people`."""
+    """Id of each image and the number of instances in it; the numbers add up to `spec.instances`."""
     rng = _stream(split, spec, 0)
     shares = np.array([0.4, 0.35, 0.25][: roomy(spec.image_size)])
-    left, image_id = spec.people, 0
+    left, image_id = spec.instances, 0
     while left:
         image_id += 1
-        people = min(left, 1 + int(rng.choice(len(shares), p=shares / shares.sum())))
-        left -= people
-        yield image_id, people
+        instances = min(left, 1 + int(rng.choice(len(shares), p=shares / shares.sum())))
+        left -= instances
+        yield image_id, instances
 
 
 def _file_name(image_id: int) -> str:
@@ -164,28 +164,28 @@ def _file_name(image_id: int) -> str:
 
 def _write_image(images: Path, split: str, spec: SyntheticSet, crowd: tuple[int, int]) -> list[dict[str, Any]]:
     """Draw and write one image; returns its annotations, still without ids of their own."""
-    image_id, people = crowd
-    scene = draw_scene(_stream(split, spec, image_id), spec.image_size, people)
+    image_id, instances = crowd
+    scene = draw_scene(_stream(split, spec, image_id), spec.image_size, instances)
     _, encoded = cv2.imencode(".jpg", scene.image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     (images / _file_name(image_id)).write_bytes(encoded.tobytes())
-    return [{"image_id": image_id, **_annotation(person)} for person in scene.people]
+    return [{"image_id": image_id, **_annotation(instance)} for instance in scene.instances]
 
 
-def _annotation(person: DrawnPerson) -> dict[str, Any]:
-    x, y, width, height = cv2.boundingRect(person.visible.view(np.uint8))
+def _annotation(instance: DrawnInstance) -> dict[str, Any]:
+    x, y, width, height = cv2.boundingRect(instance.visible.view(np.uint8))
     return {
         "category_id": 1,
         "iscrowd": 0,
         "bbox": [float(x), float(y), float(width), float(height)],
-        "area": float(person.silhouette.sum()),
-        "keypoints": keypoints(person),
-        "num_keypoints": int((person.visibility > 0).sum()),
+        "area": float(instance.silhouette.sum()),
+        "keypoints": keypoints(instance),
+        "num_keypoints": int((instance.visibility > 0).sum()),
     }
 
 
 def _coco(spec: SyntheticSet, annotated: list[list[dict[str, Any]]]) -> dict[str, Any]:
     height, width = spec.image_size
-    people = [annotation for annotations in annotated for annotation in annotations]
+    instances = [annotation for annotations in annotated for annotation in annotations]
     return {
         "info": {"description": "synthetic clothed figures", "synthetic": _description(spec)},
         "licenses": [],
@@ -193,13 +193,13 @@ def _coco(spec: SyntheticSet, annotated: list[list[dict[str, Any]]]) -> dict[str
             {"id": image_id, "file_name": _file_name(image_id), "height": height, "width": width}
             for image_id in range(1, len(annotated) + 1)
         ],
-        "annotations": [{"id": number, **annotation} for number, annotation in enumerate(people, start=1)],
+        "annotations": [{"id": number, **annotation} for number, annotation in enumerate(instances, start=1)],
         "categories": [
             {
                 "id": 1,
                 "name": "person",
                 "supercategory": "person",
-                "keypoints": list(COCO_17.joints),
+                "keypoints": list(COCO_17.keypoints),
                 "skeleton": [[a + 1, b + 1] for a, b in COCO_17.limb_indices],
             }
         ],

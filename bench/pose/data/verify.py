@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.pose.data.coco import CocoKeypoints, read_boxes
+from bench.pose.data.coco_format import CocoKeypoints, read_boxes
 from bench.pose.data.datasets import DatasetInfo
 from bench.pose.data.images import read_image
-from bench.pose.data.mpii import MpiiPeople
-from bench.pose.data.people import Person
+from bench.pose.data.instances import Instance
+from bench.pose.data.mpii import MpiiInstances
 from bench.pose.data.pixels.packed import packed_folder, packed_problems
 from bench.pose.errors import DataError, ImageError
 
@@ -24,22 +24,22 @@ class Known:
     """What a complete split counts; None where that is not known.
 
     Attributes:
-        people: that are trained on or, with annotated boxes, evaluated.
-        people_images: images with such people.
+        instances: that are trained on or, with annotated boxes, evaluated.
+        instances_images: images with such instances.
         annotations: entries of the annotation file, whether used or not.
         images: of the annotation file.
-        boxes: person boxes of the published detector.
+        boxes: instance boxes of the published detector.
     """
 
-    people: int | None = None
-    people_images: int | None = None
+    instances: int | None = None
+    instances_images: int | None = None
     annotations: int | None = None
     images: int | None = None
     boxes: int | None = None
 
 
 KNOWN: Mapping[tuple[str, str], Known] = {
-    ("coco", "train2017"): Known(people=149_813, people_images=64_115),
+    ("coco", "train2017"): Known(instances=149_813, instances_images=64_115),
     ("coco", "val2017"): Known(boxes=104_125),
     ("crowdpose", "train"): Known(images=10_000),
     ("crowdpose", "val"): Known(annotations=8_527, images=2_000),
@@ -51,9 +51,9 @@ KNOWN: Mapping[tuple[str, str], Known] = {
 """Counts of the complete splits, by dataset and split."""
 
 WORDS = {
-    "people": "people to train on",
-    "people_images": "images with such people",
-    "annotations": "annotated people",
+    "instances": "instances to train on",
+    "instances_images": "images with such instances",
+    "annotations": "annotated instances",
     "images": "images listed",
     "boxes": "detected boxes",
 }
@@ -79,7 +79,7 @@ class Findings:
         return not self.missing and not self.problems
 
     def lines(self) -> Iterator[str]:
-        """Everything, for people to read."""
+        """Everything, for instances to read."""
         yield from (f"missing: {entry}" for entry in self.missing)
         yield from self.problems
         counted = ", ".join(f"{count:,} {WORDS[name]}" for name, count in self.counts.items()) or "nothing to count"
@@ -99,8 +99,8 @@ def verify(info: DatasetInfo, folder: Path, split: str) -> Findings:
     boxes = info.box_file(folder, split)
     findings.missing += [str(file) for file in expected_files(info, opened) if not file.is_file()]
     try:
-        people = _count(opened, findings.counts)
-        _check_images(opened, people, findings)
+        instances = _count(opened, findings.counts)
+        _check_images(opened, instances, findings)
         findings.problems += packed_problems(packed_folder(folder, split), opened.image_folder)
         if boxes and boxes.is_file():
             findings.counts["boxes"] = sum(1 for _ in read_boxes(boxes))
@@ -112,33 +112,33 @@ def verify(info: DatasetInfo, folder: Path, split: str) -> Findings:
     return findings
 
 
-def expected_files(info: DatasetInfo, opened: CocoKeypoints | MpiiPeople) -> list[Path]:
+def expected_files(info: DatasetInfo, opened: CocoKeypoints | MpiiInstances) -> list[Path]:
     """The files beside its images that a split of a dataset needs: annotations, detector boxes, truth."""
     boxes = info.box_file(opened.folder, opened.split)
     expected = [opened.annotation_file, *([boxes] if boxes else [])]
-    if isinstance(opened, MpiiPeople) and opened.split == "valid":
+    if isinstance(opened, MpiiInstances) and opened.split == "valid":
         expected.append(opened.truth_file)
     return expected
 
 
-def _count(opened: CocoKeypoints | MpiiPeople, counts: dict[str, int]) -> list[Person]:
-    """Count what the annotation file lists, and return the people to use, if they are known."""
-    if isinstance(opened, MpiiPeople):
+def _count(opened: CocoKeypoints | MpiiInstances, counts: dict[str, int]) -> list[Instance]:
+    """Count what the annotation file lists, and return the instances to use, if they are known."""
+    if isinstance(opened, MpiiInstances):
         counts["annotations"] = len(opened.listed)
     else:
         counts["images"] = len(opened.images)
         if opened.annotated:
             counts["annotations"] = len(opened.annotations["annotations"])
-    people = opened.people() if opened.annotated else []
-    if people:
-        counts["people"] = len(people)
-        counts["people_images"] = len({person.image for person in people})
-    return people
+    instances = opened.instances() if opened.annotated else []
+    if instances:
+        counts["instances"] = len(instances)
+        counts["instances_images"] = len({instance.image for instance in instances})
+    return instances
 
 
-def _check_images(opened: CocoKeypoints | MpiiPeople, people: Sequence[Person], findings: Findings) -> None:
-    """Read the images with people; where the people are not known, all."""
-    images = {str(person.image): person.image for person in people}
+def _check_images(opened: CocoKeypoints | MpiiInstances, instances: Sequence[Instance], findings: Findings) -> None:
+    """Read the images with instances; where the instances are not known, all."""
+    images = {str(instance.image): instance.image for instance in instances}
     if isinstance(opened, CocoKeypoints) and not opened.annotated:
         images = {str(path): path for path in map(opened.image_path, opened.images) if path}
     absent = [name for name, path in images.items() if not path.is_file()]

@@ -24,7 +24,7 @@ BLOCK = 128
 """Resamples that are converted to floating point at a time."""
 
 
-def average_precision(counts: Array, images: Array, matched: Array, people: Array) -> Array:
+def average_precision(counts: Array, images: Array, matched: Array, instances: Array) -> Array:
     """Mean precision at 101 recalls, as pycocotools accumulates it.
 
     An image that is drawn w times counts as w copies of it. Only at matched detections can precision reach a maximum,
@@ -33,8 +33,8 @@ def average_precision(counts: Array, images: Array, matched: Array, people: Arra
     Args:
         counts: (resamples, images) how often each image is drawn, int32.
         images: (detections,) image of each detection that is not ignored, best score first.
-        matched: (detections,) whether it is matched to a person who counts.
-        people: (resamples,) number of people who count.
+        matched: (detections,) whether it is matched to an instance who counts.
+        instances: (resamples,) number of instances who count.
 
     Returns:
         (resamples,) in 0..1, NaN where nobody counts.
@@ -47,21 +47,21 @@ def average_precision(counts: Array, images: Array, matched: Array, people: Arra
         drawn = counts[block].take(images, axis=1)
         judged = drawn.cumsum(axis=1, dtype=np.int32).take(hits, axis=1)
         true = drawn.take(hits, axis=1).cumsum(axis=1, dtype=np.int32)
-        found[block] = _interpolate(true / (judged + EPSILON), true, people[block]).mean(axis=1)
-    return np.where(people > 0, found, np.nan)
+        found[block] = _interpolate(true / (judged + EPSILON), true, instances[block]).mean(axis=1)
+    return np.where(instances > 0, found, np.nan)
 
 
-def _interpolate(precision: Array, true: Array, people: Array) -> Array:
+def _interpolate(precision: Array, true: Array, instances: Array) -> Array:
     """The largest precision at each of `RECALLS` or a higher recall, (resamples, 101), 0 where it is not reached.
 
     Args:
         precision: (resamples, hits) at each hit.
         true: (resamples, hits) hits so far.
-        people: (resamples,) whose part that is.
+        instances: (resamples,) whose part that is.
     """
     # One search for all resamples: each has a range of numbers of its own, as integers, so that nothing is rounded.
-    offsets = np.arange(len(true))[:, None] * (int(true.max()) + int(people.max()) + 2)
-    positions = (true + offsets).ravel().searchsorted((_hits_for_recalls(people) + offsets).ravel())
+    offsets = np.arange(len(true))[:, None] * (int(true.max()) + int(instances.max()) + 2)
+    positions = (true + offsets).ravel().searchsorted((_hits_for_recalls(instances) + offsets).ravel())
     reached = positions.reshape(len(true), -1) < np.arange(1, len(true) + 1)[:, None] * true.shape[1]
     found = np.zeros(reached.shape)
     # Where two recalls are reached by the same hit, the first of them has it alone, and the second what follows. No
@@ -70,19 +70,19 @@ def _interpolate(precision: Array, true: Array, people: Array) -> Array:
     return np.maximum.accumulate(found[:, ::-1], axis=1)
 
 
-def _hits_for_recalls(people: Array) -> Array:
-    """The fewest hits whose part of the people is at least each of `RECALLS`, (resamples, 101)."""
-    everybody = np.maximum(people, 1)[:, None]
+def _hits_for_recalls(instances: Array) -> Array:
+    """The fewest hits whose part of the instances is at least each of `RECALLS`, (resamples, 101)."""
+    everybody = np.maximum(instances, 1)[:, None]
     hits = np.floor(RECALLS * everybody)
     hits += hits / everybody < RECALLS  # the product may be rounded, and a quotient decides in pycocotools
     hits -= (hits - 1) / everybody >= RECALLS
     return np.maximum(hits, 0).astype(np.int64)
 
 
-def recall(counts: Array, images: Array, matched: Array, people: Array) -> Array:
-    """Part of the people who count that were found; arguments and result as in `average_precision`."""
+def recall(counts: Array, images: Array, matched: Array, instances: Array) -> Array:
+    """Part of the instances who count that were found; arguments and result as in `average_precision`."""
     per_image = np.bincount(images[matched], minlength=counts.shape[1])
-    return weighted_sum(counts, per_image) / np.where(people > 0, people, np.nan)
+    return weighted_sum(counts, per_image) / np.where(instances > 0, instances, np.nan)
 
 
 def weighted_sum(counts: Array, values: Array) -> Array:

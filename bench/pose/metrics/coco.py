@@ -1,4 +1,4 @@
-"""The COCO keypoint evaluation by pycocotools: ten statistics, the mean OKS of the labelled people, and judgements."""
+"""The COCO keypoint evaluation by pycocotools: ten statistics, the mean OKS of the labelled instances, and per-instance results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pycocotools.cocoeval import COCOeval
 
 from bench.pose.data.reading import is_id
 from bench.pose.errors import DataError
-from bench.pose.metrics.oks_judgements import OKS_THRESHOLDS, OksJudgements
+from bench.pose.metrics.oks_per_instance import OKS_THRESHOLDS, OksPerInstance
 
 __all__ = [
     "STATISTICS",
@@ -60,8 +60,8 @@ def run_coco(ground_truth: COCO, results: Sequence[dict[str, Any]], sigmas: Sequ
 
     Args:
         ground_truth: as made by `load_ground_truth`.
-        results: predicted people in the COCO results format.
-        sigmas: per joint; the number of joints follows from it.
+        results: predicted instances in the COCO results format.
+        sigmas: per keypoint; the number of keypoints follows from it.
 
     Raises:
         DataError: a result names an unknown image, has a wrong number of values, or a value that is not finite.
@@ -78,8 +78,8 @@ def coco_metrics(evaluation: COCOeval) -> dict[str, float]:
     """Statistics of an evaluation that was run.
 
     Returns:
-        The ten `STATISTICS` in 0..1 (-1 where pycocotools has no labelled person to judge) and `mean_oks`: over
-        labelled, non-crowd people, the mean of the best OKS that a prediction in the same image reaches.
+        The ten `STATISTICS` in 0..1 (-1 where pycocotools has no labelled instance to judge) and `mean_oks`: over
+        labelled, non-crowd instances, the mean of the best OKS that a prediction in the same image reaches.
     """
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation.accumulate()
@@ -98,13 +98,13 @@ def load_results(ground_truth: COCO, results: Sequence[dict[str, Any]]) -> COCO:
     return load_ground_truth(empty | {"annotations": []})
 
 
-def check_results(image_ids: Container[object], results: Sequence[dict[str, Any]], joints: int) -> None:
+def check_results(image_ids: Container[object], results: Sequence[dict[str, Any]], keypoints: int) -> None:
     """Raise `DataError` for the first result that lacks a field, names an unknown image or has unusable values.
 
     Args:
         image_ids: the known ones.
         results: to check.
-        joints: of each person.
+        keypoints: of each instance.
     """
     for number, result in enumerate(results):
         where = f"prediction {number}"
@@ -117,9 +117,9 @@ def check_results(image_ids: Container[object], results: Sequence[dict[str, Any]
             raise DataError(f"{where}: image {image_id!r:.80} is not in the annotation file")
         if not is_id(result["category_id"]):
             raise DataError(f"{where}: category {result['category_id']!r:.80} is no whole number")
-        if not isinstance(values, list) or len(values) != 3 * joints:
+        if not isinstance(values, list) or len(values) != 3 * keypoints:
             found = len(values) if isinstance(values, list) else "no list of"
-            raise DataError(f"{where}: {found} keypoint values, expected {3 * joints} for {joints} joints")
+            raise DataError(f"{where}: {found} keypoint values, expected {3 * keypoints} for {keypoints} keypoints")
         if not _all_finite([*values, result["score"]]):
             raise DataError(f"{where} (image {image_id}): a value is not a finite number")
 
@@ -132,22 +132,22 @@ def _all_finite(values: list[Any]) -> bool:
 
 
 def best_similarities(evaluation: COCOeval) -> tuple[Array, Array]:
-    """For each labelled, non-crowd person, the best OKS of a prediction in the image, and the image's position.
+    """For each labelled, non-crowd instance, the best OKS of a prediction in the image, and the image's position.
 
-    `evaluation.ious` holds (predictions, people) per image.
+    `evaluation.ious` holds (predictions, instances) per image.
     """
     best, images = [], []
     (category,) = evaluation.params.catIds
     for position, image_id in enumerate(evaluation.params.imgIds):
         similarities = evaluation.ious[image_id, category]
-        for column, person in enumerate(evaluation._gts[image_id, category]):
-            if not person["ignore"]:
+        for column, instance in enumerate(evaluation._gts[image_id, category]):
+            if not instance["ignore"]:
                 best.append(similarities[:, column].max() if len(similarities) else 0.0)
                 images.append(position)
     return np.array(best, dtype=np.float64), np.array(images, dtype=np.int64)
 
 
-def judge(evaluation: COCOeval, protocol: str = "coco", groups: Array | None = None) -> OksJudgements:
+def judge(evaluation: COCOeval, protocol: str = "coco", groups: Array | None = None) -> OksPerInstance:
     """What an evaluation that was run decided image by image.
 
     Args:
@@ -156,7 +156,7 @@ def judge(evaluation: COCOeval, protocol: str = "coco", groups: Array | None = N
         groups: (groups, images) bool, images on which statistics are taken again; none for COCO.
     """
     image_ids = np.array(evaluation.params.imgIds, dtype=np.int64)
-    # By area range and image; None where an image has neither people nor predictions.
+    # By area range and image; None where an image has neither instances nor predictions.
     shape = (len(evaluation.params.areaRng), len(image_ids))
     judged = np.array(evaluation.evalImgs, dtype=object).reshape(shape)
     known = [position for position, entry in enumerate(judged[0]) if entry is not None]
@@ -168,16 +168,16 @@ def judge(evaluation: COCOeval, protocol: str = "coco", groups: Array | None = N
 
     scores = [judged[0, position]["dtScores"] for position in known]
     order = np.argsort(-np.concatenate([[], *scores]), kind="stable")
-    people = np.zeros(shape, dtype=np.int32)
-    people[:, known] = [[np.sum(entry["gtIgnore"] == 0) for entry in row[known]] for row in judged]
+    instances = np.zeros(shape, dtype=np.int32)
+    instances[:, known] = [[np.sum(entry["gtIgnore"] == 0) for entry in row[known]] for row in judged]
     best_oks, best_images = best_similarities(evaluation)
-    return OksJudgements(
+    return OksPerInstance(
         protocol=protocol,
         image_ids=image_ids,
         detections=np.repeat(known, [len(found) for found in scores]).astype(np.int64)[order],
         matched=concatenated("dtMatches"),
         ignored=concatenated("dtIgnore"),
-        people=people,
+        instances=instances,
         best_oks=best_oks,
         best_images=best_images,
         groups=np.zeros((0, len(image_ids)), dtype=bool) if groups is None else groups,

@@ -19,7 +19,7 @@ from pycocotools.cocoeval import COCOeval
 from bench.pose.data.datasets import CROWDPOSE_AREA
 from bench.pose.errors import DataError
 from bench.pose.metrics.coco import check_results, judge, load_ground_truth, load_results
-from bench.pose.metrics.oks_judgements import CROWDING, MAX_PREDICTIONS, OksJudgements
+from bench.pose.metrics.oks_per_instance import CROWDING, MAX_PREDICTIONS, OksPerInstance
 from bench.pose.metrics.oks_truth import OksTruth, read_truth
 
 __all__ = ["evaluate_crowdpose", "judge_crowdpose", "read_crowdpose", "run_crowdpose"]
@@ -36,7 +36,7 @@ def evaluate_crowdpose(
 
     Returns:
         AP, AP50, AP75, AR, AR50, AR75 in 0..1, AP_E, AP_M, AP_H, rounded to four decimals, and `mean_oks` as in
-        `bench.pose.metrics.coco.evaluate`; -1 where there are no such images or people.
+        `bench.pose.metrics.coco.evaluate`; -1 where there are no such images or instances.
     """
     return judge_crowdpose(run_crowdpose(annotations, results, sigmas)).metrics()
 
@@ -48,8 +48,8 @@ def run_crowdpose(
 
     Args:
         annotations: contents of a CrowdPose annotation file; images carry `crowdIndex`.
-        results: predicted people.
-        sigmas: per joint.
+        results: predicted instances.
+        sigmas: per keypoint.
 
     Raises:
         DataError: an image lacks its crowd index, an annotation its box, or a result is unusable.
@@ -65,7 +65,7 @@ def run_crowdpose(
     return evaluation
 
 
-def judge_crowdpose(evaluation: COCOeval) -> OksJudgements:
+def judge_crowdpose(evaluation: COCOeval) -> OksPerInstance:
     """What an evaluation that was run decided image by image.
 
     Images are judged one by one, so easy, medium and hard ones need no evaluations of their own.
@@ -73,14 +73,15 @@ def judge_crowdpose(evaluation: COCOeval) -> OksJudgements:
     return judge(evaluation, "crowdpose", _groups(evaluation.cocoGt.dataset["images"], evaluation.params.imgIds))
 
 
-def read_crowdpose(annotations: Mapping[str, Any], joints: int) -> OksTruth:
-    """People of a CrowdPose annotation file's contents as the quick evaluator wants them; errors as in `run_crowdpose`.
+def read_crowdpose(annotations: Mapping[str, Any], keypoints: int) -> OksTruth:
+    """Instances of a CrowdPose annotation file's contents as the quick evaluator wants them; errors as in
+    `run_crowdpose`.
 
     Args:
         annotations: images carry `crowdIndex`.
-        joints: of each person.
+        keypoints: of each instance.
     """
-    truth = read_truth(_with_areas(annotations), joints, protocol="crowdpose", ranges=[ANY_SIZE])
+    truth = read_truth(_with_areas(annotations), keypoints, protocol="crowdpose", ranges=[ANY_SIZE])
     return replace(truth, groups=_groups(annotations["images"], truth.image_ids.tolist()))
 
 
@@ -93,12 +94,12 @@ def _groups(images: Sequence[Mapping[str, Any]], image_ids: Sequence[int]) -> np
 
 def _with_areas(annotations: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        people = [
-            person | {"area": CROWDPOSE_AREA * person["bbox"][2] * person["bbox"][3]}
-            for person in annotations["annotations"]
+        instances = [
+            instance | {"area": CROWDPOSE_AREA * instance["bbox"][2] * instance["bbox"][3]}
+            for instance in annotations["annotations"]
         ]
     except (KeyError, IndexError, TypeError) as error:
-        raise DataError(f"the annotations are not CrowdPose's: a person without a box ({error!r})") from None
+        raise DataError(f"the annotations are not CrowdPose's: an instance without a box ({error!r})") from None
     if not all(isinstance(image.get("crowdIndex"), int | float) for image in annotations["images"]):
         raise DataError("the annotations are not CrowdPose's: an image without crowdIndex")
-    return {**annotations, "annotations": people}
+    return {**annotations, "annotations": instances}

@@ -1,4 +1,4 @@
-"""COCO's greedy matching of predictions to people, for many images, similarities and thresholds at once."""
+"""COCO's greedy matching of predictions to instances, for many images, similarities and thresholds at once."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ HIGHEST = 1 - 1e-10
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Each prediction with each person of its image, the pairs of a prediction together and its people ascending.
+    """Each prediction with each instance of its image, the pairs of a prediction together and its instances ascending.
 
     Attributes:
         predictions: (pairs,) positions of predictions.
-        people: (pairs,) positions of people.
+        instances: (pairs,) positions of instances.
         turns: (pairs,) how many predictions of the image are better.
     """
 
     predictions: Array
-    people: Array
+    instances: Array
     turns: Array
 
 
-def pairs_within_images(prediction_images: Array, person_images: Array) -> Pairs:
+def pairs_within_images(prediction_images: Array, instance_images: Array) -> Pairs:
     """All pairs of images.
 
     Args:
         prediction_images: (predictions,) image of each prediction, ascending; an image's best prediction is first.
-        person_images: (people,) image of each person, ascending.
+        instance_images: (instances,) image of each instance, ascending.
     """
     turns = np.arange(len(prediction_images)) - prediction_images.searchsorted(prediction_images)
-    first, last = (person_images.searchsorted(prediction_images, side) for side in ("left", "right"))
+    first, last = (instance_images.searchsorted(prediction_images, side) for side in ("left", "right"))
     predictions = np.repeat(np.arange(len(prediction_images)), last - first)
     # Position among the pairs of the same prediction.
     places = np.arange(len(predictions)) - predictions.searchsorted(predictions)
@@ -59,41 +59,42 @@ def match(
 ) -> Array:
     """Whom each prediction is matched to, as in pycocotools.
 
-    The predictions of an image choose in turn, each the most similar person who is free and similar enough; of equals
-    the last. People who are ignored are chosen only where nobody else can be, and a crowd stays free.
+    The predictions of an image choose in turn, each the most similar instance who is free and similar enough; of equals
+    the last. Instances who are ignored are chosen only where nobody else can be, and a crowd stays free.
 
     Args:
-        pairs: of predictions and people.
+        pairs: of predictions and instances.
         similarity: (pairs, kinds), or (pairs, 1) if it is the same for all kinds; each kind is matched by itself.
-        ignored: (people, kinds) bool.
-        crowd: (people,) bool; crowds must be ignored.
+        ignored: (instances, kinds) bool.
+        crowd: (instances,) bool; crowds must be ignored.
         thresholds: of the similarity.
         predictions: how many there are.
 
     Returns:
-        (predictions, kinds, thresholds) positions of people, -1 for nobody.
+        (predictions, kinds, thresholds) positions of instances, -1 for nobody.
     """
     limits = np.minimum(thresholds, HIGHEST)
     matches = np.full((predictions, ignored.shape[1], len(limits)), -1)
     taken = np.zeros((len(crowd), *matches.shape[1:]), dtype=bool)
-    # Few pairs are similar, and no others matter. Those of a turn are of different images, hence of different people.
+    # Few pairs are similar, and no others matter. Those of a turn are of different images, hence of different
+    # instances.
     near = np.flatnonzero((similarity >= limits.min()).any(axis=1))
     near = near[np.argsort(pairs.turns[near], kind="stable")]
-    similarity, people = similarity[near], pairs.people[near]
+    similarity, instances = similarity[near], pairs.instances[near]
     # A pair that is preferred has the higher number: the more similar, or the later; above all one who is not ignored.
     order = similarity.argsort(axis=0, kind="stable")
-    preference = order.argsort(axis=0) + len(near) * ~ignored[people]
+    preference = order.argsort(axis=0) + len(near) * ~ignored[instances]
     similar = similarity[..., None] >= limits
     columns = np.arange(ignored.shape[1])[:, None] % order.shape[1]
     ends = np.flatnonzero(np.diff(pairs.turns[near], append=-1)) + 1
     for begin, end in pairwise([0, *ends.tolist()]):
         now = slice(begin, end)
         chosen, first = np.unique(pairs.predictions[near[now]], return_index=True)
-        free = similar[now] & ~taken[people[now]]
+        free = similar[now] & ~taken[instances[now]]
         best = np.maximum.reduceat(np.where(free, preference[now, :, None], -1), first, axis=0)
         found = best >= 0
-        persons = people[order[best % len(near), columns]]
-        matches[chosen] = np.where(found, persons, -1)
-        who, kinds, levels = np.nonzero(found & ~crowd[persons])
-        taken[persons[who, kinds, levels], kinds, levels] = True
+        instances = instances[order[best % len(near), columns]]
+        matches[chosen] = np.where(found, instances, -1)
+        who, kinds, levels = np.nonzero(found & ~crowd[instances])
+        taken[instances[who, kinds, levels], kinds, levels] = True
     return matches

@@ -1,4 +1,4 @@
-"""The baseline that any trained network must beat: everybody takes the mean pose of the training people."""
+"""The baseline that any trained network must beat: everybody takes the mean pose of the training instances."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.pose.data.people import Person
+from bench.pose.data.instances import Instance
 from bench.pose.errors import DataError
 
 __all__ = ["mean_pose", "place_mean_pose"]
@@ -16,36 +16,40 @@ __all__ = ["mean_pose", "place_mean_pose"]
 Array = npt.NDArray[np.float64]
 
 
-def mean_pose(people: Sequence[Person]) -> Array:
-    """Mean position of each visible joint within the person's box, as (joints, 2) in box widths and heights.
+def mean_pose(instances: Sequence[Instance]) -> Array:
+    """Mean position of each visible keypoint within the person's box, as (keypoints, 2) in box widths and heights.
 
-    People whose box has no width or no height say nothing about it.
+    Instances whose box has no width or no height say nothing about it.
 
     Raises:
-        DataError: a joint is visible in nobody, or there is nobody.
+        DataError: a keypoint is visible in nobody, or there is nobody.
     """
-    people = [person for person in people if person.box[2:].all()]
-    if not people:
-        raise DataError("no people to take a mean pose of")
-    visible = np.stack([person.visible for person in people])
-    boxes = np.stack([person.box for person in people])
-    joints = np.stack([person.joints for person in people])
-    relative = (joints - boxes[:, None, :2]) / boxes[:, None, 2:]
+    instances = [instance for instance in instances if instance.box[2:].all()]
+    if not instances:
+        raise DataError("no instances to take a mean pose of")
+    visible = np.stack([instance.visible for instance in instances])
+    boxes = np.stack([instance.box for instance in instances])
+    keypoints = np.stack([instance.keypoints for instance in instances])
+    relative = (keypoints - boxes[:, None, :2]) / boxes[:, None, 2:]
     counts = visible.sum(axis=0)
     if not counts.all():
-        raise DataError(f"joint {int(np.flatnonzero(counts == 0)[0])} is visible in none of {len(people)} people")
+        raise DataError(
+            f"keypoint {int(np.flatnonzero(counts == 0)[0])} is visible in none of {len(instances)} instances"
+        )
     total: Array = np.where(visible[..., None], relative, 0).sum(axis=0)
     return total / counts[:, None]
 
 
-def place_mean_pose(pose: Array, people: Sequence[Person]) -> list[dict[str, Any]]:
+def place_mean_pose(pose: Array, instances: Sequence[Instance]) -> list[dict[str, Any]]:
     """COCO results that put the mean pose into each person's box with full confidence."""
     return [
         {
-            "image_id": person.image_id,
+            "image_id": instance.image_id,
             "category_id": 1,
-            "keypoints": np.column_stack([person.box[:2] + pose * person.box[2:], np.ones(len(pose))]).ravel().tolist(),
+            "keypoints": np.column_stack([instance.box[:2] + pose * instance.box[2:], np.ones(len(pose))])
+            .ravel()
+            .tolist(),
             "score": 1.0,
         }
-        for person in people
+        for instance in instances
     ]

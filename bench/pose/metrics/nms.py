@@ -1,4 +1,4 @@
-"""From predicted people to COCO results: rescoring, OKS between detections, non-maximum suppression."""
+"""From predicted instances to COCO results: rescoring, OKS between detections, non-maximum suppression."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.pose.metrics.matching import pairs_within_images
-from bench.pose.metrics.oks import joint_similarity
+from bench.pose.metrics.oks import keypoint_similarity
 from bench.pose.metrics.predictions import Predictions
 
 __all__ = ["detection_oks", "list_results", "oks_nms", "rescore", "to_results"]
@@ -21,19 +21,19 @@ BLOCK = 1 << 13
 
 
 def detection_oks(one: Array, other: Array, areas: Array, sigmas: Sequence[float]) -> Array:
-    """OKS of detections with others, over all joints (behaviour E11).
+    """OKS of detections with others, over all keypoints (behaviour E11).
 
     Args:
-        one: (..., joints, 2 or more) px.
+        one: (..., keypoints, 2 or more) px.
         other: likewise.
         areas: (...,) px^2, the mean of both.
-        sigmas: per joint.
+        sigmas: per keypoint.
 
     Returns:
         (...,) similarities in 0..1.
     """
     points, others = (np.asarray(side, dtype=np.float64)[..., :2] for side in (one, other))
-    return joint_similarity(((points - others) ** 2).sum(axis=-1), areas, sigmas).mean(axis=-1)
+    return keypoint_similarity(((points - others) ** 2).sum(axis=-1), areas, sigmas).mean(axis=-1)
 
 
 def oks_nms(
@@ -42,48 +42,48 @@ def oks_nms(
     """Whom to keep: a detection goes when a better one of its image stays and is more similar than `threshold` (E12).
 
     Args:
-        keypoints: (people, joints, 2 or more) px.
-        scores: (people,).
-        areas: (people,) px^2.
-        image_ids: (people,).
-        sigmas: per joint.
+        keypoints: (instances, keypoints, 2 or more) px.
+        scores: (instances,).
+        areas: (instances,) px^2.
+        image_ids: (instances,).
+        sigmas: per keypoint.
         threshold: of the OKS.
 
     Returns:
         (kept,) positions, images in order of first appearance, an image's best first.
     """
-    people, images = _ranked(image_ids, scores)
+    instances, images = _ranked(image_ids, scores)
     pairs = pairs_within_images(images, images)
-    ordered = np.flatnonzero(pairs.predictions < pairs.people)
+    ordered = np.flatnonzero(pairs.predictions < pairs.instances)
     gone: set[int] = set()
     for block in np.split(ordered, range(BLOCK, len(ordered), BLOCK)):
-        better, worse = pairs.predictions[block], pairs.people[block]
-        one, other = people[better], people[worse]
+        better, worse = pairs.predictions[block], pairs.instances[block]
+        one, other = instances[better], instances[worse]
         similarity = detection_oks(keypoints[one], keypoints[other], (areas[one] + areas[other]) / 2, sigmas)
         close = ~(similarity <= threshold)
         for first, second in zip(better[close].tolist(), worse[close].tolist(), strict=True):
             if first not in gone:
                 gone.add(second)
-    return people[[rank for rank in range(len(people)) if rank not in gone]]
+    return instances[[rank for rank in range(len(instances)) if rank not in gone]]
 
 
 def _ranked(image_ids: Array, scores: Array) -> tuple[Array, Array]:
-    """People by image, an image's best first, and the number of the image of each, in order of first appearance."""
+    """Instances by image, an image's best first, and the number of the image of each, in order of first appearance."""
     _, first, codes = np.unique(image_ids, return_index=True, return_inverse=True)
     images = first.argsort().argsort()[codes]
-    people = np.argsort(images, kind="stable")
-    groups = np.split(people, np.flatnonzero(np.diff(images[people])) + 1)
+    instances = np.argsort(images, kind="stable")
+    groups = np.split(instances, np.flatnonzero(np.diff(images[instances])) + 1)
     # One by one as in the reference: how equal scores come out depends on how many there are.
     ranked = np.concatenate([group[np.argsort(scores[group])[::-1]] for group in groups])
     return ranked, images[ranked]
 
 
 def rescore(confidence: Array, box_scores: Array, threshold: float) -> Array:
-    """Box score times the mean confidence of the joints strictly above `threshold`; 0 where none is (behaviour E9).
+    """Box score times the mean confidence of the keypoints strictly above `threshold`; 0 where none is (behaviour E9).
 
     Args:
-        confidence: (people, joints).
-        box_scores: (people,).
+        confidence: (instances, keypoints).
+        box_scores: (instances,).
         threshold: the reference's IN_VIS_THRE.
     """
     above = confidence > threshold
@@ -97,8 +97,8 @@ def to_results(
     """COCO results of all images, rescored and suppressed per image, in order of first appearance.
 
     Args:
-        predictions: people of any number of images.
-        sigmas: per joint.
+        predictions: instances of any number of images.
+        sigmas: per keypoint.
         score_threshold: see `rescore`.
         nms_threshold: see `oks_nms`.
     """
@@ -114,12 +114,12 @@ def to_results(
     return list_results(predictions, kept, scores)
 
 
-def list_results(predictions: Predictions, people: Array, scores: Array) -> list[dict[str, Any]]:
-    """Predicted people in the COCO results format, with the crops' centres and scales (behaviour E15).
+def list_results(predictions: Predictions, instances: Array, scores: Array) -> list[dict[str, Any]]:
+    """Predicted instances in the COCO results format, with the crops' centers and scales (behaviour E15).
 
     Args:
         predictions: of everybody.
-        people: (n,) positions of those to list.
+        instances: (n,) positions of those to list.
         scores: of everybody.
     """
     columns = {
@@ -130,5 +130,5 @@ def list_results(predictions: Predictions, people: Array, scores: Array) -> list
         "center": predictions.centers.astype(np.float64),
         "scale": predictions.scales.astype(np.float64),
     }
-    rows = zip(*(column[people].tolist() for column in columns.values()), strict=True)
+    rows = zip(*(column[instances].tolist() for column in columns.values()), strict=True)
     return [dict(zip(columns, row, strict=True)) for row in rows]

@@ -1,4 +1,4 @@
-"""The images of an OKS evaluation that was run, with predictions, people and their similarity joint by joint."""
+"""The images of an OKS evaluation that was run, with predictions, instances and their similarity keypoint by keypoint."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy.typing as npt
 from pycocotools.cocoeval import COCOeval
 
 from bench.pose.metrics.matching import match, pairs_within_images
-from bench.pose.metrics.oks import joint_similarity, outside_box
+from bench.pose.metrics.oks import keypoint_similarity, outside_box
 
-__all__ = ["JudgedImage", "joint_people", "judged_images", "match_images"]
+__all__ = ["JudgedImage", "judged_images", "keypoint_instances", "match_images"]
 
 Array = npt.NDArray[Any]
 
@@ -24,15 +24,15 @@ class JudgedImage:
 
     Attributes:
         scores: (predictions,) best first, no more than the evaluator takes into account.
-        points: (predictions, joints, 2) px.
-        truth: (people, joints, 2) px.
-        labelled: (people, joints) bool.
-        boxes: (people, 4) x, y, width, height in px.
-        areas: (people,) px^2.
-        ignored: (people,) bool, who does not count.
-        crowd: (people,) bool.
-        oks: (predictions, people) as the evaluator computed it.
-        sigmas: per joint.
+        points: (predictions, keypoints, 2) px.
+        truth: (instances, keypoints, 2) px.
+        labelled: (instances, keypoints) bool.
+        boxes: (instances, 4) x, y, width, height in px.
+        areas: (instances,) px^2.
+        ignored: (instances,) bool, who does not count.
+        crowd: (instances,) bool.
+        oks: (predictions, instances) as the evaluator computed it.
+        sigmas: per keypoint.
     """
 
     scores: Array
@@ -46,24 +46,26 @@ class JudgedImage:
     oks: Array
     sigmas: tuple[float, ...]
 
-    def joint_similarity(self) -> Array:
-        """Similarity of each predicted joint with the same joint of each person, (predictions, people, joints).
+    def keypoint_similarity(self) -> Array:
+        """Similarity of each predicted keypoint with the same keypoint of each instance, (predictions, instances,
+        keypoints).
 
-        Of a joint that is not labelled, with the person's box enlarged to three times its width and height, as
-        pycocotools compares a person without any labelled joint.
+        Of a keypoint that is not labelled, with the person's box enlarged to three times its width and height, as
+        pycocotools compares an instance without any labelled keypoint.
         """
         points = self.points[:, None]
         outside = outside_box(points, self.boxes[:, None])
         offset = np.where(self.labelled[..., None], points - self.truth, outside)
-        return joint_similarity((offset**2).sum(axis=-1), self.areas, self.sigmas)
+        return keypoint_similarity((offset**2).sum(axis=-1), self.areas, self.sigmas)
 
     def cross_similarity(self, prediction: int) -> Array:
-        """Similarity of each joint of a prediction with every joint of every person, (joints, people, joints).
+        """Similarity of each keypoint of a prediction with every keypoint of every instance, (keypoints, instances,
+        keypoints).
 
-        Each is judged by the falloff of the person's joint; one that is not labelled is similar to nothing.
+        Each is judged by the falloff of the person's keypoint; one that is not labelled is similar to nothing.
         """
         squared = ((self.points[prediction][:, None, None] - self.truth) ** 2).sum(axis=-1)
-        return np.where(self.labelled, joint_similarity(squared, self.areas, self.sigmas), 0)
+        return np.where(self.labelled, keypoint_similarity(squared, self.areas, self.sigmas), 0)
 
 
 def judged_images(evaluation: COCOeval) -> Iterator[JudgedImage]:
@@ -77,19 +79,21 @@ def judged_images(evaluation: COCOeval) -> Iterator[JudgedImage]:
             continue
         scores = np.array([prediction["score"] for prediction in found])
         order = np.argsort(-scores, kind="stable")[:limit]
-        people = evaluation._gts[image_id, category]
-        truth = np.array([person["keypoints"] for person in people], dtype=np.float64).reshape(-1, len(sigmas), 3)
+        instances = evaluation._gts[image_id, category]
+        truth = np.array([instance["keypoints"] for instance in instances], dtype=np.float64).reshape(
+            -1, len(sigmas), 3
+        )
         points = np.array([found[best]["keypoints"] for best in order], dtype=np.float64)
         yield JudgedImage(
             scores=scores[order],
             points=points.reshape(-1, len(sigmas), 3)[..., :2],
             truth=truth[..., :2],
             labelled=truth[..., 2] > 0,
-            boxes=np.array([person["bbox"] for person in people], dtype=np.float64).reshape(-1, 4),
-            areas=np.array([person["area"] for person in people], dtype=np.float64),
-            ignored=np.array([person["ignore"] for person in people], dtype=bool),
-            crowd=np.array([person["iscrowd"] for person in people], dtype=bool),
-            oks=np.reshape(evaluation.ious[image_id, category], (len(order), len(people))),
+            boxes=np.array([instance["bbox"] for instance in instances], dtype=np.float64).reshape(-1, 4),
+            areas=np.array([instance["area"] for instance in instances], dtype=np.float64),
+            ignored=np.array([instance["ignore"] for instance in instances], dtype=bool),
+            crowd=np.array([instance["iscrowd"] for instance in instances], dtype=bool),
+            oks=np.reshape(evaluation.ious[image_id, category], (len(order), len(instances))),
             sigmas=sigmas,
         )
 
@@ -101,16 +105,16 @@ def match_images(
 
     Args:
         images: any number from 1.
-        similarities: of each image, (predictions, people, kinds).
-        ignored: of each image, (people, kinds) bool.
+        similarities: of each image, (predictions, instances, kinds).
+        ignored: of each image, (instances, kinds) bool.
         thresholds: of the similarities.
 
     Returns:
-        Of each image (predictions, kinds, thresholds), positions among its people, -1 for nobody.
+        Of each image (predictions, kinds, thresholds), positions among its instances, -1 for nobody.
     """
-    predictions, people, kinds = np.transpose([similarity.shape for similarity in similarities])
+    predictions, instances, kinds = np.transpose([similarity.shape for similarity in similarities])
     positions = np.arange(len(images))
-    pairs = pairs_within_images(np.repeat(positions, predictions), np.repeat(positions, people))
+    pairs = pairs_within_images(np.repeat(positions, predictions), np.repeat(positions, instances))
     flat = np.concatenate([similarity.reshape(-1, kinds[0]) for similarity in similarities])
     crowd = np.concatenate([image.crowd for image in images])
     matches = match(
@@ -121,18 +125,18 @@ def match_images(
         thresholds=thresholds,
         predictions=int(predictions.sum()),
     )
-    matches -= np.where(matches < 0, 0, np.repeat(people.cumsum() - people, predictions)[:, None, None])
+    matches -= np.where(matches < 0, 0, np.repeat(instances.cumsum() - instances, predictions)[:, None, None])
     return np.split(matches, predictions.cumsum()[:-1])
 
 
-def joint_people(evaluation: COCOeval) -> Array:
-    """Number of people who count and have the joint labelled, by joint, (joints,)."""
+def keypoint_instances(evaluation: COCOeval) -> Array:
+    """Number of instances who count and have the keypoint labelled, by keypoint, (keypoints,)."""
     (category,) = evaluation.params.catIds
-    joints = len(evaluation.params.kpt_oks_sigmas)
+    keypoints = len(evaluation.params.kpt_oks_sigmas)
     counted = [
-        np.reshape(person["keypoints"], (joints, 3))[:, 2] > 0
+        np.reshape(instance["keypoints"], (keypoints, 3))[:, 2] > 0
         for image_id in evaluation.params.imgIds
-        for person in evaluation._gts[image_id, category]
-        if not person["ignore"]
+        for instance in evaluation._gts[image_id, category]
+        if not instance["ignore"]
     ]
-    return np.sum(counted, axis=0) if counted else np.zeros(joints, dtype=np.int64)
+    return np.sum(counted, axis=0) if counted else np.zeros(keypoints, dtype=np.int64)

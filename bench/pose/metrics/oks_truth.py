@@ -1,4 +1,4 @@
-"""The annotated people of an OKS evaluation as arrays, so that many evaluations read them once."""
+"""The annotated instances of an OKS evaluation as arrays, so that many evaluations read them once."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ __all__ = ["COCO_AREAS", "OksTruth", "read_truth"]
 Array = npt.NDArray[Any]
 
 COCO_AREAS = ((0.0, 1e5**2), (32.0**2, 96.0**2), (96.0**2, 1e5**2))
-"""Ranges of people's areas in px^2: all, medium and large."""
+"""Ranges of instances's areas in px^2: all, medium and large."""
 
 
 @dataclass(frozen=True, eq=False)
 class OksTruth:
-    """Annotated people in pycocotools' order: by image, and in an image as listed.
+    """Annotated instances in pycocotools' order: by image, and in an image as listed.
 
     Attributes:
         protocol: "coco" or "crowdpose".
-        category: id of the people's category.
+        category: id of the instances's category.
         image_ids: (images,) int64, ascending.
         groups: (groups, images) bool, images on which statistics are taken again.
         ranges: (ranges, 2) px^2, least and largest area of who counts.
-        images: (people,) positions of their images.
-        joints: (people, joints, 2) px.
-        labelled: (people, joints) bool.
-        boxes: (people, 4) x, y, width, height in px.
-        areas: (people,) px^2.
-        crowd: (people,) bool.
-        counted: (people,) bool, who counts if of the right area: neither crowds nor people without a counted joint.
-        named: (people,) bool; False for the id 0, which pycocotools cannot tell from nobody's.
+        images: (instances,) positions of their images.
+        keypoints: (instances, keypoints, 2) px.
+        labelled: (instances, keypoints) bool.
+        boxes: (instances, 4) x, y, width, height in px.
+        areas: (instances,) px^2.
+        crowd: (instances,) bool.
+        counted: (instances,) bool, who counts if of the right area: neither crowds nor instances without a counted
+            keypoint.
+        named: (instances,) bool; False for the id 0, which pycocotools cannot tell from nobody's.
     """
 
     protocol: str
@@ -43,7 +44,7 @@ class OksTruth:
     groups: Array
     ranges: Array
     images: Array
-    joints: Array
+    keypoints: Array
     labelled: Array
     boxes: Array
     areas: Array
@@ -53,7 +54,7 @@ class OksTruth:
 
     @property
     def ignored(self) -> Array:
-        """Who does not count in each range, (people, ranges) bool."""
+        """Who does not count in each range, (instances, ranges) bool."""
         return ~self.counted[:, None] | self.outside(self.areas)
 
     def outside(self, areas: Array) -> Array:
@@ -63,44 +64,46 @@ class OksTruth:
 
 def read_truth(
     annotations: Mapping[str, Any],
-    joints: int,
+    keypoints: int,
     *,
     protocol: str = "coco",
     ranges: Sequence[Sequence[float]] = COCO_AREAS,
 ) -> OksTruth:
-    """People of an annotation file's contents, without groups of images.
+    """Instances of an annotation file's contents, without groups of images.
 
     Args:
-        annotations: of one category; everybody has an area and a number of keypoints.
-        joints: of each person.
+        annotations: of one category; everybody has an area and a number of coordinates.
+        keypoints: of each instance.
         protocol: see `OksTruth`.
         ranges: of areas; the first holds everybody.
     """
     (category,) = {entry["id"] for entry in annotations["categories"]}
     image_ids = np.unique(np.array([image["id"] for image in annotations["images"]], dtype=np.int64))
-    people = _people(annotations["annotations"], set(image_ids.tolist()), category)
-    keypoints = np.array([person["keypoints"] for person in people], dtype=np.float64).reshape(-1, joints, 3)
-    crowd = np.array([person["iscrowd"] for person in people], dtype=bool)
+    instances = _instances(annotations["annotations"], set(image_ids.tolist()), category)
+    coordinates = np.array([instance["keypoints"] for instance in instances], dtype=np.float64).reshape(
+        -1, keypoints, 3
+    )
+    crowd = np.array([instance["iscrowd"] for instance in instances], dtype=bool)
     return OksTruth(
         protocol=protocol,
         category=category,
         image_ids=image_ids,
         groups=np.zeros((0, len(image_ids)), dtype=bool),
         ranges=np.array(ranges, dtype=np.float64),
-        images=np.searchsorted(image_ids, np.array([person["image_id"] for person in people], dtype=np.int64)),
-        joints=keypoints[..., :2],
-        labelled=keypoints[..., 2] > 0,
-        boxes=np.array([person["bbox"] for person in people], dtype=np.float64).reshape(-1, 4),
-        areas=np.array([person["area"] for person in people], dtype=np.float64),
+        images=np.searchsorted(image_ids, np.array([instance["image_id"] for instance in instances], dtype=np.int64)),
+        keypoints=coordinates[..., :2],
+        labelled=coordinates[..., 2] > 0,
+        boxes=np.array([instance["bbox"] for instance in instances], dtype=np.float64).reshape(-1, 4),
+        areas=np.array([instance["area"] for instance in instances], dtype=np.float64),
         crowd=crowd,
-        counted=~crowd & np.array([person["num_keypoints"] != 0 for person in people], dtype=bool),
-        named=np.array([person["id"] != 0 for person in people], dtype=bool),
+        counted=~crowd & np.array([instance["num_keypoints"] != 0 for instance in instances], dtype=bool),
+        named=np.array([instance["id"] != 0 for instance in instances], dtype=bool),
     )
 
 
-def _people(annotations: Sequence[Mapping[str, Any]], image_ids: set[int], category: int) -> list[Mapping[str, Any]]:
-    """Who is evaluated, in pycocotools' order; of people with one id it takes the last, as often as there are any."""
-    by_id = {person["id"]: person for person in annotations}
+def _instances(annotations: Sequence[Mapping[str, Any]], image_ids: set[int], category: int) -> list[Mapping[str, Any]]:
+    """Who is evaluated, in pycocotools' order; of instances with one id it takes the last, as often as there are any."""
+    by_id = {instance["id"]: instance for instance in annotations}
     listed = [one for one in annotations if one["image_id"] in image_ids and one["category_id"] == category]
     found = [by_id[one["id"]] for one in sorted(listed, key=lambda one: one["image_id"])]
     return sorted(found, key=lambda one: one["image_id"])

@@ -23,7 +23,7 @@ class OwnMetric:
 
     Attributes:
         title: as tables head it.
-        compute: takes predicted people in the COCO results format and the split's scoring, which holds the truth
+        compute: takes predicted instances in the COCO results format and the split's scoring, which holds the truth
             (`annotations` and `skeleton` where OKS judges, `truth` for MPII); finite and not negative, as -1 stands for
             "there is nobody to measure" in COCO's metrics.
         protocols: of the datasets that it makes sense for.

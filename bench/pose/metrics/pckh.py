@@ -1,4 +1,4 @@
-"""PCKh, the metric of MPII: joints within a part of the head's size of the truth."""
+"""PCKh, the metric of MPII: keypoints within a part of the head's size of the truth."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = [
     "both_columns",
     "columns",
     "head_distances",
-    "joint_rates",
+    "keypoint_rates",
     "pckh",
     "read_head_truth",
     "read_predictions",
@@ -41,7 +41,7 @@ COLUMNS = {
     "Knee": ("left_knee", "right_knee"),
     "Ankle": ("left_ankle", "right_ankle"),
 }
-"""Joints that each reported column averages, unweighted (behaviour E17)."""
+"""Keypoints that each reported column averages, unweighted (behaviour E17)."""
 
 NOT_IN_MEAN = ("pelvis", "thorax")
 STRICT_THRESHOLD = 0.1
@@ -54,15 +54,15 @@ FIELDS = ("jnt_missing", "pos_gt_src", "headboxes_src")
 
 @dataclass(frozen=True)
 class HeadTruth:
-    """Annotated joints with the size of each head.
+    """Annotated keypoints with the size of each head.
 
     Attributes:
-        joints: (people, 16, 2) px, 1-based as MPII annotates.
-        visible: (people, 16).
-        head_sizes: (people,) px.
+        keypoints: (instances, 16, 2) px, 1-based as MPII annotates.
+        visible: (instances, 16).
+        head_sizes: (instances,) px.
     """
 
-    joints: Array
+    keypoints: Array
     visible: npt.NDArray[np.bool_]
     head_sizes: Array
 
@@ -73,69 +73,71 @@ def read_head_truth(path: Path) -> HeadTruth:
     missing = [name for name in FIELDS if name not in contents]
     if missing:
         raise DataError(f"{path}: lacks {', '.join(missing)}; expected MPII's gt_valid.mat")
-    heads, people = contents["headboxes_src"], contents["jnt_missing"].shape[-1]
-    shapes = {"jnt_missing": (16, people), "pos_gt_src": (16, 2, people), "headboxes_src": (2, 2, people)}
+    heads, instances = contents["headboxes_src"], contents["jnt_missing"].shape[-1]
+    shapes = {"jnt_missing": (16, instances), "pos_gt_src": (16, 2, instances), "headboxes_src": (2, 2, instances)}
     for name, shape in shapes.items():
         if contents[name].shape != shape:
             raise DataError(f"{path}: {name} has shape {contents[name].shape}, expected numbers of shape {shape}")
     unknown = np.flatnonzero(~np.isfinite(heads).all(axis=(0, 1)))
     if unknown.size:
-        raise DataError(f"{path}: the head box of person {unknown[0]} is not of finite numbers")
+        raise DataError(f"{path}: the head box of instance {unknown[0]} is not of finite numbers")
     return HeadTruth(
-        joints=np.transpose(contents["pos_gt_src"], (2, 0, 1)),
+        keypoints=np.transpose(contents["pos_gt_src"], (2, 0, 1)),
         visible=np.asarray(contents["jnt_missing"]).T == 0,
         head_sizes=HEAD_PART * np.linalg.norm(heads[1] - heads[0], axis=0),
     )
 
 
 def read_predictions(path: Path) -> Array:
-    """Joints, (people, 16, 2) 0-based px, from a `pred.mat` of the reference and its relatives.
+    """Keypoints, (instances, 16, 2) 0-based px, from a `pred.mat` of the reference and its relatives.
 
-    Its array `preds`, (people, 16, 2 or more), holds 1-based px: they add the 1 before they store it.
+    Its array `preds`, (instances, 16, 2 or more), holds 1-based px: they add the 1 before they store it.
 
     Raises:
         DataError: the file is missing or holds no such array.
     """
     preds = np.asarray(read_arrays(path).get("preds", ()))
     if preds.ndim != 3 or preds.shape[1] != MPII_16.size or preds.shape[2] < 2:
-        raise DataError(f"{path}: expected numbers 'preds' of shape (people, 16, 2 or more), found {preds.shape}")
+        raise DataError(f"{path}: expected numbers 'preds' of shape (instances, 16, 2 or more), found {preds.shape}")
     return preds[..., :2].astype(np.float64) - FIRST_PIXEL
 
 
 def write_predictions(predictions: Array) -> bytes:
-    """Contents of the `pred.mat` for joints (people, 16, 2 or more) in 0-based px; see `read_predictions`."""
+    """Contents of the `pred.mat` for keypoints (instances, 16, 2 or more) in 0-based px; see `read_predictions`."""
     buffer = io.BytesIO()
     scipy.io.savemat(buffer, {"preds": predictions[..., :2] + FIRST_PIXEL})
     return buffer.getvalue()
 
 
 def head_distances(predictions: Array, truth: HeadTruth) -> Array:
-    """Distance in head sizes of each predicted joint from the annotated one, (people, 16).
+    """Distance in head sizes of each predicted keypoint from the annotated one, (instances, 16).
 
     Args:
-        predictions: (people, 16, 2 or more) px, 0-based; moved to MPII's 1-based px here. NaN stays NaN.
-        truth: of the same people in the same order.
+        predictions: (instances, 16, 2 or more) px, 0-based; moved to MPII's 1-based px here. NaN stays NaN.
+        truth: of the same instances in the same order.
 
     Raises:
-        DataError: the numbers of people or joints differ.
+        DataError: the numbers of instances or keypoints differ.
     """
-    if predictions.shape[:2] != truth.joints.shape[:2]:
-        raise DataError(f"predictions are (people, joints) {predictions.shape[:2]}, truth is {truth.joints.shape[:2]}")
-    distances = np.linalg.norm(predictions[..., :2] + FIRST_PIXEL - truth.joints, axis=-1)
+    if predictions.shape[:2] != truth.keypoints.shape[:2]:
+        raise DataError(
+            f"predictions are (instances, keypoints) {predictions.shape[:2]}, truth is {truth.keypoints.shape[:2]}"
+        )
+    distances = np.linalg.norm(predictions[..., :2] + FIRST_PIXEL - truth.keypoints, axis=-1)
     return np.asarray(distances / truth.head_sizes[:, None])
 
 
-def joint_rates(distances: Array, visible: Array, threshold: float, counts: Array) -> tuple[Array, Array]:
-    """Per joint, the percentage of visible ones within `threshold` head sizes, the limit included.
+def keypoint_rates(distances: Array, visible: Array, threshold: float, counts: Array) -> tuple[Array, Array]:
+    """Per keypoint, the percentage of visible ones within `threshold` head sizes, the limit included.
 
     Args:
-        distances: (people, 16) in head sizes; NaN is a miss.
-        visible: (people, 16) bool.
+        distances: (instances, 16) in head sizes; NaN is a miss.
+        visible: (instances, 16) bool.
         threshold: in head sizes.
-        counts: (resamples, people) how often each person counts.
+        counts: (resamples, instances) how often each instance counts.
 
     Returns:
-        Percentages, 0 where none is visible, and numbers of visible joints; (resamples, 16) each.
+        Percentages, 0 where none is visible, and numbers of visible keypoints; (resamples, 16) each.
     """
     hits, labelled = (counts.astype(np.float64) @ each for each in ((distances <= threshold) & visible, visible))
     return 100 * hits / np.maximum(labelled, 1), labelled
@@ -144,8 +146,8 @@ def joint_rates(distances: Array, visible: Array, threshold: float, counts: Arra
 def pckh(predictions: Array, truth: HeadTruth, threshold: float = 0.5) -> dict[str, float]:
     """The reported columns in percent at a threshold, and again as `Head@0.1` to `Mean@0.1`.
 
-    The mean counts every joint but pelvis and thorax, weighted by how often it is visible (behaviour E17); the strict
-    columns are at 0.10 exactly, where the code before the paper's took 0.11 (E18). Arguments and errors as in
+    The mean counts every keypoint but pelvis and thorax, weighted by how often it is visible (behaviour E17); the
+    strict columns are at 0.10 exactly, where the code before the paper's took 0.11 (E18). Arguments and errors as in
     `head_distances`.
     """
     distances = head_distances(predictions, truth)
@@ -154,20 +156,20 @@ def pckh(predictions: Array, truth: HeadTruth, threshold: float = 0.5) -> dict[s
 
 
 def both_columns(distances: Array, visible: Array, counts: Array, threshold: float = 0.5) -> dict[str, Array]:
-    """The columns of `pckh`, (resamples,) each; arguments as in `joint_rates`."""
-    found = columns(*joint_rates(distances, visible, threshold, counts))
-    strict = columns(*joint_rates(distances, visible, STRICT_THRESHOLD, counts))
+    """The columns of `pckh`, (resamples,) each; arguments as in `keypoint_rates`."""
+    found = columns(*keypoint_rates(distances, visible, threshold, counts))
+    strict = columns(*keypoint_rates(distances, visible, STRICT_THRESHOLD, counts))
     return found | {f"{name}@{STRICT_THRESHOLD}": value for name, value in strict.items()}
 
 
 def columns(rates: Array, labelled: Array) -> dict[str, Array]:
-    """Columns and mean, (...) each, of percentages by joint, (..., 16), and numbers of labelled joints, (..., 16)."""
+    """Columns and mean, (...) each, of percentages by keypoint, (..., 16), and numbers of labelled keypoints, (..., 16)."""
     weights = labelled.copy()
     weights[..., _indices(NOT_IN_MEAN)] = 0
     with np.errstate(invalid="ignore"):
         mean = (rates * weights).sum(axis=-1) / weights.sum(axis=-1)
-    return {name: rates[..., _indices(joints)].mean(axis=-1) for name, joints in COLUMNS.items()} | {"Mean": mean}
+    return {name: rates[..., _indices(keypoints)].mean(axis=-1) for name, keypoints in COLUMNS.items()} | {"Mean": mean}
 
 
-def _indices(joints: tuple[str, ...]) -> list[int]:
-    return [MPII_16.index(joint) for joint in joints]
+def _indices(keypoints: tuple[str, ...]) -> list[int]:
+    return [MPII_16.index(keypoint) for keypoint in keypoints]

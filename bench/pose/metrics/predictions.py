@@ -1,4 +1,4 @@
-"""Predicted people of a whole split, as arrays."""
+"""Predicted instances of a whole split, as arrays."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["Predictions"]
 
 @dataclass(frozen=True)
 class Predictions:
-    """One row per predicted person.
+    """One row per predicted instance.
 
     Attributes:
-        image_ids: (people,) int64.
-        keypoints: (people, joints, 3): x, y in image px, confidence.
-        centers: (people, 2) image px of the crop's centre.
-        scales: (people, 2) crop size in units of 200 px.
-        box_scores: (people,) of the detector, 1 for ground-truth boxes.
+        image_ids: (instances,) int64.
+        keypoints: (instances, keypoints, 3): x, y in image px, confidence.
+        centers: (instances, 2) image px of the crop's center.
+        scales: (instances, 2) crop size in units of 200 px.
+        box_scores: (instances,) of the detector, 1 for ground-truth boxes.
     """
 
     image_ids: npt.NDArray[np.int64]
@@ -33,5 +33,5 @@ class Predictions:
 
     @property
     def areas(self) -> npt.NDArray[np.float64]:
-        """Area in px^2 of each padded crop, (people,)."""
+        """Area in px^2 of each padded crop, (instances,)."""
         return padded_area(self.scales)

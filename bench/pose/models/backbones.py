@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BACKBONES",
-    "CHANNELS_PER_JOINT",
+    "CHANNELS_PER_KEYPOINT",
     "HRNET_WIDTHS",
     "RESNET_DEPTHS",
     "TINY",
@@ -49,10 +49,10 @@ HRNET_WIDTHS = {"hrnet_w32": 32, "hrnet_w48": 48}
 TINY = "simba_tiny"
 """A network that is not in the paper, small enough for tests, CI and the quickstart."""
 
-CHANNELS_PER_JOINT: Mapping[tuple[int, int], int] = {(64, 64): 32, (128, 128): 32, (256, 192): 28}
-"""Maps per joint of the upsample-free network for each input size (height, width) that has a configuration.
+CHANNELS_PER_KEYPOINT: Mapping[tuple[int, int], int] = {(64, 64): 32, (128, 128): 32, (256, 192): 28}
+"""Maps per keypoint of the upsample-free network for each input size (height, width) that has a configuration.
 
-Its maps are 32 times smaller than the input, so one per joint would leave the classifiers too little to read. The
+Its maps are 32 times smaller than the input, so one per keypoint would leave the classifiers too little to read. The
 numbers are those of the reference's three configurations (protocols 1.1), which follow no formula.
 """
 
@@ -61,7 +61,7 @@ class NetworkBuilder(Protocol):
     """Makes a network, its weights not yet drawn."""
 
     def __call__(self, spec: ModelSpec, norm_layer: NormLayer) -> PoseModel:
-        """The network of a spec, with normalisation layers made by `norm_layer(channels)`."""
+        """The network of a spec, with normalization layers made by `norm_layer(channels)`."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Backbone:
     """A family of networks of all sizes.
 
     Attributes:
-        title: as people write it.
+        title: as printed.
         build: makes one of its networks. Called only when a network is needed, so that planning imports no torch.
         outputs: that its networks can have.
         input_sizes: (height, width) for which its parts are defined; None for all multiples of 32 px.
@@ -110,7 +110,7 @@ BACKBONES: Registry[Backbone] = Registry(
         "simba_res152": Backbone("SimBa-Res152", _simple_baseline),
         # Its maps are 32 times smaller than the input, too few cells for heatmaps.
         UPSAMPLE_FREE: Backbone(
-            "SimBa-Res50 without upsampling", _simple_baseline, ("coordinates",), tuple(CHANNELS_PER_JOINT)
+            "SimBa-Res50 without upsampling", _simple_baseline, ("coordinates",), tuple(CHANNELS_PER_KEYPOINT)
         ),
         "hrnet_w32": Backbone("HRNet-W32", _hrnet),
         "hrnet_w48": Backbone("HRNet-W48", _hrnet),

@@ -1,4 +1,4 @@
-"""Batch normalisation as data-parallel training on several devices performs it, on however many there are."""
+"""Batch normalization as data-parallel training on several devices performs it, on however many there are."""
 
 from __future__ import annotations
 
@@ -10,47 +10,47 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.pose.parallel import Team
+from bench.pose.parallel import ProcessGroup
 from bench.pose.shares import Share
 
 __all__ = ["Division", "NormLayer", "ReplicaBatchNorm2d", "distribute"]
 
 NormLayer = Callable[[int], nn.Module]
-"""Makes the normalisation that follows a convolution of that many channels."""
+"""Makes the normalization that follows a convolution of that many channels."""
 
 
 @dataclass
 class Division:
-    """How a team divides the current batch, as all normalisations of a network must know.
+    """How a group divides the current batch, as all normalizations of a network must know.
 
     Attributes:
         share: what this process takes of a batch.
-        partners: the processes that divide a part of the batch with this one; a team of one where parts are whole.
-        part_size: people in a part of the current batch; to be set before each step.
+        partners: the processes that divide a part of the batch with this one; a group of one where parts are whole.
+        part_size: instances in a part of the current batch; to be set before each step.
     """
 
     share: Share
-    partners: Team
+    partners: ProcessGroup
     part_size: int = 1
 
 
 class ReplicaBatchNorm2d(nn.BatchNorm2d):
     """`nn.BatchNorm2d` with the statistics of `nn.DataParallel` over a number of replicas.
 
-    In training the batch is split as `torch.chunk(replicas)` splits it; each part is normalised with its own
+    In training the batch is split as `torch.chunk(replicas)` splits it; each part is normalized with its own
     statistics, and the running statistics follow the first part only, because `DataParallel` discards the
     buffers of the other replicas (behaviour T4: the reference trains on 4 devices x 32 images). In
     evaluation, and for one replica, it is `nn.BatchNorm2d`. Weights have the same names, so they are
     interchangeable.
 
-    In a team each process has a share of the batch, as `division` says; the statistics are the same as in one
+    In a group each process has a share of the batch, as `division` says; the statistics are the same as in one
     process. (Where an image cannot be read and there are several parts, its part is a little smaller, while one process
     cuts the parts anew.) The running statistics are those of the process's first part, so those of the batch are on
     rank 0.
 
     Attributes:
         replicas: parts of a batch.
-        division: of the batch over a team, see `distribute`; None where one process has all of it.
+        division: of the batch over a group, see `distribute`; None where one process has all of it.
 
     Raises:
         ValueError: `replicas` is less than 1; or, in training, a whole part has a single value per channel.
@@ -69,26 +69,26 @@ class ReplicaBatchNorm2d(nn.BatchNorm2d):
         self.division: Division | None = None
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise [B, C, H, W]; B may be 0 in training where a part is divided."""
+        """Normalize [B, C, H, W]; B may be 0 in training where a part is divided."""
         if not self.training or (self.replicas == 1 and self.division is None):
             return super().forward(input)
         if self.division is None:
-            return self._normalise_parts(input.chunk(self.replicas))
+            return self._normalize_parts(input.chunk(self.replicas))
         if self.division.partners.size == 1:
-            return self._normalise_parts(input.split(self.division.part_size))
-        return self._normalise_together(input, self.division.partners)
+            return self._normalize_parts(input.split(self.division.part_size))
+        return self._normalize_together(input, self.division.partners)
 
-    def _normalise_parts(self, parts: tuple[Tensor, ...]) -> Tensor:
+    def _normalize_parts(self, parts: tuple[Tensor, ...]) -> Tensor:
         first, *others = parts
-        return torch.cat([super().forward(first), *map(self._normalise_by_own_statistics, others)])
+        return torch.cat([super().forward(first), *map(self._normalize_by_own_statistics, others)])
 
-    def _normalise_by_own_statistics(self, part: Tensor) -> Tensor:
+    def _normalize_by_own_statistics(self, part: Tensor) -> Tensor:
         return F.batch_norm(part, None, None, self.weight, self.bias, training=True, eps=self.eps)
 
-    def _normalise_together(self, input: Tensor, team: Team) -> Tensor:
-        normalised, mean, variance, count = _Standardise.apply(input, team, self.eps)  # type: ignore[no-untyped-call]
+    def _normalize_together(self, input: Tensor, group: ProcessGroup) -> Tensor:
+        normalized, mean, variance, count = _Standardise.apply(input, group, self.eps)  # type: ignore[no-untyped-call]
         self._follow(mean, variance, count)
-        return normalised * self.weight[:, None, None] + self.bias[:, None, None]
+        return normalized * self.weight[:, None, None] + self.bias[:, None, None]
 
     @torch.no_grad()
     def _follow(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
@@ -101,65 +101,65 @@ class ReplicaBatchNorm2d(nn.BatchNorm2d):
 
 
 class _Standardise(torch.autograd.Function):
-    """Mean 0 and variance 1 over the values of a channel in all processes of a team. Collective both ways.
+    """Mean 0 and variance 1 over the values of a channel in all processes of a group. Collective both ways.
 
     Returns the result and, not differentiable, the channels' mean and biased variance, and the number of values.
     """
 
     @staticmethod
-    def forward(ctx: Any, input: Tensor, team: Team, eps: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        mean, variance, count = _joint_moments(input, team)
+    def forward(ctx: Any, input: Tensor, group: ProcessGroup, eps: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        mean, variance, count = _keypoint_moments(input, group)
         scale = (variance + eps).rsqrt()
-        normalised = (input - mean[:, None, None]) * scale[:, None, None]
-        ctx.team = team
-        ctx.save_for_backward(normalised, scale, count)
+        normalized = (input - mean[:, None, None]) * scale[:, None, None]
+        ctx.group = group
+        ctx.save_for_backward(normalized, scale, count)
         ctx.mark_non_differentiable(mean, variance, count)
-        return normalised, mean, variance, count
+        return normalized, mean, variance, count
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         gradient = gradients[0]
-        normalised, scale, count = ctx.saved_tensors
-        sums = torch.stack([gradient.sum((0, 2, 3)), (gradient * normalised).sum((0, 2, 3))])
-        shift, slope = ctx.team.sum_(sums)[:, :, None, None] / count.clamp(min=1)
-        return (gradient - shift - normalised * slope) * scale[:, None, None], None, None
+        normalized, scale, count = ctx.saved_tensors
+        sums = torch.stack([gradient.sum((0, 2, 3)), (gradient * normalized).sum((0, 2, 3))])
+        shift, slope = ctx.group.sum_(sums)[:, :, None, None] / count.clamp(min=1)
+        return (gradient - shift - normalized * slope) * scale[:, None, None], None, None
 
 
-def _joint_moments(input: Tensor, team: Team) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean and biased variance [C] of [B, C, H, W] over a team, and the number of values per channel, a scalar.
+def _keypoint_moments(input: Tensor, group: ProcessGroup) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean and biased variance [C] of [B, C, H, W] over a group, and the number of values per channel, a scalar.
 
     Each process tells its own moments in one exchange. They are merged by the squared distances of the means (Chan et
     al., 1979), which loses no precision where means are large, as a mean of squares would.
     """
     batch, channels, height, width = input.shape
     own = batch * height * width
-    table = input.new_zeros(team.size, 2 * channels + 1)
+    table = input.new_zeros(group.size, 2 * channels + 1)
     if own:
         variance, mean = torch.var_mean(input, (0, 2, 3), correction=0)
-        table[team.rank] = torch.cat([mean, variance, mean.new_tensor([own])])
-    means, variances, counts = team.sum_(table).split([channels, channels, 1], dim=1)
+        table[group.rank] = torch.cat([mean, variance, mean.new_tensor([own])])
+    means, variances, counts = group.sum_(table).split([channels, channels, 1], dim=1)
     count = counts.sum()
     parts = counts / count.clamp(min=1)
-    joint_mean = (parts * means).sum(0)
-    return joint_mean, (parts * (variances + (means - joint_mean) ** 2)).sum(0), count
+    keypoint_mean = (parts * means).sum(0)
+    return keypoint_mean, (parts * (variances + (means - keypoint_mean) ** 2)).sum(0), count
 
 
-def distribute(model: nn.Module, team: Team) -> Division:
-    """Make the normalisations of a network work on shares of a batch. All processes of the team must call it.
+def distribute(model: nn.Module, group: ProcessGroup) -> Division:
+    """Make the normalizations of a network work on shares of a batch. All processes of the group must call it.
 
     Returns:
         The division of the batch that the network's layers share.
 
     Raises:
-        ValueError: the team cannot divide batches of so many replicas, or a layer knows nothing of teams.
+        ValueError: the group cannot divide batches of so many replicas, or a layer knows nothing of groups.
     """
     layers = [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
     able = [layer for layer in layers if isinstance(layer, ReplicaBatchNorm2d)]
-    share = Share(able[0].replicas if able else 1, team.rank, team.size)
-    division = Division(share, team.divide(share.partners))
-    if team.size > 1:
+    share = Share(able[0].replicas if able else 1, group.rank, group.size)
+    division = Division(share, group.divide(share.partners))
+    if group.size > 1:
         if len(able) < len(layers):
-            raise ValueError("the network has BatchNorm layers for one process; build it for the team's size")
+            raise ValueError("the network has BatchNorm layers for one process; build it for the group's size")
         for layer in able:
             layer.division = division
     return division

@@ -11,10 +11,10 @@ from bench.pose.errors import CheckpointError, UnknownNameError
 from bench.pose.models.backbones import BACKBONES
 from bench.pose.models.batch_norm import NormLayer, ReplicaBatchNorm2d
 from bench.pose.models.heads import MapModel, PoseModel
-from bench.pose.models.spec import INITIALISATIONS, ModelSpec
+from bench.pose.models.spec import INITIALIZATIONS, ModelSpec
 from bench.pose.models.tokenpose import TokenPose
 
-__all__ = ["BACKBONES", "build_model", "initialise", "load_trunk"]
+__all__ = ["BACKBONES", "build_model", "initialize", "load_trunk"]
 
 _REFERENCE_STD = 0.001
 
@@ -26,18 +26,18 @@ def build_model(
     backbone: str,
     representation: str,
     *,
-    joints: int,
+    keypoints: int,
     input_size: tuple[int, int],
     split_ratio: float | None = None,
     replicas: int = 1,
     world_size: int = 1,
 ) -> PoseModel:
-    """A network with torch's default weights; call `initialise` or `load_trunk` before training it.
+    """A network with torch's default weights; call `initialize` or `load_trunk` before training it.
 
     Args:
         backbone: one of `BACKBONES`.
         representation: one of `REPRESENTATIONS`.
-        joints: number of joints, J.
+        keypoints: number of keypoints, J.
         input_size: (height, width) of the input in pixels, multiples of 32; some backbones have few.
         split_ratio: bins per pixel, for representations that classify coordinates.
         replicas: number of devices whose separate batch statistics training reproduces (behaviour T4).
@@ -48,7 +48,7 @@ def build_model(
         ValueError: a size, the split ratio or the number of replicas is out of range, or the backbone has no such
             representation or input size.
     """
-    spec = ModelSpec(backbone, representation, joints, input_size, split_ratio)
+    spec = ModelSpec(backbone, representation, keypoints, input_size, split_ratio)
     if replicas < 1:
         raise ValueError(f"replicas must be at least 1, got {replicas}")
     plain = replicas == world_size == 1
@@ -56,23 +56,23 @@ def build_model(
     return BACKBONES[backbone].build(spec, norm_layer)
 
 
-def initialise(model: PoseModel, *, scheme: str) -> None:
+def initialize(model: PoseModel, *, scheme: str) -> None:
     """Draw every weight anew, in place, for training from scratch.
 
     All randomness comes from torch's global generator: seed it first for a reproducible start. Whatever the
-    weights were before has no influence. Normalisation starts as the identity in both schemes, and the linear heads
+    weights were before has no influence. Normalization starts as the identity in both schemes, and the linear heads
     with torch's default; all linear layers and the tokens of TokenPose start from N(0, 0.02), see its `draw_tokens`.
 
     - "reference": every convolution from N(0, 0.001), as the reference does without ImageNet weights
-      (behaviour, "Initialisation"); Simple Baselines keep torch's random bias of the final convolution.
+      (behaviour, "Initialization"); Simple Baselines keep torch's random bias of the final convolution.
     - "kaiming": convolutions before the final one from He's normal distribution over the fan-out, as
       torchvision starts its classifiers; the final one from N(0, 0.001) with bias 0. Learns in few epochs.
 
     Raises:
         UnknownNameError: no such scheme.
     """
-    if scheme not in INITIALISATIONS:
-        raise UnknownNameError("initialisation scheme", scheme, INITIALISATIONS)
+    if scheme not in INITIALIZATIONS:
+        raise UnknownNameError("initialization scheme", scheme, INITIALIZATIONS)
     _draw_default(model)
     if scheme == "reference":
         _draw_normal(model, zero_bias=not model.default_final_bias)
@@ -86,17 +86,17 @@ def load_trunk(model: PoseModel, state_dict: Mapping[str, Tensor]) -> None:
     """Copy the weights of an ImageNet classifier into the trunk and draw the rest anew, in place.
 
     Entries outside the trunk (the classifier, and branches that a pose network does not compute) are ignored,
-    and counters of batch normalisation may be missing, as in classifiers saved by early torch. Outside the
-    trunk, convolutions are drawn from N(0, 0.001) with bias 0, batch normalisation is the identity and linear
-    heads have torch's default (behaviour, "Initialisation"), all from torch's global generator.
+    and counters of batch normalization may be missing, as in classifiers saved by early torch. Outside the
+    trunk, convolutions are drawn from N(0, 0.001) with bias 0, batch normalization is the identity and linear
+    heads have torch's default (behaviour, "Initialization"), all from torch's global generator.
 
     Raises:
         CheckpointError: entries are missing or have another shape, or the backbone never starts from a classifier;
             nothing is changed then.
     """
     if not model.trunk:
-        schemes = " or ".join(INITIALISATIONS)
-        raise CheckpointError(f"there are no ImageNet weights for this backbone; set `initialisation` to {schemes}")
+        schemes = " or ".join(INITIALIZATIONS)
+        raise CheckpointError(f"there are no ImageNet weights for this backbone; set `initialization` to {schemes}")
     weights = _trunk_weights(model, state_dict)
     for name, child in model.named_children():
         if name not in model.trunk:
@@ -106,7 +106,7 @@ def load_trunk(model: PoseModel, state_dict: Mapping[str, Tensor]) -> None:
 
 
 def _draw_default(module: nn.Module) -> None:
-    """The start that every scheme gives to normalisation, linear layers and tokens."""
+    """The start that every scheme gives to normalization, linear layers and tokens."""
     for layer in module.modules():
         if isinstance(layer, _WITH_DEFAULT):
             layer.reset_parameters()

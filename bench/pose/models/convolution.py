@@ -1,4 +1,4 @@
-"""3x3 convolutions of maps with hardly more positions than the kernel's centre."""
+"""3x3 convolutions of maps with hardly more positions than the kernel's center."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class Coordinates(NamedTuple):
 
 
 class PoseModel(nn.Module):
-    """A network from normalised images [B, 3, H, W] to heatmaps [B, J, H/4, W/4] or `Coordinates` of logits.
+    """A network from normalized images [B, 3, H, W] to heatmaps [B, J, H/4, W/4] or `Coordinates` of logits.
 
     Backbones are subclasses rather than parts because the published weights name backbone and head layers side by
     side at the top level.
@@ -41,38 +41,38 @@ class PoseModel(nn.Module):
 
 
 class MapModel(PoseModel, ABC):
-    """A backbone's features, a 1x1 convolution to maps of each joint and, but for heatmaps, two classifiers.
+    """A backbone's features, a 1x1 convolution to maps of each keypoint and, but for heatmaps, two classifiers.
 
-    The classifiers are linear layers on a joint's flattened maps, shared by all joints, with no nonlinearity
-    between (behaviour, "Initialisation").
+    The classifiers are linear layers on a joint's flattened maps, shared by all keypoints, with no nonlinearity
+    between (behaviour, "Initialization").
 
     Args:
-        spec: the network; `spec.maps_per_joint` are one but for networks that do not upsample.
+        spec: the network; `spec.maps_per_keypoint` are one but for networks that do not upsample.
         channels: of the features.
         stride: input pixels per cell of the features.
     """
 
     def __init__(self, spec: ModelSpec, *, channels: int, stride: int = 4) -> None:
         super().__init__()
-        self.joints = spec.joints
-        self.final_layer: nn.Module = nn.Conv2d(channels, spec.joints * spec.maps_per_joint, kernel_size=1)
+        self.keypoints = spec.keypoints
+        self.final_layer: nn.Module = nn.Conv2d(channels, spec.keypoints * spec.maps_per_keypoint, kernel_size=1)
         self.mlp_head_x: nn.Linear | None = None
         self.mlp_head_y: nn.Linear | None = None
         if spec.bins is not None:
             height, width = spec.input_size
-            inputs = spec.maps_per_joint * (height // stride) * (width // stride)
+            inputs = spec.maps_per_keypoint * (height // stride) * (width // stride)
             bins_x, bins_y = spec.bins
             self.mlp_head_x = nn.Linear(inputs, bins_x)
             self.mlp_head_y = nn.Linear(inputs, bins_y)
 
     @abstractmethod
     def features(self, images: Tensor) -> Tensor:
-        """Features [B, channels, H/stride, W/stride] of normalised images; each backbone has its own."""
+        """Features [B, channels, H/stride, W/stride] of normalized images; each backbone has its own."""
 
     def forward(self, images: Tensor) -> Tensor | Coordinates:
-        """Heatmaps [B, J, H/4, W/4], or `Coordinates` of logits, of normalised images [B, 3, H, W]."""
+        """Heatmaps [B, J, H/4, W/4], or `Coordinates` of logits, of normalized images [B, 3, H, W]."""
         maps: Tensor = self.final_layer(self.features(images))
         if self.mlp_head_x is None or self.mlp_head_y is None:
             return maps
-        flat = maps.unflatten(1, (self.joints, -1)).flatten(start_dim=2)
+        flat = maps.unflatten(1, (self.keypoints, -1)).flatten(start_dim=2)
         return Coordinates(x=self.mlp_head_x(flat), y=self.mlp_head_y(flat))

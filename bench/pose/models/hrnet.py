@@ -49,7 +49,7 @@ class HRNet(MapModel):
         self.stage4 = _stage("stage4", four, norm_layer, outputs=1)
 
     def features(self, images: Tensor) -> Tensor:
-        """Features [B, width, H/4, W/4] of normalised images [B, 3, H, W]."""
+        """Features [B, width, H/4, W/4] of normalized images [B, 3, H, W]."""
         branches = self.stage2(self.transition1([stem_maps(self, images)]))
         branches = self.stage3(self.transition2(branches))
         highest: Tensor = self.stage4(self.transition3(branches))[0]
@@ -133,6 +133,6 @@ def _basic_blocks(channels: int, norm_layer: NormLayer) -> nn.Sequential:
 def _conv_unit(
     inputs: int, outputs: int, norm_layer: NormLayer, *then: nn.Module, kernel: int = 3, stride: int = 1
 ) -> nn.Sequential:
-    """Convolution, normalisation, and what follows them."""
+    """Convolution, normalization, and what follows them."""
     convolution = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False)
     return nn.Sequential(convolution, norm_layer(outputs), *then)

@@ -28,7 +28,7 @@ class SimpleBaseline(MapModel):
     The trunk is torchvision's without average pooling and classifier; its bottlenecks carry the stride on the
     3x3 convolution, as the reference's do. Two variants differ:
 
-    - The upsample-free one has no transposed convolutions: a 1x1 convolution reads several maps per joint from the
+    - The upsample-free one has no transposed convolutions: a 1x1 convolution reads several maps per keypoint from the
       trunk's 2048 channels at stride 32 (protocols 1.1).
     - The tiny one, which is not in the paper, has one basic block per layer, stops at stride 16 and goes up by two
       transposed convolutions of 64 channels: it learns in a minute on a CPU.
@@ -52,7 +52,7 @@ class SimpleBaseline(MapModel):
         self.deconv_layers = _deconv_layers(resnet.fc.in_features // (2 if tiny else 1), outputs, norm_layer)
 
     def features(self, images: Tensor) -> Tensor:
-        """Features [B, channels, H/stride, W/stride] of normalised images [B, 3, H, W]."""
+        """Features [B, channels, H/stride, W/stride] of normalized images [B, 3, H, W]."""
         maps = images
         for name in (*self._steps, "deconv_layers"):
             maps = self.get_submodule(name)(maps)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from math import inf
 
 from bench.pose.codecs.representations import REPRESENTATIONS, Output
-from bench.pose.models.backbones import BACKBONES, CHANNELS_PER_JOINT, UPSAMPLE_FREE
+from bench.pose.models.backbones import BACKBONES, CHANNELS_PER_KEYPOINT, UPSAMPLE_FREE
 
-__all__ = ["CELL", "INITIALISATIONS", "Complexity", "ModelSpec"]
+__all__ = ["CELL", "INITIALIZATIONS", "Complexity", "ModelSpec"]
 
-INITIALISATIONS: tuple[str, ...] = ("reference", "kaiming")
+INITIALIZATIONS: tuple[str, ...] = ("reference", "kaiming")
 """Ways to draw the first weights of a network that starts without ImageNet weights."""
 
 CELL = 32
@@ -42,7 +42,7 @@ class ModelSpec:
     Attributes:
         backbone: one of `BACKBONES`.
         representation: one of `REPRESENTATIONS`.
-        joints: number of joints, J.
+        keypoints: number of keypoints, J.
         input_size: (height, width) of the input image in pixels, multiples of `CELL`.
         split_ratio: bins per pixel, the paper's k; None for heatmaps.
 
@@ -54,15 +54,15 @@ class ModelSpec:
 
     backbone: str
     representation: str
-    joints: int
+    keypoints: int
     input_size: tuple[int, int]
     split_ratio: float | None = None
 
     def __post_init__(self) -> None:
         backbone = BACKBONES.named(self.backbone)
         REPRESENTATIONS.named(self.representation)
-        if self.joints < 1:
-            raise ValueError(f"joints must be at least 1, got {self.joints}")
+        if self.keypoints < 1:
+            raise ValueError(f"keypoints must be at least 1, got {self.keypoints}")
         if any(side < CELL or side % CELL for side in self.input_size):
             raise ValueError(
                 f"input_size (height, width) must be positive multiples of {CELL} px, got {self.input_size}"
@@ -102,9 +102,9 @@ class ModelSpec:
         return int(width * self.split_ratio), int(height * self.split_ratio)
 
     @property
-    def maps_per_joint(self) -> int:
-        """Maps that the final convolution computes for each joint; 1 for a network without one."""
-        return CHANNELS_PER_JOINT[self.input_size] if self.backbone == UPSAMPLE_FREE else 1
+    def maps_per_keypoint(self) -> int:
+        """Maps that the final convolution computes for each keypoint; 1 for a network without one."""
+        return CHANNELS_PER_KEYPOINT[self.input_size] if self.backbone == UPSAMPLE_FREE else 1
 
 
 def _size_text(size: tuple[int, int]) -> str:

@@ -33,7 +33,7 @@ def add_stem(network: nn.Module, norm_layer: NormLayer) -> None:
 
 
 def stem_maps(network: nn.Module, images: Tensor) -> Tensor:
-    """Maps [B, 256, H/4, W/4] of normalised images [B, 3, H, W], by the stem of `network`."""
+    """Maps [B, 256, H/4, W/4] of normalized images [B, 3, H, W], by the stem of `network`."""
     maps = images
     for name in ("conv1", "bn1", "relu", "conv2", "bn2", "relu", "layer1"):
         maps = network.get_submodule(name)(maps)

@@ -1,7 +1,7 @@
-"""TokenPose-S: a transformer whose tokens are patches of an image and joints (Li et al., ICCV 2021).
+"""TokenPose-S: a transformer whose tokens are patches of an image and keypoints (Li et al., ICCV 2021).
 
-Described in protocols 1.3; sizes are in `bench.pose.models.tokens`. In shapes, J is the number of joints, V the number
-of patches, N = J + V, and D the length of a token. Layers have the names of the published weights.
+Described in protocols 1.3; sizes are in `bench.pose.models.tokens`. In shapes, J is the number of keypoints, V the
+number of patches, N = J + V, and D the length of a token. Layers have the names of the published weights.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ _LONGEST_PERIOD = 10_000
 class TokenPose(PoseModel):
     """Stem to stride 4, a linear layer on each patch, and 12 pre-norm transformer layers; joints' tokens are read out.
 
-    The head is shared by all joints: layer normalisation and a linear layer to each classification, or one or two such
-    pairs to a heatmap. There is no dropout and no ImageNet start.
+    The head is shared by all keypoints: layer normalization and a linear layer to each classification, or one or two
+    such pairs to a heatmap. There is no dropout and no ImageNet start.
     """
 
     def __init__(self, spec: ModelSpec, norm_layer: NormLayer) -> None:
         super().__init__()
-        self.joints = spec.joints
+        self.keypoints = spec.keypoints
         self.patch, self.grid = PATCHES[spec.input_size], patch_grid(spec.input_size)
-        self.keypoint_token = nn.Parameter(torch.empty(1, spec.joints, DIM))
+        self.keypoint_token = nn.Parameter(torch.empty(1, spec.keypoints, DIM))
         # A parameter rather than a buffer, because the published weights count and store it as one.
         self.pos_embedding = nn.Parameter(sine_embedding(*self.grid, DIM), requires_grad=False)
         patch_height, patch_width = self.patch
@@ -54,10 +54,10 @@ class TokenPose(PoseModel):
 
     @torch.no_grad()
     def draw_tokens(self) -> None:
-        """Draw what every initialisation scheme shares: the joints' tokens and the linear layers, biases at zero.
+        """Draw what every initialization scheme shares: the joints' tokens and the linear layers, biases at zero.
 
         Weights are from N(0, 0.02) (truncated at +-2, as is usual and without effect), as in the reference; the
-        position embedding gets its fixed values back. Convolutions and normalisation stay as they are.
+        position embedding gets its fixed values back. Convolutions and normalization stay as they are.
         """
         nn.init.trunc_normal_(self.keypoint_token, std=_STD)
         self.pos_embedding.copy_(sine_embedding(*self.grid, DIM))
@@ -68,20 +68,20 @@ class TokenPose(PoseModel):
                     nn.init.zeros_(layer.bias)
 
     def forward(self, images: Tensor) -> Tensor | Coordinates:
-        """Heatmaps [B, J, H/4, W/4], or `Coordinates` of logits, of normalised images [B, 3, H, W]."""
-        joints = self.joint_tokens(images)
+        """Heatmaps [B, J, H/4, W/4], or `Coordinates` of logits, of normalized images [B, 3, H, W]."""
+        keypoints = self.keypoint_tokens(images)
         if self.mlp_head_x is None or self.mlp_head_y is None:
-            heatmaps: Tensor = self.mlp_head(joints)
+            heatmaps: Tensor = self.mlp_head(keypoints)
             return heatmaps.unflatten(2, self.map_size)
-        return Coordinates(x=self.mlp_head_x(joints), y=self.mlp_head_y(joints))
+        return Coordinates(x=self.mlp_head_x(keypoints), y=self.mlp_head_y(keypoints))
 
-    def joint_tokens(self, images: Tensor) -> Tensor:
-        """The joints' tokens [B, J, D] after the last layer, of normalised images [B, 3, H, W]."""
+    def keypoint_tokens(self, images: Tensor) -> Tensor:
+        """The joints' tokens [B, J, D] after the last layer, of normalized images [B, 3, H, W]."""
         patches = self._patches(stem_maps(self, images))
         visual = self.patch_to_embedding(patches) + self.pos_embedding
-        joints = self.keypoint_token.expand(len(images), -1, -1)
-        tokens: Tensor = self.transformer(torch.cat([joints, visual], dim=1), self.pos_embedding)
-        return tokens[:, : self.joints]
+        keypoints = self.keypoint_token.expand(len(images), -1, -1)
+        tokens: Tensor = self.transformer(torch.cat([keypoints, visual], dim=1), self.pos_embedding)
+        return tokens[:, : self.keypoints]
 
     def _patches(self, maps: Tensor) -> Tensor:
         """Patches [B, V, cells * C] of maps [B, C, H/4, W/4], both in row-major order, channels fastest."""
@@ -133,8 +133,8 @@ class _Transformer(nn.Module):
 
     def forward(self, tokens: Tensor, positions: Tensor) -> Tensor:
         """Tokens [B, N, D] after all layers; `positions` [1, V, D] belong to the last V tokens."""
-        joints = tokens.size(1) - positions.size(1)
-        everywhere = F.pad(positions, (0, 0, joints, 0))
+        keypoints = tokens.size(1) - positions.size(1)
+        everywhere = F.pad(positions, (0, 0, keypoints, 0))
         for index, steps in enumerate(self.layers):
             if index > 0:
                 tokens = tokens + everywhere
@@ -144,7 +144,7 @@ class _Transformer(nn.Module):
 
 
 class _Residual(nn.Module):
-    """Add to the tokens what a layer makes of their normalisation."""
+    """Add to the tokens what a layer makes of their normalization."""
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
@@ -182,6 +182,6 @@ def _feed_forward() -> nn.Sequential:
 
 
 def _head(*widths: int) -> nn.Sequential:
-    """Layer normalisation and a linear layer from each width to the next."""
+    """Layer normalization and a linear layer from each width to the next."""
     pairs = ((nn.LayerNorm(inputs), nn.Linear(inputs, outputs)) for inputs, outputs in pairwise(widths))
     return nn.Sequential(*(layer for pair in pairs for layer in pair))

@@ -1,7 +1,7 @@
 """Sizes of TokenPose-S, described without torch (Li et al., ICCV 2021; protocols 1.3).
 
 A stem brings the image to stride 4; each patch of its maps becomes a visual token, which a transformer reads together
-with one learnt token per joint.
+with one learnt token per keypoint.
 """
 
 from __future__ import annotations

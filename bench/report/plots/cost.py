@@ -12,10 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from bench.plan import BINARY_GIGA, GIGA
+from bench.analysis.formatting import backbone_name
+from bench.paper.rows import PublishedRow
+from bench.planning.plan import BINARY_GIGA, GIGA
 from bench.pose.models.spec import Complexity
-from bench.published import PublishedRow
-from bench.report.formatting import backbone_name
 from bench.report.plots.drawing import Drawing
 from bench.report.plots.layout import Layout, lay_out, log_axis
 from bench.report.plots.material import NOTHING, Material, Point
@@ -107,7 +107,7 @@ def _draw_panel(axes: Axes, material: Material, cost: _Cost) -> None:
         places = sorted((cost.ours(point.planned.complexity), point.level) for point in points)
         x, y = [x for x, _ in places], [y for _, y in places]
         if material.told_apart:
-            axes.plot(x, y, color=look.colour, linestyle=look.dashes, linewidth=0.8, alpha=0.7, zorder=2)
+            axes.plot(x, y, color=look.color, linestyle=look.dashes, linewidth=0.8, alpha=0.7, zorder=2)
         axes.plot(x, y, linestyle="", **look.point, zorder=3)
     for point in material.measured:
         for printed in _misprints(point, cost):

@@ -18,11 +18,11 @@ class Drawing:
         caption: what it shows, of how many, and what its error bars are; without a figure, why there is none.
         figure: as drawn.
         problems: what of the results could not be drawn.
-        photographs: whether it needs more colours than a plot.
+        images: whether it needs more colors than a plot.
     """
 
     title: str
     caption: str
     figure: Figure | None = None
     problems: tuple[str, ...] = ()
-    photographs: bool = False
+    images: bool = False

@@ -1,4 +1,4 @@
-"""Small multiples: a panel for each backbone and input size, whose rows compete; and what a row's instruments say."""
+"""Small multiples: a panel for each backbone and input size, whose rows compete; and what a row's diagnostics say."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal
 
 from matplotlib.axes import Axes
 
-from bench.report.formatting import backbone_name
+from bench.analysis.formatting import backbone_name
 from bench.report.plots.layout import PAGE_WIDTH
 from bench.report.plots.material import NOTHING, Material, Point, size_text
 from bench.report.plots.style import plain, text_width
@@ -72,15 +72,15 @@ def columns(count: int, kinds: int) -> int:
 
 
 def readings(point: Point, part: Literal["joints", "curve", "errors"], measure: str) -> Mapping[str, float]:
-    """A part of a row's instruments in percent, mean over its seeds; empty where no seed has it.
+    """A part of a row's diagnostics in percent, mean over its seeds; empty where no seed has it.
 
     What is no number of 0 or more is left out: COCO's -1 stands for "nobody".
     """
     found: dict[str, list[float]] = {}
     for record in point.condition.records:
-        instruments = record.instruments
-        if instruments is not None and instruments.measure == measure:
-            for name, value in getattr(instruments, part).items():
+        diagnostics = record.diagnostics
+        if diagnostics is not None and diagnostics.measure == measure:
+            for name, value in getattr(diagnostics, part).items():
                 if math.isfinite(value) and value >= 0:
                     found.setdefault(name, []).append(value)
     scale = 1 if measure == "PCKh" and part != "errors" else 100
@@ -88,7 +88,7 @@ def readings(point: Point, part: Literal["joints", "curve", "errors"], measure: 
 
 
 def absence(material: Material) -> str:
-    """Why no row has instruments or a ceiling."""
+    """Why no row has diagnostics or a ceiling."""
     return "No record holds these readings." if material.measured else NOTHING
 
 

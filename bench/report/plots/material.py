@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from bench.plan import PlannedTraining
-from bench.report.formatting import format_metric, in_print_units, metric_name, representation_name
+from bench.analysis.formatting import format_metric, in_print_units, metric_name, representation_name
+from bench.analysis.results import Condition, Results, headline_metric
+from bench.analysis.uncertainty import Uncertainty
+from bench.planning.plan import PlannedTraining
 from bench.report.plots.style import Look, looks
-from bench.report.results import Condition, Results, headline_metric
-from bench.report.uncertainty import Uncertainty
 from bench.statistics.estimate import LEVEL, Estimate
 
 __all__ = ["MOST_METHODS", "NOTHING", "Material", "Point", "gather", "size_text"]
@@ -18,7 +18,7 @@ __all__ = ["MOST_METHODS", "NOTHING", "Material", "Point", "gather", "size_text"
 NOTHING = "Nothing is measured yet."
 
 MOST_METHODS = 8
-"""Told apart in one figure: as many as there are colours."""
+"""Told apart in one figure: as many as there are colors."""
 
 DEVIATION = "sample standard deviations over seeds"
 
@@ -129,12 +129,12 @@ class Material:
 
     @property
     def measure(self) -> str:
-        """What the suite's instruments measure joints by, see `Instruments`."""
+        """What the suite's diagnostics measure keypoints by, see `Diagnostics`."""
         return "PCKh" if self.points[0].condition.evaluation.evaluator == "pckh" else "AP"
 
     @property
     def annotated(self) -> bool:
-        """Whether there can be readings of single joints: whether the annotations that they need are public."""
+        """Whether there can be readings of single keypoints: whether the annotations that they need are public."""
         data = self.results.plan.suite.dataset
         return data.info.layout_of(data.eval).annotated
 

@@ -11,13 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from bench.report.formatting import backbone_name, in_print_units
+from bench.analysis.formatting import backbone_name, in_print_units
+from bench.analysis.results import common_baseline
 from bench.report.plots.drawing import Drawing
 from bench.report.plots.layout import PAGE_WIDTH, Layout, lay_out
 from bench.report.plots.marks import PUBLISHED, draw_error_bars, draw_published
 from bench.report.plots.material import NOTHING, Material, Point, size_text
 from bench.report.plots.style import FAINT, INK, plain
-from bench.report.results import common_baseline
 
 __all__ = ["metric_by_size"]
 
@@ -48,7 +48,7 @@ class _Slots:
         return BARS_WIDTH / len(self.names)
 
     def place(self, point: Point) -> float:
-        """Centre of a point's bar."""
+        """Center of a point's bar."""
         offset = self.names.index(point.method) - (len(self.names) - 1) / 2
         return self.material.sizes.index(point.size) + offset * self.width
 
@@ -131,13 +131,13 @@ def _write(axes: Axes, slots: _Slots, point: Point) -> None:
     if room < UPRIGHT_LABEL_WIDTH:
         return
     if point.value is None:
-        text, tip, colour = point.condition.measurements[0].reason.partition(":")[0] or "n/a", 0.0, FAINT
+        text, tip, color = point.condition.measurements[0].reason.partition(":")[0] or "n/a", 0.0, FAINT
     else:
-        text, tip, colour = point.text, _tip(slots, point), INK
+        text, tip, color = point.text, _tip(slots, point), INK
     upright = point.value is None or room < LABEL_WIDTH
     axes.annotate(
         plain(text), (slots.place(point), tip), (0, 2.5), textcoords="offset points", ha="center", va="bottom",
-        color=colour, fontsize=6, rotation=90 if upright else 0, zorder=6,
+        color=color, fontsize=6, rotation=90 if upright else 0, zorder=6,
     )  # fmt: skip
 
 

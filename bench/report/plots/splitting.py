@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from matplotlib.lines import Line2D
 
-from bench.report.formatting import backbone_name, representation_name, setting_name, setting_text
+from bench.analysis.formatting import backbone_name, representation_name, setting_name, setting_text
 from bench.report.plots.drawing import Drawing
 from bench.report.plots.groups import columns
 from bench.report.plots.layout import Layout, lay_out

@@ -1,6 +1,6 @@
-"""How figures look: legible at column width, in grey print, and with any common colour-vision deficiency.
+"""How figures look: legible at column width, in grey print, and with any common color-vision deficiency.
 
-Series are told apart by colour and by marker, hatch or dashes. Text is text: nothing in it is read as mathematics, and
+Series are told apart by color and by marker, hatch or dashes. Text is text: nothing in it is read as mathematics, and
 no settings of the user's apply. Pyplot does not know of these figures, and its state stays as it was.
 """
 
@@ -25,7 +25,7 @@ __all__ = [
 ]  # fmt: skip
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#F0E442")
-"""Okabe and Ito's colours, which the common colour-vision deficiencies keep apart; the palest last."""
+"""Okabe and Ito's colors, which the common color-vision deficiencies keep apart; the palest last."""
 
 MARKERS = ("o", "s", "^", "v", "P", "X", "p")
 """Diamonds are left to published values."""
@@ -42,7 +42,7 @@ FONT = "DejaVu Sans"
 SIZE = 7.5
 """Of letters, in points, on a page at the figure's own size."""
 
-DPI, COLOURS = 200, 256
+DPI, COLORS = 200, 256
 
 LONGEST = 60
 """Characters of a name that are drawn."""
@@ -85,7 +85,7 @@ STYLE: dict[str, Any] = {
 class Look:
     """How one series is drawn, whatever the kind of plot."""
 
-    colour: str
+    color: str
     marker: str
     hatch: str
     dashes: Any
@@ -93,17 +93,17 @@ class Look:
     @property
     def line(self) -> dict[str, Any]:
         """Of a line with markers."""
-        return {"color": self.colour, "linestyle": self.dashes, **self.point}
+        return {"color": self.color, "linestyle": self.dashes, **self.point}
 
     @property
     def point(self) -> dict[str, Any]:
         """Of markers."""
-        return {"marker": self.marker, "markerfacecolor": self.colour, "markeredgecolor": INK, "markeredgewidth": 0.5}
+        return {"marker": self.marker, "markerfacecolor": self.color, "markeredgecolor": INK, "markeredgewidth": 0.5}
 
     @property
     def area(self) -> dict[str, Any]:
         """Of a bar."""
-        return {"facecolor": self.colour, "hatch": self.hatch, "edgecolor": INK, "linewidth": 0.6}
+        return {"facecolor": self.color, "hatch": self.hatch, "edgecolor": INK, "linewidth": 0.6}
 
 
 def looks(names: Sequence[str], first: int = 0) -> dict[str, Look]:
@@ -138,16 +138,16 @@ def new_figure(width: float, height: float, *, sharpness: float = 1) -> Figure:
     return Figure(figsize=(round(width * dpi) / dpi, round(height * dpi) / dpi), dpi=dpi)
 
 
-def to_png(figure: Figure, *, photographs: bool = False) -> bytes:
+def to_png(figure: Figure, *, images: bool = False) -> bytes:
     """The figure as a PNG file at its own size; equal figures are equal files.
 
-    All but photographs are reduced to the 256 colours that a palette holds, which makes files a third as large.
+    All but images are reduced to the 256 colors that a palette holds, which makes files a third as large.
     """
     pixels, stream = io.BytesIO(), io.BytesIO()
     figure.savefig(pixels, format="rgba")
     width, height = map(round, figure.bbox.size)
     image = Image.frombytes("RGBA", (width, height), pixels.getvalue()).convert("RGB")
-    (image if photographs else _few_colours(image)).save(stream, format="png", dpi=(figure.dpi, figure.dpi))
+    (image if images else _few_colors(image)).save(stream, format="png", dpi=(figure.dpi, figure.dpi))
     return stream.getvalue()
 
 
@@ -180,9 +180,9 @@ def mark_simulated(figure: Figure, text: str) -> None:
         )  # fmt: skip
 
 
-def _few_colours(image: Image.Image) -> Image.Image:
-    """The image with a palette of the commonest colours; that of its corner, the paper, stays as it is."""
-    reduced = image.quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+def _few_colors(image: Image.Image) -> Image.Image:
+    """The image with a palette of the commonest colors; that of its corner, the paper, stays as it is."""
+    reduced = image.quantize(COLORS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     palette, place = reduced.getpalette() or [], 3 * cast(int, reduced.getpixel((0, 0)))
     palette[place : place + 3] = cast(tuple[int, int, int], image.getpixel((0, 0)))
     reduced.putpalette(palette)

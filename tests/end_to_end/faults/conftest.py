@@ -24,7 +24,7 @@ train:
     representation: [simdr]
     input_size: [64x64]
   set:
-    - {initialisation: kaiming, epochs: 3, milestones: [2], batch_size: 16}
+    - {initialization: kaiming, epochs: 3, milestones: [2], batch_size: 16}
 evaluate:
   - {boxes: gt}
 tables:

@@ -46,7 +46,7 @@ def test_a_disk_that_fills_up_at_every_kind_of_file(bench: Bench, small_disk: Pa
 
 
 @pytest.mark.faults
-def test_a_full_disk_for_a_log_a_report_and_packed_photographs(
+def test_a_full_disk_for_a_log_a_report_and_packed_images(
     bench: Bench, small_disk: Path, data_root: Path, undisturbed: str
 ) -> None:
     data = small_disk / "data"

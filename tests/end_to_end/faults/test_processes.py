@@ -136,7 +136,7 @@ def test_a_loss_that_is_no_number(bench: Bench) -> None:
     bench.suite.write_text(SUITE.replace("milestones: [2]", "milestones: [2], learning_rate: 1.0e+30"))
     said = bench("run", ends=1)
     assert "TrainingError: the loss is nan at epoch 0, step 1; the batch's images: 0000" in said
-    assert ".jpg (person " in said
+    assert ".jpg (instance " in said
     checkpoint = bench.training() / "checkpoint.pt"
     kept = checkpoint.read_bytes()
     said = bench("retry", ends=1)

@@ -36,8 +36,8 @@ def test_an_image_is_left_out_and_named(own: Bench) -> None:
     own("run", fault=Fault(f"rm {image}", CHECKPOINT, times=4))
     said = {problem.partition(": ")[2] for problem in record(own)["problems"]}
     assert said == {f"{image}: No such file or directory"}
-    assert record(own)["history"][0]["people"] == 48, "it was there in the first epoch"
-    assert record(own)["history"][2]["people"] < 48
+    assert record(own)["history"][0]["instances"] == 48, "it was there in the first epoch"
+    assert record(own)["history"][2]["instances"] < 48
 
 
 @pytest.mark.faults
@@ -55,7 +55,7 @@ def test_annotations_between_training_and_evaluation(own: Bench) -> None:
 
 @pytest.mark.faults
 @pytest.mark.parametrize("workers", [0, 1])
-def test_packed_photographs_and_the_checkpoint(
+def test_packed_images_and_the_checkpoint(
     bench: Bench, tmp_path: Path, data_root: Path, undisturbed: str, workers: int
 ) -> None:
     """What is mapped stays mapped; the next checkpoint is written anew."""

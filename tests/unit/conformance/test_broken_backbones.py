@@ -32,7 +32,7 @@ class Plain(MapModel):
         return self.layers(images)
 
 
-class OwnNormalisation(Plain):
+class OwnNormalization(Plain):
     def __init__(self, spec: ModelSpec, norm_layer: NormLayer) -> None:
         super().__init__(spec, nn.BatchNorm2d)
 
@@ -95,7 +95,7 @@ def growing(spec: ModelSpec, norm_layer: NormLayer) -> MapModel:
 
 BROKEN: list[tuple[Callable[[ModelSpec, NormLayer], MapModel], set[str], str]] = [
     (Plain, set(), ""),
-    (OwnNormalisation, {"normalisation"}, "norm_layer did not make layers.1 (BatchNorm2d)"),
+    (OwnNormalization, {"normalization"}, "norm_layer did not make layers.1 (BatchNorm2d)"),
     (DeadParameter, {"gradients"}, "no gradient reaches unused.weight, unused.bias"),
     (BatchDependent, {"independence"}, "of the largest output"),
     (HalfSize, {"shapes", "gradients", "learning", "determinism"}, "(4, 5, 16, 8), expected (4, 5, 16, 16)"),

@@ -33,7 +33,7 @@ class BinOff(SimDRCodec):
 
 
 class OverVisible(SimDRCodec):
-    """A mean over the visible joints of a batch, so that a person's weight depends on the others."""
+    """A mean over the visible keypoints of a batch, so that an instance's weight depends on the others."""
 
     def loss(self, output: Coordinates, target: SimDRTarget) -> Tensor:
         return super().loss(output, target) * target.weight.numel() / target.weight.sum().clamp(min=1)
@@ -42,12 +42,12 @@ class OverVisible(SimDRCodec):
 class Unmirrored(SimDRCodec):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.mirror = list(range(len(self.mirror)))
+        self.flip_indices = list(range(len(self.flip_indices)))
 
 
 class Seeing(SimDRCodec):
-    def encode(self, joints: Tensor, visible: Tensor) -> SimDRTarget:
-        return super().encode(joints, torch.ones_like(visible))
+    def encode(self, keypoints: Tensor, visible: Tensor) -> SimDRTarget:
+        return super().encode(keypoints, torch.ones_like(visible))
 
 
 class Undecided(SimDRCodec):
@@ -71,10 +71,10 @@ class Vector(SimDRCodec):
 
 
 class Relative(SimDRCodec):
-    """Targets moved by a person's place in the batch."""
+    """Targets moved by an instance's place in the batch."""
 
-    def encode(self, joints: Tensor, visible: Tensor) -> SimDRTarget:
-        return super().encode(joints + 2 * torch.arange(len(joints))[:, None, None], visible)
+    def encode(self, keypoints: Tensor, visible: Tensor) -> SimDRTarget:
+        return super().encode(keypoints + 2 * torch.arange(len(keypoints))[:, None, None], visible)
 
 
 SIMDR = [
@@ -82,25 +82,25 @@ SIMDR = [
     (PixelOff, {"fitting", "ideal outputs"}, "at most 0.50"),
     (BinOff, {"fitting", "ideal outputs"}, "at most 0.50"),
     (OverVisible, {"batches"}, "processes that share a batch"),
-    (Unmirrored, {"mirrored views"}, "exact shift: joints are up to"),
-    (Seeing, {"visibility"}, "a joint that is not visible has a gradient"),
+    (Unmirrored, {"flipped views"}, "exact shift: keypoints are up to"),
+    (Seeing, {"visibility"}, "a keypoint that is not visible has a gradient"),
     (Undecided, {"decoding"}, "zeros decode to values that are not finite"),
     (Overwriting, {"determinism", "fitting", "batches", "visibility"}, "changes what it is given"),
     (Vector, {"loss"}, "the loss has shape (1,)"),
-    (Relative, {"encoding", "batches", "fitting", "ideal outputs", "mirrored views"}, "another target in a batch"),
+    (Relative, {"encoding", "batches", "fitting", "ideal outputs", "flipped views"}, "another target in a batch"),
 ]
 
 
 @pytest.mark.parametrize(("kind", "expected", "message"), SIMDR, ids=[kind.__name__ for kind, *_ in SIMDR])
 def test_each_is_caught(kind: type[SimDRCodec], expected: set[str], message: str) -> None:
     @codec("own", output="coordinates", settings=["label_smoothing"])
-    def build(settings: CodecSettings, mirror: tuple[int, ...]) -> SimDRCodec:
+    def build(settings: CodecSettings, flip_indices: tuple[int, ...]) -> SimDRCodec:
         return kind(
             settings.input_size,
-            mirror,
+            flip_indices,
             split_ratio=settings.needed("split_ratio"),
             label_smoothing=settings.needed("label_smoothing"),
-            mirror_shift=settings.bin_shift,
+            flip_shift=settings.bin_shift,
         )
 
     failed = failures(codec_checks("own"))
@@ -131,16 +131,16 @@ MAPS = [
     (HeatmapCodec, set(), ""),
     (CellOff, {"fitting", "ideal outputs"}, "at most 2.83"),
     (Confident, {"decoding"}, "(4, 5, 2) and (4, 5, 1)"),
-    (Squared, {"batches"}, "on average over its people"),
+    (Squared, {"batches"}, "on average over its instances"),
 ]
 
 
 @pytest.mark.parametrize(("kind", "expected", "message"), MAPS, ids=[kind.__name__ for kind, *_ in MAPS])
 def test_each_of_maps_is_caught(kind: type[HeatmapCodec], expected: set[str], message: str) -> None:
     @codec("own", output="maps", settings=["sigma"])
-    def build(settings: CodecSettings, mirror: tuple[int, ...]) -> HeatmapCodec:
-        return kind(settings.input_size, mirror, sigma=settings.needed("sigma"), refinement=None, center="exact")
+    def build(settings: CodecSettings, flip_indices: tuple[int, ...]) -> HeatmapCodec:
+        return kind(settings.input_size, flip_indices, sigma=settings.needed("sigma"), refinement=None, center="exact")
 
     failed = failures(codec_checks("own"))
-    assert failed.keys() - {"mirrored views"} == expected
+    assert failed.keys() - {"flipped views"} == expected
     assert message in "".join(failed.values())

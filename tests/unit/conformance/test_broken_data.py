@@ -44,12 +44,12 @@ def broken_skeleton(**fields: Any) -> dict[str, str]:
         ({"pairs": SKELETON.pairs[1:]}, "exchanges left_shoulder with left_shoulder, expected right_shoulder"),
         ({"pairs": (("right_shoulder", "left_shoulder"), *SKELETON.pairs[1:])}, "must list the left one first"),
         ({"pairs": (("left_hand", "right_hand"), *SKELETON.pairs)}, "pairs name 'left_hand', 'right_hand'"),
-        ({"pairs": (*SKELETON.pairs, ("left_shoulder", "head"))}, "pairs share a joint"),
+        ({"pairs": (*SKELETON.pairs, ("left_shoulder", "head"))}, "pairs share a keypoint"),
         ({"limbs": (("head", "tail"),)}, "limbs name 'tail'"),
         ({"upper": ("wing",)}, "upper name 'wing'"),
-        ({"sigmas": SKELETON.sigmas[1:]}, "13 sigmas for 14 joints"),
+        ({"sigmas": SKELETON.sigmas[1:]}, "13 sigmas for 14 keypoints"),
         ({"sigmas": (0.0, *SKELETON.sigmas[1:])}, "left_shoulder: 0"),
-        ({"joints": ("head", *SKELETON.joints[1:])}, "a joint is named twice"),
+        ({"joints": ("head", *SKELETON.keypoints[1:])}, "a keypoint is named twice"),
     ],
 )
 def test_skeletons(fields: dict[str, Any], message: str) -> None:
@@ -63,12 +63,12 @@ Spoil = Callable[[dict[str, Any]], object]
 
 def each(contents: dict[str, Any], **fields: Callable[[int, dict[str, Any]], Any]) -> None:
     """Change fields of all annotations."""
-    for number, person in enumerate(contents["annotations"]):
-        person.update({name: make(number, person) for name, make in fields.items()})
+    for number, instance in enumerate(contents["annotations"]):
+        instance.update({name: make(number, instance) for name, make in fields.items()})
 
 
-def shifted(person: dict[str, Any], by: float) -> list[float]:
-    keypoints = np.reshape(person["keypoints"], (-1, 3)) + np.array([by, 0, 0])
+def shifted(instance: dict[str, Any], by: float) -> list[float]:
+    keypoints = np.reshape(instance["keypoints"], (-1, 3)) + np.array([by, 0, 0])
     return list(keypoints.ravel().tolist())
 
 
@@ -77,15 +77,15 @@ def shifted(person: dict[str, Any], by: float) -> list[float]:
     [
         (lambda made: made, set(), ""),
         (lambda made: each(made, keypoints=lambda _, one: one["keypoints"][:-3]), {"opening"}, "39 keypoint values"),
-        (lambda made: made["annotations"].clear(), {"opening"}, "no person with labelled joints"),
-        (lambda made: each(made, id=lambda _n, _one: 1), {"annotations", "truth"}, "6 people have the id 1"),
+        (lambda made: made["annotations"].clear(), {"opening"}, "no instance with labelled keypoints"),
+        (lambda made: each(made, id=lambda _n, _one: 1), {"annotations", "truth"}, "6 instances have the id 1"),
         (lambda made: each(made, bbox=lambda _n, _one: [20, 10, 1, 90]), {"annotations", "crops"}, "a box of 0 x 89"),
         (
             lambda made: each(made, keypoints=lambda _n, one: shifted(one, 400)),
             {"joints", "crops"},
-            "0.0% of 84 joints",
+            "0.0% of 84 keypoints",
         ),
-        (lambda made: each(made, bbox=lambda _n, _one: [0, 0, 9, 9]), {"crops"}, "joints do, at least 90%"),
+        (lambda made: each(made, bbox=lambda _n, _one: [0, 0, 9, 9]), {"crops"}, "keypoints do, at least 90%"),
         (lambda made: made["images"][0].update(file_name="../x.png"), {"opening"}, "leaves the image folder"),
         (lambda made: made["images"][0].update(file_name="x.png"), {"images", "joints"}, "x.png"),
         (lambda made: made["images"][0].update(width=99), {"images"}, "120 x 160 px, annotated as (120, 99)"),
@@ -115,7 +115,7 @@ def test_a_dataset_that_is_another_one_each_time(tmp_path: Path) -> None:
         file.write_text(json.dumps(contents))
 
     failed = failures(dataset_checks(DATASETS["fickle"], tmp_path, [SPLIT]))
-    assert failed == {f"{SPLIT} repetition": "person 1 is another one the second time"}
+    assert failed == {f"{SPLIT} repetition": "instance 1 is another one the second time"}
 
 
 @pytest.mark.usefixtures("sandbox")
@@ -132,7 +132,7 @@ def test_a_dataset_that_cannot_be_made_is_told_with_its_line(tmp_path: Path) -> 
 
 @pytest.mark.usefixtures("sandbox")
 def test_a_layout_without_splits_is_refused(tmp_path: Path) -> None:
-    dataset("flat", skeleton=SKELETON, layout=Layout("people.json"))(lambda _folder, _split: None)
+    dataset("flat", skeleton=SKELETON, layout=Layout("instances.json"))(lambda _folder, _split: None)
     with pytest.raises(ExtensionError, match="need SPLIT once"):
         KINDS["dataset"].checks("flat", Surroundings(tmp_path))
 

@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from bench.cli.executors import EXECUTORS, Executor, Request
 from bench.conformance.executors import executor_checks
 from bench.conformance.formats import Reports, format_checks
 from bench.extend import executor
+from bench.planning.executors import EXECUTORS, Executor, Request
 from bench.report.document import Report
 from bench.report.formats import Format
 from bench.report.render_html import render_html
 from bench.simulation.records import simulate
 from bench.simulation.scores import Chance
-from bench.store import Store
+from bench.store.folders import Store
 from tests.unit.conformance.verdicts import failures
 
 Files = Iterator[tuple[str, bytes]]

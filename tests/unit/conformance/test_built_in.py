@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli.executors import EXECUTORS
 from bench.conformance.backbones import backbone_checks
 from bench.conformance.codecs import codec_checks
 from bench.conformance.datasets import dataset_checks
 from bench.conformance.executors import executor_checks
 from bench.conformance.formats import Reports, format_checks
 from bench.conformance.metrics import metric_checks
+from bench.planning.executors import EXECUTORS
 from bench.pose.codecs.representations import REPRESENTATIONS
 from bench.pose.data.datasets import DATASETS
 from bench.pose.metrics.own import OwnMetric, Results
@@ -22,10 +22,10 @@ from tests.unit.conformance.verdicts import assert_kept, results
 
 QUICK = {
     "simba_tiny": (),
-    "simba_res50": ("normalisation",),
-    "simba_res50_upsample_free": ("shapes", "gradients", "normalisation"),
-    "hrnet_w32": ("normalisation",),
-    "tokenpose_s": ("shapes", "normalisation"),
+    "simba_res50": ("normalization",),
+    "simba_res50_upsample_free": ("shapes", "gradients", "normalization"),
+    "hrnet_w32": ("normalization",),
+    "tokenpose_s": ("shapes", "normalization"),
 }
 """What is looked at in every run of the tests, of one backbone of each family; nothing named is everything."""
 
@@ -54,7 +54,7 @@ def coco(folder: Path) -> None:
     ("name", "make", "splits", "skipped"),
     [
         ("coco", coco, ["train2017"], 0),
-        ("coco", coco, ["test-dev2017"], 7),  # its people are not published
+        ("coco", coco, ["test-dev2017"], 7),  # its instances are not published
         ("crowdpose", tiny_datasets.crowdpose, ["trainval", "test"], 0),
         ("mpii", tiny_datasets.mpii, ["train", "valid"], 1),  # nothing to score predictions on "train" by
     ],

@@ -45,7 +45,7 @@ dataset:
     annotations: annotations/crowdpose_SPLIT.json
     images: [images]
     skeleton:
-      joints: [left_shoulder, right_shoulder, left_elbow, right_elbow, left_wrist, right_wrist, left_hip, right_hip,
+      keypoints: [left_shoulder, right_shoulder, left_elbow, right_elbow, left_wrist, right_wrist, left_hip, right_hip,
         left_knee, right_knee, left_ankle, right_ankle, head, neck]
       sigmas: [0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]
       pairs:
@@ -58,7 +58,7 @@ dataset:
 train:
   recipe: corrected
   axes: {backbone: [simba_tiny], representation: [heatmap], input_size: [64x64]}
-  set: [{initialisation: kaiming, epochs: 1, milestones: [], batch_size: 4}]
+  set: [{initialization: kaiming, epochs: 1, milestones: [], batch_size: 4}]
 evaluate: [{boxes: gt}]
 tables: [{id: own}]
 """
@@ -127,7 +127,7 @@ def test_the_dataset_that_a_suite_defines_with_its_splits(tmp_path: Path, partne
     assert len(checks) == 1 + 2 * 7
     assert {check["verdict"] for name, check in checks.items() if name != "skeleton"} == {"ok"}
     assert checks["skeleton"]["verdict"] == ("FAIL" if status else "ok")
-    assert checks["trainval truth"]["found"] == "AP 1 for 6 people"
+    assert checks["trainval truth"]["found"] == "AP 1 for 6 instances"
 
 
 @pytest.mark.usefixtures("sandbox")

@@ -16,7 +16,7 @@ from bench.files import sha256, write_json
 from bench.pose import checkpoints
 from bench.pose.checkpoints import ImageNetFile
 from bench.pose.torchvision_shim import torchvision_models
-from bench.store import Store
+from bench.store.folders import Store
 from tests.unit.suites import example_evaluation, example_training
 from tests.unit.test_store import evaluation_record, training_record
 from tests.unit.tiny_datasets import coco_test_dev, crowdpose, mpii
@@ -54,7 +54,7 @@ class Installation:
 def imports() -> None:
     """What checks import takes a second; processes that this one forks have it already."""
     torchvision_models()
-    import_module("bench.execute.training")
+    import_module("bench.execute.training_job")
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sound(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
     """Three datasets, one of them packed, an ImageNet classifier, a training with an evaluation, and a cluster."""
     root = tmp_path / "data"
-    shutil.copytree(data, root)  # with the times of modification, which packed photographs know
+    shutil.copytree(data, root)  # with the times of modification, which packed images know
     weights = root / "imagenet" / "small.pth"
     name = f"small-{sha256(weights)[:8]}.pth"
     weights.rename(root / "imagenet" / name)

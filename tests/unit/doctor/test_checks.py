@@ -63,7 +63,7 @@ def test_checks_that_fail_crash_or_hang_take_no_other_with_them() -> None:
         "well",
     ]
     assert [finding.verdict for finding in findings] == ["fault"] * 6 + ["ok"]
-    assert [finding.mend == ADVICE for finding in findings] == [True, True, False, True, True, True, False]
+    assert [finding.fix == ADVICE for finding in findings] == [True, True, False, True, True, True, False]
     assert not examination.healthy
     assert examination.counts == {"fault": 6, "ok": 1}
 
@@ -80,9 +80,9 @@ def test_a_machine_without_room_for_a_process_is_told_so(monkeypatch: pytest.Mon
 
 def test_merged_findings_have_the_gravest_verdict() -> None:
     assert merged([], "nothing wrong") == ok("nothing wrong")
-    several = [ok("a"), warning("b", "mend b"), *(Finding("fault", str(n), "mend it") for n in range(6))]
+    several = [ok("a"), warning("b", "fix b"), *(Finding("fault", str(n), "fix it") for n in range(6))]
     found = merged(several, "")
-    assert found == Finding("fault", "0\n1\n2\n3\n4\nand 3 more", "mend it")
+    assert found == Finding("fault", "0\n1\n2\n3\n4\nand 3 more", "fix it")
 
 
 # What is no fault
@@ -97,7 +97,7 @@ def test_a_folder_to_be_made_is_no_fault_and_is_not_made(tmp_path: Path) -> None
 
 
 def test_missing_locks_are_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.leases._lock", lambda _descriptor: False)
+    monkeypatch.setattr("bench.store.leases._lock", lambda _descriptor: False)
     found = ResultsFolder(tmp_path).leases()
     assert (found.verdict, found.found) == ("warning", "no locks: a killed job is taken over after 120 s only")
 
@@ -109,9 +109,9 @@ def test_an_absent_data_root_is_a_warning(tmp_path: Path) -> None:
 
 def test_entries_left_out_are_a_warning(sound: Installation) -> None:
     file = sound.data / "mpii" / "annot" / "train.json"
-    people = json.loads(file.read_text())
-    people[2]["scale"] = 0
-    file.write_text(json.dumps(people))
+    instances = json.loads(file.read_text())
+    instances[2]["scale"] = 0
+    file.write_text(json.dumps(instances))
     (check,) = (check for check in DataRoot(sound.data).checks() if check.name == "dataset mpii")
     found = check.look()
     assert found.verdict == "warning"
@@ -122,7 +122,7 @@ def test_no_checkout_and_changes_are_warnings(monkeypatch: pytest.MonkeyPatch) -
     from bench.doctor.software import code
 
     for told, verdict in (((None, None), "warning"), (("f" * 40, True), "warning"), (("f" * 40, False), "ok")):
-        monkeypatch.setattr("bench.provenance.checkout", lambda told=told: told)
+        monkeypatch.setattr("bench.store.provenance.checkout", lambda told=told: told)
         assert code().verdict == verdict
 
 
@@ -150,7 +150,7 @@ def test_a_gpu_that_cannot_compute_is_named(monkeypatch: pytest.MonkeyPatch) -> 
         if device.index == 1:
             raise RuntimeError("CUDA error: no kernel image is available\nCompile with TORCH_USE_CUDA_DSA")
 
-    monkeypatch.setattr("bench.execute.local.devices", lambda _name: ["cuda:0", "cuda:1", "cuda:2"])
+    monkeypatch.setattr("bench.planning.jobs.devices", lambda _name: ["cuda:0", "cuda:1", "cuda:2"])
     monkeypatch.setattr("bench.doctor.machine._convolve", convolve)
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
@@ -201,8 +201,8 @@ def test_more_threads_than_cores_are_a_warning(monkeypatch: pytest.MonkeyPatch) 
     found = cores()
     assert found.verdict == "warning"
     assert "4 cores, but the time of 1.5 only" in found.found
-    assert "--threads 1" in found.mend
-    assert "unset OMP_NUM_THREADS" in found.mend
+    assert "--threads 1" in found.fix
+    assert "unset OMP_NUM_THREADS" in found.fix
 
 
 def test_little_memory_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:

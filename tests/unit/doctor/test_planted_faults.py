@@ -26,7 +26,7 @@ from typer.testing import CliRunner
 from bench.cli import app
 from bench.execute.slurm import scheduler
 from bench.files import write_json
-from bench.store import Store
+from bench.store.folders import Store
 from tests.unit.doctor.conftest import PROFILE, Installation
 
 
@@ -39,9 +39,9 @@ def test_a_sound_installation(sound: Installation) -> None:
     assert document["healthy"] is True
     checks = {check["name"]: check for check in document["checks"]}
     assert len(checks) == len(document["checks"]), "names differ"
-    assert all(check.keys() == {"name", "verdict", "found", "mend"} for check in checks.values())
+    assert all(check.keys() == {"name", "verdict", "found", "fix"} for check in checks.values())
     assert all(check["found"] for check in checks.values())
-    assert all(bool(check["mend"]) == (check["verdict"] in {"warning", "fault"}) for check in checks.values())
+    assert all(bool(check["fix"]) == (check["verdict"] in {"warning", "fault"}) for check in checks.values())
     looked_at = {name for name, check in checks.items() if check["verdict"] == "ok"}
     assert looked_at >= {
         "python", "packages", "torchvision", "opencv", "torch", "results folder", "results leases", "results clock",
@@ -93,7 +93,7 @@ def broken_torch(_: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def gpu_without_cuda(_: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.execute.local.devices", lambda _name: ["cuda:0"])
+    monkeypatch.setattr("bench.planning.jobs.devices", lambda _name: ["cuda:0"])
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
 
 
@@ -248,9 +248,9 @@ FAULTS: Sequence[tuple[Plant, str, str, str]] = (
 )
 
 
-@pytest.mark.parametrize(("plant", "name", "found", "mend"), FAULTS)
+@pytest.mark.parametrize(("plant", "name", "found", "fix"), FAULTS)
 def test_a_planted_fault_is_found(
-    plant: Plant, name: str, found: str, mend: str, sound: Installation, monkeypatch: pytest.MonkeyPatch
+    plant: Plant, name: str, found: str, fix: str, sound: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It alone is found, by the name of the check, with what to do."""
     plant(sound, monkeypatch)
@@ -261,10 +261,10 @@ def test_a_planted_fault_is_found(
     faults = {check["name"]: check for check in document["checks"] if check["verdict"] == "fault"}
     assert list(faults) == [name], faults
     assert found in faults[name]["found"]
-    assert mend in faults[name]["mend"]
+    assert fix in faults[name]["fix"]
 
 
-def test_people_read_the_advice_below_the_fault(sound: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_instances_read_the_advice_below_the_fault(sound: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     no_boxes(sound, monkeypatch)
     result = sound.call()
     assert result.exit_code == 1
@@ -288,4 +288,4 @@ def test_the_command_needs_no_package_but_typer(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
     checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
     assert "torch" in checks["torch"]["found"]
-    assert "pip install" in checks["torch"]["mend"]
+    assert "pip install" in checks["torch"]["fix"]

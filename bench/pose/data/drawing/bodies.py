@@ -1,7 +1,7 @@
-"""Posed bodies: joint positions by forward kinematics.
+"""Posed bodies: keypoint positions by forward kinematics.
 
 The camera frame is right-handed with the person's height as its unit: x to the right of the image, y up, z
-towards the camera. A person who faces the camera thus has the own left at positive x, hence at image right.
+towards the camera. An instance who faces the camera thus has the own left at positive x, hence at image right.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bench.pose.data.drawing.poses import Limb, Pose
 from bench.pose.skeletons import COCO_17
 
-__all__ = ["FACE", "HEAD_AXES", "SIDES", "Body", "Floats", "normalised", "pose_body"]
+__all__ = ["FACE", "HEAD_AXES", "SIDES", "Body", "Floats", "normalized", "pose_body"]
 
 Floats = NDArray[np.float64]
 
@@ -25,27 +25,27 @@ HEAD_AXES = np.array([0.86, 1.08, 0.96])
 """Half-axes of the head ellipsoid (left, up, forward), in units of its radius."""
 
 
-def normalised(*vector: float) -> Floats:
+def normalized(*vector: float) -> Floats:
     """The unit vector of that direction."""
     return np.asarray(np.array(vector) / np.linalg.norm(vector), np.float64)
 
 
 FACE = {  # unit directions in the head's own frame: left, up, forward
-    "nose": 1.06 * normalised(0, -0.12, 1),
-    "left_eye": normalised(0.42, 0.16, 0.88),
-    "right_eye": normalised(-0.42, 0.16, 0.88),
-    "left_ear": 1.03 * normalised(1, 0.02, -0.05),
-    "right_ear": 1.03 * normalised(-1, 0.02, -0.05),
+    "nose": 1.06 * normalized(0, -0.12, 1),
+    "left_eye": normalized(0.42, 0.16, 0.88),
+    "right_eye": normalized(-0.42, 0.16, 0.88),
+    "left_ear": 1.03 * normalized(1, 0.02, -0.05),
+    "right_ear": 1.03 * normalized(-1, 0.02, -0.05),
 }
-"""Landmarks of the face: directions from the centre of the head in its own frame (left, up, forward)."""
+"""Landmarks of the face: directions from the center of the head in its own frame (left, up, forward)."""
 
 
 @dataclass(frozen=True)
 class Body:
-    """Joints and frames of a posed body, in the camera frame and in units of the person's height.
+    """Keypoints and frames of a posed body, in the camera frame and in units of the person's height.
 
     Attributes:
-        points: position (3,) by name: the COCO joints, and "head", "neck", "pelvis", hands and toes.
+        points: position (3,) by name: the COCO keypoints, and "head", "neck", "pelvis", hands and toes.
         trunk: (3, 3) rotation whose columns are the trunk's own left, up and forward.
         head: (3, 3) rotation, likewise of the head.
         head_radius: nominal radius of the head.
@@ -57,16 +57,16 @@ class Body:
     head_radius: float
 
     @property
-    def joints(self) -> Floats:
-        """Positions of the COCO joints, (17, 3)."""
-        return np.stack([self.points[name] for name in COCO_17.joints])
+    def keypoints(self) -> Floats:
+        """Positions of the COCO keypoints, (17, 3)."""
+        return np.stack([self.points[name] for name in COCO_17.keypoints])
 
 
 def pose_body(pose: Pose, *, camera_pitch: float = 0.0, girth: float = 1.0, legs: float = 1.0) -> Body:
-    """Place the joints of a body by forward kinematics; the pelvis is the origin.
+    """Place the keypoints of a body by forward kinematics; the pelvis is the origin.
 
     Args:
-        pose: joint angles.
+        pose: keypoint angles.
         camera_pitch: how far the camera looks down, in degrees.
         girth: width of shoulders and hips relative to the average (damped).
         legs: length of the legs relative to the average.

@@ -1,9 +1,9 @@
-"""Clothed articulated figures: how they are drawn, and which joints the drawing leaves in sight.
+"""Clothed articulated figures: how they are drawn, and which keypoints the drawing leaves in sight.
 
 The camera sees a body (see `bodies`) in orthographic projection. Every body part but the head is the convex
 hull of a few balls; parts are drawn from the farthest to the nearest.
 
-Pixel centres lie on integer coordinates. Figures are drawn at `SUPERSAMPLING` times the resolution and
+Pixel centers lie on integer coordinates. Figures are drawn at `SUPERSAMPLING` times the resolution and
 averaged down, so a coordinate x is drawn at (x + 0.5) * SUPERSAMPLING - 0.5.
 """
 
@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.pose.data.drawing.bodies import FACE, HEAD_AXES, SIDES, Body, Floats, normalised
-from bench.pose.data.drawing.outfits import Colour, Outfit, shade
+from bench.pose.data.drawing.bodies import FACE, HEAD_AXES, SIDES, Body, Floats, normalized
+from bench.pose.data.drawing.outfits import Color, Outfit, shade
 from bench.pose.skeletons import COCO_17
 
 __all__ = ["SUPERSAMPLING", "Layer", "draw", "fill", "hull"]
@@ -27,10 +27,10 @@ Size = tuple[int, int]
 
 SUPERSAMPLING = 3
 
-_MARGIN = 0.13  # of flesh and clothes around the joints, in units of the height
+_MARGIN = 0.13  # of flesh and clothes around the keypoints, in units of the height
 _SHIFT = 6  # fractional bits of the polygon corners handed to OpenCV
 _RIM = np.stack([np.cos(np.arange(24) * np.pi / 12), np.sin(np.arange(24) * np.pi / 12)], axis=1)
-_HAIR_AXIS = normalised(0, 0.72, -0.7)
+_HAIR_AXIS = normalized(0, 0.72, -0.7)
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,15 @@ class Layer:
     """A drawn figure.
 
     Attributes:
-        colour: (height, width, 3) float32, blue-green-red times coverage, 0 to 255.
+        color: (height, width, 3) float32, blue-green-red times coverage, 0 to 255.
         coverage: (height, width) float32, the share of each pixel that the figure covers.
-        joints: (17, 2) pixel coordinates of the COCO joints; they may lie outside the image.
-        in_sight: (17,) whether the joint lies in the image and the figure itself does not hide it.
+        keypoints: (17, 2) pixel coordinates of the COCO keypoints; they may lie outside the image.
+        in_sight: (17,) whether the keypoint lies in the image and the figure itself does not hide it.
     """
 
-    colour: NDArray[np.float32]
+    color: NDArray[np.float32]
     coverage: NDArray[np.float32]
-    joints: Floats
+    keypoints: Floats
     in_sight: NDArray[np.bool_]
 
 
@@ -56,8 +56,8 @@ class _Part:
 
     name: str
     balls: Floats
-    colour: Colour
-    marks: tuple[tuple[Floats, Colour], ...] = ()
+    color: Color
+    marks: tuple[tuple[Floats, Color], ...] = ()
     lift: float = 0.0
 
     @property
@@ -83,22 +83,22 @@ def draw(body: Body, outfit: Outfit, scale: float, origin: tuple[float, float], 
         else:
             _draw_part(canvas, part, label, body, outfit)
     labels = {part.name: label for label, part in enumerate(parts, start=1)}
-    colour, coverage = canvas.averaged()
-    return Layer(colour, coverage, canvas.pixels(body.joints), _in_sight(canvas, body, labels))
+    color, coverage = canvas.averaged()
+    return Layer(color, coverage, canvas.pixels(body.keypoints), _in_sight(canvas, body, labels))
 
 
-def hull(centres: Floats, radii: Floats) -> NDArray[np.int32]:
+def hull(centers: Floats, radii: Floats) -> NDArray[np.int32]:
     """Corners of the convex hull of discs, for `fill`.
 
     Args:
-        centres: (n, 2) x and y in pixels, fractions included.
+        centers: (n, 2) x and y in pixels, fractions included.
         radii: (n,) in pixels.
 
     Returns:
         (m, 1, 2) in fixed point.
     """
     # OpenCV fills every pixel that the outline touches, which is half a pixel more on each side.
-    rims = centres[:, None] + np.maximum(radii - 0.5, 0.0)[:, None, None] * _RIM
+    rims = centers[:, None] + np.maximum(radii - 0.5, 0.0)[:, None, None] * _RIM
     corners = np.rint(rims.reshape(-1, 2) * (1 << _SHIFT)).astype(np.int32)
     return np.asarray(cv2.convexHull(corners), np.int32)
 
@@ -135,34 +135,34 @@ class _Canvas:
         offset = self.pixels(points) - self.start
         return np.asarray((offset + 0.5) * SUPERSAMPLING - 0.5, np.float64)
 
-    def fill(self, balls: Floats, label: int, colour: Colour, *coats: tuple[float, Colour]) -> None:
+    def fill(self, balls: Floats, label: int, color: Color, *coats: tuple[float, Color]) -> None:
         """Fill the hull of balls (n, 4), then repaint it in further coats, each shrunk by its own factor."""
-        centres, radii = self.fine(balls[:, :3]), balls[:, 3] * (self.scale * SUPERSAMPLING)
-        outline = hull(centres, radii)
-        fill(self.paint, outline, (*colour, 255.0))
+        centers, radii = self.fine(balls[:, :3]), balls[:, 3] * (self.scale * SUPERSAMPLING)
+        outline = hull(centers, radii)
+        fill(self.paint, outline, (*color, 255.0))
         fill(self.labels, outline, label)
         for shrink, coat in coats:
-            fill(self.paint, hull(centres, shrink * radii), (*coat, 255.0))
+            fill(self.paint, hull(centers, shrink * radii), (*coat, 255.0))
 
     def averaged(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Colour times coverage (height, width, 3) and coverage (height, width), in pixels of the image."""
+        """Color times coverage (height, width, 3) and coverage (height, width), in pixels of the image."""
         columns, rows = (self.stop - self.start).tolist()
         small = cv2.resize(self.paint, (columns, rows), interpolation=cv2.INTER_AREA)
-        colour, coverage = np.zeros((*self.size, 3), np.float32), np.zeros(self.size, np.float32)
+        color, coverage = np.zeros((*self.size, 3), np.float32), np.zeros(self.size, np.float32)
         window = tuple(map(slice, self.start[::-1], self.stop[::-1]))
-        colour[window] = small[:, :, :3]
+        color[window] = small[:, :, :3]
         coverage[window] = small[:, :, 3] / np.float32(255)
-        return colour, coverage
+        return color, coverage
 
 
 def _draw_part(canvas: _Canvas, part: _Part, label: int, body: Body, outfit: Outfit) -> None:
-    # A darker rim and a lighter core round the part off, and set it apart from a like-coloured neighbour.
-    coats = (0.82, part.colour), (0.4, shade(part.colour, 1.1))
-    canvas.fill(part.balls, label, shade(part.colour, 0.68), *coats)
+    # A darker rim and a lighter core round the part off, and set it apart from a like-colored neighbour.
+    coats = (0.82, part.color), (0.4, shade(part.color, 1.1))
+    canvas.fill(part.balls, label, shade(part.color, 0.68), *coats)
     if part.name == "chest" and outfit.pattern != "plain":
         _weave(canvas, label, body, outfit)
-    for balls, colour in part.marks:
-        canvas.fill(balls, label, colour)
+    for balls, color in part.marks:
+        canvas.fill(balls, label, color)
 
 
 def _weave(canvas: _Canvas, label: int, body: Body, outfit: Outfit) -> None:
@@ -193,7 +193,7 @@ def _draw_head(canvas: _Canvas, body: Body, outfit: Outfit, label: int) -> None:
     _draw_skull(canvas, body, outfit, label)
     for side in sorted(near):
         canvas.fill(ears[side][None], label, dark)
-    for name, radius, colour in (
+    for name, radius, color in (
         ("left_eye", 0.19, (225.0, 225.0, 225.0)),
         ("right_eye", 0.19, (225.0, 225.0, 225.0)),
         ("left_eye", 0.13, outfit.eyes),
@@ -201,7 +201,7 @@ def _draw_head(canvas: _Canvas, body: Body, outfit: Outfit, label: int) -> None:
         ("nose", 0.17, outfit.nose),
     ):
         if _faces_camera(body, name):
-            canvas.fill(np.array([[*body.points[name], radius * body.head_radius]]), label, colour)
+            canvas.fill(np.array([[*body.points[name], radius * body.head_radius]]), label, color)
     if _faces_camera(body, "nose"):
         mouth = [body.points["head"] + body.head_radius * body.head @ (x, -0.58, 0.72) for x in (-0.22, 0.22)]
         canvas.fill(_balls(mouth, 0.06 * body.head_radius), label, (70.0, 60.0, 150.0))
@@ -209,16 +209,16 @@ def _draw_head(canvas: _Canvas, body: Body, outfit: Outfit, label: int) -> None:
 
 def _draw_skull(canvas: _Canvas, body: Body, outfit: Outfit, label: int) -> None:
     """Cast the head ellipsoid pixel by pixel: skin in front, hair over the crown and the back."""
-    centre = canvas.fine(body.points["head"][None])[0]
+    center = canvas.fine(body.points["head"][None])[0]
     radius = body.head_radius * canvas.scale * SUPERSAMPLING
     reach = 1.1 * radius + 1
     height, width = canvas.labels.shape
-    left, top = np.maximum(np.floor(centre - reach), 0).astype(int)
-    right, bottom = np.minimum(np.ceil(centre + reach) + 1, (width, height)).astype(int)
+    left, top = np.maximum(np.floor(center - reach), 0).astype(int)
+    right, bottom = np.minimum(np.ceil(center + reach) + 1, (width, height)).astype(int)
     if left >= right or top >= bottom:
         return
-    x = (np.arange(left, right) - centre[0])[None, :, None] / radius
-    y = (centre[1] - np.arange(top, bottom))[:, None, None] / radius
+    x = (np.arange(left, right) - center[0])[None, :, None] / radius
+    y = (center[1] - np.arange(top, bottom))[:, None, None] / radius
     to_sphere = body.head.T / HEAD_AXES[:, None]
     base, ray = x * to_sphere[:, 0] + y * to_sphere[:, 1], to_sphere[:, 2]
     half_b, a = base @ ray, ray @ ray
@@ -228,9 +228,9 @@ def _draw_skull(canvas: _Canvas, body: Body, outfit: Outfit, label: int) -> None
     inside = discriminant >= 0
     hairy = surface @ _HAIR_AXIS > -0.02
     lit = (0.72 + 0.36 * np.clip(depth, 0, 1))[:, :, None]
-    colours = np.where(hairy[:, :, None], np.array(outfit.hair), np.array(outfit.skin)) * lit
+    colors = np.where(hairy[:, :, None], np.array(outfit.hair), np.array(outfit.skin)) * lit
     window = (slice(top, bottom), slice(left, right))
-    canvas.paint[window][inside, :3] = np.clip(colours, 0, 255).astype(np.uint8)[inside]
+    canvas.paint[window][inside, :3] = np.clip(colors, 0, 255).astype(np.uint8)[inside]
     canvas.paint[window][inside, 3] = 255
     canvas.labels[window][inside] = label
 
@@ -244,7 +244,7 @@ def _parts(body: Body, outfit: Outfit) -> Iterable[_Part]:
         yield _Part("hair", _balls([p["head"] + crown, p["neck"] + nape], 0.056, 0.05), outfit.hair)
     yield from _trunk_parts(body, outfit)
     for side, _ in SIDES:
-        shoulder, elbow, wrist = (p[f"{side}_{joint}"] for joint in ("shoulder", "elbow", "wrist"))
+        shoulder, elbow, wrist = (p[f"{side}_{keypoint}"] for keypoint in ("shoulder", "elbow", "wrist"))
         sleeve = outfit.shirt
         bare = sleeve if outfit.long_sleeves else outfit.skin
         upper = _balls([shoulder, elbow], 0.037 * girth, 0.029 * girth)
@@ -253,7 +253,7 @@ def _parts(body: Body, outfit: Outfit) -> Iterable[_Part]:
         yield _Part(f"{side}_upper_arm", upper, bare, marks, lift=0.035)
         yield _Part(f"{side}_forearm", _balls([elbow, wrist], 0.028 * girth, 0.021), bare, lift=0.036)
         yield _Part(f"{side}_hand", _balls([wrist, p[f"{side}_hand"]], 0.02, 0.024), outfit.skin, lift=0.037)
-        hip, knee, ankle, toe = (p[f"{side}_{joint}"] for joint in ("hip", "knee", "ankle", "toe"))
+        hip, knee, ankle, toe = (p[f"{side}_{keypoint}"] for keypoint in ("hip", "knee", "ankle", "toe"))
         shank = outfit.trousers if outfit.long_trousers else outfit.skin
         yield _Part(f"{side}_shank", _balls([knee, ankle], 0.038 * girth, 0.024), shank, lift=-0.002)
         yield _Part(f"{side}_thigh", _balls([hip, knee], 0.055 * girth, 0.04 * girth), outfit.trousers, lift=-0.03)
@@ -266,12 +266,12 @@ def _trunk_parts(body: Body, outfit: Outfit) -> Iterable[_Part]:
     hips = [p["left_hip"], p["right_hip"], waist]
     yield _Part("pelvis", _balls(hips, 0.055 * girth, 0.055 * girth, 0.07 * girth), outfit.trousers, lift=-0.034)
     shoulders = [0.86 * p[f"{side}_shoulder"] + 0.14 * p["neck"] for side, _ in SIDES]
-    centres = [*shoulders, trunk @ (0, 0.21, 0), *(trunk @ (x * girth, 0.035, 0) for x in (-0.028, 0.028))]
-    balls = _balls(centres, 0.04, 0.04, 0.075 * girth, 0.062 * girth, 0.062 * girth)
+    centers = [*shoulders, trunk @ (0, 0.21, 0), *(trunk @ (x * girth, 0.035, 0) for x in (-0.028, 0.028))]
+    balls = _balls(centers, 0.04, 0.04, 0.075 * girth, 0.062 * girth, 0.062 * girth)
     yield _Part("chest", balls, outfit.shirt, tuple(_chest_marks(body, outfit)))
 
 
-def _chest_marks(body: Body, outfit: Outfit) -> Iterable[tuple[Floats, Colour]]:
+def _chest_marks(body: Body, outfit: Outfit) -> Iterable[tuple[Floats, Color]]:
     """What tells the front of a shirt (its cut) from its back (a yoke below the neck)."""
     trunk = body.trunk
     if trunk[2, 2] < -0.2:
@@ -293,21 +293,21 @@ def _chest_marks(body: Body, outfit: Outfit) -> Iterable[tuple[Floats, Colour]]:
 
 def _in_sight(canvas: _Canvas, body: Body, labels: dict[str, int]) -> NDArray[np.bool_]:
     height, width = canvas.labels.shape
-    columns, rows = np.round(canvas.fine(body.joints)).astype(int).T
+    columns, rows = np.round(canvas.fine(body.keypoints)).astype(int).T
     inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
     tops = canvas.labels[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)]
     shown = [
         top in {labels[part] for part in _carriers(name)} and (name not in FACE or _faces_camera(body, name))
-        for name, top in zip(COCO_17.joints, tops.tolist(), strict=True)
+        for name, top in zip(COCO_17.keypoints, tops.tolist(), strict=True)
     ]
     return np.asarray(inside & np.array(shown), np.bool_)
 
 
-def _carriers(joint: str) -> tuple[str, ...]:
-    """Parts whose surface shows a joint: where any other part is on top, the joint is hidden."""
-    if joint in FACE:
+def _carriers(keypoint: str) -> tuple[str, ...]:
+    """Parts whose surface shows a keypoint: where any other part is on top, the keypoint is hidden."""
+    if keypoint in FACE:
         return ("head",)
-    side, name = joint.split("_")
+    side, name = keypoint.split("_")
     own = {
         "shoulder": ("upper_arm",),
         "elbow": ("upper_arm", "forearm"),
@@ -325,8 +325,8 @@ def _faces_camera(body: Body, name: str) -> bool:
     return bool(outward > (-0.2 if name.endswith("ear") else 0.15) * body.head_radius)
 
 
-def _balls(centres: list[Floats], *radii: float) -> Floats:
+def _balls(centers: list[Floats], *radii: float) -> Floats:
     """Rows of x, y, z, radius; a single radius holds for all."""
-    rows = np.empty((len(centres), 4))
-    rows[:, :3], rows[:, 3] = centres, radii
+    rows = np.empty((len(centers), 4))
+    rows[:, :3], rows[:, 3] = centers, radii
     return rows

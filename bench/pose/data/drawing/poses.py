@@ -1,6 +1,6 @@
-"""Random body poses for the synthetic set: joint angles in plausible ranges, per kind of activity.
+"""Random body poses for the synthetic set: keypoint angles in plausible ranges, per kind of activity.
 
-All angles are in degrees. At rest a person stands upright, faces the camera and lets the limbs hang straight.
+All angles are in degrees. At rest an instance stands upright, faces the camera and lets the limbs hang straight.
 """
 
 from __future__ import annotations
@@ -170,4 +170,4 @@ ACTIVITIES: dict[str, tuple[float, Callable[[Generator], Pose]]] = {
     "raise arms": (0.2, _raise_arms),
     "lean": (0.13, _lean),
 }
-"""Per activity, its share of all people and the function that draws a pose of it."""
+"""Per activity, its share of all instances and the function that draws a pose of it."""

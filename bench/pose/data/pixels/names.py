@@ -7,4 +7,4 @@ from typing import Literal
 __all__ = ["PixelSource"]
 
 PixelSource = Literal["auto", "decoded", "packed", "held"]
-"""The fastest that is there; image files; packed photographs; packed photographs on the device."""
+"""The fastest that is there; image files; packed images; packed images on the device."""

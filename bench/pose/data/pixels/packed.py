@@ -1,8 +1,8 @@
-"""Packed photographs: the decoded pixels of a split's images in a few files, which are mapped into memory.
+"""Packed images: the decoded pixels of a split's images in a few files, which are mapped into memory.
 
     DATASET/packed/SPLIT/    00000.json  00000-HASH.pixels  00001.json ...
 
-An index lists the photographs in its file of pixels, which bears the first digits of its own sha256: one behind the
+An index lists the images in its file of pixels, which bears the first digits of its own sha256: one behind the
 other, (height, width, 3) BGR bytes as `read_image` decodes them. An image file that has changed since it was packed, by
 its size or its time of modification, is decoded from its file.
 """
@@ -23,23 +23,23 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from bench.pose.data.pixels.names import PixelSource
-from bench.pose.data.pixels.source import (
+from bench.pose.data.pixels.image_source import (
     DECODED,
     CropShape,
-    DecodedPhotographs,
+    DecodedImages,
     DecodedPixels,
-    Photograph,
+    ImagePixels,
     Placement,
     Taken,
 )
+from bench.pose.data.pixels.names import PixelSource
 from bench.pose.data.reading import is_id, read_json
 from bench.pose.errors import DataError
 from bench.pose.geometry import Size
 
 __all__ = [
     "SCHEMA",
-    "PackedPhotographs",
+    "PackedImages",
     "PackedPixels",
     "Shard",
     "Stamp",
@@ -57,7 +57,7 @@ CACHE_LINE = 64
 HASH = re.compile(r"[0-9a-f]{64}")
 
 OPENED_BYTES = 1 << 28
-"""Of photographs that a process opens before it lets go of their memory. The system still has it for who asks next."""
+"""Of images that a process opens before it lets go of their memory. The system still has it for who asks next."""
 
 Array = npt.NDArray[np.uint8]
 
@@ -79,7 +79,7 @@ def stamp(path: Path) -> Stamp | None:
 
 
 class Entry(NamedTuple):
-    """A packed photograph: its size in px, and the stamp of the file that it was decoded from."""
+    """A packed image: its size in px, and the stamp of the file that it was decoded from."""
 
     height: int
     width: int
@@ -98,7 +98,7 @@ class Shard:
     Attributes:
         index: file.
         sha256: of the pixels.
-        entries: photographs by file name, relative to the image folder, in the order of their pixels.
+        entries: images by file name, relative to the image folder, in the order of their pixels.
         unreadable: stamps of image files that could not be decoded, by name.
     """
 
@@ -124,7 +124,7 @@ class Shard:
 
     @property
     def offsets(self) -> Iterator[tuple[str, Entry, int]]:
-        """Name and entry of each photograph, and the byte at which its pixels begin."""
+        """Name and entry of each image, and the byte at which its pixels begin."""
         begin = 0
         for name, entry in self.entries.items():
             yield name, entry, begin
@@ -151,14 +151,14 @@ class Shard:
         document = {
             "schema": SCHEMA,
             "sha256": self.sha256,
-            "photographs": {name: [entry.height, entry.width, *entry.stamp] for name, entry in self.entries.items()},
+            "images": {name: [entry.height, entry.width, *entry.stamp] for name, entry in self.entries.items()},
             "unreadable": {name: list(found) for name, found in self.unreadable.items()},
         }
         return json.dumps(document)
 
 
 def packed_folder(dataset_folder: Path, split: str) -> Path:
-    """Where a split's photographs are packed."""
+    """Where a split's images are packed."""
     return dataset_folder / "packed" / split
 
 
@@ -168,7 +168,7 @@ def read_shards(folder: Path) -> list[Shard]:
 
 
 def packed_problems(folder: Path, images: Path) -> Iterator[str]:
-    """What is wrong with packed photographs, read in full: pixels that have rotted, image files that have changed.
+    """What is wrong with packed images, read in full: pixels that have rotted, image files that have changed.
 
     Raises `DataError` if an index is unusable.
     """
@@ -193,14 +193,14 @@ def _read_shard(index: Path) -> Shard:
             raise DataError(f"{index}: of schema {document['schema']}, expected {SCHEMA}; pack the split again")
         entries = {
             name: Entry(_whole(height, least=1), _whole(width, least=1), Stamp(*map(_whole, found)))
-            for name, (height, width, *found) in document["photographs"].items()
+            for name, (height, width, *found) in document["images"].items()
         }
         unreadable = {name: Stamp(*map(_whole, found)) for name, found in document["unreadable"].items()}
         if not HASH.fullmatch(document["sha256"]):
             raise ValueError("its sha256 is none")
         return Shard(index, document["sha256"], entries, unreadable)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"{index}: no index of packed photographs ({error!r}); pack the split again") from None
+        raise DataError(f"{index}: no index of packed images ({error!r}); pack the split again") from None
 
 
 def _whole(value: object, least: int = 0) -> int:
@@ -212,7 +212,7 @@ def _whole(value: object, least: int = 0) -> int:
 
 @dataclass(frozen=True)
 class PackedPixels(DecodedPixels):
-    """A packed photograph: pixels that lie in memory, but far from the processor."""
+    """A packed image: pixels that lie in memory, but far from the processor."""
 
     def take(self, placement: Placement, shape: CropShape, into: Taken) -> None:
         """Write the crop, (height, width, 3) uint8."""
@@ -226,7 +226,7 @@ class PackedPixels(DecodedPixels):
         """
         (a, b, x), (c, d, y) = cv2.invertAffineTransform(placement.matrix).tolist()
         height, width = size
-        if placement.mirrored:
+        if placement.flipped:
             a, b, x = -a, -b, self.width - 1 - x
         left, right = _span(x, a * width, b * height, self.width)
         top, bottom = _span(y, c * width, d * height, len(self.pixels))
@@ -241,8 +241,8 @@ def _span(start: float, across: float, down: float, end: int) -> tuple[int, int]
 
 
 @dataclass
-class PackedPhotographs(DecodedPhotographs):
-    """The packed photographs of a split; those that are not packed, or have changed, are decoded from their files.
+class PackedImages(DecodedImages):
+    """The packed images of a split; those that are not packed, or have changed, are decoded from their files.
 
     Attributes:
         folder: of the shards.
@@ -292,7 +292,7 @@ class PackedPhotographs(DecodedPhotographs):
 
     @cached_property
     def _places(self) -> dict[Path, tuple[Array, Entry]]:
-        """The bytes and the entry of each packed photograph. Raises `DataError` if a file of pixels is not whole."""
+        """The bytes and the entry of each packed image. Raises `DataError` if a file of pixels is not whole."""
         return {
             self.images / name: (pixels[begin : begin + entry.bytes], entry)
             for shard, mapping in self._mapped
@@ -300,12 +300,12 @@ class PackedPhotographs(DecodedPhotographs):
             for name, entry, begin in shard.offsets
         }
 
-    def __reduce__(self) -> tuple[type[PackedPhotographs], tuple[Path, Path]]:
+    def __reduce__(self) -> tuple[type[PackedImages], tuple[Path, Path]]:
         # Whoever receives it maps the same files; pickled arrays would be copies.
-        return PackedPhotographs, (self.folder, self.images)
+        return PackedImages, (self.folder, self.images)
 
-    def open(self, path: Path) -> Photograph:
-        """The packed photograph, or the decoded file. Raises `ImageError` if it cannot be read."""
+    def open(self, path: Path) -> ImagePixels:
+        """The packed image, or the decoded file. Raises `ImageError` if it cannot be read."""
         if path not in self._opened:
             self._opened[path] = self._look_up(path)
         found = self._opened[path]
@@ -323,7 +323,7 @@ class PackedPhotographs(DecodedPhotographs):
             mapping.madvise(mmap.MADV_DONTNEED)
 
     def _look_up(self, path: Path) -> PackedPixels | None:
-        """The photograph, if it is packed and its file is as it was then."""
+        """The image, if it is packed and its file is as it was then."""
         if path not in self._places:
             return None
         pixels, entry = self._places[path]

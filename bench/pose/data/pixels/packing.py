@@ -1,4 +1,4 @@
-"""Packing a split's photographs: in parallel, in shards so that it can be resumed, within a budget of bytes."""
+"""Packing a split's images: in parallel, in shards so that it can be resumed, within a budget of bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from PIL import Image
 
 from bench.pose.data.filling import filling, spread
 from bench.pose.data.images import read_image
-from bench.pose.data.people import Person
+from bench.pose.data.instances import Instance
 from bench.pose.data.pixels.packed import CHANNELS, Entry, Shard, Stamp, read_shards, stamp
 from bench.pose.data.writing import PARTIAL, write_whole
 from bench.pose.errors import DataError, ImageError
@@ -24,7 +24,7 @@ from bench.pose.errors import DataError, ImageError
 __all__ = ["Packing", "plan_packing"]
 
 SHARD_IMAGES = 1000
-"""Photographs per shard: about a gigabyte of COCO, which is what an interrupted packing loses of each worker's work."""
+"""Images per shard: about a gigabyte of COCO, which is what an interrupted packing loses of each worker's work."""
 
 GIGA = 1e9
 
@@ -54,10 +54,10 @@ class Packing:
     def describe(self) -> str:
         """The size in words."""
         count = sum(map(len, self.shards))
-        text = f"{count:,} photographs, {self.bytes / GIGA:.2f} GB -> {self.folder}"
+        text = f"{count:,} images, {self.bytes / GIGA:.2f} GB -> {self.folder}"
         if not self.left_out:
             return text
-        return f"{text}; over the budget: {self.left_out:,} photographs, {self.left_out_bytes / GIGA:.2f} GB"
+        return f"{text}; over the budget: {self.left_out:,} images, {self.left_out_bytes / GIGA:.2f} GB"
 
     def run(self, say: Say, workers: int = 1) -> list[str]:
         """Write the shards that are missing or out of date and remove what is no longer wanted.
@@ -98,7 +98,7 @@ class Packing:
         return problems
 
     def _current(self, number: int, shard: Shard) -> bool:
-        """Whether a shard holds just these photographs, and their files are as they were."""
+        """Whether a shard holds just these images, and their files are as they were."""
         now = {name: stamp(self.images / name) for name in self.shards[number]}
         return shard.stamps == {name: found for name, found in now.items() if found}
 
@@ -126,19 +126,19 @@ class Packing:
             file.unlink()
 
 
-def plan_packing(folder: Path, images: Path, people: Sequence[Person], *, budget: int | None = None) -> Packing:
-    """What packing the photographs of people takes; only the headers of the image files are read.
+def plan_packing(folder: Path, images: Path, instances: Sequence[Instance], *, budget: int | None = None) -> Packing:
+    """What packing the images of instances takes; only the headers of the image files are read.
 
     Args:
         folder: for the shards.
         images: folder of the image files, links followed.
-        people: whose photographs are wanted.
-        budget: bytes of pixels at the most; photographs with the most people per byte come first. None for no limit.
+        instances: whose images are wanted.
+        budget: bytes of pixels at the most; images with the most instances per byte come first. None for no limit.
 
     Raises:
         DataError: an image file lies outside the folder.
     """
-    uses = Counter(_name(person.image, images) for person in people)
+    uses = Counter(_name(instance.image, images) for instance in instances)
     sizes = {name: _decoded_bytes(images / name) for name in uses}
     chosen = list(uses) if budget is None else _affordable(uses, sizes, budget)
     total = sum(sizes[name] for name in chosen)

@@ -25,28 +25,28 @@ CHANNELS = 3
 
 
 class Sources(NamedTuple):
-    """Photographs in one row of bytes and how each is sampled, one entry per crop.
+    """Images in one row of bytes and how each is sampled, one entry per crop.
 
     Attributes:
-        begins: (crops,) int64 position of the photograph's first byte.
+        begins: (crops,) int64 position of the image's first byte.
         heights: (crops,) int64 px.
         widths: (crops,) int64 px.
-        mirrored: (crops,) bool; the inverse is of the mirrored photograph then.
-        inverses: (crops, 2, 3) float64, from crop px to px of the photograph.
+        flipped: (crops,) bool; the inverse is of the flipped image then.
+        inverses: (crops, 2, 3) float64, from crop px to px of the image.
     """
 
     begins: Tensor
     heights: Tensor
     widths: Tensor
-    mirrored: Tensor
+    flipped: Tensor
     inverses: Tensor
 
 
 def sample(pixels: Tensor, sources: Sources, size: Size) -> Tensor:
-    """Crops (crops, height, width, 3) uint8 of photographs, black outside them.
+    """Crops (crops, height, width, 3) uint8 of images, black outside them.
 
     Args:
-        pixels: (bytes,) uint8, photographs as (height, width, 3) one behind the other.
+        pixels: (bytes,) uint8, images as (height, width, 3) one behind the other.
         sources: on the same device.
         size: height and width of the crops in px.
     """
@@ -76,11 +76,11 @@ def _fine(values: Tensor) -> Tensor:
 
 def _neighbours(pixels: Tensor, sources: Sources, row: Tensor, column: Tensor) -> Tensor:
     """The pixels at rows and columns (crops, height, width), (crops, height, width, 3) int32; 0 outside."""
-    heights, widths, begins, mirrored = (
-        values[:, None, None] for values in (sources.heights, sources.widths, sources.begins, sources.mirrored)
+    heights, widths, begins, flipped = (
+        values[:, None, None] for values in (sources.heights, sources.widths, sources.begins, sources.flipped)
     )
     inside = (row >= 0) & (row < heights) & (column >= 0) & (column < widths)
-    column = torch.where(mirrored, widths - 1 - column, column)
+    column = torch.where(flipped, widths - 1 - column, column)
     first = torch.where(inside, begins + (row * widths + column) * CHANNELS, 0)
     found = pixels[first[..., None] + torch.arange(CHANNELS, device=pixels.device)]
     return torch.where(inside[..., None], found, 0).to(torch.int32)

@@ -1,0 +1,1 @@
+"""From records to findings: the results frame, uncertainty and verdicts. Imports no torch."""

@@ -1,0 +1,215 @@
+"""What differs between two cells, ranked by what is known of its effect on AP."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.files import StoreError
+from bench.paper.effects import Effect, known_effects, published_effect
+from bench.store.folders import Store
+from bench.store.lookup import StoredCell, look_up, seeds_of
+from bench.store.provenance import Provenance
+
+__all__ = ["Comparison", "Difference", "compare"]
+
+Settings = dict[str, Any]
+
+ABSENT = "(none)"
+
+DATA = ("dataset", "split", "evaluation_split")
+"""Settings that decide which instances are seen."""
+
+IN_PUBLISHED_ROWS = ("backbone", "input_size", "evaluation_split")
+"""Settings, besides the method, that tell published rows apart."""
+
+METHOD = ("representation", "evaluation_post_process")
+"""What the paper's tables call a method: heatmaps with and without refinement are two."""
+
+PARTS_OF_METHOD = (
+    "sigma",
+    "split_ratio",
+    "label_smoothing",
+    "loss_reduction",
+    "weight_bounds",
+    "heatmap_center",
+    "evaluation_refinement",
+    "evaluation_score_threshold",
+)
+"""Settings that only some representations have, or that mean something else for each."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that differs.
+
+    Attributes:
+        settings: names of what differs, several where their effect is known together only.
+        before: values in the first cell, by name.
+        after: in the second.
+        effect: what is known of it.
+    """
+
+    settings: tuple[str, ...]
+    before: Settings
+    after: Settings
+    effect: Effect
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two cells.
+
+    Attributes:
+        cells: the two.
+        differences: other data first; then those of known effect, the largest at the top; then those that are known
+            to matter; then the rest.
+        metrics: both values of each metric that both records have.
+    """
+
+    cells: tuple[StoredCell, StoredCell]
+    differences: tuple[Difference, ...]
+    metrics: Mapping[str, tuple[float, float]]
+
+    @property
+    def same_data(self) -> bool:
+        """Whether the metrics are of the same instances, so that they can be compared."""
+        one, other = map(_settings, self.cells)
+        return all(one.get(name) == other.get(name) for name in ("dataset", "evaluation_split"))
+
+
+def compare(store: Store, first: str, second: str) -> Comparison:
+    """What differs between the training or evaluation of one id and that of another.
+
+    Raises:
+        StoreError: an id names none or several, a file cannot be read, or only one is an evaluation.
+    """
+    cells = (look_up(store, first), look_up(store, second))
+    if (cells[0].evaluation is None) != (cells[1].evaluation is None):
+        raise StoreError(f"{cells[0].id} and {cells[1].id}: a training and an evaluation have nothing to compare")
+    found = [*_of_settings(store, cells), *_of_provenance(cells)]
+    return Comparison(cells, tuple(sorted(found, key=_rank)), _metrics(cells))
+
+
+def _rank(difference: Difference) -> tuple[int, float]:
+    effect = difference.effect
+    if set(difference.settings) & set(DATA) and effect.points is None:
+        return 0, 0.0
+    block = 1 if effect.points is not None else 2 if effect.matters else 3 if effect.known else 4
+    return block, -effect.size
+
+
+def _settings(cell: StoredCell) -> Settings:
+    """All settings; names of an evaluation's begin with `evaluation_`."""
+    evaluation = cell.evaluation.model_dump(mode="json", exclude={"training"}) if cell.evaluation is not None else {}
+    return cell.training.model_dump(mode="json") | {f"evaluation_{name}": value for name, value in evaluation.items()}
+
+
+def _of_settings(store: Store, cells: tuple[StoredCell, StoredCell]) -> Iterator[Difference]:
+    one, other = map(_settings, cells)
+    left = [name for name in dict.fromkeys([*one, *other]) if one.get(name) != other.get(name)]
+    for names in _published_together(left):
+        effect = published_effect(one, other, names) if "evaluation_split" in one else None
+        if effect is not None or "representation" in names:
+            covered = [name for name in left if name in _covered(names)]
+            left = [name for name in left if name not in covered]
+            yield _difference(covered, one, other, effect or Effect())
+    while left:
+        together, effect = _of_setting(store, cells, left)
+        left = [name for name in left if name not in together]
+        yield _difference(together, one, other, effect)
+
+
+def _published_together(differing: Collection[str]) -> Iterator[tuple[str, ...]]:
+    """Groups of differing settings of which published rows may know the effect."""
+    method = tuple(name for name in METHOD if name in differing)
+    if method:
+        yield method
+    yield from ((name,) for name in IN_PUBLISHED_ROWS if name in differing)
+
+
+def _covered(names: Collection[str]) -> set[str]:
+    """The settings, with those that differ because they do."""
+    if "representation" in names:
+        return {*names, *PARTS_OF_METHOD}
+    return {*names, *(["evaluation_refinement"] if "evaluation_post_process" in names else [])}
+
+
+def _of_setting(
+    store: Store, cells: tuple[StoredCell, StoredCell], left: Sequence[str]
+) -> tuple[Sequence[str], Effect]:
+    """The first of some settings, with those of the others that were only ever changed together with it."""
+    name, (one, other) = left[0], map(_settings, cells)
+    if name in DATA:
+        seen = "trained on" if name == "split" else "measured on"
+        return [name], Effect(matters=True, known=f"{seen} other instances: the numbers are not of the same thing")
+    measured = _seed_effect(store, cells) if name == "seed" else None
+    if measured is not None:
+        return [name], measured
+    together, effect = _listed(name, one, other)
+    return [item for item in left if item in together], effect
+
+
+def _listed(name: str, one: Settings, other: Settings) -> tuple[Sequence[str], Effect]:
+    """What `effects.yaml` knows of a change, and of which settings together."""
+    for entry in known_effects():
+        if name in entry.settings and entry.applies((one, other)):
+            effect = entry.of(one.get(name), other.get(name))
+            if effect is not None:
+                return entry.settings, effect
+    return [name], Effect()
+
+
+def _seed_effect(store: Store, cells: tuple[StoredCell, StoredCell]) -> Effect | None:
+    """The spread over seeds of the same cells, where the store has several."""
+    for cell in cells:
+        records = [found.record for found in seeds_of(store, cell) if found.record is not None]
+        for name, unit in (("AP", 100), ("Mean", 1)):
+            values = [unit * record.metrics[name] for record in records if name in record.metrics]
+            if len(values) > 1:
+                spread = statistics.stdev(values)
+                known = f"standard deviation of {name} over {len(values)} seeds of {cell.id}: {spread:.2f} points"
+                return Effect((-spread, spread), True, known, str(store.root))
+    return None
+
+
+def _difference(names: Collection[str], one: Settings, other: Settings, effect: Effect) -> Difference:
+    return Difference(
+        tuple(names), {name: one.get(name) for name in names}, {name: other.get(name) for name in names}, effect
+    )
+
+
+def _of_provenance(cells: tuple[StoredCell, StoredCell]) -> Iterator[Difference]:
+    """Code, versions, hardware and files; what differs alike in training and evaluation is said once."""
+    seen: set[tuple[str, str, str]] = set()
+    for kind in ("training_record", "record"):
+        found = [getattr(cell, kind) for cell in cells]
+        if None in found:
+            continue
+        one, other = (_origin(record.provenance) for record in found)
+        for name in dict.fromkeys([*one, *other]):
+            values = (str(one.get(name, ABSENT)), str(other.get(name, ABSENT)))
+            # A file that only one of them read follows from another setting.
+            follows = name.startswith("file ") and ABSENT in values
+            if values[0] != values[1] and not follows and (name, *values) not in seen:
+                seen.add((name, *values))
+                _, effect = _listed(name, one, other)
+                yield Difference((name,), {name: values[0]}, {name: values[1]}, effect)
+
+
+def _origin(provenance: Provenance) -> Settings:
+    changed = " with uncommitted changes" if provenance.dirty else ""
+    return {
+        "code": f"{provenance.commit}{changed}",
+        **{f"version of {name}": value for name, value in provenance.versions.items()},
+        **{f"extension {name}": digest for name, digest in provenance.extensions.items()},
+        **{f"hardware: {name}": value for name, value in provenance.hardware.items()},
+        **{f"file {name}": digest for name, digest in provenance.files.items()},
+    }
+
+
+def _metrics(cells: tuple[StoredCell, StoredCell]) -> dict[str, tuple[float, float]]:
+    one, other = (cell.record.metrics if cell.record is not None else {} for cell in cells)
+    return {name: (one[name], other[name]) for name in one if name in other}

@@ -1,0 +1,107 @@
+"""Making one evaluation in the store."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import torch
+
+from bench.execute.example_images import store_images
+from bench.execute.job import Job
+from bench.execute.job_progress import Heartbeat, show_evaluation
+from bench.execute.settings import box_file, protocol
+from bench.execute.training_job import network
+from bench.files import remove_leftovers, sha256, write_bytes, write_json
+from bench.pose.ceiling import ceiling_metrics
+from bench.pose.checkpoints import load_weights
+from bench.pose.errors import CheckpointError
+from bench.pose.evaluation import Examination, mean_pose_metrics
+from bench.pose.metrics.own import OWN_METRICS
+from bench.pose.parallel import ALONE, ProcessGroup
+from bench.store.bootstrap import Resamples
+from bench.store.documents import Record
+from bench.store.folders import Store, TrainingFolder
+from bench.store.provenance import collect
+from bench.suite.specs import EvalSpec
+
+__all__ = ["make_evaluation"]
+
+
+def make_evaluation(
+    job: Job, spec: EvalSpec, store: Store, heartbeat: Heartbeat, group: ProcessGroup = ALONE
+) -> Record | None:
+    """Measure a finished training; store predictions, per-instance results, images and, last, the record.
+
+    Rank 0 of the group holds the training's lease and writes; it returns the record, the others None.
+
+    Raises:
+        StoppedError: the job was asked to stop.
+        LeaseLostError: the work was taken over.
+        ProcessGroupError: another process of the group is gone.
+        BenchError: data, boxes or weights are unusable.
+    """
+    started, clock = time.time(), time.monotonic()
+    resources, folder = job.resources, store.evaluation(spec.id)
+    if group.rank == 0:
+        remove_leftovers(folder.path)
+    dataset_folder = resources.data_root / job.training.dataset
+    split = job.training.data.open(dataset_folder, spec.split)
+    how = protocol(job.training, spec, box_file(job.training.data, spec, dataset_folder))
+    device = torch.device(resources.device)
+    model = network(job.training)
+    load_weights(model, _checked_weights(store.training(job.id)))
+    examination = Examination.open(split, how, resources.pixels, device)
+    found = examination.measure(
+        model.to(device),
+        device=device,
+        thorough=True,
+        workers=resources.workers,
+        watch=lambda done, total: show_evaluation(heartbeat, done, total),
+        group=group,
+    )
+    if found is None:
+        return None
+    train = job.training.data.open(dataset_folder, job.training.split)
+    baseline = mean_pose_metrics(train.instances(), split)
+    ceiling = ceiling_metrics(split, how)
+    heartbeat.ensure_lease()
+    for name, contents in found.files.items():
+        write_bytes(folder.path / name, contents)
+    store_images(folder, split, found.results)
+    Resamples(store).keep(spec.id, [name for name in found.metrics if name not in OWN_METRICS])
+    files = dict.fromkeys([split.annotation_file, split.truth_file, *([how.box_file] if how.box_file else [])])
+    result = Record(
+        id=spec.id,
+        spec=spec,
+        training=job.training,
+        metrics=found.metrics,
+        scored_by="bench" if split.annotated else "server",
+        baseline=baseline,
+        ceiling=ceiling,
+        diagnostics=found.diagnostics,
+        instances=found.instances,
+        seconds=time.monotonic() - clock,
+        problems=found.problems,
+        provenance=collect(
+            device=resources.device,
+            threads=resources.threads,
+            workers=resources.workers,
+            files={file.name: sha256(file) for file in files},
+            seed=job.training.seed,
+            command=job.command,
+            started=started,
+            pixels=examination.images.name,
+        ),
+    )
+    write_json(folder.record_file, result.model_dump(mode="json"))
+    return result
+
+
+def _checked_weights(folder: TrainingFolder) -> Path:
+    record = folder.record()
+    if record is None or not folder.weights.exists() or sha256(folder.weights) != record.weights_sha256:
+        raise CheckpointError(
+            f"{folder.weights} is not what its training ended with; remove {folder.record_file} to train again"
+        )
+    return folder.weights

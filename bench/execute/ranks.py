@@ -1,0 +1,57 @@
+"""Which process of a training a process is, and the devices that it works on. Imports no torch."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.execute.job import Job
+
+__all__ = ["SINGLE_PROCESS", "Rank", "Slot", "local_ranks", "make_slots"]
+
+
+@dataclass(frozen=True)
+class Rank:
+    """A process among those that work on one training together.
+
+    Attributes:
+        rank: of the process, from 0; the first leads.
+        size: how many processes there are.
+        token: known to all processes of this try and to no others.
+        local_rank: among the processes of the training on this machine.
+    """
+
+    rank: int = 0
+    size: int = 1
+    token: str = ""
+    local_rank: int = 0
+
+
+SINGLE_PROCESS = Rank()
+"""The one process of a training that has no other."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Room for one job at a time: a device for each of its processes here."""
+
+    devices: tuple[str, ...]
+
+    def equip(self, job: Job, rank: Rank) -> Job:
+        """The job with the device of one of its processes."""
+        device = self.devices[rank.local_rank % len(self.devices)]
+        return job.model_copy(update={"resources": job.resources.model_copy(update={"device": device})})
+
+
+def make_slots(devices: Sequence[str], *, pack: int = 1, width: int = 1) -> list[Slot]:
+    """Slots of jobs that take `width` devices each, on devices that take `pack` processes each. At least one slot."""
+    places = [device for _ in range(pack) for device in devices]
+    whole = range(0, len(places) - width + 1, width)
+    return [Slot(tuple(places[begin : begin + width])) for begin in whole] or [Slot(tuple(places))]
+
+
+def local_ranks(job: Job, _attempt: int) -> list[Rank]:
+    """All processes of a job, on this machine."""
+    size, token = job.training.world_size, uuid.uuid4().hex
+    return [Rank(rank, size, token, local_rank=rank) for rank in range(size)]

@@ -1,0 +1,182 @@
+"""Making one training in the store, from wherever its checkpoint stands."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+import torch
+
+from bench.execute.checkpoint import resume
+from bench.execute.checkpoint import save as save_checkpoint
+from bench.execute.job import Job
+from bench.execute.job_progress import Heartbeat, StoppedError
+from bench.execute.settings import augmentation, codec_settings, crop_settings, optimizer_config
+from bench.execute.tensorboard import event_log
+from bench.execute.validation import make_validation
+from bench.files import remove, sha256, write_atomically, write_json
+from bench.pose.checkpoints import imagenet_weights, load_weights
+from bench.pose.codecs.build import build_codec
+from bench.pose.complexity import count_parameters
+from bench.pose.data.instances import Split
+from bench.pose.data.pixels.choice import choose_images
+from bench.pose.models.build import build_model, initialize, load_trunk
+from bench.pose.models.heads import PoseModel
+from bench.pose.parallel import ALONE, ProcessGroup
+from bench.pose.training import Progress, Training
+from bench.store.documents import EpochEntry, TrainingRecord
+from bench.store.folders import TrainingFolder
+from bench.store.provenance import collect
+from bench.suite.specs import TrainSpec
+
+__all__ = ["make_training", "network"]
+
+IMAGENET_FOLDER = "imagenet"
+"""Under the data root, where ImageNet weights are looked for and downloaded to."""
+
+
+def network(spec: TrainSpec) -> PoseModel:
+    """The training's network, its weights not yet drawn."""
+    return build_model(
+        spec.backbone,
+        spec.representation,
+        keypoints=spec.data.skeleton.size,
+        input_size=spec.size,
+        split_ratio=spec.split_ratio,
+        replicas=spec.replicas,
+        world_size=spec.world_size,
+    )
+
+
+def make_training(
+    job: Job, folder: TrainingFolder, heartbeat: Heartbeat, group: ProcessGroup = ALONE
+) -> TrainingRecord | None:
+    """Train to the end, from the checkpoint if there is one, and store weights and record.
+
+    Rank 0 of the group holds the folder's lease and writes; it returns the record, the others None.
+
+    Raises:
+        StoppedError: the job was asked to stop; the checkpoint holds its state.
+        LeaseLostError: the work was taken over.
+        ProcessGroupError: another process of the group is gone.
+        BenchError: data, weights or the training itself are unusable.
+    """
+    started, clock = time.time(), time.monotonic()
+    spec, resources = job.training, job.resources
+    split = spec.data.open(resources.data_root / spec.dataset, spec.split)
+    files = {split.annotation_file.name: sha256(split.annotation_file)}  # as they were read, whatever becomes of them
+    training = _prepare(job, split, heartbeat, group)
+    earlier = resume(training, folder.checkpoint, spec) if group.rank == 0 else 0.0
+
+    def save() -> None:
+        heartbeat.ensure_lease()
+        save_checkpoint(training, folder.checkpoint, spec, earlier + time.monotonic() - clock)
+
+    with event_log(_event_folder(job, group)) as follow:
+        follow(training.history)
+
+        def watch(progress: Progress) -> bool:
+            follow(training.history)
+            return _watch(heartbeat, training, progress)
+
+        finished = training.run(watch, save=save, save_every=resources.save_every, workers=resources.workers)
+    if not finished:
+        raise StoppedError
+    if group.rank > 0:
+        return None
+    heartbeat.ensure_lease()
+    seconds = earlier + time.monotonic() - clock
+    record = _record(job, folder, training, split, files, seconds=seconds, started=started)
+    write_json(folder.record_file, record.model_dump(mode="json"))
+    remove(folder.checkpoint)
+    return record
+
+
+def _event_folder(job: Job, group: ProcessGroup) -> Path | None:
+    """Where the curve is logged for TensorBoard, if it is, by this process."""
+    folder = job.resources.tensorboard
+    return folder / job.id if folder is not None and group.rank == 0 else None
+
+
+def _prepare(job: Job, split: Split, heartbeat: Heartbeat, group: ProcessGroup) -> Training:
+    spec, device = job.training, torch.device(job.resources.device)
+    torch.manual_seed(spec.seed)
+    model = network(spec)
+    _start(model, job)
+    instances = split.instances()
+    return Training(
+        model=model.to(device),
+        codec=build_codec(codec_settings(spec), split.skeleton.flip_indices),
+        instances=instances,
+        crops=crop_settings(spec),
+        augmentation=augmentation(spec),
+        settings=optimizer_config(spec),
+        device=device,
+        validate=make_validation(job, heartbeat, group),
+        group=group,
+        images=choose_images(split, instances, job.resources.pixels, device),
+    )
+
+
+def _start(model: PoseModel, job: Job) -> None:
+    """Give the network its first weights."""
+    spec = job.training
+    if job.weights is not None:
+        load_weights(model, job.weights, sha256=spec.weights)
+    elif spec.initialization == "imagenet":
+        load_trunk(model, imagenet_weights(spec.backbone, job.resources.data_root / IMAGENET_FOLDER))
+    else:
+        initialize(model, scheme=spec.initialization)
+
+
+def _watch(heartbeat: Heartbeat, training: Training, progress: Progress) -> bool:
+    epoch, step = progress.position
+    done = (epoch * progress.steps + step) / (progress.epochs * progress.steps)
+    left = (1 - done) * progress.epochs * len(training.instances)
+    heartbeat.beat(
+        "training",
+        epoch=min(epoch + 1, progress.epochs),
+        epochs=progress.epochs,
+        fraction=done,
+        loss=progress.loss if math.isfinite(progress.loss) else None,
+        rate=progress.rate,
+        remaining=left / progress.rate if progress.rate else None,
+    )
+    return heartbeat.stopping and not training.finished
+
+
+def _record(
+    job: Job,
+    folder: TrainingFolder,
+    training: Training,
+    split: Split,
+    files: dict[str, str],
+    *,
+    seconds: float,
+    started: float,
+) -> TrainingRecord:
+    """Store the weights and make the record that vouches for them."""
+    spec, resources = job.training, job.resources
+    # Laid out as every reader expects, whatever was fastest here.
+    weights = {name: value.contiguous() for name, value in training.weights.items()}
+    write_atomically(folder.weights, lambda file: torch.save(weights, file))
+    return TrainingRecord(
+        id=spec.id,
+        spec=spec,
+        params=count_parameters(training.model),
+        history=[EpochEntry.model_validate(entry) for entry in training.history],
+        seconds=seconds,
+        weights_sha256=sha256(folder.weights),
+        problems=[*split.problems, *training.broken],
+        provenance=collect(
+            device=resources.device,
+            threads=resources.threads,
+            workers=resources.workers,
+            files=files,
+            seed=spec.seed,
+            command=job.command,
+            started=started,
+            pixels=training.images.name,
+        ),
+    )

@@ -1,0 +1,262 @@
+"""What is known of a kind of hardware: its calibration and the records of what it did."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from bench.files import StoreError, load_document
+from bench.planning.forecast.prices import Observation, Prices, Rates
+from bench.planning.forecast.work import (
+    InstanceCounts,
+    Task,
+    evaluation_task,
+    forward_work,
+    training_task,
+    training_work,
+)
+from bench.planning.jobs import LocalOptions, local_slots
+from bench.planning.predicted_complexity import predict
+from bench.pose.errors import BenchError
+from bench.pose.skeletons import COCO_17
+from bench.store.documents import Record, TrainingRecord
+from bench.store.folders import Store
+from bench.store.provenance import Provenance, describe_hardware
+from bench.suite.specs import parse_size
+
+__all__ = [
+    "Calibration",
+    "CalibrationPoint",
+    "Evidence",
+    "Kind",
+    "calibration_file",
+    "gather",
+    "job_hardware",
+    "kind_here",
+    "load_calibration",
+]
+
+LONG = 60.0
+"""Seconds from which a run says something of prices; shorter ones start up more than they work."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Hardware as far as it decides how long work takes.
+
+    Attributes:
+        device: "cpu" or "cuda".
+        gpu: model of the GPU; empty for "cpu".
+        processor: model.
+        threads: of torch.
+        workers: processes that load crops.
+    """
+
+    device: str
+    gpu: str
+    processor: str
+    threads: int
+    workers: int
+
+    @classmethod
+    def of(cls, hardware: Mapping[str, str | int]) -> Kind:
+        """The kind that a provenance's hardware is of."""
+        return cls(
+            device=str(hardware.get("device", "")).partition(":")[0],
+            gpu=str(hardware.get("gpu", "")),
+            processor=str(hardware.get("processor", "")),
+            threads=_count(hardware.get("threads")),
+            workers=_count(hardware.get("workers")),
+        )
+
+    @property
+    def slug(self) -> str:
+        """For file names."""
+        text = f"{self.device} {self.gpu} {self.processor} {self.threads} threads {self.workers} workers"
+        return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+    @property
+    def unit(self) -> str:
+        """Of forecast hours."""
+        return "GPU-hours" if self.device == "cuda" else "machine-hours"
+
+
+def _count(value: str | int | None) -> int:
+    """A number of a provenance; 0 where it is none."""
+    return value if isinstance(value, int) else 0
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class CalibrationPoint(_Document):
+    """One thing that a calibration measured.
+
+    Attributes:
+        phase: steps of a training, or predictions with the flipped view.
+        backbone: of the network.
+        representation: of it.
+        input_size: "HxW".
+        split_ratio: of the representation; None for heatmaps.
+        batch_size: instances per batch.
+        megapixels: of each image.
+        instances: that went through.
+        seconds: that they took.
+    """
+
+    phase: Literal["training", "evaluation"]
+    backbone: str
+    representation: str
+    input_size: str
+    split_ratio: float | None
+    batch_size: Annotated[int, Field(ge=1)]
+    megapixels: Annotated[float, Field(gt=0)]
+    instances: Annotated[int, Field(ge=1)]
+    seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+    @model_validator(mode="after")
+    def _check_network(self) -> Self:
+        try:
+            _ = self.observation
+        except (BenchError, ValueError, OverflowError) as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    @property
+    def observation(self) -> Observation:
+        """As what prices are fitted to."""
+        size, keypoints = parse_size(self.input_size), COCO_17.size
+        cost = predict(
+            self.backbone, self.representation, keypoints=keypoints, input_size=size, split_ratio=self.split_ratio
+        )
+        if self.phase == "evaluation":
+            work = forward_work(cost, instances=self.instances, passes=2, megapixels=self.megapixels)
+        else:
+            work = training_work(
+                cost, instances=self.instances, epochs=1, batch_size=self.batch_size, megapixels=self.megapixels
+            )
+        return Observation(self.backbone, work, self.seconds)
+
+
+class Calibration(_Document):
+    """What `bench calibrate` measured, and on what."""
+
+    version: Literal[1] = 1
+    points: list[CalibrationPoint]
+    seconds: float
+    provenance: Provenance
+
+    @property
+    def kind(self) -> Kind:
+        """Of the hardware."""
+        return Kind.of(self.provenance.hardware)
+
+
+def calibration_file(results: Path, kind: Kind) -> Path:
+    """Where a results folder has the calibration of a kind of hardware."""
+    return results / "calibrations" / f"{kind.slug}.json"
+
+
+def load_calibration(file: Path) -> Calibration:
+    """Read a calibration. Raises `StoreError` if there is none or it is unusable."""
+    calibration = load_document(file, Calibration)
+    if calibration is None:
+        raise StoreError(f"{file}: no such file; `bench calibrate` on the hardware in question writes it")
+    return calibration
+
+
+def job_hardware(options: LocalOptions) -> tuple[str, int]:
+    """Device and threads that a job on this machine gets under such options."""
+    slots = local_slots(options, ())
+    return slots[0].devices[0], options.threads_of(len(slots))
+
+
+def kind_here(options: LocalOptions) -> Kind:
+    """The kind of hardware that a job on this machine gets under such options."""
+    device, threads = job_hardware(options)
+    return Kind.of(describe_hardware(device, threads, options.workers))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a kind of hardware.
+
+    Attributes:
+        kind: of the hardware.
+        instances: of splits.
+        rates: of tasks that it did before.
+        prices: of work in general; None where too little was measured.
+        calibrated: whether a calibration is part of the prices.
+    """
+
+    kind: Kind
+    instances: InstanceCounts
+    rates: Rates
+    prices: Prices | None
+    calibrated: bool
+
+
+def gather(store: Store, kind: Kind, calibration: Calibration | None = None) -> Evidence:
+    """Read the store's records, each once, and its calibration for the hardware unless another one is given.
+
+    Records that cannot be read are passed over: whoever asks for them hears what is wrong.
+    """
+    own = calibration or load_document(calibration_file(store.root, kind), Calibration)
+    trainings, evaluations = list(_trainings(store)), list(_evaluations(store))
+    instances = InstanceCounts(trainings, evaluations)
+    done = list(_done(trainings, evaluations, instances, kind))
+    observations = [point.observation for point in own.points] if own else []
+    observations += _mean_observations(done)
+    return Evidence(
+        kind,
+        instances,
+        Rates((task.key, seconds / task.units) for task, seconds in done),
+        Prices(observations) if Prices.sufficient(observations) else None,
+        calibrated=own is not None,
+    )
+
+
+def _trainings(store: Store) -> Iterator[TrainingRecord]:
+    for file in sorted(store.root.glob("trainings/*/training.json")):
+        with contextlib.suppress(StoreError):
+            if (record := store.training(file.parent.name).record()) and not record.simulated:
+                yield record
+
+
+def _evaluations(store: Store) -> Iterator[Record]:
+    for file in sorted(store.root.glob("evaluations/*/record.json")):
+        with contextlib.suppress(StoreError):
+            if (record := store.evaluation(file.parent.name).record()) and not record.simulated:
+                yield record
+
+
+def _done(
+    trainings: list[TrainingRecord], evaluations: list[Record], instances: InstanceCounts, kind: Kind
+) -> Iterator[tuple[Task, float]]:
+    """Tasks that such hardware did, each with the seconds that it took."""
+    found: list[tuple[TrainingRecord | Record, Task | str]] = []
+    found += [(record, training_task(record.spec, instances)) for record in trainings]
+    found += [(record, evaluation_task(record.spec, record.training, instances)) for record in evaluations]
+    for record, task in found:
+        if isinstance(task, Task) and task.units and record.seconds > 0 and Kind.of(record.provenance.hardware) == kind:
+            yield task, record.seconds
+
+
+def _mean_observations(done: list[tuple[Task, float]]) -> Iterator[Observation]:
+    """One observation for all runs of the same work: repeating one says nothing of the others."""
+    runs: dict[object, list[Observation]] = defaultdict(list)
+    for task, seconds in done:
+        if task.work is not None and seconds >= LONG:
+            runs[task.key].append(Observation(task.network, task.work, seconds))
+    for same in runs.values():
+        work = np.mean([run.work for run in same], axis=0)
+        yield Observation(same[0].network, work, sum(run.seconds for run in same) / len(same))

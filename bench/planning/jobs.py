@@ -1,0 +1,104 @@
+"""The local executor: this machine's devices, one job at a time on each unless told otherwise. Imports no torch."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.execute.job import Job, Resources
+from bench.execute.ranks import Slot, make_slots
+from bench.planning.plan import Plan, PlannedTraining
+from bench.pose.data.pixels.names import PixelSource
+from bench.suite.schema import Suite
+from bench.suite.specs import TrainSpec
+
+__all__ = ["LocalOptions", "devices", "local_jobs", "local_slots", "make_job"]
+
+
+@dataclass(frozen=True)
+class LocalOptions:
+    """What jobs on this machine may use.
+
+    Attributes:
+        device: "cpu", "cuda" for all GPUs, "cuda:N", or "auto" for GPUs if there are any.
+        threads: of torch, for each job; 0 shares the cores among the jobs that run at once.
+        workers: processes that load crops, for each job.
+        save_every: seconds between checkpoints.
+        pack: jobs at once on each device.
+        tensorboard: folder for TensorBoard's logs of the trainings; None logs nothing.
+        pixels: where crops get their pixels from.
+    """
+
+    device: str = "auto"
+    threads: int = 0
+    workers: int = 0
+    save_every: float = 60.0
+    pack: int = 1
+    tensorboard: Path | None = None
+    pixels: PixelSource = "auto"
+
+    def threads_of(self, slots: int) -> int:
+        """Threads of each of so many jobs at once."""
+        return self.threads or max(len(os.sched_getaffinity(0)) // slots, 1)
+
+
+def local_slots(options: LocalOptions, trainings: Iterable[PlannedTraining]) -> list[Slot]:
+    """Room for the widest of the trainings, as often as the devices have it."""
+    width = max((training.spec.world_size for training in trainings), default=1)
+    return make_slots(devices(options.device), pack=options.pack, width=width)
+
+
+def local_jobs(
+    plan: Plan,
+    trainings: Iterable[PlannedTraining],
+    options: LocalOptions,
+    *,
+    data_root: Path,
+    results: Path,
+    slots: int,
+) -> list[Job]:
+    """Jobs of planned trainings for this machine, which does so many at once."""
+    resources = Resources(
+        data_root=data_root.absolute(),
+        results=results.absolute(),
+        device=options.device,
+        threads=options.threads_of(slots),
+        workers=options.workers,
+        pixels=options.pixels,
+        save_every=options.save_every,
+        tensorboard=options.tensorboard and options.tensorboard.absolute(),
+    )
+    return [make_job(plan, training, resources) for training in trainings]
+
+
+def make_job(plan: Plan, training: PlannedTraining, resources: Resources) -> Job:
+    """The job of a planned training."""
+    cell = [f"--only {name}={getattr(training.spec, name)}" for name in plan.suite.axes]
+    return Job(
+        training=training.spec,
+        evaluations=tuple(evaluation.spec for evaluation in training.evaluations),
+        resources=resources,
+        command=f"python -m bench run {shlex.quote(str(plan.suite.file))} {' '.join(cell)}",
+        weights=_weights_file(plan.suite, training.spec, resources.data_root),
+        extensions=plan.suite.extensions,
+    )
+
+
+def _weights_file(suite: Suite, training: TrainSpec, data_root: Path) -> Path | None:
+    """The file that a training starts from, if it does: beside the suite, or else under the data root."""
+    for name, digest in suite.weights.items():
+        if digest == training.weights:
+            beside = suite.file.parent.absolute() / name
+            return beside if beside.exists() else data_root / name
+    return None
+
+
+def devices(name: str) -> list[str]:
+    """Devices by name; asking for GPUs through the driver's files spares this process the import of torch."""
+    gpus = [f"cuda:{number}" for number in range(len(list(Path("/dev").glob("nvidia[0-9]*"))))]
+    if name == "auto":
+        return gpus or ["cpu"]
+    return gpus or ["cuda"] if name == "cuda" else [name]

@@ -1,0 +1,278 @@
+"""What a suite asks for against what the store holds and the scheduler knows. Reads only; imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from bench.paper.rows import TABLES, PublishedRow, published_rows
+from bench.planning.predicted_complexity import predict
+from bench.planning.status import Observer, Status
+from bench.pose.models.spec import Complexity
+from bench.store.documents import State
+from bench.store.folders import Store
+from bench.suite.expansion import complete_cell, expand
+from bench.suite.recipe import load_recipe, quirks
+from bench.suite.schema import Suite
+from bench.suite.source import SuiteError
+from bench.suite.specs import EvalSpec, TrainSpec
+
+__all__ = [
+    "Plan",
+    "PlannedEvaluation",
+    "PlannedTraining",
+    "Selection",
+    "answered_rows",
+    "complexity_of",
+    "make_plan",
+    "parse_selection",
+]
+
+Selection = Mapping[str, tuple[str, ...]]
+"""Settings and the values that a cell may have, as written on the command line."""
+
+PAPER_CELL = ("dataset", "split", "backbone", "representation", "input_size")
+"""Settings that tell the paper's trainings apart; its recipe gives the others."""
+
+GIGA, BINARY_GIGA = 1e9, 2**30
+"""Units of the true count of multiply-adds and of the paper's."""
+
+
+@dataclass(frozen=True)
+class PlannedEvaluation:
+    """One evaluation, where it stands, and the published rows that it answers."""
+
+    spec: EvalSpec
+    status: Status
+    published: tuple[PublishedRow, ...]
+
+    @property
+    def state(self) -> State:
+        """Where it stands, in one word."""
+        return self.status.state
+
+
+@dataclass(frozen=True)
+class PlannedTraining:
+    """One training with its evaluations, where it stands, and what its network costs per image."""
+
+    spec: TrainSpec
+    status: Status
+    complexity: Complexity
+    evaluations: tuple[PlannedEvaluation, ...]
+
+    @property
+    def state(self) -> State:
+        """Where it stands, in one word."""
+        return self.status.state
+
+    @property
+    def parts(self) -> tuple[PlannedTraining | PlannedEvaluation, ...]:
+        """It and its evaluations."""
+        return (self, *self.evaluations)
+
+    @property
+    def finished(self) -> bool:
+        """Whether it and all its evaluations are done."""
+        return all(part.state == "done" for part in self.parts)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether somebody works on what is left of it or will."""
+        return any(part.status.under_way for part in self.parts)
+
+    @property
+    def with_slurm(self) -> bool:
+        """Whether what is left of it runs or waits in a SLURM job."""
+        return any(part.status.under_way and part.status.job for part in self.parts)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it or one of its evaluations failed."""
+        return any(part.state == "failed" for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All trainings of a suite, and the combinations that it excludes with the reason of each."""
+
+    suite: Suite
+    trainings: tuple[PlannedTraining, ...]
+    excluded: tuple[tuple[Mapping[str, Any], str], ...]
+
+    @property
+    def unfinished(self) -> tuple[PlannedTraining, ...]:
+        """Trainings that still have something to do."""
+        return tuple(training for training in self.trainings if not training.finished)
+
+    def as_json(self) -> dict[str, Any]:
+        """The documented form of `plan --json`."""
+        return {
+            "suite": self.suite.name,
+            "trainings": [_training_json(training) for training in self.trainings],
+            "evaluations": [
+                _evaluation_json(evaluation) for training in self.trainings for evaluation in training.evaluations
+            ],
+        }
+
+
+def make_plan(suite: Suite, store: Store, selection: Selection | None = None) -> Plan:
+    """Plan a suite.
+
+    Args:
+        suite: what is wanted.
+        store: what is there.
+        selection: restricts the plan to cells with one of the values of each setting named.
+
+    Raises:
+        SuiteError: the suite does not expand, or nothing fits the selection.
+    """
+    expansion, observer = expand(suite), Observer(store)
+    trainings = tuple(
+        PlannedTraining(
+            spec=cell.training,
+            status=observer.training(cell.training.id),
+            complexity=complexity_of(cell.training),
+            evaluations=tuple(
+                PlannedEvaluation(
+                    spec, observer.evaluation(cell.training.id, spec.id), answered_rows(cell.training, spec)
+                )
+                for spec in cell.evaluations
+            ),
+        )
+        for cell in expansion.cells
+        if _selected(cell.training, selection or {})
+    )
+    if not trainings:
+        axes = "; ".join(f"{name}: {', '.join(map(str, values))}" for name, values in suite.axes.items())
+        raise SuiteError(f"{suite.file}: no cell fits the selection; the suite's axes: {axes}")
+    return Plan(suite, trainings, expansion.excluded)
+
+
+def parse_selection(items: Sequence[str], suite: Suite) -> Selection:
+    """The selection written as `AXIS=VALUE[,VALUE]` items. Raises `SuiteError` with what is valid."""
+    selection: dict[str, tuple[str, ...]] = {}
+    for item in items:
+        name, separator, values = item.partition("=")
+        if not separator or name not in suite.axes:
+            raise SuiteError(f"--only {item!r}: expected AXIS=VALUE[,VALUE] with an axis of {', '.join(suite.axes)}")
+        valid = [_text(value) for value in suite.axes[name]]
+        chosen = tuple(suite.weights.get(value, value) if name == "weights" else value for value in values.split(","))
+        for value in chosen:
+            if value not in valid:
+                raise SuiteError(f"--only {item!r}: axis {name!r} has no value {value!r}; valid: {', '.join(valid)}")
+        selection[name] = selection.get(name, ()) + chosen
+    return selection
+
+
+def complexity_of(training: TrainSpec) -> Complexity:
+    """Parameters and multiply-adds per image of a training's network."""
+    return predict(
+        training.backbone,
+        training.representation,
+        keypoints=training.data.skeleton.size,
+        input_size=training.size,
+        split_ratio=training.split_ratio,
+    )
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _selected(training: TrainSpec, selection: Selection) -> bool:
+    return all(_text(getattr(training, name)) in values for name, values in selection.items())
+
+
+def answered_rows(training: TrainSpec, evaluation: EvalSpec) -> tuple[PublishedRow, ...]:
+    """Published rows that this evaluation measures again: same data, method, cell settings and way of testing."""
+    found = (
+        training.backbone,
+        training.representation,
+        training.input_size,
+        evaluation.post_process,
+        training.dataset,
+        evaluation.split,
+        evaluation.boxes,
+        evaluation.flip_test,
+    )
+    rows = _rows_by_question().get(found, ())
+    return rows if rows and _as_the_paper_trains(training) else ()
+
+
+@cache
+def _rows_by_question() -> Mapping[tuple[Any, ...], tuple[PublishedRow, ...]]:
+    """Published rows, in the page's order, by what an evaluation must be of and how it must test to answer them."""
+    rows: dict[tuple[Any, ...], tuple[PublishedRow, ...]] = {}
+    for row in published_rows():
+        table = TABLES[row.table]
+        asked = (
+            row.backbone,
+            row.representation,
+            row.input_size,
+            row.post_process,
+            table.dataset,
+            table.split,
+            table.boxes,
+            True,
+        )
+        rows[asked] = (*rows.get(asked, ()), row)
+    return rows
+
+
+@cache
+def _paper_cell(*values: str) -> Mapping[str, Any]:
+    """All settings of the paper in the cell where `PAPER_CELL` has these values; once for all seeds."""
+    return complete_cell(load_recipe("paper").train, dict(zip(PAPER_CELL, values, strict=True)))
+
+
+def _as_the_paper_trains(training: TrainSpec) -> bool:
+    """Whether all that decides a training's number is as the paper has it in that cell."""
+    paper = _paper_cell(*(getattr(training, name) for name in PAPER_CELL))
+    # Whatever the number of processes, batch, learning rate and statistics are the same: results agree up to rounding.
+    free = {"seed", "world_size", *quirks()}
+    if training.weights is not None:
+        # Weights that were made elsewhere, such as the authors': how they came about is not ours to repeat.
+        free |= {"initialization", "weights", "epochs"}
+    return all(value == paper.get(name) for name, value in training if name not in free)
+
+
+def _training_json(training: PlannedTraining) -> dict[str, Any]:
+    spec, complexity = training.spec, training.complexity
+    names = (
+        "dataset",
+        "backbone",
+        "representation",
+        "input_size",
+        "split_ratio",
+        "sigma",
+        "label_smoothing",
+        "seed",
+    )
+    return {
+        "id": spec.id,
+        **{name: getattr(spec, name) for name in names},
+        "params": complexity.params,
+        "gflops": {
+            "multiply_adds": complexity.multiply_adds / GIGA,
+            "published_convention": complexity.published_convention / BINARY_GIGA,
+        },
+        "state": training.state,
+        "reason": training.status.reason,
+        "job": training.status.job,
+        "spec": spec.model_dump(mode="json"),
+    }
+
+
+def _evaluation_json(evaluation: PlannedEvaluation) -> dict[str, Any]:
+    spec = evaluation.spec
+    names = ("training", "split", "boxes", "flip_test", "flip_shift", "post_process")
+    return {
+        "id": spec.id,
+        **{name: getattr(spec, name) for name in names},
+        "published": [row.id for row in evaluation.published],
+        "state": evaluation.state,
+        "reason": evaluation.status.reason,
+    }

@@ -1,0 +1,102 @@
+"""The SLURM executor: from a plan to job arrays in the queue, one planner at a time. Imports no torch."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.execute.job import Job, Resources
+from bench.execute.slurm.ledger import Array, Ledger, Sent
+from bench.execute.slurm.profile import Profile
+from bench.execute.slurm.submission import arrange, submit
+from bench.planning.jobs import make_job
+from bench.planning.plan import Plan, PlannedTraining
+
+__all__ = ["Handover", "hand_over"]
+
+PATIENCE = 120.0
+"""Seconds to wait for another process that plans and submits."""
+
+Choice = Callable[[Plan], Sequence[PlannedTraining]]
+
+
+@dataclass(frozen=True)
+class Handover:
+    """What was handed to SLURM.
+
+    Attributes:
+        arrays: job arrays.
+        sent: what SLURM answered for each; empty if it was not asked.
+        left: jobs for which the queue has no room yet.
+    """
+
+    arrays: list[Array]
+    sent: list[Sent]
+    left: list[Job]
+
+    @property
+    def errors(self) -> list[str]:
+        """Why SLURM refused arrays, each reason once."""
+        return list(dict.fromkeys(sent.error for sent in self.sent if sent.error))
+
+    @property
+    def trainings(self) -> int:
+        """How many trainings SLURM took."""
+        taken = [array for array, sent in zip(self.arrays, self.sent, strict=True) if not sent.error]
+        return sum(len(task) for array in taken for task in array.tasks)
+
+
+def hand_over(
+    make_plan: Callable[[], Plan],
+    choose: Choice,
+    profile: Profile,
+    *,
+    data_root: Path,
+    results: Path,
+    dry_run: bool = False,
+) -> Handover:
+    """Plan, choose and submit, while nobody else does.
+
+    Args:
+        make_plan: plans the suite as it stands at that moment.
+        choose: the trainings of the plan to submit.
+        profile: of the cluster.
+        data_root: folder with one folder per dataset.
+        results: the store's folder.
+        dry_run: ask SLURM for nothing and write nothing.
+
+    Raises:
+        BusyError: another process has been submitting for minutes.
+        BenchError: the profile has no room for a training, or the store cannot be written.
+    """
+    if dry_run:
+        return _hand_over(make_plan(), choose, profile, data_root, results, dry_run=True)
+    with Ledger(results).leases.take(PATIENCE):
+        return _hand_over(make_plan(), choose, profile, data_root, results, dry_run=False)
+
+
+def _hand_over(
+    plan: Plan, choose: Choice, profile: Profile, data_root: Path, results: Path, *, dry_run: bool
+) -> Handover:
+    resources = Resources(
+        data_root=data_root.absolute(),
+        results=results.absolute(),
+        device=profile.resolved_device,
+        threads=profile.threads,
+        workers=profile.workers,
+        save_every=profile.save_every,
+    )
+    jobs = [make_job(plan, training, resources) for training in choose(plan)]
+    id_ = secrets.token_hex(4)
+    arrangement = arrange(jobs, profile, f"bench-{plan.suite.name}-{id_}", queued=len(_live_jobs(plan)))
+    if dry_run or not arrangement.arrays:
+        return Handover(arrangement.arrays, [], arrangement.left)
+    sent = submit(jobs, arrangement.arrays, plan.suite, profile, results, id_=id_)
+    return Handover(arrangement.arrays, sent, arrangement.left)
+
+
+def _live_jobs(plan: Plan) -> set[str]:
+    parts = [part for training in plan.trainings for part in training.parts]
+    return {part.status.job for part in parts if part.status.under_way and part.status.job}

@@ -1,0 +1,180 @@
+"""What an OKS evaluation (COCO, CrowdPose) decided image by image, and its statistics on resampled images."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.pose.errors import UnknownNameError
+from bench.pose.metrics.average_precision import average_precision, recall, weighted_sum
+from bench.pose.metrics.resample_counts import checked_counts
+
+__all__ = ["CROWDING", "MAX_PREDICTIONS", "OKS_THRESHOLDS", "OksPerInstance"]
+
+Array = npt.NDArray[Any]
+
+OKS_THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).round(2).tolist())
+"""Of the OKS above which a prediction is right."""
+
+MAX_PREDICTIONS = 20
+"""Of an image: the best ones, which alone count."""
+
+CROWDING = {"AP_E": (0.0, 0.2), "AP_M": (0.2, 0.8), "AP_H": (0.8, np.inf)}
+"""Crowd index of easy, medium and hard images: at least the first, below the second number."""
+
+CROWDING_DECIMALS = 4
+"""To which CrowdPose's tool rounds these three."""
+
+
+class _Cell(NamedTuple):
+    """One number that statistics are means of: an area range and a threshold by index, and a group of images."""
+
+    what: Literal["precision", "recall"]
+    area: int
+    threshold: int
+    group: int | None
+
+
+def _cells(
+    what: Literal["precision", "recall"], *, area: int = 0, at: Iterable[int] = range(10), group: int | None = None
+) -> tuple[_Cell, ...]:
+    return tuple(_Cell(what, area, threshold, group) for threshold in at)
+
+
+def _block(name: str, what: Literal["precision", "recall"], *, areas: bool) -> dict[str, tuple[_Cell, ...]]:
+    """AP or AR over all thresholds, at two of them, and for medium and large instances alone."""
+    block = {name: _cells(what), f"{name}50": _cells(what, at=[0]), f"{name}75": _cells(what, at=[5])}
+    return block | ({f"{name}M": _cells(what, area=1), f"{name}L": _cells(what, area=2)} if areas else {})
+
+
+STATISTICS: Mapping[str, Mapping[str, tuple[_Cell, ...]]] = {
+    "coco": _block("AP", "precision", areas=True) | _block("AR", "recall", areas=True),
+    "crowdpose": _block("AP", "precision", areas=False)
+    | _block("AR", "recall", areas=False)
+    | {name: _cells("precision", group=group) for group, name in enumerate(CROWDING)},
+}
+"""By protocol, the statistics and what each is the mean of."""
+
+
+@dataclass(frozen=True, eq=False)
+class OksPerInstance:
+    """Which predictions an evaluator matched, at each threshold and for each range of instances's areas.
+
+    The scores of predictions matter by their order only, so that is what is kept of them.
+
+    Attributes:
+        protocol: "coco" or "crowdpose".
+        image_ids: (images,) int64 in the evaluator's order.
+        detections: (detections,) position in `image_ids` of each prediction's image, best score first.
+        matched: (ranges, 10, detections) bool; ranges are all, medium and large for COCO, all for CrowdPose.
+        ignored: of the same shape; whether the prediction is left out of account.
+        instances: (ranges, images) number of instances who count.
+        best_oks: (instances,) best OKS that a prediction in the image reaches, for each labelled instance.
+        best_images: (instances,) positions of their images.
+        groups: (groups, images) bool; easy, medium and hard images for CrowdPose, no groups for COCO.
+    """
+
+    kind: ClassVar[str] = "oks"
+
+    protocol: str
+    image_ids: Array
+    detections: Array
+    matched: Array
+    ignored: Array
+    instances: Array
+    best_oks: Array
+    best_images: Array
+    groups: Array
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for arrays that do not fit together."""
+        integers = (self.image_ids, self.detections, self.instances, self.best_images)
+        flags = (self.matched, self.ignored, self.groups)
+        if any(array.dtype.kind not in "iu" for array in integers) or any(array.dtype != bool for array in flags):
+            raise ValueError("an array is of the wrong type")
+        images, (ranges, *_) = len(self.image_ids), self.matched.shape
+        shape = (ranges, len(OKS_THRESHOLDS), len(self.detections))
+        positions = np.concatenate([self.detections, self.best_images])
+        if (
+            self.protocol not in STATISTICS
+            or not shape == self.matched.shape == self.ignored.shape
+            or self.instances.shape != (ranges, images)
+            or self.best_oks.shape != self.best_images.shape
+            or self.groups.shape[1:] != (images,)
+            or (positions.size and not 0 <= positions.min() <= positions.max() < images)
+        ):
+            raise ValueError("its arrays do not fit together")
+
+    @property
+    def units(self) -> int:
+        """Number of images."""
+        return len(self.image_ids)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the images and of how many instances count in each."""
+        contents = self.image_ids.astype("<i8").tobytes() + self.instances[0].astype("<i8").tobytes()
+        return hashlib.sha256(contents).hexdigest()
+
+    def metrics(self) -> dict[str, float]:
+        """The protocol's statistics in 0..1 and `mean_oks`, each -1 where there is nobody to judge."""
+        once = np.ones((1, self.units), dtype=np.int32)
+        names = [*STATISTICS[self.protocol], "mean_oks"]
+        found = {name: float(values[0]) for name, values in self.resample(once, names).items()}
+        rounded = {name: round(found[name], CROWDING_DECIMALS) for name in CROWDING if name in found}
+        return {name: -1.0 if np.isnan(value) else value for name, value in (found | rounded).items()}
+
+    def resample(self, counts: Array, metrics: Sequence[str]) -> dict[str, Array]:
+        """Metrics of datasets in which each image occurs as often as it was drawn.
+
+        Args:
+            counts: (resamples, images) integers.
+            metrics: names of those wanted; the time depends on which.
+
+        Returns:
+            By name (resamples,) in 0..1, unrounded; NaN where there is nobody to judge.
+
+        Raises:
+            UnknownNameError: the protocol has no such metric.
+            ValueError: the counts are not integers of that shape.
+        """
+        counts = checked_counts(counts, self.units)
+        statistics = STATISTICS[self.protocol]
+        for name in metrics:
+            if name != "mean_oks" and name not in statistics:
+                raise UnknownNameError("metric", name, (*statistics, "mean_oks"))
+        cells = dict.fromkeys(cell for name in metrics for cell in statistics.get(name, ()))
+        values = {cell: self._cell(cell, counts) for cell in cells}
+        return {
+            name: np.mean([values[cell] for cell in statistics[name]], axis=0)
+            if name in statistics
+            else self._mean_oks(counts)
+            for name in metrics
+        }
+
+    def curve(self) -> dict[float, float]:
+        """AP at each OKS threshold alone; empty where there is nobody to judge."""
+        once = np.ones((1, self.units), dtype=np.int32)
+        cells = zip(OKS_THRESHOLDS, _cells("precision"), strict=True)
+        return {threshold: float(self._cell(cell, once)[0]) for threshold, cell in cells if self.instances[0].any()}
+
+    def _cell(self, cell: _Cell, counts: Array) -> Array:
+        judged = ~self.ignored[cell.area, cell.threshold]
+        instances = self.instances[cell.area]
+        if cell.group is not None:
+            group = self.groups[cell.group]
+            judged &= group[self.detections]
+            instances = instances * group
+        measure = average_precision if cell.what == "precision" else recall
+        matched = self.matched[cell.area, cell.threshold, judged]
+        return measure(counts, self.detections[judged], matched, weighted_sum(counts, instances))
+
+    def _mean_oks(self, counts: Array) -> Array:
+        total, instances = (np.bincount(self.best_images, weights, self.units) for weights in (self.best_oks, None))
+        with np.errstate(invalid="ignore"):
+            return weighted_sum(counts, total) / weighted_sum(counts, instances)

@@ -1,0 +1,110 @@
+"""What an evaluation decided unit by unit, kept so that its metrics can be taken again on resampled units."""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.pose.errors import DataError
+from bench.pose.metrics.oks_per_instance import OksPerInstance
+from bench.pose.metrics.pckh_per_instance import PckhPerInstance
+
+__all__ = ["PerInstanceResults", "load_per_instance", "save_per_instance"]
+
+Array = npt.NDArray[Any]
+
+BROKEN = (
+    OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, MemoryError, RuntimeError, zlib.error,
+    zipfile.BadZipFile,
+)  # fmt: skip
+"""What numpy and the per-instance results raise for broken files."""
+
+
+class PerInstanceResults(Protocol):
+    """Verdicts of one evaluation on units that can be drawn again: images (COCO, CrowdPose) or instances (MPII)."""
+
+    kind: ClassVar[str]
+
+    @property
+    def units(self) -> int:
+        """How many there are."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for per-instance results of the same units in the same order, which alone can be compared in pairs."""
+
+    def metrics(self) -> dict[str, float]:
+        """What the evaluation itself reported, to rounding."""
+
+    def resample(self, counts: Array, metrics: Sequence[str]) -> dict[str, Array]:
+        """Metrics of datasets in which each unit occurs as often as it was drawn.
+
+        Args:
+            counts: (resamples, units) integers.
+            metrics: names of those wanted.
+
+        Returns:
+            By name (resamples,); NaN where nobody is left to judge.
+
+        Raises:
+            UnknownNameError: the protocol has no such metric.
+            ValueError: the counts are not integers of that shape.
+        """
+
+
+KINDS: dict[str, type[OksPerInstance] | type[PckhPerInstance]] = {
+    kind.kind: kind for kind in (OksPerInstance, PckhPerInstance)
+}
+SHAPE = ".shape"
+"""Ending of the name under which the shape of a packed array of truth values is stored."""
+
+
+def save_per_instance(per_instance: PerInstanceResults) -> bytes:
+    """Contents of the file that `load_per_instance` reads: a compressed npz without pickles, truth values as bits."""
+    arrays: dict[str, Any] = {"kind": np.array(per_instance.kind)}
+    for field in fields(KINDS[per_instance.kind]):
+        value = np.asarray(getattr(per_instance, field.name))
+        if value.dtype == np.bool_:
+            arrays[field.name + SHAPE] = np.array(value.shape)
+            value = np.packbits(value)
+        elif value.dtype.kind in "iu" and value.size and value.min() >= 0:
+            value = value.astype(np.min_scalar_type(value.max()))
+        arrays[field.name] = value
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def load_per_instance(path: Path) -> PerInstanceResults:
+    """Per-instance results from a file. Raises `DataError` if it is missing, broken or of another kind."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = dict(stored)
+        kind = KINDS[str(arrays["kind"])]
+        return kind(**{field.name: _restored(field.name, arrays) for field in fields(kind)})
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except BROKEN as error:
+        raise DataError(f"{path}: not a readable file of per-instance results ({error})") from error
+
+
+def _restored(name: str, arrays: dict[str, Array]) -> Any:
+    """The value of a field from the arrays of a file."""
+    value = arrays[name]
+    if value.ndim == 0:
+        return str(value)
+    if name + SHAPE not in arrays:
+        return value
+    shape = tuple(arrays[name + SHAPE].tolist())
+    if value.size != math.ceil(math.prod(shape) / 8):
+        raise ValueError(f"{name} does not have its shape")
+    return np.unpackbits(value, count=math.prod(shape)).astype(bool).reshape(shape)

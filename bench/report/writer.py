@@ -1,0 +1,84 @@
+"""Reports on disk: one folder per suite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from bench.files import write_atomically
+from bench.planning.plan import Plan
+from bench.pose.errors import BenchError, ExtensionError
+from bench.report.document import Report, make_report
+from bench.report.formats import FORMATS, Format
+from bench.store.folders import Store
+
+__all__ = ["write_report"]
+
+FIGURES = "figures"
+"""Folder of the pictures that files refer to."""
+
+
+def write_report(
+    plans: Sequence[Plan],
+    store: Store,
+    out: Path,
+    *,
+    formats: Sequence[str] = tuple(FORMATS),
+    left_out: Mapping[str, str] | None = None,
+) -> list[Path]:
+    """Write a report per plan into OUT/SUITE.
+
+    `md` gives report.md with figures/*.png, `html` gives report.html and `pdf` gives report.pdf, which need no other
+    file, `csv` gives tables/TABLE.csv, and `tex` gives tables/TABLE.tex with report.tex around them, which needs
+    figures/*.png. Where the suite states claims, claims.csv and claims.tex are beside report.tex.
+
+    Args:
+        plans: one per suite.
+        store: their results.
+        out: folder of reports.
+        formats: some of `FORMATS`.
+        left_out: why trainings that nobody has begun were not run, by their ids, where more is known than that.
+
+    Returns:
+        The files written.
+
+    Raises:
+        UnknownNameError: a format is not in `FORMATS`; nothing is written.
+        BenchError: two suites have the same name; nothing is written.
+        StoreError: a file cannot be written.
+    """
+    chosen = [FORMATS.named(name) for name in dict.fromkeys(formats)]
+    _check_names(plans)
+    written = []
+    pictures = any(form.pictures for form in chosen)
+    for plan in plans:
+        report = make_report(plan, store, pictures=pictures, left_out=left_out)
+        for path, contents in _files(report, chosen):
+            written.append(out / plan.suite.name / path)
+            _write(written[-1], contents)
+    return written
+
+
+def _write(path: Path, contents: bytes) -> None:
+    # Not durable: a report that a power cut takes is made again.
+    write_atomically(path, lambda file: file.write(contents), durable=False)
+
+
+def _check_names(plans: Iterable[Plan]) -> None:
+    files: dict[str, Path] = {}
+    for plan in plans:
+        name = plan.suite.name
+        if name in files:
+            raise BenchError(f"{plan.suite.file}: its suite is named {name!r} like that of {files[name]}; rename one")
+        files[name] = plan.suite.file
+
+
+def _files(report: Report, formats: Sequence[Format]) -> Iterator[tuple[str, bytes]]:
+    """Path within the suite's folder and contents of each file."""
+    if any(form.figures for form in formats):
+        yield from ((f"{FIGURES}/{item.name}.png", item.png) for item in report.pictures if item.png is not None)
+    for form in formats:
+        for path, contents in form.render(report):
+            if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+                raise ExtensionError(f"a report format writes {path!r}, which is outside of the report's folder")
+            yield path, contents

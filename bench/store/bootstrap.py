@@ -1,0 +1,149 @@
+"""Metrics of records on resampled images: computed once, and kept beside the per-instance results that they come from."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import zipfile
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.files import StoreError, write_bytes
+from bench.pose.errors import BenchError
+from bench.pose.metrics.own import OWN_METRICS
+from bench.pose.metrics.per_instance import PerInstanceResults, load_per_instance
+from bench.statistics.resampling import RESAMPLES, SCHEME, resample_counts
+from bench.store.folders import EvaluationFolder, Store
+
+__all__ = ["Resamples"]
+
+Array = npt.NDArray[Any]
+
+LOADED = 8
+"""Per-instance results that stay in memory: those of a row's seeds, for its next metric."""
+
+ORIGIN, UNITS = "origin", "units"
+"""Names in a file of resamples that are no metrics."""
+
+
+@dataclass
+class _Kept:
+    """What a file of resamples holds.
+
+    Attributes:
+        origin: hash of the per-instance results and of the way of resampling.
+        units: that were resampled; 0 as long as nothing was.
+        metrics: (resamples,) each.
+    """
+
+    origin: str
+    units: int = 0
+    metrics: dict[str, Array] = field(default_factory=dict)
+
+
+class Resamples:
+    """Metrics over resamples of the records of a store.
+
+    Attributes:
+        problems: per-instance results that cannot be used.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        load: Callable[[Path], PerInstanceResults] = load_per_instance,
+        resamples: int = RESAMPLES,
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            store: of the records.
+            load: reads a file of per-instance results.
+            resamples: drawn per set of images.
+        """
+        self.problems: list[str] = []
+        self._store, self._load, self._number = store, load, resamples
+        self._kept: dict[str, _Kept | None] = {}
+        self._useless: set[tuple[str, str]] = set()
+        self._per_instance = lru_cache(LOADED)(load)
+        self._counts = lru_cache(None)(self._draw)
+
+    def of(self, record: str, metric: str) -> tuple[Array, int] | None:
+        """A metric over resamples, (resamples,), NaN where it is undefined, and the number of images.
+
+        None where the record has no per-instance results, or unusable ones, or they know no such metric, as of
+        extensions'.
+        """
+        if metric in OWN_METRICS or (record, metric) in self._useless:
+            return None
+        try:
+            if record not in self._kept:
+                self._kept[record] = self._read(self._store.evaluation(record))
+            kept = self._kept[record]
+            if kept is not None and metric not in kept.metrics:
+                self._compute(self._store.evaluation(record), kept, [metric])
+        except (BenchError, OSError) as error:
+            self._useless.add((record, metric))
+            if str(error) not in self.problems:
+                self.problems.append(str(error))
+            return None
+        return None if kept is None else (kept.metrics[metric], kept.units)
+
+    def _read(self, folder: EvaluationFolder) -> _Kept | None:
+        """What was computed before, from the per-instance results as they are now; None where there are no per-instance results."""
+        if not folder.per_instance.is_file():
+            return None
+        contents = folder.per_instance.read_bytes()
+        origin = hashlib.sha256(f"{SCHEME} {self._number} ".encode() + contents).hexdigest()
+        return _load_kept(folder.resamples, origin) or _Kept(origin)
+
+    def keep(self, record: str, metrics: Sequence[str]) -> None:
+        """Compute metrics of a record, so that whoever asks for them later need not.
+
+        Raises:
+            DataError: the per-instance results are unusable.
+            UnknownNameError: they know no such metric.
+        """
+        folder = self._store.evaluation(record)
+        kept = self._kept[record] = self._read(folder)
+        if kept is not None:
+            self._compute(folder, kept, metrics)
+
+    def _compute(self, folder: EvaluationFolder, kept: _Kept, metrics: Sequence[str]) -> None:
+        per_instance = self._per_instance(folder.per_instance)
+        counts = self._counts(per_instance.units, per_instance.fingerprint)
+        kept.metrics |= per_instance.resample(counts, metrics)
+        kept.units = per_instance.units
+        with contextlib.suppress(StoreError):  # a folder that cannot be written costs time, nothing else
+            _save_kept(folder.resamples, kept)
+
+    def _draw(self, units: int, fingerprint: str) -> Array:
+        return resample_counts(units, fingerprint, self._number)
+
+
+def _load_kept(file: Path, origin: str) -> _Kept | None:
+    """The contents of a file; None where there is none of this origin, or a broken one, which is then made again."""
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            arrays = dict(stored)
+        if str(arrays.pop(ORIGIN)) != origin:
+            return None
+        return _Kept(origin, int(arrays.pop(UNITS)), arrays)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
+        return None
+
+
+def _save_kept(file: Path, kept: _Kept) -> None:
+    buffer = io.BytesIO()
+    arrays: dict[str, Array] = {ORIGIN: np.array(kept.origin), UNITS: np.array(kept.units), **kept.metrics}
+    np.savez(buffer, allow_pickle=False, **arrays)
+    write_bytes(file, buffer.getvalue(), durable=False)

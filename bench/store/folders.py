@@ -1,0 +1,206 @@
+"""The results folder: what was trained and measured, by id.
+
+    trainings/ID/    spec.json  checkpoint.pt  weights.pt  training.json  progress.json  failure.json  cancelled.json
+                     leases/N.json  log.txt
+    evaluations/ID/  spec.json  predictions.json  per_instance.npz  instances.json  instances/*.jpg  record.json
+    failure.json
+
+`resamples.npz` is what reports computed from the per-instance results, and may be deleted.
+`training.json` and `record.json` are written last: where one is, its folder is complete.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.files import StoreError, load_document, remove, remove_leftovers, write_json
+from bench.store.documents import Failure, JobProgress, Record, ServerScore, TrainingRecord
+from bench.store.leases import Lease, Leases, Owner
+from bench.suite.specs import EvalSpec, TrainSpec
+
+__all__ = ["EvaluationFolder", "Store", "TrainingFolder"]
+
+
+class _Within:
+    """A path within a folder, put together when it is asked for: whoever plans looks at one in a dozen."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, folder: _Folder, _kind: type[_Folder]) -> Path:
+        return folder.path / self._name
+
+
+class _Folder:
+    record_file: _Within
+    failure_file = _Within("failure.json")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def failure(self) -> Failure | None:
+        """Why the last try failed, if it did."""
+        return load_document(self.failure_file, Failure)
+
+    def fail(self, failure: Failure) -> None:
+        """Leave word of a failure."""
+        write_json(self.failure_file, failure.model_dump())
+
+    def clear_failure(self) -> None:
+        """Remove the word of an earlier failure."""
+        remove(self.failure_file)
+
+    def save_spec(self, spec: TrainSpec | EvalSpec) -> None:
+        """Store a spec beside its id; a different one already there is an error."""
+        file = self.path / "spec.json"
+        stored = load_document(file, type(spec))
+        if stored is not None and stored.id != spec.id:
+            raise StoreError(f"{file}: holds the spec of {stored.id}, not of {spec.id}; the folder was tampered with")
+        if stored is None:
+            write_json(file, spec.model_dump(mode="json"))
+
+
+class TrainingFolder(_Folder):
+    """Folder of one training."""
+
+    record_file = _Within("training.json")
+    checkpoint = _Within("checkpoint.pt")
+    weights = _Within("weights.pt")
+    log = _Within("log.txt")
+    job_progress_file = _Within("progress.json")
+    cancel_file = _Within("cancelled.json")
+
+    @property
+    def leases(self) -> Leases:
+        """All that were ever made on it."""
+        return Leases(self.path / "leases")
+
+    def rendezvous_file(self, token: str) -> Path:
+        """Where the processes of one try of a training find each other."""
+        return self.path / f"meeting-{token}.json"
+
+    @contextlib.contextmanager
+    def lease(
+        self, patience: float = 0, job_lives: Callable[[Owner], bool | None] = lambda _owner: None
+    ) -> Iterator[Lease]:
+        """Hold the training and its evaluations against all other processes; see `Leases.take`.
+
+        Raises:
+            BusyError: another process holds it.
+            StoreError: the folder cannot be made or written.
+        """
+        with self.leases.take(patience, job_lives) as lease:
+            remove_leftovers(self.path)
+            yield lease
+
+    def cancel(self) -> None:
+        """Wish that nobody works on it; whoever does saves its state and stops."""
+        write_json(self.cancel_file, {"at": time.time()})
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody is to work on it."""
+        return self.cancel_file.exists()
+
+    def uncancel(self) -> None:
+        """Take the wish back that nobody works on it."""
+        remove(self.cancel_file)
+
+    def record(self) -> TrainingRecord | None:
+        """The finished training, if it is; its spec must have the folder's id."""
+        record = load_document(self.record_file, TrainingRecord)
+        if record is not None and not record.id == record.spec.id == self.path.name:
+            raise StoreError(f"{self.record_file}: its spec has id {record.spec.id}, not {self.path.name}")
+        return record
+
+    def job_progress(self) -> JobProgress | None:
+        """The last sign of life of whoever works on it."""
+        return load_document(self.job_progress_file, JobProgress)
+
+
+class EvaluationFolder(_Folder):
+    """Folder of one evaluation."""
+
+    record_file = _Within("record.json")
+    predictions = _Within("predictions.json")
+    per_instance = _Within("per_instance.npz")
+    resamples = _Within("resamples.npz")
+    instances_file = _Within("instances.json")
+    instances_folder = _Within("instances")
+    server_file = _Within("server.json")
+
+    def spec(self) -> EvalSpec | None:
+        """What is evaluated, if that was ever begun."""
+        return load_document(self.path / "spec.json", EvalSpec)
+
+    def server_score(self) -> ServerScore | None:
+        """What the dataset's server said of the predictions, if it was entered."""
+        return load_document(self.server_file, ServerScore)
+
+    def record(self) -> Record | None:
+        """The record, if the evaluation is done, with the server's score in place of none.
+
+        Raises:
+            StoreError: its specs do not have the folder's id and the training's, or the file is unusable.
+        """
+        record = load_document(self.record_file, Record)
+        if record is not None and record.training.id != record.spec.training:
+            raise StoreError(
+                f"{self.record_file}: its training has id {record.training.id}, not {record.spec.training}"
+            )
+        if record is not None and not record.id == record.spec.id == self.path.name:
+            raise StoreError(f"{self.record_file}: its spec has id {record.spec.id}, not {self.path.name}")
+        score = self.server_score() if record is not None and not record.metrics else None
+        return record if record is None or score is None else record.model_copy(update={"metrics": score.metrics})
+
+
+class Store:
+    """A results folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.trainings = root / "trainings"
+        self.evaluations = root / "evaluations"
+
+    def training(self, training_id: str) -> TrainingFolder:
+        """Folder of a training, which need not exist."""
+        return TrainingFolder(self.trainings / training_id)
+
+    def evaluation(self, evaluation_id: str) -> EvaluationFolder:
+        """Folder of an evaluation, which need not exist."""
+        return EvaluationFolder(self.evaluations / evaluation_id)
+
+    def folders(self, training_id: str, evaluation_ids: Iterable[str]) -> list[TrainingFolder | EvaluationFolder]:
+        """Folders of a training and of evaluations of it."""
+        return [self.training(training_id), *map(self.evaluation, evaluation_ids)]
+
+    def complete(self, training_id: str, evaluation_ids: Iterable[str]) -> bool:
+        """Whether a training and evaluations of it are done."""
+        return all(folder.record_file.exists() for folder in self.folders(training_id, evaluation_ids))
+
+    def finished_evaluation(self, prefix: str) -> tuple[EvaluationFolder, Record]:
+        """The one finished evaluation whose id starts like this. Raises `StoreError` for any other case."""
+        folder = self.find(prefix)
+        record = folder.record() if isinstance(folder, EvaluationFolder) else None
+        if not isinstance(folder, EvaluationFolder) or record is None:
+            raise StoreError(f"{folder.path.name} is no finished evaluation")
+        return folder, record
+
+    def find(self, prefix: str) -> TrainingFolder | EvaluationFolder:
+        """The one training or evaluation whose id starts like this. Raises `StoreError` for none or several."""
+        kinds: Mapping[Path, Any] = {self.trainings: self.training, self.evaluations: self.evaluation}
+        found = [
+            open_folder(path.name)
+            for kind, open_folder in kinds.items()
+            for path in sorted(kind.glob("*"))
+            if path.name.startswith(prefix) and path.is_dir()
+        ]
+        if len(found) != 1:
+            listed = ", ".join(folder.path.name for folder in found) or "none"
+            raise StoreError(f"{self.root}: the id {prefix!r} must name one training or evaluation; it names {listed}")
+        folder: TrainingFolder | EvaluationFolder = found[0]
+        return folder

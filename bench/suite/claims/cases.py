@@ -1,0 +1,158 @@
+"""What a claim is about: for each combination of what it leaves open, the cells of the suite that its terms select."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.suite.claims.language import Inequality, Term
+from bench.suite.source import SuiteError
+
+__all__ = ["Case", "Claim", "Settings", "find_cases"]
+
+Settings = Mapping[str, Any]
+"""Of a table row: a training's, but for its seed, and an evaluation's; names of the latter begin with `evaluation_`."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of the paper as an inequality.
+
+    Attributes:
+        id: of the claim.
+        says: the sentence.
+        source: where the paper says it.
+        that: the inequality.
+        selections: settings that each of its terms asks for.
+        at: values of settings that all terms are restricted to.
+        matters: an effect below this is too small to matter, in the units of records.
+        place: "FILE:LINE" of the inequality.
+    """
+
+    id: str
+    says: str
+    source: str
+    that: Inequality
+    selections: Mapping[Term, Settings]
+    at: Mapping[str, tuple[Any, ...]]
+    matters: float
+    place: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """One combination of what a claim leaves open.
+
+    Attributes:
+        values: of the settings that are open, by name.
+        cells: what each term of the claim selects.
+    """
+
+    values: Settings
+    cells: Mapping[Term, Settings]
+
+
+def find_cases(claim: Claim, cells: Sequence[Settings], open_settings: Collection[str]) -> tuple[Case, ...]:
+    """A claim's cases, in the order of the suite's cells.
+
+    A cell that has no such setting, because its representation does not read it, belongs to all of its values.
+
+    Args:
+        claim: whose cases are wanted.
+        cells: all table rows of the suite.
+        open_settings: that a suite varies, but for seeds; those that the claim names in no term are open.
+
+    Raises:
+        SuiteError: a term selects several cells in a case, or none, or the same as another term.
+    """
+    kept = [cell for cell in cells if all(_fits(cell[name], values) for name, values in claim.at.items())]
+    if not kept:
+        raise _error(claim, f"no cell of the suite has {_words(claim.at)}")
+    for term, selection in claim.selections.items():
+        if not _select(kept, selection):
+            raise _error(claim, f"{term} selects no cell of the suite: none has {_words({**selection, **claim.at})}")
+    return tuple(_cases(claim, kept, open_settings))
+
+
+def _cases(claim: Claim, cells: Sequence[Settings], open_settings: Collection[str]) -> Iterator[Case]:
+    selections = claim.selections
+    named = {name for selection in selections.values() for name in selection}
+    concerned = [cell for cell in cells if any(_select([cell], selection) for selection in selections.values())]
+    varied = {name: _distinct(concerned, name) for name in open_settings if name not in named}
+    axes = {name: values for name, values in varied.items() if len(values) > 1}
+    for values, here in _divide(concerned, list(axes.items())):
+        selected = {term: _select(here, selection) for term, selection in selections.items()}
+        if any(selected.values()):  # else the suite has no such combination
+            only = {term: _only(claim, term, found, values, open_settings) for term, found in selected.items()}
+            _check_different(claim, only)
+            yield Case(values, only)
+
+
+def _divide(
+    cells: Sequence[Settings], axes: Sequence[tuple[str, Sequence[Any]]]
+) -> Iterator[tuple[dict[str, Any], Sequence[Settings]]]:
+    """Each combination of the axes' values that some cells have, in the order of the values, with these cells.
+
+    Split axis by axis: to look through all cells for each combination would take time with the square of a suite.
+    """
+    if not axes:
+        yield {}, cells
+        return
+    (name, values), *others = axes
+    parts: dict[Any, list[Settings]] = {value: [] for value in values}
+    for cell in cells:
+        for value in values if cell[name] is None else (cell[name],):
+            parts[value].append(cell)
+    for value, part in parts.items():
+        if part:
+            yield from (({name: value} | rest, here) for rest, here in _divide(part, others))
+
+
+def _fits(value: Any, values: Collection[Any]) -> bool:
+    return value is None or value in values
+
+
+def _distinct(cells: Iterable[Settings], name: str) -> list[Any]:
+    return [value for value in dict.fromkeys(cell[name] for cell in cells) if value is not None]
+
+
+def _select(cells: Iterable[Settings], selection: Settings) -> list[Settings]:
+    return [cell for cell in cells if all(cell[name] == value for name, value in selection.items())]
+
+
+def _only(
+    claim: Claim, term: Term, selected: Sequence[Settings], values: Settings, open_settings: Collection[str]
+) -> Settings:
+    """The one cell that a term selects in a case."""
+    where = f" where {_words(values)}" if values else ""
+    if not selected:
+        message = f"{term} selects no cell of the suite{where}, although other terms do"
+        raise _error(claim, f"{message}; restrict `at`, or name in the terms what tells them apart")
+    if len(selected) > 1:
+        varied = {name: list(dict.fromkeys(cell[name] for cell in selected)) for name in selected[0]}
+        differing = {name: found for name, found in varied.items() if len(found) > 1}
+        declared = {name: found for name, found in differing.items() if name in open_settings}
+        message = f"{term} selects {len(selected)} cells{where}"
+        raise _error(claim, f"{message}; add to its selectors {_words(declared or differing)}")
+    return selected[0]
+
+
+def _check_different(claim: Claim, cells: Mapping[Term, Settings]) -> None:
+    for (one, cell), (other, same) in itertools.combinations(cells.items(), 2):
+        if cell == same:
+            raise _error(claim, f"{one} and {other} are the same cell")
+
+
+def _error(claim: Claim, message: str) -> SuiteError:
+    return SuiteError(f"{claim.place}: claim {claim.id!r}: {message}")
+
+
+def _words(settings: Mapping[str, Any]) -> str:
+    """Settings as in the language of claims."""
+    return ", ".join(f"{name.removeprefix('evaluation_')}={_value(value)}" for name, value in settings.items())
+
+
+def _value(value: Any) -> str:
+    return " or ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
