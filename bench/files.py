@@ -19,6 +19,7 @@ __all__ = [
     "STORED",
     "StoreError",
     "load_document",
+    "printable",
     "read_json",
     "remove",
     "remove_leftovers",
@@ -174,3 +175,8 @@ def sha256(path: Path) -> str:
     """Hash of a file's contents."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def printable(text: str) -> str:
+    """Foreign text without the characters that control a terminal."""
+    return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)

@@ -66,7 +66,7 @@ def normalized(crop: Array) -> Array:
 
 
 def heatmap_target(keypoints: Array, visible: Array, size: Size, sigma: float) -> tuple[Array, Array]:
-    """Maps (keypoints, height / 4, width / 4) with a Gaussian patch around the nearest cell, and weights (keypoints,)."""
+    """Maps (keypoints, height / 4, width / 4) with a Gaussian around the nearest cell, and weights (keypoints,)."""
     height, width = size[0] // STRIDE, size[1] // STRIDE
     maps = np.zeros((len(keypoints), height, width), dtype=np.float32)
     weight = visible.astype(np.float32)
@@ -109,7 +109,7 @@ class Crops:
 
 
 def heatmap_keypoints(maps: Array, flipped: Array, crops: Crops) -> Array:
-    """Keypoints (instances, keypoints, 3) in image px with confidences, of the maps of both views, by quarter offsets."""
+    """Keypoints (instances, keypoints, 3) in image px with confidences, from maps of both views, by quarter offsets."""
     restored = flipped[:, crops.flip_indices, :, ::-1].copy()
     restored[..., 1:] = restored[..., :-1].copy()
     merged = (maps + restored) * 0.5

@@ -16,8 +16,7 @@ from typing import IO, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bench.capsule.manifest import MANIFEST, CapsuleError, Manifest, is_member
-from bench.files import STORED
-from bench.printing import printable
+from bench.files import STORED, printable
 
 __all__ = ["Capsule", "open_capsule"]
 

@@ -173,7 +173,7 @@ def _unequal(prefix: str, recorded: Mapping[str, float], found: Mapping[str, flo
 
 
 def _same(contents: bytes, found: PerInstanceResults) -> bool:
-    """Whether a file of per-instance results holds these. It is opened only if it is as large inside as theirs would be."""
+    """Whether a file of per-instance results holds these. It is opened only if it unpacks to the size of theirs."""
     if _layout(contents) != _layout(save_per_instance(found)):
         return False
     with tempfile.TemporaryDirectory() as folder:

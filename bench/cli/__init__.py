@@ -31,8 +31,8 @@ from bench.cli import (
     verify,
 )
 from bench.cli.exits import Exit
+from bench.files import printable
 from bench.pose.errors import BenchError
-from bench.printing import printable
 
 __all__ = ["app", "main"]
 

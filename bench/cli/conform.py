@@ -13,7 +13,7 @@ import typer
 
 from bench.cli.exits import Exit
 from bench.cli.options import AsJson, DataRoot, ExtensionModules, OfSuite
-from bench.printing import printable
+from bench.files import printable
 
 if TYPE_CHECKING:
     from bench.conformance.check import Result

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.cli.options import AsJson, Results
-from bench.printing import printable
+from bench.files import printable
 
 if TYPE_CHECKING:
     from bench.compare.diff import Comparison, Difference

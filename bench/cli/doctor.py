@@ -12,7 +12,7 @@ import typer
 from bench.cli.exits import Exit
 from bench.cli.options import AsJson, DataRoot, Results
 from bench.doctor.check import Verdict
-from bench.printing import printable
+from bench.files import printable
 
 if TYPE_CHECKING:
     from bench.doctor.examination import Examination

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import typer
 from tabulate import tabulate
 
+from bench.files import printable
 from bench.planning.plan import BINARY_GIGA, GIGA, Plan, PlannedTraining
 from bench.planning.simulated import simulated_ids
-from bench.printing import printable
 from bench.store.folders import Store
 from bench.suite.recipe import quirks
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from bench.cli.options import AsJson, Results
-from bench.printing import printable
+from bench.files import printable
 
 __all__ = ["show"]
 

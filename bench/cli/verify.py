@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.options import AsJson, DataRoot, ExtensionModules
-from bench.printing import printable
+from bench.files import printable
 
 if TYPE_CHECKING:
     from bench.capsule.verification import Verification

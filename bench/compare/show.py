@@ -81,7 +81,7 @@ def _state(store: Store, cell: StoredCell) -> dict[str, Any]:
 
 def _status(status: Status) -> str:
     job = f" (job {status.job})" if status.job else ""
-    return f"{status.state}{job}{f': {standing.reason}' if status.reason else ''}"
+    return f"{status.state}{job}{f': {status.reason}' if status.reason else ''}"
 
 
 def _suites(id_: str, folder: Path) -> list[str]:

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from bench import cost
 from bench.conformance.check import Check, require
 from bench.conformance.codec_cases import usual_settings
+from bench.planning.predicted_complexity import predict
 from bench.pose.checkpoints import load_weights
 from bench.pose.codecs.build import build_codec
 from bench.pose.complexity import measure
@@ -239,7 +239,7 @@ def _cost(cases: list[Case]) -> str:
     for case in cases:
         measured = measure(case.build(), case.size)
         require(measured.params > 0 and measured.multiply_adds > 0, f"{case}: measured {measured}")
-        planned = cost.predict(
+        planned = predict(
             case.backbone,
             case.representation,
             keypoints=case.keypoints,

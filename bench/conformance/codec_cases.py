@@ -95,7 +95,7 @@ class Case:
         return tensors[0] if self.maps else Coordinates(*tensors)
 
     def fitted(self, keypoints: Tensor) -> Any:
-        """An output that minimises the loss of visible keypoints, from zeros by Adam with a rate that falls to nothing."""
+        """An output that minimizes the loss of visible keypoints, by Adam from zeros with a rate that falls to 0."""
         target = self.codec.encode(keypoints, everything(keypoints))
         tensors = [tensor.requires_grad_() for tensor in self.output(instances=len(keypoints))]
         rate = LEARNING_RATES[REPRESENTATIONS[self.settings.representation].output]

@@ -137,7 +137,7 @@ def _skeleton(info: DatasetInfo) -> str:
 
 
 def _check_sides(skeleton: Skeleton) -> None:
-    """Keypoints that are named by a side must be paired, left first, with the keypoint of the other side, if there is one."""
+    """Keypoints named by a side must be paired, left first, with the keypoint of the other side, if there is one."""
     for left, right in SIDES:
         for keypoint in skeleton.keypoints:
             other = right + keypoint.removeprefix(left)

@@ -33,7 +33,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class _Predicted:
-    """An instance with the most similar prediction in the image, (keypoints, 3), and the OKS of it; None for neither."""
+    """An instance, the most similar prediction in its image, (keypoints, 3), and its OKS; None for neither."""
 
     instance: Instance
     prediction: Array | None

@@ -16,14 +16,14 @@ class Rank:
     """A process among those that work on one training together.
 
     Attributes:
-        rank: of the process, from 0; the first leads.
-        size: how many processes there are.
+        global_rank: number of the process, from 0; the first leads.
+        world_size: how many processes there are.
         token: known to all processes of this try and to no others.
         local_rank: among the processes of the training on this machine.
     """
 
-    rank: int = 0
-    size: int = 1
+    global_rank: int = 0
+    world_size: int = 1
     token: str = ""
     local_rank: int = 0
 

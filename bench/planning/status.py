@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 from bench.execute.slurm.ledger import Ledger, Ticket
 from bench.execute.slurm.scheduler import SchedulerError, SchedulerJob, ended_jobs, listed_jobs
-from bench.presence import Presence
 from bench.store.documents import Failure, State
-from bench.store.folders import Store, TrainingFolder
+from bench.store.folders import Store, StoreListing, TrainingFolder
 
 __all__ = ["Observer", "Status"]
 
@@ -50,7 +49,7 @@ class Observer:
         pending = [ticket for id_, ticket in self._tickets.items() if not store.complete(id_, ticket.evaluations)]
         self._silence = ""
         self._jobs = self._ask(pending) if pending else {}
-        self._present = Presence(store)
+        self._present = StoreListing(store)
 
     def training(self, training_id: str) -> Status:
         """Where a training stands, its evaluations left aside."""

@@ -71,7 +71,7 @@ def ideal_predictions(codec: Codec[Any, Any], instances: Sequence[Instance], siz
         coordinates.append(locate(codec, [output], center, scale, size).numpy())
     return Predictions(
         image_ids=np.array([instance.image_id for instance in instances], dtype=np.int64),
-        coordinates=np.concatenate(coordinates),
+        keypoints=np.concatenate(coordinates),
         centers=centers,
         scales=scales,
         box_scores=np.array([instance.score for instance in instances]),

@@ -170,7 +170,7 @@ def copy_shifted(row: Floats, shift: int, out: Floats) -> None:
 
 @compiled()
 def average_peaks(views: Views, partner: Integers, of_logits: bool, shift: int | None, peaks: Floats) -> None:
-    """Index and probability (keypoints, 2) of one person's highest averages on an axis, which is x if it has a shift."""
+    """Index and probability (keypoints, 2) of an instance's highest averages on an axis, x if it has a shift."""
     output, flipped = views
     size = output.shape[1]
     here, there, moved = np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32)

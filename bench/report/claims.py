@@ -54,58 +54,56 @@ REMARKS = (
 
 def claims_table(results: Results, uncertainty: Uncertainty) -> Table | None:
     """The claims of a suite, a row per case under a row per claim; None where the suite states none."""
-    per_instance = judge(results, uncertainty)
-    if not per_instance:
+    judged = judge(results, uncertainty)
+    if not judged:
         return None
-    rows = tuple(
-        row for number, per_instance in enumerate(per_instance) for row in _rows(per_instance, opens_group=number > 0)
-    )
+    rows = tuple(row for number, one in enumerate(judged) for row in _rows(one, opens_group=number > 0))
     return Table("claims", "Claims of the paper", COLUMNS, rows, REMARKS)
 
 
-def _rows(per_instance: ClaimVerdict, *, opens_group: bool) -> Iterator[Row]:
-    claim, opinions = per_instance.claim, per_instance.opinions
+def _rows(judged: ClaimVerdict, *, opens_group: bool) -> Iterator[Row]:
+    claim, opinions = judged.claim, judged.opinions
     source = f" ({claim.source})" if claim.source else ""
     heading = (Cell(f"{claim.says}{source}", claim.id), Cell(value=str(claim.that)), Cell(value=claim.source))
     if len(opinions) == 1:
         (opinion,) = opinions
         records = _records(opinion)
-        yield Row((*heading, *_cells(per_instance, opinion)), _ids(records), opens_group, simulated=_made_up(records))
+        yield Row((*heading, *_cells(judged, opinion)), _ids(records), opens_group, simulated=_made_up(records))
         return
-    yield _summary(per_instance, heading, opens_group=opens_group)
+    yield _summary(judged, heading, opens_group=opens_group)
     again = (Cell(value=claim.id), *heading[1:])
     for opinion in opinions:
         records = _records(opinion)
-        yield Row((*again, *_cells(per_instance, opinion)), _ids(records), simulated=_made_up(records))
+        yield Row((*again, *_cells(judged, opinion)), _ids(records), simulated=_made_up(records))
 
 
-def _summary(per_instance: ClaimVerdict, heading: Sequence[Cell], *, opens_group: bool) -> Row:
+def _summary(judged: ClaimVerdict, heading: Sequence[Cell], *, opens_group: bool) -> Row:
     """The row of a claim over those of its cases."""
-    opinions, blank = per_instance.opinions, (Cell(), Cell(), Cell(), Cell(), Cell())
+    opinions, blank = judged.opinions, (Cell(), Cell(), Cell(), Cell(), Cell())
     verdicts = [opinion.verdict for opinion in opinions]
     counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts))
     cells = (
         *heading,
         Cell(f"all {len(opinions)}", "all"),
-        Cell(value=per_instance.claim.that.metric),
+        Cell(value=judged.claim.that.metric),
         *blank,
-        Cell(per_instance.verdict, per_instance.verdict),
+        Cell(judged.verdict, judged.verdict),
         Cell(counts, counts),
     )
     simulated = any(_made_up(_records(opinion)) for opinion in opinions)
     return Row(cells, opens_group=opens_group, simulated=simulated)
 
 
-def _cells(per_instance: ClaimVerdict, opinion: Opinion) -> tuple[Cell, ...]:
+def _cells(judged: ClaimVerdict, opinion: Opinion) -> tuple[Cell, ...]:
     """From the case on."""
-    that, estimate = per_instance.claim.that, opinion.estimate
+    that, estimate = judged.claim.that, opinion.estimate
     case = describe_settings(opinion.case.values) or DASH
     interval = estimate.interval() if estimate is not None else None
     low, high = interval or (None, None)
     ours = _ours(that, opinion)
     value = None if estimate is None else _rounded(estimate.value)
     seeds = None if estimate is None else estimate.seeds
-    explanation = _explain(per_instance, opinion)
+    explanation = _explain(judged, opinion)
     return (
         Cell(case, "" if case == DASH else case),
         Cell(value=that.metric),
@@ -149,25 +147,25 @@ def _made_up(records: Sequence[Record]) -> bool:
     return any(record.simulated for record in records)
 
 
-def _explain(per_instance: ClaimVerdict, opinion: Opinion) -> str:
+def _explain(judged: ClaimVerdict, opinion: Opinion) -> str:
     """Why a case got its verdict, as far as its numbers do not say it."""
-    metric, estimate = per_instance.claim.that.metric, opinion.estimate
+    metric, estimate = judged.claim.that.metric, opinion.estimate
     if estimate is None:
         return "; ".join(f"{term}: {reason}" for term, reason in (opinion.missing or {}).items())
     notes = []
     if opinion.p is not None:
-        bound = format_metric(metric, per_instance.claim.that.bound)
+        bound = format_metric(metric, judged.claim.that.bound)
         notes.append(f"equivalence within ±{bound}: p = {opinion.p:.3f}")
     if opinion.verdict == "within noise":
-        notes.append(f"no effect beyond ±{format_metric(metric, per_instance.claim.matters)} {metric_name(metric)}")
+        notes.append(f"no effect beyond ±{format_metric(metric, judged.claim.matters)} {metric_name(metric)}")
     if opinion.verdict == "underpowered":
-        notes.append(_shortage(per_instance, opinion))
+        notes.append(_shortage(judged, opinion))
     elif "seeds" not in estimate.sources:
         notes.append("one seed: chance between trainings is not in the interval")
     return "; ".join(notes)
 
 
-def _shortage(per_instance: ClaimVerdict, opinion: Opinion) -> str:
+def _shortage(judged: ClaimVerdict, opinion: Opinion) -> str:
     """What it would take to tell."""
     estimate = opinion.estimate
     assert estimate is not None, "what is underpowered is measured"
@@ -175,7 +173,7 @@ def _shortage(per_instance: ClaimVerdict, opinion: Opinion) -> str:
         return "one seed and no per-instance results: nothing is known of the error"
     if "seeds" not in estimate.sources:
         return "one seed: how trainings differ, and so how many it takes, is not known"
-    metric = per_instance.claim.that.metric
+    metric = judged.claim.that.metric
     sought = f"an effect of {format_metric(metric, opinion.sought)} with {POWER:.0%} power"
     if opinion.seeds_needed is None:
         if "images" in estimate.sources:

@@ -50,12 +50,12 @@ OWN_INSTANCES: Mapping[Choice, tuple[str, str]] = {
 """Title and description of instances that each method has of its own."""
 
 UNDER_EACH = (
-    "Under each: object keypoint similarity (OKS) to the annotation, which counts labelled keypoints only. Every predicted"
+    "Under each: object keypoint similarity (OKS) to the annotation, of labelled keypoints only. Every predicted"
     " keypoint is drawn, however unsure."
 )
 
 CHOSEN_FROM = (
-    "They are chosen from those of the split with most keypoints labelled who are on no page before this one. White: the"
+    "They are chosen from those with most keypoints labelled that are on no page before this one. White: the"
     " annotation."
 )
 

@@ -50,7 +50,10 @@ def _limbs(skeleton: Skeleton, keypoints: Joints) -> tuple[list[list[tuple[float
 def _draw_keypoints(axes: Axes, keypoints: Joints, colors: Sequence[str], *, size: float, zorder: float) -> None:
     drawn = [(keypoint, color) for keypoint, color in zip(keypoints, colors, strict=True) if keypoint is not None]
     axes.scatter(
-        [keypoint[0] for keypoint, _ in drawn], [keypoint[1] for keypoint, _ in drawn], s=size, c=[color for _, color in drawn],
+        [x for (x, *_), _ in drawn],
+        [y for (_, y, *_), _ in drawn],
+        s=size,
+        c=[color for _, color in drawn],
         edgecolors="black", linewidths=0.5, zorder=zorder,
     )  # fmt: skip
 

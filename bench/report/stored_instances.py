@@ -13,7 +13,7 @@ from bench.store.folders import EvaluationFolder
 __all__ = ["Choice", "StoredInstance", "StoredInstances", "read_instances"]
 
 Choice = Literal["spread", "worst", "median"]
-"""Why an instance was kept: one of those spread over the split, of the lowest similarities, of those about the median."""
+"""Why an instance was kept: spread over the split, of the lowest similarities, or about the median."""
 
 Joint = Annotated[tuple[float, float, float], Field(strict=False)]
 

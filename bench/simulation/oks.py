@@ -13,7 +13,7 @@ from scipy.special import expit, logit
 from bench.pose.metrics.oks_per_instance import OKS_THRESHOLDS, OksPerInstance
 from bench.simulation.curves import curve_of, with_mean
 
-__all__ = ["People", "simulate_oks"]
+__all__ = ["InstanceCounts", "simulate_oks"]
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -23,7 +23,7 @@ OTHERS = 1.7
 """Mean number of instances in an image beyond the first."""
 
 AREAS = {"APM": 0.65, "APL": 0.35}
-"""Parts of the instances who are medium and large: with them the mean of the published APM and APL is the published AP."""
+"""Parts of medium and large instances: with them the mean of the published APM and APL is the published AP."""
 
 CROWDS = {"AP_E": 0.2, "AP_M": 0.6, "AP_H": 0.2}
 """Likewise for images, easy to hard."""

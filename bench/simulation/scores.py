@@ -74,7 +74,7 @@ class Chance:
 
 @dataclass(frozen=True)
 class Scores:
-    """What a record says of quality; fields as in `bench.store.documents.Record`. Servers keep their per-instance results."""
+    """What a record says of quality; fields as in `bench.store.documents.Record`. Servers keep per-instance results."""
 
     metrics: Metrics
     baseline: Metrics

@@ -1,4 +1,4 @@
-"""Metrics of records on resampled images: computed once, and kept beside the per-instance results that they come from."""
+"""Metrics of records on resampled images: computed once, and kept beside the per-instance results."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Resamples:
         return None if kept is None else (kept.metrics[metric], kept.units)
 
     def _read(self, folder: EvaluationFolder) -> _Kept | None:
-        """What was computed before, from the per-instance results as they are now; None where there are no per-instance results."""
+        """What was computed before from the same per-instance results; None where there are none."""
         if not folder.per_instance.is_file():
             return None
         contents = folder.per_instance.read_bytes()

@@ -12,8 +12,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from bench.store.documents import Failure, JobProgress, Record, ServerScore, Tra
 from bench.store.leases import Lease, Leases, Owner
 from bench.suite.specs import EvalSpec, TrainSpec
 
-__all__ = ["EvaluationFolder", "Store", "TrainingFolder"]
+__all__ = ["EvaluationFolder", "Store", "StoreListing", "TrainingFolder"]
 
 
 class _Within:
@@ -204,3 +205,36 @@ class Store:
             raise StoreError(f"{self.root}: the id {prefix!r} must name one training or evaluation; it names {listed}")
         folder: TrainingFolder | EvaluationFolder = found[0]
         return folder
+
+
+class StoreListing:
+    """The folders that a store had when this was made, from two directory listings instead of several stats per id."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._trainings = _names(store.trainings)
+        self._evaluations = _names(store.evaluations)
+
+    def training(self, training_id: str) -> TrainingFolder | None:
+        """Folder of a training; None if there was none."""
+        return self._store.training(training_id) if training_id in self._trainings else None
+
+    def evaluation(self, evaluation_id: str) -> EvaluationFolder | None:
+        """Folder of an evaluation; None if there was none."""
+        return self._store.evaluation(evaluation_id) if evaluation_id in self._evaluations else None
+
+
+class _Any:
+    """Names of a folder that cannot be listed: each may be there, and whoever looks hears what is wrong."""
+
+    def __contains__(self, _name: object) -> bool:
+        return True
+
+
+def _names(folder: Path) -> Container[str]:
+    try:
+        return frozenset(os.listdir(folder))
+    except FileNotFoundError:
+        return frozenset()
+    except OSError:
+        return _Any()

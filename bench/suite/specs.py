@@ -39,7 +39,7 @@ from bench.suite.structure import ContradictionError
 
 __all__ = ["SCHEMA_VERSION", "Dataset", "EvalSpec", "Hash", "TrainSpec", "parse_size", "schema_of", "shared_settings"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised whenever the meaning of a spec changes, so that old results are not mistaken for new ones."""
 
 ID_LENGTH = 12

@@ -19,8 +19,8 @@ from bench.pose.data.pixels.packed import packed_folder
 from bench.pose.errors import DataError
 from tests.bad_inputs.case import Case, Meet, run
 from tests.unit import tiny_datasets
+from tests.unit.capsule.test_capsule import MPII, Members, edited, finish, members, one, rehash, write
 from tests.unit.packed import make_split, pack
-from tests.unit.test_capsule import MPII, Members, edited, finish, members, one, rehash, write
 
 Change = Callable[[Members], Members]
 

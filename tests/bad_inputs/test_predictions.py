@@ -15,7 +15,7 @@ from bench.files import write_json
 from bench.pose.data.datasets import open_split
 from tests.bad_inputs.case import Case, Meet
 from tests.unit import tiny_datasets
-from tests.unit.test_capsule import predictions
+from tests.unit.capsule.test_capsule import predictions
 
 Edit = Callable[[Any], Any]
 

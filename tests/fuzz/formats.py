@@ -29,9 +29,9 @@ from bench.pose.scoring import score_file, split_scoring
 from tests.fuzz.mutation import VALUES, broken, damaged, mutated, mutated_json
 from tests.fuzz.target import Target
 from tests.unit import tiny_datasets
+from tests.unit.capsule.test_capsule import CROWDPOSE, finish, members, predictions, rehash, write
 from tests.unit.packed import make_split, pack
 from tests.unit.suites import example_training
-from tests.unit.test_capsule import CROWDPOSE, finish, members, predictions, rehash, write
 from tests.unit.tiny_training import tiny_training
 
 __all__ = ["FORMATS"]

@@ -1,4 +1,4 @@
-"""Made-up annotations and predictions that are hard to judge: ties, crowds, empty images, instances without keypoints."""
+"""Annotations and predictions that are hard to evaluate: ties, crowds, empty images, instances without keypoints."""
 
 from __future__ import annotations
 

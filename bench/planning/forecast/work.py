@@ -15,7 +15,16 @@ from bench.pose.models.spec import Complexity
 from bench.store.documents import Record, TrainingRecord
 from bench.suite.specs import EvalSpec, TrainSpec
 
-__all__ = ["KINDS", "MEGAPIXELS", "People", "Task", "evaluation_task", "forward_work", "training_task", "training_work"]
+__all__ = [
+    "KINDS",
+    "MEGAPIXELS",
+    "InstanceCounts",
+    "Task",
+    "evaluation_task",
+    "forward_work",
+    "training_task",
+    "training_work",
+]
 
 KINDS = {
     "crops": "a crop, with what goes with each instance",

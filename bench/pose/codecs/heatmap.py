@@ -62,7 +62,7 @@ class HeatmapCodec(Codec[Tensor, HeatmapTarget]):
         self.flip_shift = flip_shift
 
     def encode(self, keypoints: Tensor, visible: Tensor) -> HeatmapTarget:
-        """Gaussians of peak 1 around the nearest cell, cut off at 3 sigma (behaviour D20, D21), or around the keypoint."""
+        """Gaussians of peak 1 around the nearest cell, cut off at 3 sigma (behaviour D20, D21), or the keypoint."""
         rounded = torch.trunc(keypoints / STRIDE + 0.5)
         reach = 3 * self.sigma
         limit = rounded.new_tensor([self.width, self.height])

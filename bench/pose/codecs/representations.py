@@ -68,7 +68,7 @@ class CodecBuilder(Protocol):
     """Makes a codec."""
 
     def __call__(self, settings: CodecSettings, flip_indices: tuple[int, ...]) -> Codec[Any, Any]:
-        """The codec with these settings; `flip_indices` is the permutation of keypoints that a horizontal flip applies."""
+        """The codec with these settings; `flip_indices` permutes keypoints as a horizontal flip does."""
 
 
 @dataclass(frozen=True)

@@ -90,4 +90,4 @@ class Split(Protocol):
         """Annotated instances, in file order. Raises `DataError` if there are none, or the files are unusable."""
 
     def detections(self, box_file: Path) -> list[Instance]:
-        """Instances found by a detector, in the order of its file. Raises `DataError` if it or the split is unusable."""
+        """Instances found by a detector, in the file's order. Raises `DataError` if it or the split is unusable."""

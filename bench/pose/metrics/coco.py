@@ -1,4 +1,4 @@
-"""The COCO keypoint evaluation by pycocotools: ten statistics, the mean OKS of the labelled instances, and per-instance results."""
+"""The COCO keypoint evaluation by pycocotools: ten statistics, the mean OKS, and per-instance results."""
 
 from __future__ import annotations
 

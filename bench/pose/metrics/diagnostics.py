@@ -1,4 +1,4 @@
-"""What a protocol's headline number hides: keypoint by keypoint, threshold by threshold, and the kinds of errors made."""
+"""What a protocol's headline number hides: values by keypoint and by threshold, and the kinds of errors made."""
 
 from __future__ import annotations
 

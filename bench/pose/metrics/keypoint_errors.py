@@ -64,7 +64,7 @@ def _count_errors(image: JudgedImage, similarity: Array, instances: Array) -> Ar
 
 
 def _count_lost(image: JudgedImage, prediction: int, instance: int, lost: Array) -> tuple[int, int, int]:
-    """Numbers of inversions, swaps and misses among the keypoints (keypoints,) of an instance that are not where they belong."""
+    """Numbers of inversions, swaps and misses among the misplaced keypoints (keypoints,) of an instance."""
     nearest = image.cross_similarity(prediction).max(axis=-1)[lost & image.labelled[instance]]
     near = nearest.max(axis=-1) >= NEAR
     # Of equals the person's own.

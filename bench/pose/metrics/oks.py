@@ -42,6 +42,6 @@ def outside_box(points: Array, boxes: Array) -> Array:
 
 
 def instance_oks(prediction: Array, truth: Array, visible: Array, area: float, sigmas: Sequence[float]) -> float:
-    """OKS of predicted keypoints (keypoints, 2) with annotated ones (keypoints, 2), over the labelled keypoints (keypoints,)."""
+    """OKS of predicted keypoints (keypoints, 2) with annotated ones (keypoints, 2), over labelled ones (keypoints,)."""
     squared = ((prediction - truth) ** 2).sum(axis=-1)
     return float(keypoint_similarity(squared, area, sigmas)[visible].mean())

@@ -55,7 +55,7 @@ def oks_diagnostics(evaluation: COCOeval, per_instance: OksPerInstance, keypoint
 
 
 def _judge_keypoints(images: Sequence[JudgedImage], similarities: Sequence[Array]) -> list[Array]:
-    """Whether each keypoint of a prediction is matched, and whether ignored, (predictions, 2, keypoints, thresholds)."""
+    """Whether each predicted keypoint is matched, and whether ignored, (predictions, 2, keypoints, thresholds)."""
     ignored = [image.ignored[:, None] | ~image.labelled for image in images]
     instances = match_images(images, similarities, ignored, OKS_THRESHOLDS)
     return [*map(_verdicts, instances, ignored)]

@@ -1,4 +1,4 @@
-"""The images of an OKS evaluation that was run, with predictions, instances and their similarity keypoint by keypoint."""
+"""The images of an OKS evaluation, with predictions, instances and their similarity by keypoint."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def read_truth(
 
 
 def _instances(annotations: Sequence[Mapping[str, Any]], image_ids: set[int], category: int) -> list[Mapping[str, Any]]:
-    """Who is evaluated, in pycocotools' order; of instances with one id it takes the last, as often as there are any."""
+    """The evaluated instances in pycocotools' order; an id given several times counts as its last, that often."""
     by_id = {instance["id"]: instance for instance in annotations}
     listed = [one for one in annotations if one["image_id"] in image_ids and one["category_id"] == category]
     found = [by_id[one["id"]] for one in sorted(listed, key=lambda one: one["image_id"])]

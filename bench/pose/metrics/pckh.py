@@ -163,7 +163,7 @@ def both_columns(distances: Array, visible: Array, counts: Array, threshold: flo
 
 
 def columns(rates: Array, labelled: Array) -> dict[str, Array]:
-    """Columns and mean, (...) each, of percentages by keypoint, (..., 16), and numbers of labelled keypoints, (..., 16)."""
+    """Columns and mean, (...) each, of percentages (..., 16) and numbers of labelled keypoints (..., 16)."""
     weights = labelled.copy()
     weights[..., _indices(NOT_IN_MEAN)] = 0
     with np.errstate(invalid="ignore"):

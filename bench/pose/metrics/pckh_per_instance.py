@@ -1,4 +1,4 @@
-"""How far from the truth a PCKh evaluation (MPII) found each keypoint: its columns on resampled instances, its curve."""
+"""The distance of each keypoint from the truth in a PCKh evaluation (MPII): columns on resampled instances, curve."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def measure_by_keypoint(material: Material) -> Drawing | None:
     name_rows(sheet.panels[0], names)
     figure = sheet.finish(f"{material.measure} (%)", "", grid="both")
     caption = (
-        f"{material.measure} of single keypoints, mean over seeds; {material.counted(arranged.points)}. Keypoints that come"
+        f"{material.measure} of single keypoints, mean over seeds; {material.counted(arranged.points)}. Those that come"
         f" in pairs are the mean of left and right.{arranged.remark}{material.legend_remark}"
     )
     return Drawing(title, caption, figure)

@@ -52,8 +52,8 @@ def errors_by_kind(material: Material) -> Drawing | None:
     name_rows(sheet.panels[0], methods)
     figure = sheet.finish("labelled keypoints (%)", "", grid="x")
     caption = (
-        "Keypoints of matched instances by the kind of error: jitter (near the keypoint, but off), inversion (at the same"
-        " person's flipped keypoint), swap (at another person's keypoint), miss (nowhere near). The number beside each bar"
+        "Keypoints of matched instances by kind of error: jitter (near the keypoint, but off), inversion (at the same"
+        " instance's flipped keypoint), swap (at another instance's), miss (nowhere near). The number beside each bar"
         f" is the rest, which is good. Mean over seeds; {material.counted(arranged.points)}.{arranged.remark}"
     )
     averaged = "" if material.told_apart else " Rows that differ in other settings only are averaged."

@@ -17,8 +17,8 @@ from bench.pose import checkpoints
 from bench.pose.checkpoints import ImageNetFile
 from bench.pose.torchvision_shim import torchvision_models
 from bench.store.folders import Store
+from tests.unit.store.test_store import evaluation_record, training_record
 from tests.unit.suites import example_evaluation, example_training
-from tests.unit.test_store import evaluation_record, training_record
 from tests.unit.tiny_datasets import coco_test_dev, crowdpose, mpii
 
 PARTITIONS = "echo long; echo short"
