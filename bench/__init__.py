@@ -1,3 +1,22 @@
-"""Reproducibility benchmark and ablation harness for SimDR keypoint representations."""
+"""Reproducibility benchmark and ablation harness for SimDR keypoint representations.
+
+`bench.load_results("results")` gives all results as a pandas DataFrame; see `bench.analysis.frame`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bench.analysis.frame import load_epochs, load_keypoints, load_results
+
+__all__ = ["load_epochs", "load_keypoints", "load_results"]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import the results API when it is asked for: commands need no pandas."""
+    if name not in __all__:
+        raise AttributeError(f"module 'bench' has no attribute {name!r}")
+    from bench.analysis import frame
+
+    return getattr(frame, name)

@@ -13,12 +13,10 @@ import argparse
 import json
 from dataclasses import asdict
 from math import prod
-from pathlib import Path
 
 import torch
 from torch import nn
 
-import bench
 from bench.planning.predicted_complexity import TRUNKS_FILE, Trunk
 from bench.pose.complexity import measure
 from bench.pose.models.backbones import BACKBONES
@@ -73,7 +71,7 @@ def main() -> None:
     torch.set_num_threads(1)  # the maps of one cell are too small to share
     table = as_json(measure_trunks())
     if arguments.write:
-        Path(bench.__file__).with_name(TRUNKS_FILE).write_text(table, encoding="utf-8")
+        TRUNKS_FILE.write_text(table, encoding="utf-8")
     else:
         print(table, end="")
 

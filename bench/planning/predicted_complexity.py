@@ -12,9 +12,9 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from itertools import pairwise
 from math import prod
+from pathlib import Path
 
 from bench.pose.models.backbones import BACKBONES, TOKENPOSE
 from bench.pose.models.spec import CELL, Complexity, ModelSpec
@@ -22,8 +22,8 @@ from bench.pose.models.tokens import DEPTH, DIM, HIDDEN, PATCHES, heatmap_widths
 
 __all__ = ["TRUNKS_FILE", "Complexity", "Trunk", "predict"]
 
-TRUNKS_FILE = "trunks.json"
-"""Name of the measured trunks among this package's resources."""
+TRUNKS_FILE = Path(__file__).with_name("trunks.json")
+"""The measured trunks."""
 
 
 @dataclass(frozen=True)
@@ -147,5 +147,5 @@ def _total(parts: Iterable[Complexity]) -> Complexity:
 
 @cache
 def _trunks() -> dict[str, Trunk]:
-    table = json.loads(files("bench").joinpath(TRUNKS_FILE).read_text(encoding="utf-8"))
+    table = json.loads(TRUNKS_FILE.read_text(encoding="utf-8"))
     return {backbone: Trunk(**values) for backbone, values in table.items()}

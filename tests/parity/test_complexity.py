@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 
-import bench
 from bench.planning.predicted_complexity import TRUNKS_FILE, Complexity, predict
 from bench.pose.complexity import measure
 from bench.pose.models.build import build_model
@@ -72,5 +71,5 @@ def test_tokenpose_of_other_keypoints_is_predicted_exactly(representation: str) 
 
 
 def test_committed_trunks_are_what_the_backbones_measure() -> None:
-    committed = Path(bench.__file__).with_name(TRUNKS_FILE).read_text(encoding="utf-8")
+    committed = TRUNKS_FILE.read_text(encoding="utf-8")
     assert committed == as_json(measure_trunks())
