@@ -12,9 +12,8 @@ from pathlib import Path
 
 import yaml
 
-from bench.cli.execution import Task
 from bench.conformance.check import Check, NotApplicableError, require
-from bench.planning.executors import EXECUTORS, Executor, Request
+from bench.planning.executors import EXECUTORS, Executor, RunRequest
 from bench.planning.jobs import LocalOptions
 from bench.planning.plan import Plan, PlannedTraining, make_plan
 from bench.pose.data.synthetic import SyntheticSet, generate
@@ -103,9 +102,10 @@ class _Runs:
         def choose(plan: Plan) -> list[PlannedTraining]:
             return list(plan.unfinished)
 
-        task = Task(lambda: self.plan(which), choose, self.folder / "data", self.results(which), dry)
         profile = self.profile if executor is self.executor else None
-        return executor.run(Request(task, OPTIONS, profile, wait=True))
+        data_root, results = self.folder / "data", self.results(which)
+        request = RunRequest(lambda: self.plan(which), choose, data_root, results, OPTIONS, profile, True, dry)
+        return executor.run(request)
 
 
 def _dry_run(runs: _Runs) -> str:

@@ -57,11 +57,12 @@ class Registry(Mapping[str, EntryT]):
         if not name.isidentifier():
             raise ExtensionError(f"{module}: {self.kind} {name!r:.80} must be named by letters, digits and underscores")
         if name in self._entries:
-            owner = self._origins.get(name, "bench itself")
+            owner = self.origin(name) or "bench itself"
             raise ExtensionError(f"{module}: there is a {self.kind} {name!r} already, by {owner}; choose another name")
         self._entries[name] = entry
         self._origins[name] = module
 
     def origin(self, name: str) -> str | None:
-        """The module that added an entry; None for a built-in one."""
-        return self._origins.get(name)
+        """The module of an extension that added an entry; None for one of bench's own."""
+        module = self._origins.get(name)
+        return None if module is None or module.partition(".")[0] == "bench" else module

@@ -12,7 +12,7 @@ import pytest
 from bench.conformance.executors import executor_checks
 from bench.conformance.formats import Reports, format_checks
 from bench.extend import executor
-from bench.planning.executors import EXECUTORS, Executor, Request
+from bench.planning.executors import EXECUTORS, Executor, RunRequest
 from bench.report.document import Report
 from bench.report.formats import Format
 from bench.report.render_html import render_html
@@ -88,44 +88,44 @@ def test_formats(render: Callable[[Report], Files], expected: set[str], message:
     assert message in "".join(failed.values())
 
 
-def made_up(request: Request) -> int:
+def made_up(request: RunRequest) -> int:
     """Breaks nothing, and takes no time: records are simulated."""
-    plan = request.task.plan()
-    if not request.task.dry_run and plan.unfinished:
-        simulate([plan], Store(request.task.results), Chance(0, 0.1), "made up")
+    plan = request.plan()
+    if not request.dry_run and plan.unfinished:
+        simulate([plan], Store(request.results), Chance(0, 0.1), "made up")
     return 0
 
 
-def idle(request: Request) -> int:
+def idle(request: RunRequest) -> int:
     return 0
 
 
-def failing(request: Request) -> int:
+def failing(request: RunRequest) -> int:
     return made_up(request) or 1
 
 
-def eager(request: Request) -> int:
+def eager(request: RunRequest) -> int:
     """Leaves a script of the jobs behind, dry run or not."""
-    request.task.results.mkdir(exist_ok=True)
-    (request.task.results / "jobs.sh").write_text("true\n")
+    request.results.mkdir(exist_ok=True)
+    (request.results / "jobs.sh").write_text("true\n")
     return made_up(request)
 
 
-def inexact(request: Request) -> int:
+def inexact(request: RunRequest) -> int:
     made_up(request)
-    for file in request.task.results.glob("trainings/*/training.json"):
+    for file in request.results.glob("trainings/*/training.json"):
         record = json.loads(file.read_text()) | {"weights_sha256": "f" * 64}
         file.write_text(json.dumps(record))
     return 0
 
 
-def repeating(request: Request) -> int:
-    if not request.task.dry_run:
-        shutil.rmtree(request.task.results, ignore_errors=True)
+def repeating(request: RunRequest) -> int:
+    if not request.dry_run:
+        shutil.rmtree(request.results, ignore_errors=True)
     return made_up(request)
 
 
-def raising(request: Request) -> int:
+def raising(request: RunRequest) -> int:
     raise ConnectionError("no such host")
 
 
@@ -143,7 +143,7 @@ def raising(request: Request) -> int:
     ],
 )
 def test_executors(
-    run: Callable[[Request], int], expected: set[str], message: str, monkeypatch: pytest.MonkeyPatch
+    run: Callable[[RunRequest], int], expected: set[str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     executor("own")(run)
     monkeypatch.setitem(EXECUTORS._entries, "local", Executor(made_up))
