@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 from bench.cli.exits import Exit
 from bench.cli.listing import print_plan, print_status, summary
-from bench.execute.job import Job, Outcome
+from bench.execute.job import Job, JobOutcome
 from bench.execute.ranks import Slot
 from bench.execute.slurm.profile import Profile, load_profile
 from bench.extend import executor
@@ -53,12 +53,12 @@ def run_here(request: RunRequest) -> int:
     )
     outcomes = _pool(jobs, slots)
     typer.echo(summary(request.plan()))
-    if Outcome.STOPPED in outcomes:
+    if JobOutcome.STOPPED in outcomes:
         return Exit.INTERRUPTED
-    return 0 if set(outcomes) <= {Outcome.DONE} else Exit.FAILED
+    return 0 if set(outcomes) <= {JobOutcome.DONE} else Exit.FAILED
 
 
-def _pool(jobs: Sequence[Job], slots: Sequence[Slot]) -> list[Outcome]:
+def _pool(jobs: Sequence[Job], slots: Sequence[Slot]) -> list[JobOutcome]:
     from bench.execute.pool import Pool
     from bench.execute.progress import LiveView, PlainView
 
@@ -115,11 +115,11 @@ def _print_arrays(done: Handover, profile: Profile) -> None:
         return
     rows = []
     for number, array in enumerate(done.arrays):
-        layout = profile.layout(array.world_size)
+        job_shape = profile.job_shape(array.world_size)
         answer = (done.sent[number].job or "refused") if done.sent else "not submitted"
         cells = sum(map(len, array.tasks))
-        shape = f"{layout.nodes} x {layout.tasks_per_node}"
-        rows.append((array.name, answer, len(array.tasks), cells, shape, layout.gpus_per_node))
+        shape = f"{job_shape.nodes} x {job_shape.tasks_per_node}"
+        rows.append((array.name, answer, len(array.tasks), cells, shape, job_shape.gpus_per_node))
     headers = ("array", "job", "tasks", "trainings", "nodes x processes", "GPUs per node")
     typer.echo(tabulate(rows, headers=headers, disable_numparse=True))
     throttle = "" if profile.throttle is None else f", {profile.throttle} of an array at once"
