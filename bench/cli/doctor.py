@@ -1,4 +1,4 @@
-"""`bench doctor`: whether this installation can do its work."""
+"""`bench doctor`: check this installation."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def doctor(
     profile: Annotated[Path | None, typer.Option(help="SLURM profile to check as well.", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check versions, devices, folders, data and SLURM, and say how to fix what is wrong.
+    """Check versions, devices, folders, data and SLURM, and explain how to fix problems.
 
-    Nothing is changed. Ends 0 if all can be worked with, warnings or not, and 1 if there is a fault.
+    Nothing is changed. Ends 0 if there are at most warnings, and 1 if there is a fault.
     """
     from bench.doctor.examination import examine
     from bench.doctor.installation import all_checks
@@ -40,7 +40,7 @@ def doctor(
 
 
 def _lines(found: Examination) -> Iterator[str]:
-    """A line for each check, and what to do below it. Laid out by hand: the doctor needs no package that it checks."""
+    """A line per check with its fix below. No package is used for the table: the doctor checks those packages."""
     width = max(len(diagnosis.check) for diagnosis in found.diagnoses)
     for diagnosis in found.diagnoses:
         finding = diagnosis.finding

@@ -128,7 +128,9 @@ def _interleaved(parts: Sequence[Sequence[T]]) -> Iterator[T]:
         yield from (item for item in items if item is not None)
 
 
-def _predict_batch(model: nn.Module, batch: Batch, codec: Codec[Any, Any], crops: CropSettings, how: _PredictSettings) -> _Rows:
+def _predict_batch(
+    model: nn.Module, batch: Batch, codec: Codec[Any, Any], crops: CropSettings, how: _PredictSettings
+) -> _Rows:
     """Indices, keypoints (instances, keypoints, 3), centers and scales of one batch."""
     images = batch.normalized(how.device)
     # Both views in one pass: one view of a small network does not fill a GPU.

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bench.pose.models.heads import Coordinates
 
-__all__ = ["Precision", "autocast", "to_float32", "disable_tf32"]
+__all__ = ["Precision", "autocast", "disable_tf32", "to_float32"]
 
 Precision = Literal["float32", "bfloat16"]
 """float32 throughout; or bfloat16 for convolutions and matrix products, with weights, sums and losses in float32."""
