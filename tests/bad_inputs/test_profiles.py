@@ -57,7 +57,7 @@ CASES = [
         "signal beyond the limit",
         "memory: 32GB",
         "signal_delay: 3600",
-        "profile.yaml:5: signal_delay: 3600 s are too near",
+        "profile.yaml:5: signal_delay: 3600 s is too close",
     ),
     edit(
         "memory twice",

@@ -78,7 +78,7 @@ def test_rows_are_numbered_in_the_page_s_order(tmp_path: Path) -> None:
         for training in plan(tmp_path, *PAPER_CELLS).trainings
         for way in training.evaluations
     }
-    file = Path(__file__).parents[3] / "bench" / "published" / "rows.json"
+    file = Path(__file__).parents[3] / "bench" / "paper" / "rows.json"
     printed = [row for row in json.loads(file.read_text())["rows"] if row["table"] == "coco_val"]
     assert (printed[0]["method"], printed[0]["representation"], printed[0]["input_size"]) == (
         "SimBa-Res50",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.execute import state as state_module
+from bench.planning import status as status_module
 from bench.execute.job import Retries
 from bench.execute.slurm.ledger import Array, Ledger, Sent, Submission
 from bench.execute.slurm.scheduler import SchedulerError, SchedulerJob
@@ -29,8 +29,8 @@ class Scene:
         self.remembered: list[SchedulerJob] = []
         self.silent = False
         self.questions = 0
-        monkeypatch.setattr(state_module, "listed_jobs", self._list)
-        monkeypatch.setattr(state_module, "ended_jobs", lambda ids: self.remembered)
+        monkeypatch.setattr(status_module, "listed_jobs", self._list)
+        monkeypatch.setattr(status_module, "ended_jobs", lambda ids: self.remembered)
 
     def _list(self) -> list[SchedulerJob]:
         self.questions += 1
