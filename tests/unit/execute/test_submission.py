@@ -141,7 +141,7 @@ def test_a_submission_is_whole_before_slurm_has_it(
     assert not again.arrays, "what is queued is not submitted again"
 
     snapshot = Path(folder.submission.snapshot)
-    assert (snapshot / "bench" / "leases.py").exists()
+    assert (snapshot / "bench" / "store" / "leases.py").exists()
     assert json.loads((snapshot / "snapshot.json").read_text()).keys() == {"commit", "dirty"}
     code = "import bench, bench.store.provenance; print(bench.__file__, bench.store.provenance.checkout()[0])"
     told = subprocess.run(

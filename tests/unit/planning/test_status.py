@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from bench.planning import status as status_module
 from bench.execute.job import Retries
 from bench.execute.slurm.ledger import Array, Ledger, Sent, Submission
 from bench.execute.slurm.scheduler import SchedulerError, SchedulerJob
 from bench.files import write_json
+from bench.planning import status as status_module
 from bench.planning.status import Observer, Status
 from bench.store.documents import Failure
 from bench.store.folders import Store
