@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from bench.execute.job_progress import Heartbeat
 from pycocotools.cocoeval import COCOeval
 
 from bench.execute.evaluation_job import make_evaluation
 from bench.execute.example_images import store_images
+from bench.execute.heartbeat import Heartbeat
 from bench.execute.job import Job, Resources
 from bench.execute.training_job import network
 from bench.files import sha256, write_json
@@ -286,7 +286,7 @@ def test_everything_comes_from_one_evaluation(monkeypatch: pytest.MonkeyPatch) -
         assert found.metrics == scoring.metrics(results) == pytest.approx(found.per_instance.metrics(), abs=1e-12)
         assert found.diagnostics.measure == "AP"
         runs.clear()
-        assert scoring.quick_metrics(results) == found.per_instance.metrics()
+        assert scoring.quick_metrics(results) == pytest.approx({"AP": found.metrics["AP"]}, abs=1e-12)
         assert not runs
 
 
