@@ -159,7 +159,7 @@ class Examination:
         watch: Callable[[int, int], object] = lambda _done, _total: None,
         group: ProcessGroup = ALONE,
     ) -> dict[str, float] | None:
-        """The metrics that `measure` would find, to rounding, and nothing else: for scores after every epoch.
+        """The headline metric that `measure` would find, to rounding, and maybe others: for scores after every epoch.
 
         Arguments, what comes back on which rank, and errors are as in `measure`.
         """

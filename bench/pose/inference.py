@@ -30,16 +30,10 @@ T = TypeVar("T")
 _Rows = tuple[np.ndarray, ...]
 
 
-MANY = 50_000
-"""Instances from which on compiled decoding pays: each takes 30 to 90 microseconds less. Loading it takes 0.7 s,
-compiling it 6 s, once for each copy of the code and kind of CPU."""
-
-
 class _How(NamedTuple):
-    """How batches are predicted; see `predict`, and `locate` for `compiled`."""
+    """How batches are predicted; see `predict`."""
 
     flip_test: bool
-    compiled: bool
     device: torch.device
     precision: Precision
 
@@ -89,7 +83,7 @@ def predict(
     """
     model.eval()
     channels_side_by_side(model)
-    how = _How(flip_test, len(instances) >= MANY, device, precision)
+    how = _How(flip_test, device, precision)
     mine: list[tuple[_Rows | None, tuple[str, ...]]] = []
     batches = evaluation_batches(
         instances,
@@ -137,7 +131,7 @@ def _predict_batch(model: nn.Module, batch: Batch, codec: Codec[Any, Any], crops
         output = single(model(views))
     centers, scales = (values.to(how.device, non_blocking=True) for values in (batch.centers, batch.scales))
     outputs = _halves(output) if how.flip_test else [output]
-    keypoints = locate(codec, outputs, centers, scales, crops.size, compiled=how.compiled)
+    keypoints = locate(codec, outputs, centers, scales, crops.size)
     return batch.indices.numpy(), keypoints.cpu().numpy(), batch.centers.numpy(), batch.scales.numpy()
 
 

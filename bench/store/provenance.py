@@ -20,7 +20,7 @@ __all__ = ["SNAPSHOT_FILE", "Provenance", "checkout", "collect", "describe_hardw
 SNAPSHOT_FILE = "snapshot.json"
 """Beside a copy of this package: the commit and the dirty state of the checkout that it was copied from."""
 
-PACKAGES = ("bench", "torch", "torchvision", "numpy", "opencv-python-headless", "pycocotools", "numba")
+PACKAGES = ("bench", "torch", "torchvision", "numpy", "opencv-python-headless", "pycocotools", "hotcoco")
 
 
 class Provenance(BaseModel):

@@ -64,7 +64,7 @@ def match(
 
     Args:
         pairs: of predictions and instances.
-        similarity: (pairs, kinds), or (pairs, 1) if it is the same for all kinds; each kind is matched by itself.
+        similarity: (pairs, kinds); each kind is matched by itself.
         ignored: (instances, kinds) bool.
         crowd: (instances,) bool; crowds must be ignored.
         thresholds: of the similarity.
@@ -85,7 +85,7 @@ def match(
     order = similarity.argsort(axis=0, kind="stable")
     preference = order.argsort(axis=0) + len(near) * ~ignored[instances]
     similar = similarity[..., None] >= limits
-    columns = np.arange(ignored.shape[1])[:, None] % order.shape[1]
+    columns = np.arange(ignored.shape[1])[:, None]
     ends = np.flatnonzero(np.diff(pairs.turns[near], append=-1)) + 1
     for begin, end in pairwise([0, *ends.tolist()]):
         now = slice(begin, end)
