@@ -18,7 +18,7 @@ from bench.pose.skeletons import COCO_17, CROWDPOSE_14, Skeleton
 from tests.parity.golden import FIXTURES, golden
 from tests.shared import shared_data
 from tests.unit.oks_cases import Results, Truth, case
-from tests.unit.test_metrics import TRUTH, predictions
+from tests.unit.pose.metrics.test_metrics import TRUTH, predictions
 
 Change = Callable[[Truth, Results], tuple[Truth, Results]]
 
