@@ -22,12 +22,11 @@ import torch
 from tabulate import tabulate
 from torch import Tensor
 
-from bench.pose.codecs.build import build_codec
 from bench.pose.codecs.heatmap import STRIDE
-from bench.pose.codecs.representations import CodecSettings
+from bench.pose.codecs.representation import CodecSettings, build_codec
 from bench.pose.locating import locate
 from bench.pose.memory import keep_freed_memory
-from bench.pose.models.heads import Coordinates
+from bench.pose.outputs import Coordinates
 from bench.pose.skeletons import COCO_17
 from benchmarks import plain
 from benchmarks.measuring import compare, machine, seconds
@@ -36,7 +35,7 @@ SIZE = (256, 192)
 MAP = (SIZE[0] // STRIDE, SIZE[1] // STRIDE)
 SIGMA = 2.0
 SPLIT_RATIO = 2.0
-HEATMAP = CodecSettings("heatmap", SIZE, sigma=SIGMA, weight_bounds="reference", post_process=True)
+HEATMAP = CodecSettings("heatmap", SIZE, sigma=SIGMA, weight_bounds="reference", post_process="quarter")
 SIMDR = CodecSettings("simdr", SIZE, split_ratio=SPLIT_RATIO, label_smoothing=0.1, loss_reduction="sum")
 TARGET = 20
 """Times the plain path."""

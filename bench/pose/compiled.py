@@ -18,7 +18,7 @@ from bench.pose.codecs.heatmap import STRIDE, HeatmapCodec
 from bench.pose.codecs.simdr import SimDRCodec
 from bench.pose.codecs.simdr_star import SimDRStarCodec
 from bench.pose.geometry import SCALE_UNIT, Size
-from bench.pose.models.heads import Coordinates
+from bench.pose.outputs import Coordinates
 
 __all__ = ["compiled_keypoints"]
 
@@ -74,13 +74,13 @@ def _coordinates(codec: CoordinateCodec[Any], output: Coordinates, flipped: Coor
     """Rows of `kernels.coordinate_peaks`."""
     from bench.pose import kernels
 
-    if not float(codec.flip_shift).is_integer():
+    if not float(codec.shift).is_integer():
         return None
     rows = np.empty((*output.x.shape[:2], 3), np.float32)
     kernels.coordinate_peaks(
         tuple(axis.contiguous().numpy() for axis in (*output, *flipped)),
         np.array(codec.flip_indices),
-        (isinstance(codec, SimDRStarCodec), int(codec.flip_shift), np.float32(codec.split_ratio)),
+        (isinstance(codec, SimDRStarCodec), int(codec.shift), np.float32(codec.split_ratio)),
         rows,
         _threads(),
     )
@@ -92,7 +92,7 @@ def _heatmaps(codec: HeatmapCodec, output: Tensor, flipped: Tensor) -> Array | N
     from bench.pose import kernels
 
     instances, keypoints, height, width = output.shape
-    if codec.refinement == "dark" or not float(codec.flip_shift).is_integer() or height % kernels.ROWS_AT_ONCE:
+    if codec.post_process == "dark" or not float(codec.shift).is_integer() or height % kernels.ROWS_AT_ONCE:
         return None
     side_by_side = all(maps.is_contiguous(memory_format=torch.channels_last) for maps in (output, flipped))
     if side_by_side:
@@ -100,8 +100,8 @@ def _heatmaps(codec: HeatmapCodec, output: Tensor, flipped: Tensor) -> Array | N
     rows = np.empty((instances, keypoints, 3), np.float32)
     kernels.heatmap_peaks(
         (output.contiguous().numpy(), flipped.contiguous().numpy()),
-        _routes(width, int(codec.flip_shift), tuple(codec.flip_indices), side_by_side),
-        codec.refinement == "quarter",
+        _routes(width, int(codec.shift), tuple(codec.flip_indices), side_by_side),
+        codec.post_process == "quarter",
         rows,
         _threads(),
     )

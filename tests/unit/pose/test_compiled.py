@@ -14,6 +14,7 @@ from torch import Tensor
 from bench.pose import compiled, inference, kernels
 from bench.pose.codecs.base import Codec
 from bench.pose.codecs.heatmap import HeatmapCodec
+from bench.pose.codecs.representation import PostProcess
 from bench.pose.codecs.simdr import SimDRCodec
 from bench.pose.codecs.simdr_star import SimDRStarCodec
 from bench.pose.compiled import compiled_keypoints
@@ -21,7 +22,7 @@ from bench.pose.data.crops import CropSettings
 from bench.pose.geometry import Size
 from bench.pose.inference import predict
 from bench.pose.locating import locate
-from bench.pose.models.heads import Coordinates
+from bench.pose.outputs import Coordinates
 from bench.pose.skeletons import COCO_17, CROWDPOSE_14, MPII_16
 from tests.unit.process_groups import instances
 
@@ -64,7 +65,7 @@ def maps_of(kind: str, shape: tuple[int, ...], generator: torch.Generator) -> Te
     flip_indices=flip,
     kind=st.sampled_from(["noise", "peaks", "ties", "nothing positive"]),
     shift=st.integers(-3, 3) | st.sampled_from([-20, 20, 70]),
-    refinement=st.sampled_from(["quarter", None]),
+    post_process=st.sampled_from(["quarter", "none"]),
     side_by_side=st.booleans(),
     count=st.integers(1, 5),
 )
@@ -74,12 +75,13 @@ def test_heatmaps_agree_to_the_bit(
     flip_indices: tuple[int, ...],
     kind: str,
     shift: int,
-    refinement: Any,
+    post_process: PostProcess,
     side_by_side: bool,
     count: int,
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
-    codec = HeatmapCodec(size, flip_indices, sigma=2, refinement=refinement, flip_shift=shift)
+    codec = HeatmapCodec(size, flip_indices, sigma=2, post_process=post_process)
+    codec.shift = shift
     shape = (count, len(flip_indices), size[0] // 4, size[1] // 4)
     layout = torch.channels_last if side_by_side else torch.contiguous_format
     views = [maps_of(kind, shape, generator).contiguous(memory_format=layout) for _ in range(2)]
@@ -113,9 +115,10 @@ def test_coordinates_agree_but_for_rounding(
     """Where the bins differ, their probabilities agree."""
     generator = torch.Generator().manual_seed(seed)
     if star:
-        codec = SimDRStarCodec(size, flip_indices, split_ratio=split_ratio, sigma=4, flip_shift=shift)
+        codec = SimDRStarCodec(size, flip_indices, split_ratio=split_ratio, sigma=4)
     else:
-        codec = SimDRCodec(size, flip_indices, split_ratio=split_ratio, flip_shift=shift)
+        codec = SimDRCodec(size, flip_indices, split_ratio=split_ratio)
+    codec.shift = shift
     views = [
         Coordinates(
             *(offset + spread * torch.randn(count, len(flip_indices), bins, generator=generator) for bins in codec.bins)
@@ -247,11 +250,13 @@ def test_what_nothing_is_compiled_for_is_left_to_the_plain_way() -> None:
     assert keypoints(codec, [Coordinates(*(axis.double() for axis in view)) for view in views]) is None
     assert keypoints(codec, [views[0], Coordinates(views[1].x.clone().requires_grad_(), views[1].y)]) is None
     assert keypoints(Mine((64, 64), COCO_17.flip_indices, split_ratio=2), views) is None
-    assert keypoints(SimDRCodec((64, 64), COCO_17.flip_indices, split_ratio=2, flip_shift=-0.5), views) is None
+    assert keypoints(SimDRCodec((64, 64), COCO_17.flip_indices, split_ratio=1.5, flip_shift="exact"), views) is None
 
     _, maps = heatmap_case()
-    for settings_ in ({"refinement": "dark"}, {"flip_shift": 0.5}):
-        assert keypoints(HeatmapCodec((64, 64), COCO_17.flip_indices, sigma=2, **settings_), maps) is None
+    assert keypoints(HeatmapCodec((64, 64), COCO_17.flip_indices, sigma=2, post_process="dark"), maps) is None
+    moved = HeatmapCodec((64, 64), COCO_17.flip_indices, sigma=2)
+    moved.shift = 0.5
+    assert keypoints(moved, maps) is None
     odd = [torch.rand(4, COCO_17.size, 18, 16) for _ in range(2)]
     assert keypoints(HeatmapCodec((72, 64), COCO_17.flip_indices, sigma=2), odd) is None
 
