@@ -24,12 +24,11 @@ from bench.compare.gate.baseline import Baseline
 from bench.execute.checkpoint import Checkpoint
 from bench.execute.job import Resources, Retries
 from bench.execute.slurm.profile import Profile
-from bench.extend import CODEC_SETTINGS
-from bench.pose.codecs.representations import REPRESENTATIONS, CodecSettings
+from bench.pose.codecs.representation import CODEC_SETTINGS, REPRESENTATIONS, CodecSettings
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import CropSettings
 from bench.pose.data.datasets import DATASETS
-from bench.pose.models.backbones import BACKBONES
+from bench.pose.models.backbone import BACKBONES
 from bench.pose.training import OptimizerConfig
 from bench.pose.training_state import TrainingState
 from bench.store.documents import EpochEntry, Failure, JobProgress, Record, ServerScore, TrainingRecord

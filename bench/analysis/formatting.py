@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bench.paper.rows import PCKH_SUFFIXES
-from bench.pose.codecs.representations import REPRESENTATIONS
+from bench.pose.codecs.representation import REPRESENTATIONS
 from bench.pose.data.datasets import DatasetInfo
 from bench.pose.metrics.own import OWN_METRICS
-from bench.pose.models.backbones import BACKBONES
+from bench.pose.models.backbone import BACKBONES
 
 __all__ = [
     "DASH",

@@ -19,7 +19,7 @@ from bench.files import StoreError
 from bench.paper.rows import PublishedRow
 from bench.planning.plan import Plan, PlannedEvaluation, PlannedTraining, answered_rows, complexity_of, make_plan
 from bench.pose.errors import UnknownNameError
-from bench.pose.models.spec import Complexity
+from bench.pose.models.network import Complexity
 from bench.store.documents import Record, TrainingRecord
 from bench.store.folders import Store
 from bench.suite.metrics import metrics_of

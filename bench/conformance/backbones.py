@@ -16,13 +16,14 @@ from bench.conformance.check import Check, require
 from bench.conformance.codec_cases import usual_settings
 from bench.planning.predicted_complexity import predict
 from bench.pose.checkpoints import load_weights
-from bench.pose.codecs.build import build_codec
+from bench.pose.codecs.representation import build_codec
 from bench.pose.complexity import measure
-from bench.pose.models.backbones import BACKBONES
+from bench.pose.models.backbone import BACKBONES
 from bench.pose.models.batch_norm import ReplicaBatchNorm2d
 from bench.pose.models.build import build_model, initialize
-from bench.pose.models.heads import Coordinates, PoseModel
+from bench.pose.models.heads import PoseModel
 from bench.pose.models.memory_format import channels_side_by_side
+from bench.pose.outputs import Coordinates
 
 __all__ = ["Case", "backbone_checks", "cases_of"]
 

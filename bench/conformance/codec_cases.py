@@ -11,15 +11,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from math import cos, pi
-from typing import Any, Literal
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
 from bench.pose.codecs.base import Codec
-from bench.pose.codecs.build import build_codec
-from bench.pose.codecs.representations import REPRESENTATIONS, CodecSettings
-from bench.pose.models.heads import Coordinates
+from bench.pose.codecs.representation import REPRESENTATIONS, CodecSettings, PostProcess, build_codec
+from bench.pose.outputs import Coordinates
 
 __all__ = ["FLIP", "INSTANCES", "KEYPOINTS", "Case", "decoded_cases", "everything", "trained_cases", "usual_settings"]
 
@@ -51,7 +50,7 @@ class Case:
 
     def __str__(self) -> str:
         height, width = self.settings.input_size
-        refined = f", {self.settings.refinement}" if self.settings.post_process else ""
+        refined = "" if self.settings.post_process == "none" else f", {self.settings.post_process}"
         k = "" if self.settings.split_ratio is None else f" k={self.settings.split_ratio:g}"
         others = "".join(f", {value}" for name, value in OTHERS.items() if getattr(self.settings, name) == value)
         return f"{height}x{width}{k}{others}{refined}"
@@ -155,7 +154,5 @@ def _decoded(settings: CodecSettings) -> Iterator[CodecSettings]:
     if "post_process" not in read:
         yield settings
         return
-    yield replace(settings, post_process=False)
-    refinements: tuple[Literal["quarter", "dark"], ...] = ("quarter", "dark") if "refinement" in read else ("quarter",)
-    for refinement in refinements:
-        yield replace(settings, post_process=True, refinement=refinement)
+    for post_process in get_args(PostProcess):
+        yield replace(settings, post_process=post_process)

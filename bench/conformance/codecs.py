@@ -13,8 +13,8 @@ from torch import Tensor
 from bench.conformance.check import Check, NotApplicableError, require
 from bench.conformance.codec_cases import FLIP, INSTANCES, KEYPOINTS, Case, decoded_cases, everything, trained_cases
 from bench.pose.codecs.base import Keypoints
-from bench.pose.codecs.build import build_codec
-from bench.pose.models.heads import Coordinates
+from bench.pose.codecs.representation import build_codec
+from bench.pose.outputs import Coordinates
 
 __all__ = ["codec_checks"]
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from bench.conformance.check import Check
 from bench.planning.executors import EXECUTORS
-from bench.pose.codecs.representations import REPRESENTATIONS
+from bench.pose.codecs.representation import REPRESENTATIONS
 from bench.pose.data.datasets import DATASETS, DatasetInfo
 from bench.pose.errors import BenchError, ExtensionError, nearest
 from bench.pose.metrics.own import OWN_METRICS
-from bench.pose.models.backbones import BACKBONES
+from bench.pose.models.backbone import BACKBONES
 from bench.pose.registry import Registry
 from bench.report.formats import FORMATS
 

@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from bench.pose.codecs.representations import CodecSettings
+from bench.pose.codecs.representation import CodecSettings
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import CropSettings
 from bench.pose.data.datasets import DatasetInfo
@@ -41,7 +41,9 @@ def optimizer_config(training: TrainSpec) -> OptimizerConfig:
 
 def codec_settings(training: TrainSpec, evaluation: EvalSpec | None = None) -> CodecSettings:
     """The representation as it is trained, or as an evaluation decodes it."""
-    decoding = _shared(evaluation, CodecSettings) if evaluation else {}
+    decoding: dict[str, Any] = {}
+    if evaluation:
+        decoding = {"post_process": evaluation.refinement or "none", "flip_shift": evaluation.flip_shift}
     return CodecSettings(**_shared(training, CodecSettings) | {"input_size": training.size} | decoding)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from bench.paper.rows import TABLES, PublishedRow, published_rows
 from bench.planning.predicted_complexity import predict
 from bench.planning.status import Observer, Status
-from bench.pose.models.spec import Complexity
+from bench.pose.models.network import Complexity
 from bench.store.documents import State
 from bench.store.folders import Store
 from bench.suite.expansion import complete_cell, expand

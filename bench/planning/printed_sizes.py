@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bench.paper.rows import TABLES, PublishedRow, published_rows
 from bench.planning.predicted_complexity import predict
 from bench.pose.data.datasets import dataset_info
-from bench.pose.models.spec import Complexity
+from bench.pose.models.network import Complexity
 from bench.suite.expansion import complete_cell
 from bench.suite.recipe import load_recipe
 from bench.suite.specs import parse_size

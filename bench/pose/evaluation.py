@@ -11,8 +11,7 @@ from typing import Any, Self
 import torch
 from torch import nn
 
-from bench.pose.codecs.build import build_codec
-from bench.pose.codecs.representations import CodecSettings
+from bench.pose.codecs.representation import CodecSettings, build_codec
 from bench.pose.data.crops import CropSettings
 from bench.pose.data.instances import Instance, Split
 from bench.pose.data.pixels.choice import choose_images

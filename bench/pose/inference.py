@@ -18,8 +18,8 @@ from bench.pose.data.pixels.image_source import DECODED, ImageStore
 from bench.pose.errors import DataError
 from bench.pose.locating import locate
 from bench.pose.metrics.predictions import Predictions
-from bench.pose.models.heads import Coordinates
 from bench.pose.models.memory_format import channels_side_by_side
+from bench.pose.outputs import Coordinates
 from bench.pose.parallel import ALONE, ProcessGroup
 from bench.pose.precision import Precision, computing, single
 

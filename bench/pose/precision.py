@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from bench.pose.models.heads import Coordinates
+from bench.pose.outputs import Coordinates
 
 __all__ = ["Precision", "computing", "single", "take_precision_at_its_word"]
 

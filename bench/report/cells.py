@@ -17,7 +17,7 @@ from bench.analysis.formatting import (
 from bench.analysis.results import Condition
 from bench.planning.plan import BINARY_GIGA, GIGA
 from bench.planning.printed_sizes import Comparison, compare_sizes
-from bench.pose.models.spec import Complexity
+from bench.pose.models.network import Complexity
 from bench.report.columns import Frame
 from bench.report.findings import Finding
 from bench.report.layout import Line

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from bench.pose.codecs.representations import REPRESENTATIONS
+from bench.pose.codecs.representation import CODEC_SETTINGS, REPRESENTATIONS
 from bench.suite.claims.cases import Case, find_cases
 from bench.suite.rules import Rule, apply_rules
 from bench.suite.schema import Suite
@@ -21,12 +21,6 @@ from bench.suite.structure import plain_message
 __all__ = ["Cell", "Expansion", "complete_cell", "expand", "make_spec"]
 
 SpecT = TypeVar("SpecT", TrainSpec, EvalSpec)
-
-CODEC_SETTINGS = frozenset(
-    {"split_ratio", "sigma", "label_smoothing", "loss_reduction", "weight_bounds", "heatmap_center"}
-)
-"""Settings of trainings of which each representation reads some; the others are `None` in its specs, so that they make
-no difference."""
 
 MOST_COMBINATIONS = 100_000
 """Of a suite's axes, and of an entry of its evaluations: minutes of planning. A few lines more would take years."""

@@ -26,11 +26,12 @@ from pydantic import (
 )
 
 from bench.files import STORED
-from bench.pose.codecs.representations import REPRESENTATIONS
+from bench.pose.codecs.representation import REPRESENTATIONS
 from bench.pose.data.datasets import DATASETS, DatasetInfo
 from bench.pose.errors import UnknownNameError, nearest
-from bench.pose.models.backbones import BACKBONES
-from bench.pose.models.spec import CELL, INITIALIZATIONS, ModelSpec
+from bench.pose.input_size import CELL
+from bench.pose.models.backbone import BACKBONES, network_shape
+from bench.pose.models.network import INITIALIZATIONS
 from bench.pose.registry import Registry
 from bench.pose.shares import Share
 from bench.suite.definition import Definition
@@ -249,7 +250,13 @@ class TrainSpec(_Identified):
             raise ValueError("selection: best needs a selection_split to validate on after every epoch")
         if info.context is not STORED:
             keypoints = self.data.skeleton.size
-            ModelSpec(self.backbone, self.representation, keypoints, self.size, self.split_ratio)
+            network_shape(
+                self.backbone,
+                self.representation,
+                keypoints=keypoints,
+                input_size=self.size,
+                split_ratio=self.split_ratio,
+            )
         Share(self.replicas, size=self.world_size)
         if self.batch_size < self.world_size:
             raise ValueError(

@@ -15,8 +15,7 @@ import torch
 from bench.planning.forecast.evidence import Calibration, CalibrationPoint
 from bench.planning.predicted_complexity import predict as predict_cost
 from bench.pose.codecs.base import Codec
-from bench.pose.codecs.build import build_codec
-from bench.pose.codecs.representations import CodecSettings
+from bench.pose.codecs.representation import CodecSettings, build_codec
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.crops import CropSettings

@@ -11,10 +11,10 @@ from bench.conformance.executors import executor_checks
 from bench.conformance.formats import Reports, format_checks
 from bench.conformance.metrics import metric_checks
 from bench.planning.executors import EXECUTORS
-from bench.pose.codecs.representations import REPRESENTATIONS
+from bench.pose.codecs.representation import REPRESENTATIONS
 from bench.pose.data.datasets import DATASETS
 from bench.pose.metrics.own import OwnMetric, Results
-from bench.pose.models.backbones import BACKBONES
+from bench.pose.models.backbone import BACKBONES
 from bench.pose.scoring import Scoring
 from bench.report.formats import FORMATS
 from tests.unit import tiny_datasets

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from bench.pose.codecs.base import peak
 from bench.pose.data.instances import Instance
-from bench.pose.models.heads import Coordinates
 from bench.pose.models.memory_format import channels_side_by_side
 from bench.pose.models.resnet import Doubling
 from bench.pose.optimizer import DenseAdam
+from bench.pose.outputs import Coordinates
 from bench.pose.parallel import ProcessGroup
 from bench.pose.precision import computing, single, take_precision_at_its_word
 from bench.pose.training import Position, Progress, Training, TrainingError

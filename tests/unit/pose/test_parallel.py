@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributed import HashStore
 
-from bench.pose.codecs.representations import CodecSettings
+from bench.pose.codecs.representation import CodecSettings
 from bench.pose.data.crops import CropSettings
 from bench.pose.data.datasets import open_split
 from bench.pose.data.instances import Instance

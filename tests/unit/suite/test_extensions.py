@@ -35,18 +35,17 @@ from bench.extend import backbone, codec, executor, metric, report_format
 
 
 @backbone("own_network", title="OwnNet", outputs=["coordinates"], input_sizes=[(64, 64)])
-def network(spec, norm_layer):
-    from bench.pose.models.backbones import BACKBONES
-    from dataclasses import replace
+def network(shape, norm_layer):
+    from bench.pose.models.backbone import BACKBONES
 
-    return BACKBONES["simba_tiny"].build(replace(spec, backbone="simba_tiny"), norm_layer)
+    return BACKBONES["simba_tiny"].build(shape, norm_layer)
 
 
 @codec("own_codec", output="coordinates", settings=["sigma"], title="own codec")
-def own_codec(settings, mirror):
+def own_codec(input_size, flip_indices, *, split_ratio, sigma, flip_shift):
     from bench.pose.codecs.simdr import SimDRCodec
 
-    return SimDRCodec(settings.input_size, mirror, split_ratio=settings.needed("split_ratio"))
+    return SimDRCodec(input_size, flip_indices, split_ratio=split_ratio, flip_shift=flip_shift)
 
 
 @metric("spread", title="spread", decimals=2)
@@ -129,7 +128,7 @@ def test_what_is_registered_is_listed(names: dict[str, str], message: str, tmp_p
         ("import os\n\nraise RuntimeError('not today')\n", "own_module.py:3: RuntimeError: not today"),
         ("import not_there\n", "own_module.py:1: No module named 'not_there'"),
         (
-            "from bench.extend import backbone\n@backbone('hrnet_w32')\ndef network(spec, norm_layer): ...\n",
+            "from bench.extend import backbone\n@backbone('hrnet_w32')\ndef network(shape, norm_layer): ...\n",
             "own_module: there is a backbone 'hrnet_w32' already, by bench itself; choose another name",
         ),
         (

@@ -9,7 +9,7 @@ import pytest
 
 from bench.pose.data.datasets import DATASETS
 from bench.pose.errors import UnknownNameError
-from bench.pose.models.backbones import BACKBONES
+from bench.pose.models.backbone import BACKBONES
 from bench.suite.expansion import expand
 from bench.suite.recipe import RECIPES, load_recipe
 from bench.suite.schema import Suite
