@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import Annotated
 
 import typer
 
-from bench.cli.exits import Exit
 from bench.cli.options import AsJson, DataRoot, ExtensionModules, OfSuite
-from bench.files import printable
-
-if TYPE_CHECKING:
-    from bench.conformance.check import Result
+from bench.cli.outcomes import print_outcomes
 
 __all__ = ["conform"]
 
@@ -41,8 +33,8 @@ def conform(
 ) -> None:
     """Run the checks that every built-in entry passes on one of an extension, or on a built-in one.
 
-    One line per check: ok, FAIL or skipped, what was checked, and the figure found. An error of the entry is told with
-    its file and line. Ends 0 if all hold, 1 if some fail, 3 if there is no such entry or the input is unusable.
+    One line per check: ok, failed or skipped, what was checked, and the figure found. An error of the entry is shown
+    with its file and line. Ends 0 if all hold, 1 if some fail, 3 if there is no such entry or the input is unusable.
 
     Backbones are built small, trained for a few steps and measured; representations encode, fit and decode; datasets
     are read and drawn or converted where they are; metrics and formats get made-up instances and records; executors run
@@ -58,26 +50,6 @@ def conform(
     defined = None if used is None else (used.info, tuple(dict.fromkeys([used.train, used.eval])))
     around = Surroundings(data_root, tuple(split or ()), defined, profile)
     found = find_kind(name, kind, around)
-    results = []
-    for result in run_checks(found.checks(name, around), source_of(found.registry.origin(name))):
-        results.append(result)
-        if not as_json:
-            typer.echo(printable(_line(result)))
-    if as_json:
-        typer.echo(json.dumps({"name": name, "checks": [asdict(result) for result in results]}, indent=2))
-    else:
-        typer.echo(f"\n{_summary(name, results)}")
-    if any(result.verdict == "FAIL" for result in results):
-        raise typer.Exit(Exit.FAILED)
-
-
-def _line(result: Result) -> str:
-    return f"{result.verdict:<7}  {result.name}: {result.promise} - {result.found}"
-
-
-def _summary(name: str, results: Iterable[Result]) -> str:
-    from bench.conformance.check import Verdict
-
-    counts = Counter(result.verdict for result in results)
-    listed = ", ".join(f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict))
-    return f"{name}: {counts.total()} checks: {listed}"
+    checks = found.checks(name, around)
+    outcomes = run_checks(checks, source_of(found.registry.origin(name)))
+    print_outcomes(checks, outcomes, as_json=as_json, name=name)

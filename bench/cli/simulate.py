@@ -19,12 +19,13 @@ def simulate(
 ) -> None:
     """Write a SIMULATED record for every training and evaluation of suites that has none. Nothing is measured.
 
-    The numbers are the published ones with some noise, or guesses from them; docs/provenance.md tells how they are made
-    up. Every report marks them on every page, and `bench run` refuses a folder that holds them.
+    The numbers are the published ones, or those of the most similar published row, with some noise;
+    docs/provenance.md tells more. Every report marks them on every page, and `bench run` refuses a folder that holds
+    them.
     """
     from bench.planning.plan import make_plan
-    from bench.simulation.records import simulate as write_records
-    from bench.simulation.scores import Chance
+    from bench.simulation.simulated_records import simulate as write_records
+    from bench.simulation.simulated_scores import Chance
     from bench.store.folders import Store
     from bench.suite.schema import load_suite
 

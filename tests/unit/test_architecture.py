@@ -25,8 +25,8 @@ TORCHLESS = [
     "bench.compare.diff",
     "bench.compare.show",
     "bench.doctor.installation",
-    "bench.doctor.examination",
-    "bench.simulation.records",
+    "bench.doctor.isolation",
+    "bench.simulation.simulated_records",
 ]
 LATER = ["bench.report", "bench.cli"]
 """Parts that need no torch either, once they are there."""

@@ -26,8 +26,8 @@ from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.datasets import open_split
 from bench.pose.metrics.per_instance import save_per_instance
 from bench.pose.scoring import split_scoring
-from bench.simulation.records import simulate
-from bench.simulation.scores import Chance
+from bench.simulation.simulated_records import simulate
+from bench.simulation.simulated_scores import Chance
 from bench.store.documents import Record, TrainingRecord
 from bench.store.folders import Store
 from bench.store.provenance import Provenance
