@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from bench.planning.executors import EXECUTORS, Executor, Request
+from bench.planning.executors import EXECUTORS, Executor, RunRequest
 from bench.pose.codecs.representation import codec
 from bench.pose.data.datasets import DATASETS, DatasetInfo
 from bench.pose.data.layout import COCO_LAYOUT, Layout
@@ -85,10 +85,10 @@ def metric(
 
 def executor(
     name: str, *, profile: Literal["needed", "optional", "none"] = "optional", detached: bool = False
-) -> Callable[[Callable[[Request], int]], Callable[[Request], int]]:
+) -> Callable[[Callable[[RunRequest], int]], Callable[[RunRequest], int]]:
     """Add a function that has jobs done, see `Executor`; `bench run --executor NAME` calls it."""
 
-    def add(run: Callable[[Request], int]) -> Callable[[Request], int]:
+    def add(run: Callable[[RunRequest], int]) -> Callable[[RunRequest], int]:
         EXECUTORS.add(name, Executor(run, profile, detached), run)
         return run
 

@@ -40,6 +40,7 @@ def conform(
     are read and drawn or converted where they are; metrics and formats get made-up instances and records; executors run
     a training of seconds in a temporary folder (one that needs a profile only if it is given: its jobs are submitted).
     """
+    import bench.cli.execution  # noqa: F401  # registers local and slurm
     from bench.conformance.check import run_checks, source_of
     from bench.conformance.kinds import Surroundings, find_kind
     from bench.extensions import Extensions

@@ -65,9 +65,9 @@ def run(
     left to `bench retry` then, and what a job may use is the profile's: --device, --threads, --workers, --save-every,
     --pack and --tensorboard are for this machine.
     """
-    from bench.cli.execution import Task
+    import bench.cli.execution  # noqa: F401  # registers local and slurm
     from bench.execute.tensorboard import require_tensorboard
-    from bench.planning.executors import EXECUTORS, Request
+    from bench.planning.executors import EXECUTORS, RunRequest
     from bench.planning.jobs import LocalOptions
     from bench.planning.plan import make_plan, parse_selection
     from bench.pose.errors import BenchError
@@ -90,9 +90,17 @@ def run(
             raise BenchError(f"--budget with --executor {executor} needs --calibration FILE, made where the jobs run")
         evidence = gather_evidence(results, LocalOptions(device, threads, workers, pack=pack), calibration)
         choose = within_budget(make_plan(loaded, Store(results), selection), choose, budget, evidence)
-    task = Task(lambda: make_plan(loaded, Store(results), selection), choose, data_root, results, dry_run)
-    options = LocalOptions(device, threads, workers, save_every, pack, tensorboard, pixels)
-    raise typer.Exit(place.run(Request(task, options, profile, wait)))
+    request = RunRequest(
+        plan=lambda: make_plan(loaded, Store(results), selection),
+        choose=choose,
+        data_root=data_root,
+        results=results,
+        options=LocalOptions(device, threads, workers, save_every, pack, tensorboard, pixels),
+        profile=profile,
+        wait=wait,
+        dry_run=dry_run,
+    )
+    raise typer.Exit(place.run(request))
 
 
 def _unfinished(plan: Plan) -> list[PlannedTraining]:

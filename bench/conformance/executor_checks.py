@@ -8,13 +8,11 @@ import weakref
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import yaml
 
 from bench.conformance.check import Check, CheckList, NotApplicableError, require
-from bench.planning.executors import EXECUTORS, Executor, Request
+from bench.planning.executors import EXECUTORS, Executor, RunRequest
 from bench.planning.jobs import LocalOptions
 from bench.planning.plan import Plan, make_plan
 from bench.store.folders import Store
@@ -99,11 +97,14 @@ class _Trial:
 
     def run(self, results: str, *, dry: bool = False, data: str = "data") -> int:
         """What `bench run --wait` does with the suite; its exit status."""
-        task: Any = SimpleNamespace(  # as `bench run` would make it
+        request = RunRequest(
             plan=lambda: self.plan(results),
             choose=lambda plan: list(plan.unfinished),
             data_root=self.folder / data,
             results=self.folder / results,
+            options=LocalOptions(device="cpu", threads=1),
+            profile=self.profile,
+            wait=True,
             dry_run=dry,
         )
-        return self.executor.run(Request(task, LocalOptions(device="cpu", threads=1), self.profile, wait=True))
+        return self.executor.run(request)

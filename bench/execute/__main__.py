@@ -1,6 +1,6 @@
 """`python -m bench.execute JOB.json`: do one job that was written down, as executors of one's own have it done.
 
-Output goes to the training's log. The exit status is the job's `Outcome`.
+Output goes to the training's log. The exit status is the job's `JobOutcome`.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from bench.pose.checkpoints import load_weights
 from bench.pose.errors import CheckpointError
 from bench.pose.evaluation import Examination, mean_pose_metrics
 from bench.pose.metrics.own import OWN_METRICS
-from bench.pose.parallel import ALONE, ProcessGroup
+from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
 from bench.store.bootstrap import Resamples
 from bench.store.documents import Record
 from bench.store.folders import Store, TrainingFolder
@@ -29,7 +29,7 @@ __all__ = ["make_evaluation"]
 
 
 def make_evaluation(
-    job: Job, spec: EvalSpec, store: Store, heartbeat: Heartbeat, group: ProcessGroup = ALONE
+    job: Job, spec: EvalSpec, store: Store, heartbeat: Heartbeat, group: ProcessGroup = SINGLE_PROCESS
 ) -> Record | None:
     """Measure a finished training; store predictions, per-instance results, images and, last, the record.
 

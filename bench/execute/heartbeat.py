@@ -88,12 +88,12 @@ class Heartbeat:
             self._stop.set()
         job_progress = JobProgress(phase=phase, pid=os.getpid(), host=socket.gethostname(), at=time.time(), **fields)
         with contextlib.suppress(StoreError):  # what is lost is a display; where nothing can be saved, saving says so
-            write_json(self._folder.job_progress_file, job_progress.model_dump(), durable=False)
+            write_json(self._folder.progress_file, job_progress.model_dump(), durable=False)
 
     def end(self) -> None:
         """Remove the heartbeat: nobody works on the training any more."""
         with contextlib.suppress(OSError):
-            self._folder.job_progress_file.unlink()
+            self._folder.progress_file.unlink()
 
 
 def show_evaluation(heartbeat: Heartbeat, done: int, total: int) -> None:

@@ -13,10 +13,10 @@ from bench.pose.data.pixels.names import PixelSource
 from bench.store.documents import Cause
 from bench.suite.specs import EvalSpec, TrainSpec
 
-__all__ = ["NO_RETRIES", "Job", "Outcome", "Resources", "Retries"]
+__all__ = ["NO_RETRIES", "Job", "JobOutcome", "Resources", "Retries"]
 
 
-class Outcome(IntEnum):
+class JobOutcome(IntEnum):
     """Exit status of a job's process."""
 
     DONE = 0

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from multiprocessing import connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 
-from bench.execute.job import NO_RETRIES, Job, Outcome, Retries
-from bench.execute.progress import View
-from bench.execute.ranks import Rank, Slot, local_ranks
+from bench.execute.job import NO_RETRIES, Job, JobOutcome, Retries
+from bench.execute.progress import ProgressView
+from bench.execute.ranks import GroupMember, Slot, local_members
 from bench.files import StoreError
 from bench.store.documents import Cause, Failure
 from bench.store.folders import Store
@@ -33,7 +33,7 @@ PRELOAD = "bench.execute.preload"
 IGNORED = (signal.SIGTERM, signal.SIGUSR2)
 """What SLURM sends to every process of a job. The fork server must outlive it, or the jobs' last words are lost."""
 
-Ranks = Callable[[Job, int], Sequence[Rank]]
+Ranks = Callable[[Job, int], Sequence[GroupMember]]
 """The processes to start for a job at its n-th try, from 0."""
 
 
@@ -71,23 +71,23 @@ class _Running:
     def exited(self) -> bool:
         """Whether all processes ended; those that outlive a bad end for too long are killed."""
         codes = [process.exitcode for process in self.started]
-        if None in codes and any(code for code in codes if code not in {None, Outcome.BUSY, Outcome.CANCELLED}):
+        if None in codes and any(code for code in codes if code not in {None, JobOutcome.BUSY, JobOutcome.CANCELLED}):
             self.ended_badly = self.ended_badly or time.monotonic()
             if time.monotonic() - self.ended_badly > GROUP_PATIENCE:
                 self.signal(ForkServerProcess.kill)
         return None not in codes
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> JobOutcome:
         """What became of the job by the exit statuses of its processes; `LOST` if one was killed."""
         codes = [process.exitcode for process in self.started]
         if not codes:  # told to stop before the first one existed
-            return Outcome.STOPPED
-        if codes[0] == Outcome.BUSY:  # the others lost the one that gave way
-            return Outcome.BUSY
-        if any(code not in set(Outcome) for code in codes):
-            return Outcome.LOST
-        found = [Outcome(code) for code in codes if code is not None]
-        return next((bad for bad in (Outcome.FAILED, Outcome.LOST) if bad in found), found[0])
+            return JobOutcome.STOPPED
+        if codes[0] == JobOutcome.BUSY:  # the others lost the one that gave way
+            return JobOutcome.BUSY
+        if any(code not in set(JobOutcome) for code in codes):
+            return JobOutcome.LOST
+        found = [JobOutcome(code) for code in codes if code is not None]
+        return next((bad for bad in (JobOutcome.FAILED, JobOutcome.LOST) if bad in found), found[0])
 
     def signal(self, send: Callable[[ForkServerProcess], None]) -> None:
         for process in self.started:
@@ -101,10 +101,10 @@ class Pool:
     def __init__(
         self,
         jobs: Sequence[Job],
-        view: View,
+        view: ProgressView,
         *,
         slots: Sequence[Slot],
-        ranks: Ranks = local_ranks,
+        ranks: Ranks = local_members,
         retries: Retries = NO_RETRIES,
         patient: bool = False,
     ) -> None:
@@ -128,14 +128,14 @@ class Pool:
         self._waiting: set[str] = set()
         self._running: list[_Running] = []
         self._stopping = False
-        self.outcomes: dict[str, Outcome] = {}
+        self.outcomes: dict[str, JobOutcome] = {}
 
     @property
     def unfinished(self) -> list[Job]:
         """Jobs that run or wait."""
         return [running.job for running in self._running] + [job for _, job in self._queue]
 
-    def run(self) -> list[Outcome]:
+    def run(self) -> list[JobOutcome]:
         """Do all jobs. On Ctrl-C those that run save their state, and the rest is left for the next time.
 
         Returns:
@@ -147,7 +147,7 @@ class Pool:
         except BaseException:
             self.stop()  # the jobs would else go on, and this process wait for them
             raise
-        self.outcomes |= {job.id: Outcome.STOPPED for _, job in self._queue if job.id in self._waiting}
+        self.outcomes |= {job.id: JobOutcome.STOPPED for _, job in self._queue if job.id in self._waiting}
         return list(self.outcomes.values())
 
     def _work(self) -> None:
@@ -181,7 +181,7 @@ class Pool:
         while self._free and not self._stopping and (turn := self._next()):
             number, job = turn
             if Store(job.resources.results).training(job.id).cancelled:
-                self.outcomes[job.id] = Outcome.CANCELLED
+                self.outcomes[job.id] = JobOutcome.CANCELLED
                 continue
             running = _Running(number, job, self._free.popleft(), [])
             self._view.start(job, number, self._total)
@@ -238,20 +238,20 @@ class Pool:
         """Try the job again if its end allows that, or let it go."""
         outcome = running.outcome()
         failures = _failures(running.job)
-        if outcome is Outcome.LOST and any(not failure.retry for failure in failures):
-            outcome = Outcome.FAILED  # of a process on another node
-        if outcome is Outcome.FAILED and not failures:
-            outcome = Outcome.LOST  # before it could say why
+        if outcome is JobOutcome.LOST and any(not failure.retry for failure in failures):
+            outcome = JobOutcome.FAILED  # of a process on another node
+        if outcome is JobOutcome.FAILED and not failures:
+            outcome = JobOutcome.LOST  # before it could say why
         cause = _cause(outcome, failures)
         if cause and not self._stopping and self._retries.left(cause, running.used[cause]):
             running.used[cause] += 1
             self._start(running)
             return
-        if outcome is Outcome.BUSY and self._patient and not self._stopping:
+        if outcome is JobOutcome.BUSY and self._patient and not self._stopping:
             self._queue.append((running.number, running.job))
         unstored = ""
-        if outcome is Outcome.LOST and not self._stopping:
-            outcome, unstored = Outcome.FAILED, _record_death(running)
+        if outcome is JobOutcome.LOST and not self._stopping:
+            outcome, unstored = JobOutcome.FAILED, _record_death(running)
         self._running.remove(running)
         self._free.append(running.slot)
         self.outcomes[running.job.id] = outcome
@@ -259,7 +259,7 @@ class Pool:
         self._view.finish(running.job, outcome, "; ".join(filter(None, [*words, unstored])))
 
 
-def _enter(job: Job, rank: Rank, retries: Retries) -> None:
+def _enter(job: Job, rank: GroupMember, retries: Retries) -> None:
     from bench.execute.runner import run_process
 
     run_process(job, rank, retries)
@@ -276,18 +276,18 @@ def _failures(job: Job) -> list[Failure]:
     return [failure for folder in folders if (failure := folder.failure())]
 
 
-def _cause(outcome: Outcome, failures: Sequence[Failure]) -> Cause | None:
+def _cause(outcome: JobOutcome, failures: Sequence[Failure]) -> Cause | None:
     """What a job is to be tried again for, if its end was a bad one."""
-    if outcome is Outcome.LOST:
+    if outcome is JobOutcome.LOST:
         return "killed"
-    return failures[0].cause if outcome is Outcome.FAILED and failures else None
+    return failures[0].cause if outcome is JobOutcome.FAILED and failures else None
 
 
 def _record_death(running: _Running) -> str:
     """Leave word of a job whose process ended without a word of its own; why that cannot be stored, if it cannot."""
     folder = Store(running.job.resources.results).training(running.job.id)
     codes = [process.exitcode or 0 for process in running.started]
-    code = next((code for code in codes if code not in set(Outcome)), int(Outcome.LOST))
+    code = next((code for code in codes if code not in set(JobOutcome)), int(JobOutcome.LOST))
     ended = signal.Signals(-code).name if code < 0 else f"exit status {code}"
     hint = " (often: out of memory)" if code == -signal.SIGKILL else ""
     tries = f" at each of {running.used['killed'] + 1} tries" if running.used["killed"] else ""

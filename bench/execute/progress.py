@@ -7,19 +7,19 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from bench.execute.job import Job, Outcome
+from bench.execute.job import Job, JobOutcome
 from bench.store.documents import JobProgress, Record
 from bench.store.folders import Store
 
-__all__ = ["LiveView", "PlainView", "View", "describe", "duration"]
+__all__ = ["LiveView", "PlainView", "ProgressView", "describe", "duration"]
 
 OUTCOME_WORDS = {
-    Outcome.DONE: "done",
-    Outcome.FAILED: "FAILED",
-    Outcome.STOPPED: "stopped, state saved",
-    Outcome.BUSY: "skipped, another process works on it",
-    Outcome.CANCELLED: "cancelled, state saved",
-    Outcome.LOST: "stopped with another process of the same training",
+    JobOutcome.DONE: "done",
+    JobOutcome.FAILED: "FAILED",
+    JobOutcome.STOPPED: "stopped, state saved",
+    JobOutcome.BUSY: "skipped, another process works on it",
+    JobOutcome.CANCELLED: "cancelled, state saved",
+    JobOutcome.LOST: "stopped with another process of the same training",
 }
 
 
@@ -32,7 +32,7 @@ HEADLINES = {
 """Metrics to show of a finished evaluation, in the words to show them in."""
 
 
-class View(Protocol):
+class ProgressView(Protocol):
     """Hears what becomes of jobs."""
 
     def wait(self, job: Job, holder: str) -> None:
@@ -44,7 +44,7 @@ class View(Protocol):
     def beat(self, job: Job, job_progress: JobProgress) -> None:
         """A job lives."""
 
-    def finish(self, job: Job, outcome: Outcome, reason: str) -> None:
+    def finish(self, job: Job, outcome: JobOutcome, reason: str) -> None:
         """A job ended."""
 
 
@@ -112,7 +112,7 @@ class PlainView:
             self._last[job.id] = now
             self._print(f"    {self._label(job)}{describe(job_progress)}")
 
-    def finish(self, job: Job, outcome: Outcome, reason: str) -> None:
+    def finish(self, job: Job, outcome: JobOutcome, reason: str) -> None:
         """A job ended."""
         label = self._label(job)
         self._last.pop(job.id, None)
@@ -165,10 +165,10 @@ class LiveView:
             self._bars[job.id], completed=round(100 * job_progress.fraction), words=describe(job_progress)
         )
 
-    def finish(self, job: Job, outcome: Outcome, reason: str) -> None:
+    def finish(self, job: Job, outcome: JobOutcome, reason: str) -> None:
         """A job ended: its bar gives way to lines that stay."""
         self._progress.remove_task(self._bars.pop(job.id))
-        if self._all is not None and outcome is not Outcome.BUSY:
+        if self._all is not None and outcome is not JobOutcome.BUSY:
             self._progress.advance(self._all)
         self._progress.console.print(f"{job.title} ({job.id})", markup=False, highlight=False)
         self._plain.finish(job, outcome, reason)

@@ -8,27 +8,27 @@ from dataclasses import dataclass
 
 from bench.execute.job import Job
 
-__all__ = ["SINGLE_PROCESS", "Rank", "Slot", "local_ranks", "make_slots"]
+__all__ = ["ONLY_MEMBER", "GroupMember", "Slot", "local_members", "make_slots"]
 
 
 @dataclass(frozen=True)
-class Rank:
+class GroupMember:
     """A process among those that work on one training together.
 
     Attributes:
-        global_rank: number of the process, from 0; the first leads.
+        rank: number of the process, from 0; the first leads.
         world_size: how many processes there are.
         token: known to all processes of this try and to no others.
         local_rank: among the processes of the training on this machine.
     """
 
-    global_rank: int = 0
+    rank: int = 0
     world_size: int = 1
     token: str = ""
     local_rank: int = 0
 
 
-SINGLE_PROCESS = Rank()
+ONLY_MEMBER = GroupMember()
 """The one process of a training that has no other."""
 
 
@@ -38,7 +38,7 @@ class Slot:
 
     devices: tuple[str, ...]
 
-    def equip(self, job: Job, rank: Rank) -> Job:
+    def equip(self, job: Job, rank: GroupMember) -> Job:
         """The job with the device of one of its processes."""
         device = self.devices[rank.local_rank % len(self.devices)]
         return job.model_copy(update={"resources": job.resources.model_copy(update={"device": device})})
@@ -51,7 +51,7 @@ def make_slots(devices: Sequence[str], *, pack: int = 1, width: int = 1) -> list
     return [Slot(tuple(places[begin : begin + width])) for begin in whole] or [Slot(tuple(places))]
 
 
-def local_ranks(job: Job, _attempt: int) -> list[Rank]:
+def local_members(job: Job, _attempt: int) -> list[GroupMember]:
     """All processes of a job, on this machine."""
     size, token = job.training.world_size, uuid.uuid4().hex
-    return [Rank(rank, size, token, local_rank=rank) for rank in range(size)]
+    return [GroupMember(rank, size, token, local_rank=rank) for rank in range(size)]

@@ -13,9 +13,9 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-from bench.execute.ranks import Rank
+from bench.execute.ranks import GroupMember
 from bench.files import load_document, write_json
-from bench.pose.parallel import ALONE, ProcessGroup, ProcessGroupError, join
+from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup, ProcessGroupError, init_process_group
 from bench.store.folders import TrainingFolder
 
 __all__ = ["meet"]
@@ -36,7 +36,7 @@ class _Rendezvous(BaseModel):
 
 
 @contextmanager
-def meet(folder: TrainingFolder, rank: Rank, device: torch.device) -> Iterator[ProcessGroup]:
+def meet(folder: TrainingFolder, rank: GroupMember, device: torch.device) -> Iterator[ProcessGroup]:
     """The group of all processes of a training.
 
     Args:
@@ -48,12 +48,12 @@ def meet(folder: TrainingFolder, rank: Rank, device: torch.device) -> Iterator[P
         ProcessGroupError: the others did not come.
     """
     if rank.world_size == 1:
-        yield ALONE
+        yield SINGLE_PROCESS
         return
     place = folder.rendezvous_file(rank.token)
     try:
         store = _open(place) if rank.global_rank == 0 else _enter(place, rank)
-        with join(store, rank=rank.global_rank, size=rank.world_size, device=device) as group:
+        with init_process_group(store, rank=rank.global_rank, size=rank.world_size, device=device) as group:
             yield group
     finally:
         if rank.global_rank == 0:
@@ -66,7 +66,7 @@ def _open(place: Path) -> TCPStore:
     return store
 
 
-def _enter(place: Path, rank: Rank) -> TCPStore:
+def _enter(place: Path, rank: GroupMember) -> TCPStore:
     deadline = time.monotonic() + PATIENCE.total_seconds()
     while (rendezvous := load_document(place, _Rendezvous)) is None:
         if time.monotonic() > deadline:

@@ -12,9 +12,9 @@ import torch
 
 from bench.execute.evaluation_job import make_evaluation
 from bench.execute.heartbeat import Heartbeat, StoppedError
-from bench.execute.job import NO_RETRIES, Job, Outcome, Retries
+from bench.execute.job import NO_RETRIES, Job, JobOutcome, Retries
 from bench.execute.log import write_to_log
-from bench.execute.ranks import SINGLE_PROCESS, Rank
+from bench.execute.ranks import ONLY_MEMBER, GroupMember
 from bench.execute.rendezvous import meet
 from bench.execute.slurm.scheduler import job_lives
 from bench.execute.training_job import make_training
@@ -22,7 +22,7 @@ from bench.files import StoreError
 from bench.pose.errors import BenchError
 from bench.pose.memory import keep_freed_memory
 from bench.pose.parallel import ProcessGroup, ProcessGroupError
-from bench.pose.precision import take_precision_at_its_word
+from bench.pose.precision import disable_tf32
 from bench.store.documents import Cause, Failure
 from bench.store.folders import EvaluationFolder, Store, TrainingFolder
 from bench.store.leases import BusyError, LeaseLostError
@@ -46,7 +46,7 @@ LEASE_PATIENCE = 20.0
 """Seconds to wait for another holder: a job whose parent was killed needs a moment to save its state."""
 
 
-def run_process(job: Job, rank: Rank = SINGLE_PROCESS, retries: Retries = NO_RETRIES) -> None:
+def run_process(job: Job, rank: GroupMember = ONLY_MEMBER, retries: Retries = NO_RETRIES) -> None:
     """Do a job as the whole of this process: output goes to the training's log, the outcome is the exit status."""
     folder = Store(job.resources.results).training(job.id)
     terminal = write_to_log(folder.log)
@@ -57,10 +57,12 @@ def run_process(job: Job, rank: Rank = SINGLE_PROCESS, retries: Retries = NO_RET
     except UnstoredError as error:
         with contextlib.suppress(OSError):
             os.write(terminal, f"{job.id}: {error}\n".encode())
-        sys.exit(Outcome.FAILED)
+        sys.exit(JobOutcome.FAILED)
 
 
-def run_job(job: Job, heartbeat: Heartbeat, rank: Rank = SINGLE_PROCESS, retries: Retries = NO_RETRIES) -> Outcome:
+def run_job(
+    job: Job, heartbeat: Heartbeat, rank: GroupMember = ONLY_MEMBER, retries: Retries = NO_RETRIES
+) -> JobOutcome:
     """Train what is not trained and evaluate what is not evaluated. Failures are stored rather than raised.
 
     Args:
@@ -75,7 +77,7 @@ def run_job(job: Job, heartbeat: Heartbeat, rank: Rank = SINGLE_PROCESS, retries
     folder = Store(job.resources.results).training(job.id)
     torch.set_num_threads(job.resources.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    take_precision_at_its_word()
+    disable_tf32()
     keep_freed_memory()
     try:
         with meet(folder, rank, torch.device(job.resources.device)) as group:
@@ -83,8 +85,8 @@ def run_job(job: Job, heartbeat: Heartbeat, rank: Rank = SINGLE_PROCESS, retries
             outcome = work.lead() if group.rank == 0 else work.follow()
     except ProcessGroupError as error:
         print(error, file=sys.stderr, flush=True)
-        return Outcome.STOPPED if heartbeat.stopping else Outcome.LOST
-    return Outcome.CANCELLED if outcome is Outcome.STOPPED and folder.cancelled else outcome
+        return JobOutcome.STOPPED if heartbeat.stopping else JobOutcome.LOST
+    return JobOutcome.CANCELLED if outcome is JobOutcome.STOPPED and folder.cancelled else outcome
 
 
 class _Work:
@@ -98,7 +100,7 @@ class _Work:
         self._store = Store(job.resources.results)
         self._folder = self._store.training(job.id)
 
-    def lead(self) -> Outcome:
+    def lead(self) -> JobOutcome:
         """Take the training's lease and do the job, others following."""
         try:
             with self._folder.lease(LEASE_PATIENCE, job_lives) as lease:
@@ -114,47 +116,47 @@ class _Work:
             self._agree(lambda: False)
             return self._give_way(error) if isinstance(error, BusyError) else self._end(self._folder, error)
 
-    def follow(self) -> Outcome:
+    def follow(self) -> JobOutcome:
         """Do what rank 0 does, once it holds the lease."""
-        return self._do() if self._agree(lambda: False) else Outcome.BUSY
+        return self._do() if self._agree(lambda: False) else JobOutcome.BUSY
 
-    def _give_way(self, error: StoreError) -> Outcome:
+    def _give_way(self, error: StoreError) -> JobOutcome:
         print(error, file=sys.stderr, flush=True)
-        return Outcome.BUSY
+        return JobOutcome.BUSY
 
-    def _do(self) -> Outcome:
+    def _do(self) -> JobOutcome:
         outcome = self._train()
-        for spec in self._job.evaluations if outcome is Outcome.DONE else ():
+        for spec in self._job.evaluations if outcome is JobOutcome.DONE else ():
             evaluated = self._evaluate(spec)
-            outcome = outcome if evaluated is Outcome.DONE else evaluated
+            outcome = outcome if evaluated is JobOutcome.DONE else evaluated
             # Where one process failed the others wait for it in vain: what is left is for the next try.
-            if evaluated is Outcome.STOPPED or (evaluated is Outcome.FAILED and self._group.size > 1):
+            if evaluated is JobOutcome.STOPPED or (evaluated is JobOutcome.FAILED and self._group.size > 1):
                 break
         return outcome
 
-    def _train(self) -> Outcome:
+    def _train(self) -> JobOutcome:
         try:
             self._job.extensions.load()
             if self._agree(lambda: _begin(self._folder, self._job.training)):
                 make_training(self._job, self._folder, self._heartbeat, self._group)
-            return Outcome.DONE
+            return JobOutcome.DONE
         except Exception as error:
             return self._end(self._folder, error)
 
-    def _evaluate(self, spec: EvalSpec) -> Outcome:
+    def _evaluate(self, spec: EvalSpec) -> JobOutcome:
         folder = self._store.evaluation(spec.id)
         try:
             if self._agree(lambda: _begin(folder, spec)):
                 make_evaluation(self._job, spec, self._store, self._heartbeat, self._group)
-            return Outcome.DONE
+            return JobOutcome.DONE
         except Exception as error:
             return self._end(folder, error)
 
     def _agree(self, question: Callable[[], bool]) -> bool:
-        """Rank 0's answer: what the others see of the files may be older."""
+        """GroupMember 0's answer: what the others see of the files may be older."""
         return self._group.broadcast(question() if self._group.rank == 0 else None)
 
-    def _end(self, folder: TrainingFolder | EvaluationFolder, error: Exception) -> Outcome:
+    def _end(self, folder: TrainingFolder | EvaluationFolder, error: Exception) -> JobOutcome:
         """What an error means for the job; a failure is stored. Errors that a user can fix need no traceback."""
         if isinstance(error, LeaseLostError | ProcessGroupError):
             raise error
@@ -164,7 +166,7 @@ class _Work:
             print(details or message, file=sys.stderr, flush=True)
         if self._heartbeat.stopping or isinstance(error, StoppedError):
             # Whoever asks a job to stop may have ended its helpers too; what fails then is no failure of the job.
-            return Outcome.STOPPED
+            return JobOutcome.STOPPED
         cause = _cause(error)
         if cause == "killed":
             message = f"a process that loads crops died, often for want of memory: {message.strip()}"
@@ -174,7 +176,7 @@ class _Work:
             folder.fail(failure)
         except StoreError as reason:
             raise UnstoredError(f"{failure.kind}: {message}; that could not be stored: {reason}") from error
-        return Outcome.FAILED
+        return JobOutcome.FAILED
 
 
 def _begin(folder: TrainingFolder | EvaluationFolder, spec: TrainSpec | EvalSpec) -> bool:

@@ -23,7 +23,7 @@ from bench.pose.data.instances import Split
 from bench.pose.data.pixels.choice import choose_images
 from bench.pose.models.build import build_model, initialize, load_trunk
 from bench.pose.models.heads import PoseModel
-from bench.pose.parallel import ALONE, ProcessGroup
+from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
 from bench.pose.training import Progress, Training
 from bench.store.documents import EpochEntry, TrainingRecord
 from bench.store.folders import TrainingFolder
@@ -50,7 +50,7 @@ def network(spec: TrainSpec) -> PoseModel:
 
 
 def make_training(
-    job: Job, folder: TrainingFolder, heartbeat: Heartbeat, group: ProcessGroup = ALONE
+    job: Job, folder: TrainingFolder, heartbeat: Heartbeat, group: ProcessGroup = SINGLE_PROCESS
 ) -> TrainingRecord | None:
     """Train to the end, from the checkpoint if there is one, and store weights and record.
 

@@ -12,7 +12,7 @@ from bench.suite.expansion import complete_cell
 from bench.suite.recipe import load_recipe
 from bench.suite.specs import parse_size
 
-__all__ = ["Comparison", "compare_sizes"]
+__all__ = ["SizeComparison", "compare_sizes"]
 
 MILLION, BINARY_GIGA = 1e6, 2**30
 
@@ -38,7 +38,7 @@ TOKENPOSE_PARAMS = f"agrees without the fixed position embedding ({FIXED_EMBEDDI
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SizeComparison:
     """One published row beside our counts.
 
     Attributes:
@@ -52,12 +52,12 @@ class Comparison:
     disagreements: dict[str, str]
 
 
-def compare_sizes() -> list[Comparison]:
+def compare_sizes() -> list[SizeComparison]:
     """Every published row, in the page's order."""
     return [_compare(row) for row in published_rows()]
 
 
-def _compare(row: PublishedRow) -> Comparison:
+def _compare(row: PublishedRow) -> SizeComparison:
     complexity = _count(row)
     counted = {
         "params": (row.params_m, complexity.params / MILLION),
@@ -68,7 +68,7 @@ def _compare(row: PublishedRow) -> Comparison:
         for column, (printed, ours) in counted.items()
         if printed is not None and round(ours, 1) != printed
     }
-    return Comparison(row, complexity, disagreements)
+    return SizeComparison(row, complexity, disagreements)
 
 
 def _count(row: PublishedRow) -> Complexity:

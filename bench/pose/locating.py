@@ -15,12 +15,12 @@ __all__ = ["crop_to_image", "locate"]
 
 
 def locate(codec: Codec[Any, Any], views: Sequence[Any], centers: Tensor, scales: Tensor, size: Size) -> Tensor:
-    """Keypoints in the images, (instances, keypoints, 3) float32: x and y in image px, confidence. All on one device.
+    """Decode keypoints, (instances, keypoints, 3) float32: x and y in image px, confidence. All on one device.
 
     Args:
-        codec: merges and decodes.
-        views: what the network put out for the crops and, if it was asked, for the flipped crops.
-        centers: (instances, 2) image px of the unrotated crops.
+        codec: merges the views and decodes.
+        views: network outputs for the crops and, with flip testing, for the flipped crops.
+        centers: (instances, 2) centers of the unrotated crops in image px.
         scales: (instances, 2) units of 200 px.
         size: height and width of the crops in px.
     """

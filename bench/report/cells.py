@@ -16,7 +16,7 @@ from bench.analysis.formatting import (
 )
 from bench.analysis.results import Condition
 from bench.planning.plan import BINARY_GIGA, GIGA
-from bench.planning.printed_sizes import Comparison, compare_sizes
+from bench.planning.printed_sizes import SizeComparison, compare_sizes
 from bench.pose.models.network import Complexity
 from bench.report.columns import Frame
 from bench.report.findings import Finding
@@ -107,7 +107,7 @@ def _complexity(line: Line) -> Complexity:
 
 
 @cache
-def _sizes_of_paper() -> Mapping[str, Comparison]:
+def _sizes_of_paper() -> Mapping[str, SizeComparison]:
     return {item.row.id: item for item in compare_sizes()}
 
 

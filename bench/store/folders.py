@@ -72,7 +72,7 @@ class TrainingFolder(_Folder):
     checkpoint = _Within("checkpoint.pt")
     weights = _Within("weights.pt")
     log = _Within("log.txt")
-    job_progress_file = _Within("progress.json")
+    progress_file = _Within("progress.json")
     cancel_file = _Within("cancelled.json")
 
     @property
@@ -120,7 +120,7 @@ class TrainingFolder(_Folder):
 
     def job_progress(self) -> JobProgress | None:
         """The last sign of life of whoever works on it."""
-        return load_document(self.job_progress_file, JobProgress)
+        return load_document(self.progress_file, JobProgress)
 
 
 class EvaluationFolder(_Folder):

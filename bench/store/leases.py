@@ -109,7 +109,7 @@ def _kernel() -> str:
 
 
 @dataclass(frozen=True)
-class _Entry:
+class _NumberedLease:
     """One lease as it stands in the folder."""
 
     number: int
@@ -284,7 +284,7 @@ class Leases:
             draft.unlink()
             os.close(descriptor)
 
-    def _latest(self) -> _Entry | None:
+    def _latest(self) -> _NumberedLease | None:
         numbers = self._numbers()
         return self._entry(numbers[-1]) if numbers else None
 
@@ -294,9 +294,9 @@ class Leases:
         except FileNotFoundError:
             return []
 
-    def _entry(self, number: int) -> _Entry | None:
+    def _entry(self, number: int) -> _NumberedLease | None:
         owner = load_document(self.file(number), Owner)
-        return _Entry(number, self.file(number), owner) if owner else None
+        return _NumberedLease(number, self.file(number), owner) if owner else None
 
 
 class _Judge:
@@ -308,7 +308,7 @@ class _Judge:
         self._first: tuple[int, float] | None = None
         self._since = 0.0
 
-    def lives(self, entry: _Entry) -> bool | None:
+    def lives(self, entry: _NumberedLease) -> bool | None:
         """Whether the entry's holder is at work; None while that is open, for `STALE_SECONDS` at most."""
         lives = entry.holder_lives()
         if lives is None and time.monotonic() - self._asked >= JUDGE_SECONDS:
@@ -316,7 +316,7 @@ class _Judge:
             self._asked = time.monotonic()
         return self._watch(entry) if lives is None else lives
 
-    def _watch(self, entry: _Entry) -> bool | None:
+    def _watch(self, entry: _NumberedLease) -> bool | None:
         sign = (entry.number, entry.touched())
         if self._first is None or self._first[0] != entry.number:
             self._first, self._since = sign, time.monotonic()

@@ -17,7 +17,7 @@ from bench.pose.errors import BenchError
 from bench.suite.source import Problem, read_yaml
 from bench.suite.structure import ContradictionError, check_structure
 
-__all__ = ["Layout", "Profile", "load_profile"]
+__all__ = ["JobShape", "Profile", "load_profile"]
 
 MOST_LISTED = 40
 """Valid numbers of processes that an error lists."""
@@ -73,7 +73,7 @@ class _Section(BaseModel):
 
 
 @dataclass(frozen=True)
-class Layout:
+class JobShape:
     """How the processes of one training are spread over nodes, one task each.
 
     Attributes:
@@ -106,7 +106,7 @@ class Profile(_Section):
         gres: generic resources of a node, instead of `gpus_per_node` where a site wants GPUs asked for like this.
         tasks_per_node: most processes of one training on a node; as many as GPUs, or one, where not given.
         cpus_per_task: CPUs of each process.
-        memory: of a node, "32GB"; the same for every layout.
+        memory: of a node, "32GB"; the same for every job_shape.
         memory_per_cpu: instead of `memory`.
         time: limit of a job: minutes, "HH:MM:SS" or "D-HH:MM:SS".
         signal_delay: seconds before the limit at which the job is told to save and stop.
@@ -175,7 +175,7 @@ class Profile(_Section):
             return "cuda" if self.gpus else "cpu"
         return self.device
 
-    def layout(self, world_size: int) -> Layout:
+    def job_shape(self, world_size: int) -> JobShape:
         """How a training of so many processes is spread over nodes: as few nodes as can be.
 
         Raises:
@@ -191,21 +191,21 @@ class Profile(_Section):
                 f"a training of {world_size} processes does not fit this profile (tasks_per_node {self.tasks_per_node},"
                 f" nodes {self.nodes}); valid: {', '.join(listed)}"
             )
-        return Layout(nodes, tasks, self._share(self.gpus, tasks))
+        return JobShape(nodes, tasks, self._share(self.gpus, tasks))
 
-    def parameters(self, layout: Layout) -> dict[str, Any]:
+    def parameters(self, job_shape: JobShape) -> dict[str, Any]:
         """Keyword arguments for `update_parameters` of submitit's `SlurmExecutor`."""
-        gres = scale_gpus(self.gres, lambda count: self._share(count, layout.tasks_per_node)) if self.gres else None
+        gres = scale_gpus(self.gres, lambda count: self._share(count, job_shape.tasks_per_node)) if self.gres else None
         given = {
             "partition": self.partition,
             "account": self.account,
             "qos": self.qos,
             "constraint": self.constraint,
             "time": self.minutes,
-            "nodes": layout.nodes,
-            "ntasks_per_node": layout.tasks_per_node,
+            "nodes": job_shape.nodes,
+            "ntasks_per_node": job_shape.tasks_per_node,
             "cpus_per_task": self.cpus_per_task,
-            "gpus_per_node": self._share(self.gpus_per_node, layout.tasks_per_node) or None,
+            "gpus_per_node": self._share(self.gpus_per_node, job_shape.tasks_per_node) or None,
             "gres": gres,
             "mem": self.memory,
             "mem_per_cpu": self.memory_per_cpu,

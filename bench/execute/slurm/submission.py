@@ -18,7 +18,7 @@ from bench.execute.job import Job
 from bench.execute.slurm.ledger import Array, Ledger, Sent, Submission, SubmissionFolder
 from bench.execute.slurm.profile import Profile
 from bench.execute.slurm.snapshot import take_snapshot
-from bench.execute.slurm.task import Task
+from bench.execute.slurm.task import ArrayTask
 from bench.files import write_json
 from bench.store.folders import Store
 from bench.suite.schema import Suite
@@ -26,7 +26,7 @@ from bench.suite.schema import Suite
 __all__ = ["MAX_ARRAY", "Arrangement", "arrange", "submit"]
 
 UNLIMITED = 10**6
-"""Time limits that submitit lets a job reach: time is no failure, and `Task` finds out whether a job gets anywhere."""
+"""Time limits that submitit lets a job reach: `ArrayTask` itself finds out whether a job makes progress."""
 
 T = TypeVar("T")
 
@@ -55,14 +55,14 @@ def arrange(jobs: Sequence[Job], profile: Profile, name: str, *, queued: int = 0
         queued: jobs of the suite that are in the queue already.
 
     Raises:
-        BenchError: the profile has no layout for a training.
+        BenchError: the profile has no job_shape for a training.
     """
     room = len(jobs) if profile.queue_limit is None else max(profile.queue_limit - queued, 0)
     if not room:
         return Arrangement([], list(jobs))
     sizes = sorted({job.training.world_size for job in jobs})
     for size in sizes:
-        profile.layout(size)
+        profile.job_shape(size)
     sizes = sizes[:room]
     # Each size may need one task more than its share, because its last one is not full.
     rounds = math.ceil(math.ceil(len(jobs) / profile.pack) / max(room - len(sizes) + 1, 1))
@@ -122,8 +122,8 @@ def _clear(job: Job, store: Store) -> None:
         folder.clear_failure()
 
 
-def _tasks(folder: SubmissionFolder, array: int, tasks: int) -> list[Task]:
-    return [Task(str(folder.path.absolute()), array, index) for index in range(tasks)]
+def _tasks(folder: SubmissionFolder, array: int, tasks: int) -> list[ArrayTask]:
+    return [ArrayTask(str(folder.path.absolute()), array, index) for index in range(tasks)]
 
 
 def _pickle_tasks(folder: SubmissionFolder, submission: Submission) -> None:
@@ -139,7 +139,7 @@ def _send(folder: SubmissionFolder, submission: Submission, number: int, profile
     """Submit one array and write down what SLURM answered."""
     array = submission.arrays[number]
     executor = submitit.SlurmExecutor(folder.log.absolute(), max_num_timeout=UNLIMITED, python=profile.python)
-    parameters = profile.parameters(profile.layout(array.world_size))
+    parameters = profile.parameters(profile.job_shape(array.world_size))
     setup = [*parameters.pop("setup", []), *_setup(folder, submission, number)]
     try:
         executor.update_parameters(job_name=array.name, setup=setup, **parameters)

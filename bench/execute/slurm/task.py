@@ -14,17 +14,17 @@ from rich.console import Console
 from submitit import JobEnvironment
 from submitit.core.utils import DelayedSubmission
 
-from bench.execute.job import Job, Outcome
+from bench.execute.job import Job, JobOutcome
 from bench.execute.pool import Pool
 from bench.execute.progress import PlainView
-from bench.execute.ranks import Rank, make_slots
+from bench.execute.ranks import GroupMember, make_slots
 from bench.execute.slurm.ledger import Submission, SubmissionFolder
 from bench.files import StoreError, load_document
 from bench.store.documents import Failure
 from bench.store.folders import Store
 from bench.store.leases import slurm_job
 
-__all__ = ["Task"]
+__all__ = ["ArrayTask"]
 
 STOP_SHARE = 0.7
 """Part of the time before a limit in which jobs may save their state; the rest is for SLURM to take the job back."""
@@ -34,7 +34,7 @@ END_SECONDS = 600.0
 
 
 @dataclass
-class Task:
+class ArrayTask:
     """One task of an array of a submission. submitit pickles it: it holds plain values only.
 
     Attributes:
@@ -64,9 +64,9 @@ class Task:
             retries=submission.retries,
         )
         outcomes = self._pool.run()
-        if Outcome.STOPPED in outcomes:
+        if JobOutcome.STOPPED in outcomes:
             time.sleep(END_SECONDS)
-        sys.exit(1 if {Outcome.FAILED, Outcome.STOPPED} & set(outcomes) else 0)
+        sys.exit(1 if {JobOutcome.FAILED, JobOutcome.STOPPED} & set(outcomes) else 0)
 
     def checkpoint(self) -> DelayedSubmission | None:
         """Called by submitit when the time limit comes: save everything. None if there is nothing to go on with."""
@@ -74,7 +74,7 @@ class Task:
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)
         _, submission = self._submission()
         if self._pool is None:  # nothing was begun yet
-            return DelayedSubmission(Task(self.folder, self.array, self.index, self.stalls))
+            return DelayedSubmission(ArrayTask(self.folder, self.array, self.index, self.stalls))
         jobs = self._pool.unfinished
         self._pool.stop_within(STOP_SHARE * submission.signal_delay)
         stalls = {job.id: self._stalls(job) for job in jobs}
@@ -84,7 +84,7 @@ class Task:
                 _give_up(job, limit)
         if all(_settled(job, submission.at) for job in jobs):
             return None
-        return DelayedSubmission(Task(self.folder, self.array, self.index, stalls))
+        return DelayedSubmission(ArrayTask(self.folder, self.array, self.index, stalls))
 
     def _submission(self) -> tuple[SubmissionFolder, Submission]:
         folder = SubmissionFolder(Path(self.folder))
@@ -104,10 +104,10 @@ class Task:
         return self.stalls.get(job.id, 0) + 1
 
 
-def _rank(environment: JobEnvironment, job: Job, attempt: int) -> Rank:
+def _rank(environment: JobEnvironment, job: Job, attempt: int) -> GroupMember:
     name, restart = slurm_job()
     token = f"{name}-{restart}-{attempt}"
-    return Rank(environment.global_rank, job.training.world_size, token, local_rank=environment.local_rank)
+    return GroupMember(environment.global_rank, job.training.world_size, token, local_rank=environment.local_rank)
 
 
 def _devices(jobs: Sequence[Job]) -> list[str]:

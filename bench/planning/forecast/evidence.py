@@ -16,11 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from bench.files import StoreError, load_document
 from bench.planning.forecast.prices import Observation, Prices, Rates
 from bench.planning.forecast.work import (
-    InstanceCounts,
-    Task,
-    evaluation_task,
+    SplitSizes,
+    WorkItem,
+    evaluation_item,
     forward_work,
-    training_task,
+    training_item,
     training_work,
 )
 from bench.planning.jobs import LocalOptions, local_slots
@@ -36,7 +36,7 @@ __all__ = [
     "Calibration",
     "CalibrationPoint",
     "Evidence",
-    "Kind",
+    "HardwareKind",
     "calibration_file",
     "gather",
     "job_hardware",
@@ -49,7 +49,7 @@ LONG = 60.0
 
 
 @dataclass(frozen=True)
-class Kind:
+class HardwareKind:
     """Hardware as far as it decides how long work takes.
 
     Attributes:
@@ -67,7 +67,7 @@ class Kind:
     workers: int
 
     @classmethod
-    def of(cls, hardware: Mapping[str, str | int]) -> Kind:
+    def of(cls, hardware: Mapping[str, str | int]) -> HardwareKind:
         """The kind that a provenance's hardware is of."""
         return cls(
             device=str(hardware.get("device", "")).partition(":")[0],
@@ -156,12 +156,12 @@ class Calibration(_Document):
     provenance: Provenance
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> HardwareKind:
         """Of the hardware."""
-        return Kind.of(self.provenance.hardware)
+        return HardwareKind.of(self.provenance.hardware)
 
 
-def calibration_file(results: Path, kind: Kind) -> Path:
+def calibration_file(results: Path, kind: HardwareKind) -> Path:
     """Where a results folder has the calibration of a kind of hardware."""
     return results / "calibrations" / f"{kind.slug}.json"
 
@@ -180,10 +180,10 @@ def job_hardware(options: LocalOptions) -> tuple[str, int]:
     return slots[0].devices[0], options.threads_of(len(slots))
 
 
-def kind_here(options: LocalOptions) -> Kind:
+def kind_here(options: LocalOptions) -> HardwareKind:
     """The kind of hardware that a job on this machine gets under such options."""
     device, threads = job_hardware(options)
-    return Kind.of(describe_hardware(device, threads, options.workers))
+    return HardwareKind.of(describe_hardware(device, threads, options.workers))
 
 
 @dataclass(frozen=True)
@@ -198,21 +198,21 @@ class Evidence:
         calibrated: whether a calibration is part of the prices.
     """
 
-    kind: Kind
-    instances: InstanceCounts
+    kind: HardwareKind
+    instances: SplitSizes
     rates: Rates
     prices: Prices | None
     calibrated: bool
 
 
-def gather(store: Store, kind: Kind, calibration: Calibration | None = None) -> Evidence:
+def gather(store: Store, kind: HardwareKind, calibration: Calibration | None = None) -> Evidence:
     """Read the store's records, each once, and its calibration for the hardware unless another one is given.
 
     Records that cannot be read are passed over: whoever asks for them hears what is wrong.
     """
     own = calibration or load_document(calibration_file(store.root, kind), Calibration)
     trainings, evaluations = list(_trainings(store)), list(_evaluations(store))
-    instances = InstanceCounts(trainings, evaluations)
+    instances = SplitSizes(trainings, evaluations)
     done = list(_done(trainings, evaluations, instances, kind))
     observations = [point.observation for point in own.points] if own else []
     observations += _mean_observations(done)
@@ -240,18 +240,23 @@ def _evaluations(store: Store) -> Iterator[Record]:
 
 
 def _done(
-    trainings: list[TrainingRecord], evaluations: list[Record], instances: InstanceCounts, kind: Kind
-) -> Iterator[tuple[Task, float]]:
+    trainings: list[TrainingRecord], evaluations: list[Record], instances: SplitSizes, kind: HardwareKind
+) -> Iterator[tuple[WorkItem, float]]:
     """Tasks that such hardware did, each with the seconds that it took."""
-    found: list[tuple[TrainingRecord | Record, Task | str]] = []
-    found += [(record, training_task(record.spec, instances)) for record in trainings]
-    found += [(record, evaluation_task(record.spec, record.training, instances)) for record in evaluations]
+    found: list[tuple[TrainingRecord | Record, WorkItem | str]] = []
+    found += [(record, training_item(record.spec, instances)) for record in trainings]
+    found += [(record, evaluation_item(record.spec, record.training, instances)) for record in evaluations]
     for record, task in found:
-        if isinstance(task, Task) and task.units and record.seconds > 0 and Kind.of(record.provenance.hardware) == kind:
+        if (
+            isinstance(task, WorkItem)
+            and task.units
+            and record.seconds > 0
+            and HardwareKind.of(record.provenance.hardware) == kind
+        ):
             yield task, record.seconds
 
 
-def _mean_observations(done: list[tuple[Task, float]]) -> Iterator[Observation]:
+def _mean_observations(done: list[tuple[WorkItem, float]]) -> Iterator[Observation]:
     """One observation for all runs of the same work: repeating one says nothing of the others."""
     runs: dict[object, list[Observation]] = defaultdict(list)
     for task, seconds in done:

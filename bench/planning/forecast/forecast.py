@@ -9,8 +9,8 @@ from operator import add
 from typing import Any, Literal
 
 from bench.planning.forecast.evidence import Evidence
-from bench.planning.forecast.prices import Estimate
-from bench.planning.forecast.work import Task, evaluation_task, training_task
+from bench.planning.forecast.prices import TimeEstimate
+from bench.planning.forecast.work import WorkItem, evaluation_item, training_item
 from bench.planning.plan import PlannedTraining
 from bench.pose.errors import BenchError
 
@@ -33,7 +33,7 @@ class Forecast:
             priced.
     """
 
-    estimate: Estimate
+    estimate: TimeEstimate
     source: Literal["measured", "calibration"]
 
     @property
@@ -69,9 +69,9 @@ def forecast(training: PlannedTraining, evidence: Evidence) -> Forecast | Unknow
     if not evidence.rates and evidence.prices is None:
         return Unknown(UNMEASURED)
     spec, instances = training.spec, evidence.instances
-    tasks = [] if training.state == "done" or not spec.epochs else [(spec.id, training_task(spec, instances))]
+    tasks = [] if training.state == "done" or not spec.epochs else [(spec.id, training_item(spec, instances))]
     tasks += [
-        (way.spec.id, evaluation_task(way.spec, spec, instances)) for way in training.evaluations if way.state != "done"
+        (way.spec.id, evaluation_item(way.spec, spec, instances)) for way in training.evaluations if way.state != "done"
     ]
     estimates, measured = [], True
     for run, task in tasks:
@@ -79,11 +79,11 @@ def forecast(training: PlannedTraining, evidence: Evidence) -> Forecast | Unknow
         if isinstance(found, str):
             return Unknown(found)
         estimates.append(found)
-        measured = measured and isinstance(task, Task) and task.key in evidence.rates
-    return Forecast(reduce(add, estimates, Estimate()), "measured" if measured else "calibration")
+        measured = measured and isinstance(task, WorkItem) and task.key in evidence.rates
+    return Forecast(reduce(add, estimates, TimeEstimate()), "measured" if measured else "calibration")
 
 
-def _estimate(task: Task, run: str, evidence: Evidence) -> Estimate | str:
+def _estimate(task: WorkItem, run: str, evidence: Evidence) -> TimeEstimate | str:
     """Device-seconds of a task, or what is not known of it."""
     if task.key in evidence.rates:
         return evidence.rates.estimate(task.key, task.units, run).times(task.devices)
@@ -94,9 +94,9 @@ def _estimate(task: Task, run: str, evidence: Evidence) -> Estimate | str:
     return evidence.prices.estimate(task.network, task.work)
 
 
-def total(forecasts: Iterable[Forecast | Unknown]) -> Estimate:
+def total(forecasts: Iterable[Forecast | Unknown]) -> TimeEstimate:
     """Device-seconds of all that is known."""
-    return reduce(add, (item.estimate for item in forecasts if isinstance(item, Forecast)), Estimate())
+    return reduce(add, (item.estimate for item in forecasts if isinstance(item, Forecast)), TimeEstimate())
 
 
 def affordable(trainings: Sequence[PlannedTraining], forecasts: Sequence[Forecast | Unknown], hours: float) -> int:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from bench.planning.forecast.work import KINDS
 
-__all__ = ["PRIOR_FREEDOM", "REPEAT_SPREAD", "Estimate", "Observation", "Prices", "Rates", "Spread"]
+__all__ = ["PRIOR_FREEDOM", "REPEAT_SPREAD", "Observation", "Prices", "Rates", "Spread", "TimeEstimate"]
 
 CONFIDENCE = 0.9
 """Probability that the truth lies between the bounds."""
@@ -27,7 +27,7 @@ Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Estimate:
+class TimeEstimate:
     """An uncertain time. Estimates add up to the estimate of the sum.
 
     Attributes:
@@ -41,15 +41,15 @@ class Estimate:
     errors: Mapping[Hashable, float] = field(default_factory=dict)
     freedom: float = math.inf
 
-    def __add__(self, other: Estimate) -> Estimate:
+    def __add__(self, other: TimeEstimate) -> TimeEstimate:
         causes = dict.fromkeys((*self.errors, *other.errors))
         errors = {cause: self.errors.get(cause, 0.0) + other.errors.get(cause, 0.0) for cause in causes}
-        return Estimate(self.seconds + other.seconds, errors, min(self.freedom, other.freedom))
+        return TimeEstimate(self.seconds + other.seconds, errors, min(self.freedom, other.freedom))
 
-    def times(self, factor: float) -> Estimate:
+    def times(self, factor: float) -> TimeEstimate:
         """So many times as long."""
         errors = {cause: error * factor for cause, error in self.errors.items()}
-        return Estimate(self.seconds * factor, errors, self.freedom)
+        return TimeEstimate(self.seconds * factor, errors, self.freedom)
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -96,13 +96,13 @@ class Rates:
     def __contains__(self, key: Hashable) -> bool:
         return key in self._logarithms
 
-    def estimate(self, key: Hashable, units: float, run: Hashable) -> Estimate:
+    def estimate(self, key: Hashable, units: float, run: Hashable) -> TimeEstimate:
         """Time of one more run, named `run`: runs share the error of their mean rate, and have luck of their own."""
         values = self._logarithms[key]
         seconds = units * math.exp(float(np.mean(values)))
         error = seconds * self._spread.deviation
         errors: dict[Hashable, float] = {("rate", key): error / math.sqrt(len(values)), ("run", run): error}
-        return Estimate(seconds, errors, self._spread.freedom)
+        return TimeEstimate(seconds, errors, self._spread.freedom)
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +148,7 @@ class Prices:
         scales = np.linalg.norm(relative, axis=0)
         return bool(scales.all()) and int(np.linalg.matrix_rank(relative / scales)) == len(KINDS)
 
-    def estimate(self, network: str, work: Array) -> Estimate:
+    def estimate(self, network: str, work: Array) -> TimeEstimate:
         """Time of some work of a network."""
         known = self._residuals.get(network)
         spread = self._between if known is None else self._within
@@ -157,7 +157,7 @@ class Prices:
         own = spread.deviation * (1.0 if known is None else math.sqrt(1 + 1 / len(known)))
         shared = spread.deviation * factor * (work @ self._root)
         errors: dict[Hashable, float] = {("price", number): float(error) for number, error in enumerate(shared)}
-        return Estimate(seconds, errors | {("network", network): own * seconds}, spread.freedom)
+        return TimeEstimate(seconds, errors | {("network", network): own * seconds}, spread.freedom)
 
 
 def _spreads(residuals: Mapping[str, Sequence[float]]) -> tuple[Spread, Spread]:

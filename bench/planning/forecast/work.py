@@ -18,11 +18,11 @@ from bench.suite.specs import EvalSpec, TrainSpec
 __all__ = [
     "KINDS",
     "MEGAPIXELS",
-    "InstanceCounts",
-    "Task",
-    "evaluation_task",
+    "SplitSizes",
+    "WorkItem",
+    "evaluation_item",
     "forward_work",
-    "training_task",
+    "training_item",
     "training_work",
 ]
 
@@ -80,7 +80,7 @@ def forward_work(complexity: Complexity, *, instances: int, passes: int, megapix
     return np.array([instances, instances * megapixels, 0, 0, instances * passes * complexity.multiply_adds / GIGA])
 
 
-class InstanceCounts:
+class SplitSizes:
     """How many instances splits have: as records count them, else by their name or by what is published."""
 
     def __init__(self, trainings: Iterable[TrainingRecord] = (), evaluations: Iterable[Record] = ()) -> None:
@@ -100,7 +100,7 @@ class InstanceCounts:
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class WorkItem:
     """A training or an evaluation as something that takes time.
 
     Attributes:
@@ -120,7 +120,7 @@ class Task:
     devices: int = 1
 
 
-def training_task(spec: TrainSpec, instances: InstanceCounts) -> Task | str:
+def training_item(spec: TrainSpec, instances: SplitSizes) -> WorkItem | str:
     """A training, with the validations after its epochs; what is unknown of it instead, if its instances are."""
     count = instances.count(spec.dataset, spec.split)
     if count is None:
@@ -137,12 +137,12 @@ def training_task(spec: TrainSpec, instances: InstanceCounts) -> Task | str:
         else:
             predicted = validated * spec.epochs
             work += forward_work(complexity, instances=predicted, passes=VALIDATION_PASSES, megapixels=megapixels)
-    return Task(
+    return WorkItem(
         _key(spec), count * spec.epochs, spec.backbone, None if unknown else work, unknown, devices=spec.world_size
     )
 
 
-def evaluation_task(spec: EvalSpec, training: TrainSpec, instances: InstanceCounts) -> Task | str:
+def evaluation_item(spec: EvalSpec, training: TrainSpec, instances: SplitSizes) -> WorkItem | str:
     """An evaluation of a training; what is unknown of it instead, if its instances are."""
     count = instances.count(training.dataset, spec.split, spec.boxes)
     if count is None:
@@ -155,7 +155,7 @@ def evaluation_task(spec: EvalSpec, training: TrainSpec, instances: InstanceCoun
     )
     ways = tuple(value for name, value in spec if name != "training")
     unknown = _uncalibrated(training)
-    return Task(
+    return WorkItem(
         (*_key(training), *ways),
         count,
         training.backbone,

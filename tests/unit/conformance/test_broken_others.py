@@ -8,7 +8,7 @@ import pytest
 
 from bench.conformance.executor_checks import executor_checks
 from bench.conformance.format_checks import SampleReports, format_checks
-from bench.planning.executors import Executor, Request
+from bench.planning.executors import Executor, RunRequest
 from bench.report.document import Report
 from bench.report.formats import Format
 from bench.report.render_html import render_html
@@ -79,37 +79,37 @@ def test_formats(render: Callable[[Report], Files], expected: set[str], message:
     assert message in "".join(failed.values())
 
 
-def made_up(request: Request) -> int:
+def made_up(request: RunRequest) -> int:
     """Breaks nothing, and takes no time: records are simulated. Without its data it fails, as jobs would."""
-    if request.task.data_root.is_file():
+    if request.data_root.is_file():
         return 1
-    plan = request.task.plan()
-    if not request.task.dry_run:
-        simulate([plan], Store(request.task.results), Chance(0, 0.1), "made up")
+    plan = request.plan()
+    if not request.dry_run:
+        simulate([plan], Store(request.results), Chance(0, 0.1), "made up")
     return 0
 
 
-def idle(request: Request) -> int:
+def idle(request: RunRequest) -> int:
     return 0
 
 
-def failing(request: Request) -> int:
+def failing(request: RunRequest) -> int:
     return made_up(request) or 1
 
 
-def eager(request: Request) -> int:
+def eager(request: RunRequest) -> int:
     """Leaves a script of the jobs behind, dry run or not."""
-    request.task.results.mkdir(exist_ok=True)
-    (request.task.results / "jobs.sh").write_text("true\n")
+    request.results.mkdir(exist_ok=True)
+    (request.results / "jobs.sh").write_text("true\n")
     return made_up(request)
 
 
-def silent(request: Request) -> int:
+def silent(request: RunRequest) -> int:
     made_up(request)
     return 0
 
 
-def raising(request: Request) -> int:
+def raising(request: RunRequest) -> int:
     raise ConnectionError("no such host")
 
 
@@ -124,7 +124,7 @@ def raising(request: Request) -> int:
         (raising, {"dry run", "run", "failure"}, "ConnectionError: no such host ("),
     ],
 )
-def test_executors(run: Callable[[Request], int], expected: set[str], message: str) -> None:
+def test_executors(run: Callable[[RunRequest], int], expected: set[str], message: str) -> None:
     failed = failures(executor_checks(Executor(run)))
     assert failed.keys() == expected
     assert message in "".join(failed.values())

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from submitit.slurm.slurm import _get_default_parameters, _make_sbatch_string
 
-from bench.execute.slurm.profile import Layout, Profile, load_profile
+from bench.execute.slurm.profile import JobShape, Profile, load_profile
 from bench.execute.slurm.quantities import count_gpus, format_time, parse_memory, parse_time, scale_gpus
 from bench.pose.errors import BenchError
 from bench.suite.source import SuiteError
@@ -124,7 +124,7 @@ def errors(text: str, folder: Path) -> list[tuple[int, str]]:
 
 def script(profile: Profile, world_size: int = 1, **more: Any) -> list[str]:
     """Lines of the script that submitit makes of a profile."""
-    parameters = profile.parameters(profile.layout(world_size))
+    parameters = profile.parameters(profile.job_shape(world_size))
     assert set(parameters) <= set(_get_default_parameters())
     return _make_sbatch_string("python -m job", "/folder", map_count=5, **parameters, **more).splitlines()
 
@@ -183,7 +183,7 @@ def test_what_a_profile_says_is_what_sbatch_gets(tmp_path: Path) -> None:
 
 def test_least_profile_asks_for_nothing_more() -> None:
     profile = Profile(time="60")
-    assert profile.parameters(profile.layout(1)) == {
+    assert profile.parameters(profile.job_shape(1)) == {
         "time": 60, "nodes": 1, "ntasks_per_node": 1, "cpus_per_task": 1, "signal_delay_s": 90,
         "srun_args": ["--cpus-per-task=1"], "additional_parameters": {"requeue": True},
     }  # fmt: skip
@@ -219,35 +219,35 @@ FOUR = Profile(time="60", gpus_per_node=4, nodes=3, gres="license:1")
 
 
 @pytest.mark.parametrize(
-    ("world_size", "layout"),
+    ("world_size", "job_shape"),
     [(1, (1, 1, 1)), (2, (1, 2, 2)), (3, (1, 3, 3)), (4, (1, 4, 4)), (8, (2, 4, 4)), (12, (3, 4, 4))],
 )
-def test_layouts_take_as_few_nodes_and_gpus_as_they_can(world_size: int, layout: tuple[int, int, int]) -> None:
-    found = FOUR.layout(world_size)
-    assert found == Layout(*layout)
+def test_layouts_take_as_few_nodes_and_gpus_as_they_can(world_size: int, job_shape: tuple[int, int, int]) -> None:
+    found = FOUR.job_shape(world_size)
+    assert found == JobShape(*job_shape)
     assert found.world_size == world_size
     parameters = FOUR.parameters(found)
-    assert (parameters["nodes"], parameters["ntasks_per_node"], parameters["gpus_per_node"]) == layout
+    assert (parameters["nodes"], parameters["ntasks_per_node"], parameters["gpus_per_node"]) == job_shape
 
 
 @pytest.mark.parametrize("world_size", [-1, 0, 5, 6, 16])
 def test_layouts_that_do_not_fit_are_refused_with_what_would(world_size: int) -> None:
     with pytest.raises(BenchError, match=rf"training of {world_size} processes .* valid: 1, 2, 3, 4, 8, 12$"):
-        FOUR.layout(world_size)
+        FOUR.job_shape(world_size)
 
 
 def test_generic_resources_shrink_with_the_processes() -> None:
     profile = Profile(time="60", gres="nvme:1,gpu:a100:8", tasks_per_node=4)
-    asked = [profile.parameters(profile.layout(size)) for size in (1, 2, 4)]
+    asked = [profile.parameters(profile.job_shape(size)) for size in (1, 2, 4)]
     assert [item["gres"] for item in asked] == ["nvme:1,gpu:a100:2", "nvme:1,gpu:a100:4", "nvme:1,gpu:a100:8"]
     assert not any("gpus_per_node" in item for item in asked)
-    assert profile.layout(2).gpus_per_node == 4
+    assert profile.job_shape(2).gpus_per_node == 4
 
 
 def test_processes_without_gpus_spread_too() -> None:
     profile = Profile(time="60", tasks_per_node=2, nodes=2)
-    assert profile.layout(4) == Layout(nodes=2, tasks_per_node=2, gpus_per_node=0)
-    assert "gpus_per_node" not in profile.parameters(profile.layout(4))
+    assert profile.job_shape(4) == JobShape(nodes=2, tasks_per_node=2, gpus_per_node=0)
+    assert "gpus_per_node" not in profile.parameters(profile.job_shape(4))
 
 
 @given(minutes=st.integers(1, 9999 * 1440))

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.execute.job import Job, Resources
-from bench.execute.ranks import Rank, make_slots
+from bench.execute.ranks import GroupMember, make_slots
 from bench.execute.slurm.ledger import Ledger
 from bench.execute.slurm.profile import Profile
 from bench.execute.slurm.scheduler import SchedulerError, ended_jobs, listed_jobs
@@ -218,7 +218,7 @@ def test_slots(devices: list[str], pack: int, width: int, slots: list[tuple[str,
 def test_each_process_of_a_job_gets_its_device(tmp_path: Path) -> None:
     (slot,) = make_slots(["cuda:0", "cuda:1"], width=2)
     (job,) = jobs(tmp_path, 1)
-    found = [slot.equip(job, Rank(rank, 2, "token", rank)).resources.device for rank in range(2)]
+    found = [slot.equip(job, GroupMember(rank, 2, "token", rank)).resources.device for rank in range(2)]
     assert found == ["cuda:0", "cuda:1"]
 
 

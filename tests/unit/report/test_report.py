@@ -237,7 +237,7 @@ def test_cells_without_a_record_say_why(bench: Bench) -> None:
     bench.store.training(first.spec.id).fail(Failure(kind="Memory", message="needs <b>more</b> | memory"))
     beat = JobProgress(phase="training", pid=1, host="host", at=4e9, epoch=2, epochs=9)
     running = bench.store.training(second.spec.id)
-    write_json(running.job_progress_file, beat.model_dump())
+    write_json(running.progress_file, beat.model_dump())
     bench.store.training(third.spec.id).checkpoint.parent.mkdir(parents=True)
     bench.store.training(third.spec.id).checkpoint.touch()
     with running.lease():
