@@ -41,7 +41,7 @@ def conform(
     a training of seconds in a temporary folder (one that needs a profile only if it is given: its jobs are submitted).
     """
     import bench.cli.execution  # noqa: F401  # registers local and slurm
-    from bench.conformance.check import run_checks, source_of
+    from bench.checks import run_checks, source_of
     from bench.conformance.kinds import Surroundings, find_kind
     from bench.extensions import Extensions
     from bench.suite.schema import load_suite

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 import typer
 
+from bench.checks import Check, CheckOutcome, document, outcome_line, summary
 from bench.cli.exits import Exit
-from bench.conformance.check import Check, CheckOutcome, document, outcome_line, summary
 from bench.files import printable
 
 __all__ = ["print_outcomes"]

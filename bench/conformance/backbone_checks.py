@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from bench.conformance.check import Check, CheckList, require
+from bench.checks import Check, CheckList, require
 from bench.conformance.codec_cases import usual_settings
 from bench.planning.predicted_complexity import predict
 from bench.pose.checkpoints import load_weights

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from bench.conformance.check import Check, CheckList, NotApplicableError, require
+from bench.checks import Check, CheckList, NotApplicableError, require
 from bench.conformance.codec_cases import (
     FLIP,
     INSTANCES,

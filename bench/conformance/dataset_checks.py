@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.conformance.check import Check, CheckList, NotApplicableError, require
+from bench.checks import Check, CheckList, NotApplicableError, require
 from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.datasets import DatasetInfo
 from bench.pose.data.images import read_image

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from bench.conformance.check import Check, CheckList, NotApplicableError, require
+from bench.checks import Check, CheckList, NotApplicableError, require
 from bench.planning.executors import EXECUTORS, Executor, RunRequest
 from bench.planning.jobs import LocalOptions
 from bench.planning.plan import Plan, make_plan

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 
-from bench.conformance.check import Check, CheckList, NotApplicableError, require
+from bench.checks import Check, CheckList, NotApplicableError, require
 from bench.planning.plan import make_plan
 from bench.report.document import Report, make_report
 from bench.report.formats import Format

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.checks import Check
 from bench.conformance.backbone_checks import backbone_checks
-from bench.conformance.check import Check
 from bench.conformance.codec_checks import codec_checks
 from bench.conformance.dataset_checks import dataset_checks
 from bench.conformance.executor_checks import executor_checks

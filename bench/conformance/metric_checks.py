@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.conformance.check import Check, CheckList, require
+from bench.checks import Check, CheckList, require
 from bench.pose.metrics.own import OwnMetric
 from bench.pose.metrics.pckh import HeadTruth
 from bench.pose.metrics.predictions import Predictions

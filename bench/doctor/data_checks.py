@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from bench.conformance.check import CheckFailedError, CheckList, CheckWarning, NotApplicableError, raise_together
+from bench.checks import CheckFailedError, CheckList, CheckWarning, NotApplicableError, raise_together
 
 __all__ = ["DATASET", "RECORDED", "ROOT"]
 

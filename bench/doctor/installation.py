@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.conformance.check import Check
+from bench.checks import Check
 from bench.doctor import data_checks, machine_checks, results_checks, slurm_checks
 
 __all__ = ["all_checks"]

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from multiprocessing.connection import Connection
 
-from bench.conformance.check import Check, CheckOutcome, run_check
+from bench.checks import Check, CheckOutcome, run_check
 
 __all__ = ["run_isolated"]
 

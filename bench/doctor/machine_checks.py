@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.conformance.check import (
+from bench.checks import (
     INSTALL,
     CheckFailedError,
     CheckList,

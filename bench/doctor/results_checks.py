@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.conformance.check import (
+from bench.checks import (
     CheckFailedError,
     CheckList,
     CheckWarning,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from bench.conformance.check import CheckFailedError, CheckList, CheckWarning, NotApplicableError, require
+from bench.checks import CheckFailedError, CheckList, CheckWarning, NotApplicableError, require
 
 __all__ = ["CHECKS"]
 

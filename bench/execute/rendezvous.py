@@ -52,11 +52,11 @@ def meet(folder: TrainingFolder, rank: GroupMember, device: torch.device) -> Ite
         return
     place = folder.rendezvous_file(rank.token)
     try:
-        store = _open(place) if rank.global_rank == 0 else _enter(place, rank)
-        with init_process_group(store, rank=rank.global_rank, size=rank.world_size, device=device) as group:
+        store = _open(place) if rank.rank == 0 else _enter(place, rank)
+        with init_process_group(store, rank=rank.rank, size=rank.world_size, device=device) as group:
             yield group
     finally:
-        if rank.global_rank == 0:
+        if rank.rank == 0:
             place.unlink(missing_ok=True)
 
 
@@ -70,9 +70,7 @@ def _enter(place: Path, rank: GroupMember) -> TCPStore:
     deadline = time.monotonic() + PATIENCE.total_seconds()
     while (rendezvous := load_document(place, _Rendezvous)) is None:
         if time.monotonic() > deadline:
-            raise ProcessGroupError(
-                f"process {rank.global_rank} of {rank.world_size} found no sign of process 0: {place}"
-            )
+            raise ProcessGroupError(f"process {rank.rank} of {rank.world_size} found no sign of process 0: {place}")
         time.sleep(POLL_SECONDS)
     # A machine need not know itself by its name.
     host = "localhost" if rendezvous.host == socket.gethostname() else rendezvous.host
@@ -80,5 +78,5 @@ def _enter(place: Path, rank: GroupMember) -> TCPStore:
         return TCPStore(host, rendezvous.port, is_master=False, timeout=PATIENCE)
     except RuntimeError as error:
         raise ProcessGroupError(
-            f"process {rank.global_rank} of {rank.world_size} cannot reach process 0 on {host}: {error}"
+            f"process {rank.rank} of {rank.world_size} cannot reach process 0 on {host}: {error}"
         ) from error

@@ -25,6 +25,7 @@ ROOMS = [
     {"suite"},
     {"paper"},
     {"statistics"},
+    {"checks"},
     {"extensions"},
     {"files"},
     {"pose"},

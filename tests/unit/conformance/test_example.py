@@ -12,7 +12,7 @@ import json, sys
 from dataclasses import asdict
 from pathlib import Path
 import torch
-from bench.conformance.check import run_checks, source_of
+from bench.checks import run_checks, source_of
 from bench.conformance.kinds import KINDS, Surroundings
 from bench.extensions import Extensions
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from bench.conformance.check import Check, CheckOutcome, run_checks, source_of
+from bench.checks import Check, CheckOutcome, run_checks, source_of
 
 HERE = Path(__file__).parent
 

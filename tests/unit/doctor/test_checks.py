@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.conformance.check import (
+from bench.checks import (
     Check,
     CheckFailedError,
     CheckOutcome,
