@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -61,8 +60,14 @@ class BackboneCase:
 
     def build(self, *, replicas: int = 1) -> PoseModel:
         """The network with weights as torch draws them."""
-        form: Any = {"joints": self.keypoints, "input_size": self.size, "split_ratio": self.split_ratio}
-        return build_model(self.backbone, self.representation, **form, replicas=replicas)
+        return build_model(
+            self.backbone,
+            self.representation,
+            keypoints=self.keypoints,
+            input_size=self.size,
+            split_ratio=self.split_ratio,
+            replicas=replicas,
+        )
 
     def start(self, seed: int = 0) -> PoseModel:
         """The network as a training of this seed begins."""

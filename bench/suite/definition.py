@@ -73,7 +73,7 @@ class SkeletonDefinition(_Frozen):
     def _problems(self) -> Iterator[Problem]:
         for number, keypoint in enumerate(self.keypoints):
             if keypoint in self.keypoints[:number]:
-                yield Problem(("joints", number), f"keypoint {keypoint!r} is listed twice")
+                yield Problem(("keypoints", number), f"keypoint {keypoint!r} is listed twice")
         if len(self.sigmas) != len(self.keypoints):
             yield Problem(("sigmas",), f"{len(self.sigmas)} sigmas for {len(self.keypoints)} keypoints")
         lists = {"pairs": self.pairs, "limbs": self.limbs, "upper": [(name,) for name in self.upper]}

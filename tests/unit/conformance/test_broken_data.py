@@ -49,7 +49,7 @@ def broken_skeleton(**fields: Any) -> dict[str, str]:
         ({"upper": ("wing",)}, "upper name 'wing'"),
         ({"sigmas": SKELETON.sigmas[1:]}, "13 sigmas for 14 keypoints"),
         ({"sigmas": (0.0, *SKELETON.sigmas[1:])}, "left_shoulder: 0"),
-        ({"joints": ("head", *SKELETON.keypoints[1:])}, "a keypoint is named twice"),
+        ({"keypoints": ("head", *SKELETON.keypoints[1:])}, "a keypoint is named twice"),
     ],
 )
 def test_skeletons(fields: dict[str, Any], message: str) -> None:

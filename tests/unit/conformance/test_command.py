@@ -89,7 +89,7 @@ def test_an_unknown_name_ends_3_and_lists_what_there_is(tmp_path: Path) -> None:
     done = bench(tmp_path, "simdrr")
     assert done.returncode == 3
     assert done.stderr.startswith("error: nothing is named 'simdrr' (did you mean 'simdr'?); there are")
-    for expected in ("  backbone: simba_tiny,", "  dataset: coco,", "  metric: none", "  format: md, html"):
+    for expected in ("  backbone: hrnet_w32,", "  dataset: coco,", "  metric: none", "  format: md, html"):
         assert expected in done.stderr
 
 

@@ -77,7 +77,7 @@ def test_per_image_results_agree_with_records(published: Store) -> None:
             continue
         found = load_per_instance(file).metrics()
         headline, unit = ("Mean", 100) if training.spec.dataset == "mpii" else ("AP", 1)
-        assert found[headline] == pytest.approx(record.metrics[headline], abs=0.0015 * unit)
+        assert found[headline] == pytest.approx(record.metrics[headline], abs=0.004 * unit)
         assert found == pytest.approx(record.metrics, abs=0.06 * unit)
         assert record.diagnostics is not None
         curve = record.diagnostics.curve
