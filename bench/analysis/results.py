@@ -85,7 +85,7 @@ class Condition:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """Everything that all its seeds share; names of the evaluation's settings begin with `evaluation_`."""
+        """Everything that all its seeds share; see `shared_settings` for the names."""
         return shared_settings(self.training, self.evaluation)
 
     @property
@@ -154,7 +154,8 @@ class Results:
         """The representation in words, with what else tells it from other rows of its group."""
         details = [f"{setting_name(name)} {setting_text(condition.settings[name])}" for name in self.ablated]
         name = representation_name(condition.training.representation)
-        name += " + extra post." if condition.evaluation.post_process else ""
+        post_process = condition.evaluation.post_process
+        name += "" if post_process == "none" else f" + {post_process}"
         return f"{name} ({', '.join(details)})" if details else name
 
 

@@ -26,29 +26,33 @@ def evaluate(
     split_ratio: Annotated[
         float | None, typer.Option(help="Bins per px (SimDR, SimDR*); default: the paper's.")
     ] = None,
-    sigma: Annotated[float | None, typer.Option(help="Of the Gaussian (heatmap, SimDR*).")] = None,
+    sigma: Annotated[float | None, typer.Option(help="Standard deviation of the Gaussian (heatmap, SimDR*).")] = None,
     flip_test: Annotated[bool, typer.Option(help="Average with the flipped view.")] = True,
-    post_process: Annotated[bool | None, typer.Option(help="Refine heatmap peaks; default: as the paper.")] = None,
+    post_process: Annotated[
+        bool, typer.Option(help="Refine heatmap peaks as the paper: by a quarter cell, for TokenPose by DARK.")
+    ] = True,
     shift: Annotated[bool, typer.Option(help="Shift the flipped view by one cell or bin.")] = True,
     device: Device = "cpu",
     workers: Workers = 0,
     extensions: ExtensionModules = None,
 ) -> None:
-    """Write DIR/predictions.json and DIR/metrics.json (MPII: pred.mat too). What is not named follows the paper."""
-    from bench.execute.standalone import Request, evaluate_weights
+    """Write DIR/predictions.json and DIR/metrics.json (MPII: pred.mat too). Settings not given follow the paper."""
+    from bench.execute.standalone import WeightsEvaluation, evaluate_weights
     from bench.extensions import Extensions
 
     Extensions.of(extensions or ()).load()
-    request = Request(
+    request = WeightsEvaluation(
         backbone=backbone,
         representation=representation,
         input_size=input_size,
         dataset=dataset,
         split=split,
         box_file=None if boxes == "gt" else Path(boxes),
-        given={"split_ratio": split_ratio, "sigma": sigma, "post_process": post_process},
+        split_ratio=split_ratio,
+        sigma=sigma,
         flip_test=flip_test,
         flip_shift="reference" if shift else "none",
+        post_process=post_process,
     )
     found = evaluate_weights(request, dataset_dir, checkpoint, out, device=device, workers=workers)
     for problem in found.problems:

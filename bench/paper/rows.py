@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bench.pose.codecs.representation import PostProcess
+
 __all__ = ["TABLES", "PublishedRow", "PublishedTable", "published_rows"]
 
 
@@ -72,8 +74,9 @@ class PublishedRow:
         backbone: our name of the method.
         representation: our name of it.
         input_size: "HxW".
-        post_process: the page's "Extra post." column; for tables without one, what the reference's configuration of
-            the row does, which is to refine heatmaps.
+        post_process: refinement of heatmap peaks. The page's column "Extra post." says whether there is one, for tables
+            without the column the reference's configuration, which refines heatmaps: by a quarter cell, for TokenPose
+            by DARK.
         metrics: under the names and in the units of our records: COCO's and CrowdPose's in 0..1, MPII's in percent.
         params_m: millions of parameters, where printed.
         gflops: where printed.
@@ -84,7 +87,7 @@ class PublishedRow:
     backbone: str
     representation: str
     input_size: str
-    post_process: bool
+    post_process: PostProcess
     metrics: Mapping[str, float]
     params_m: float | None
     gflops: float | None
@@ -110,11 +113,15 @@ def _row(row: dict[str, Any], number: int) -> PublishedRow:
         backbone=BACKBONES[row["method"]],
         representation=representation,
         input_size=row["input_size"],
-        post_process=row.get("extra_post", representation == "heatmap"),
+        post_process=_refinement(row["method"]) if row.get("extra_post", representation == "heatmap") else "none",
         metrics=_metrics(row),
         params_m=row.get("params_m"),
         gflops=row.get("gflops"),
     )
+
+
+def _refinement(method: str) -> PostProcess:
+    return "dark" if method == "TokenPose-S" else "quarter"
 
 
 def _metrics(row: dict[str, Any]) -> dict[str, float]:

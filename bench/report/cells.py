@@ -71,9 +71,9 @@ def _best(values: Iterable[tuple[Key, float | None]]) -> dict[Key, str]:
 
 def _identity(frame: Frame, line: Line) -> Iterator[Cell]:
     """Cells that say what a row is, and how many seeds are behind it."""
-    backbone, size, representation, refined = line.method
+    backbone, size, representation, post_process = line.method
     condition = line.condition
-    texts = [backbone_name(backbone), representation_name(representation), size, setting_text(refined)]
+    texts = [backbone_name(backbone), representation_name(representation), size, setting_text(post_process)]
     texts += [setting_text(condition.settings[name]) if condition is not None else DASH for name in frame.settings]
     yield from (Cell(text, "" if text == DASH else text) for text in texts)
     if condition is None:

@@ -9,6 +9,7 @@ from typing import Any
 from bench.analysis.formatting import data_name
 from bench.analysis.results import Condition, Results
 from bench.paper.rows import TABLES, PublishedRow, published_rows
+from bench.pose.codecs.representation import PostProcess
 from bench.pose.data.datasets import dataset_info
 from bench.suite import schema
 from bench.suite.expansion import complete_cell
@@ -34,12 +35,12 @@ class Line:
     excluded: str = ""
 
     @property
-    def method(self) -> tuple[str, str, str, bool]:
-        """Backbone, input size, representation, and whether peaks are refined."""
+    def method(self) -> tuple[str, str, str, PostProcess]:
+        """Backbone, input size, representation, and refinement of peaks."""
         if self.condition is not None:
             training = self.condition.training
-            refined = self.condition.evaluation.post_process
-            return training.backbone, training.input_size, training.representation, refined
+            post_process = self.condition.evaluation.post_process
+            return training.backbone, training.input_size, training.representation, post_process
         assert self.paper is not None, "a line without a condition is a row of the paper"
         return _method(self.paper)
 
@@ -78,7 +79,7 @@ def lay_out(results: Results, wanted: schema.Table) -> tuple[Line, ...]:
     return tuple(sorted(lines, key=lambda line: places[line.paper.id] if line.paper else len(places)))
 
 
-def _method(row: PublishedRow) -> tuple[str, str, str, bool]:
+def _method(row: PublishedRow) -> tuple[str, str, str, PostProcess]:
     return row.backbone, row.input_size, row.representation, row.post_process
 
 

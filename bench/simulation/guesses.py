@@ -54,7 +54,11 @@ def _unlike(row: PublishedRow, spec: TrainSpec, evaluation: EvalSpec) -> float:
     """1 for each of another backbone, heatmaps against vectors, and refinement; less for another kind of vectors."""
     kinds = {row.representation, spec.representation}
     methods = 0.0 if len(kinds) == 1 else 1.0 if "heatmap" in kinds else 0.25
-    return methods + (row.backbone != spec.backbone) + (row.post_process != evaluation.post_process)
+    return (
+        methods
+        + (row.backbone != spec.backbone)
+        + ((row.post_process == "none") != (evaluation.post_process == "none"))
+    )
 
 
 def _place(height: int, multiply_adds: int) -> npt.NDArray[np.float64]:

@@ -103,7 +103,7 @@ def simulate_scores(training: PlannedTraining, evaluation: PlannedEvaluation, ch
         return Scores(expected, baseline={}, ceiling={})
     found = simulate_oks(_instances(info.protocol, seed), expected, rng)
     metrics = found.metrics()
-    bounds = CEILINGS.get((spec.representation, evaluation.spec.post_process), CEILINGS["simdr", False])
+    bounds = CEILINGS.get((spec.representation, evaluation.spec.post_process != "none"), CEILINGS["simdr", False])
     ceiling = np.interp(np.log2(spec.size[0]), (6, 8), bounds)
     return Scores(
         metrics,

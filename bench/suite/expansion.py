@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from bench.pose.codecs.representation import CODEC_SETTINGS, REPRESENTATIONS
+from bench.pose.codecs.representation import CODEC_SETTINGS, DECODING_SETTINGS, REPRESENTATIONS
 from bench.suite.claims.cases import Case, find_cases
 from bench.suite.rules import Rule, apply_rules
 from bench.suite.schema import Suite
 from bench.suite.source import SuiteError
-from bench.suite.specs import EvalSpec, TrainSpec, shared_settings
+from bench.suite.specs import EVALUATORS, EvalSpec, TrainSpec, evaluation_key, shared_settings
 from bench.suite.structure import plain_message
 
 __all__ = ["Cell", "Expansion", "complete_cell", "expand", "make_spec"]
@@ -99,7 +99,7 @@ def complete_cell(rules: Iterable[Rule], given: Mapping[str, Any]) -> dict[str, 
 def _read_settings(representation: str) -> frozenset[str]:
     """What a representation reads; of an unknown one, which its spec will refuse, everything."""
     known = REPRESENTATIONS.get(representation)
-    return CODEC_SETTINGS if known is None else known.settings
+    return CODEC_SETTINGS | DECODING_SETTINGS if known is None else known.settings
 
 
 def _cases(suite: Suite, cells: Iterable[Cell]) -> dict[str, tuple[Case, ...]]:
@@ -108,7 +108,7 @@ def _cases(suite: Suite, cells: Iterable[Cell]) -> dict[str, tuple[Case, ...]]:
         return {}
     rows = [shared_settings(cell.training, evaluation) for cell in cells for evaluation in cell.evaluations]
     distinct = list({tuple(row.values()): row for row in rows}.values())
-    varied = [*suite.axes, *(f"evaluation_{name}" for entry in suite.evaluations for name in entry.settings)]
+    varied = [*suite.axes, *(evaluation_key(name) for entry in suite.evaluations for name in entry.settings)]
     open_settings = [name for name in dict.fromkeys(varied) if name != "seed"]
     return {claim.id: find_cases(claim, distinct, open_settings) for claim in suite.claims}
 
@@ -119,7 +119,7 @@ def _data(suite: Suite) -> dict[str, Any]:
 
 
 def _evaluations(suite: Suite, training: TrainSpec) -> Iterator[EvalSpec]:
-    known = training.model_dump()
+    known = dict(training)
     seen: set[str] = set()
     for entry in suite.evaluations:
         for values in itertools.product(*entry.settings.values()):
@@ -128,9 +128,8 @@ def _evaluations(suite: Suite, training: TrainSpec) -> Iterator[EvalSpec]:
             if not entry.applies(cell):
                 continue
             if "post_process" not in _read_settings(training.representation):
-                cell["post_process"] = False
-            if not cell["post_process"]:
-                cell["refinement"] = None
+                cell["post_process"] = "none"
+            cell["evaluator"] = EVALUATORS[training.data.protocol]
             settings = {name: cell[name] for name in EvalSpec.model_fields if name in cell}
             spec = make_spec(
                 EvalSpec, settings | {"training": training.id}, f"{suite.file}: evaluation {_words(given)}"

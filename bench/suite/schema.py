@@ -26,7 +26,7 @@ from bench.suite.rules import (
     read_values,
 )
 from bench.suite.source import Problem, Source, read_yaml
-from bench.suite.specs import Dataset, Hash, Positive
+from bench.suite.specs import EVALUATORS, Dataset, Hash, Positive
 from bench.suite.structure import check_structure
 from bench.suite.weights import WeightsNames
 
@@ -152,6 +152,7 @@ def load_suite(file: Path, *, run_extensions: bool = True) -> Suite:
         document.claims, data=document.dataset.info, axes=axes, weights=names, source=source, problems=problems
     )
     problems += _semantic_problems(document, axes, exclusions)
+    problems += _evaluator_problems(document.dataset, evaluations)
     if problems:
         raise source.error(problems)
     return Suite(
@@ -212,6 +213,21 @@ def _read_evaluations(items: list[Any], problems: list[Problem]) -> list[Rule]:
         }
         evaluations.append(Rule(read_condition(item, here, problems, valid=conditions), settings))
     return evaluations
+
+
+def _evaluator_problems(dataset: Dataset, evaluations: list[Rule]) -> list[Problem]:
+    """Entries of `evaluate` with another evaluator than that of the dataset's protocol."""
+    info = dataset.info
+    valid = EVALUATORS[info.protocol]
+    return [
+        Problem(
+            ("evaluate", number, "evaluator"),
+            f"evaluator: {value!r:.80} does not score {info.name}, whose protocol is {info.protocol}; valid: {valid}",
+        )
+        for number, entry in enumerate(evaluations)
+        for value in entry.settings.get("evaluator", ())
+        if value != valid
+    ]
 
 
 def _semantic_problems(

@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from bench.files import STORED
-from bench.pose.codecs.representation import REPRESENTATIONS
+from bench.pose.codecs.representation import REPRESENTATIONS, FlipShift, PostProcess
 from bench.pose.data.datasets import DATASETS, DatasetInfo
 from bench.pose.errors import UnknownNameError, nearest
 from bench.pose.input_size import CELL
@@ -38,7 +38,18 @@ from bench.suite.definition import Definition
 from bench.suite.source import Problem
 from bench.suite.structure import ContradictionError
 
-__all__ = ["SCHEMA_VERSION", "Dataset", "EvalSpec", "Hash", "TrainSpec", "parse_size", "schema_of", "shared_settings"]
+__all__ = [
+    "EVALUATORS",
+    "SCHEMA_VERSION",
+    "Dataset",
+    "EvalSpec",
+    "Hash",
+    "TrainSpec",
+    "evaluation_key",
+    "parse_size",
+    "schema_of",
+    "shared_settings",
+]
 
 SCHEMA_VERSION = 3
 """Raised whenever the meaning of a spec changes, so that old results are not mistaken for new ones."""
@@ -284,22 +295,20 @@ class EvalSpec(_Identified):
         boxes: "gt" for annotated boxes, "detector" for the dataset's detector boxes.
         flip_test: average with the prediction on the flipped crop.
         flip_shift: see `CodecSettings`.
-        post_process: refine heatmap peaks.
-        refinement: how they are refined; None where they are not.
+        post_process: refinement of heatmap peaks, see `CodecSettings`; "none" for other representations.
         score_threshold: keypoints above it count in an instance's score.
         nms_threshold: OKS above which the weaker of two instances goes.
         batch_size: instances per forward pass.
         precision: of the forward pass, see `bench.pose.precision`.
-        evaluator: of record.
+        evaluator: that computes the metrics of record; it follows from the protocol of the dataset, see `EVALUATORS`.
     """
 
     training: str
     split: str
     boxes: Literal["gt", "detector"]
     flip_test: bool
-    flip_shift: Literal["reference", "exact", "none"]
-    post_process: bool
-    refinement: Literal["quarter", "dark"] | None
+    flip_shift: FlipShift
+    post_process: PostProcess
     score_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     nms_threshold: Probability
     batch_size: Count
@@ -307,8 +316,23 @@ class EvalSpec(_Identified):
     evaluator: Literal["pycocotools", "crowdpose", "pckh"]
 
 
+EVALUATORS: Mapping[str, Literal["pycocotools", "crowdpose", "pckh"]] = {
+    "coco": "pycocotools",
+    "crowdpose": "crowdpose",
+    "mpii": "pckh",
+}
+"""The evaluator of each protocol of datasets."""
+
+
+def evaluation_key(name: str) -> str:
+    """Name of an evaluation's setting in a table row: its own, unless trainings have a setting of that name.
+
+    An evaluation's `split`, `batch_size` and `precision` are `evaluation_split` and so on; the others keep their names.
+    """
+    return f"evaluation_{name}" if name in TrainSpec.model_fields else name
+
+
 def shared_settings(training: TrainSpec, evaluation: EvalSpec) -> dict[str, Any]:
-    """Everything that the seeds of one table row share; names of the evaluation's settings begin with `evaluation_`."""
-    measured = evaluation.model_dump(exclude={"training"})
-    trained = training.model_dump(exclude={"seed", "definition"})
-    return trained | {f"evaluation_{name}": value for name, value in measured.items()}
+    """All settings of a table row, which its seeds share; see `evaluation_key` for the names of the evaluation's."""
+    trained = {name: value for name, value in training if name not in {"seed", "definition"}}
+    return trained | {evaluation_key(name): value for name, value in evaluation if name != "training"}

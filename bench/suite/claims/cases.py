@@ -13,7 +13,10 @@ from bench.suite.source import SuiteError
 __all__ = ["Case", "Claim", "Settings", "find_cases"]
 
 Settings = Mapping[str, Any]
-"""Of a table row: a training's, but for its seed, and an evaluation's; names of the latter begin with `evaluation_`."""
+"""All settings of a table row by name, see `bench.suite.specs.shared_settings`."""
+
+Selection = Mapping[str, tuple[Any, ...]]
+"""Values of settings, one of which each selected row must have."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Claim:
         says: the sentence.
         source: where the paper says it.
         that: the inequality.
-        selections: settings that each of its terms asks for.
+        selections: values of settings that each of its terms asks for.
         at: values of settings that all terms are restricted to.
         matters: an effect below this is too small to matter, in the units of records.
         place: "FILE:LINE" of the inequality.
@@ -35,8 +38,8 @@ class Claim:
     says: str
     source: str
     that: Inequality
-    selections: Mapping[Term, Settings]
-    at: Mapping[str, tuple[Any, ...]]
+    selections: Mapping[Term, Selection]
+    at: Selection
     matters: float
     place: str
 
@@ -118,8 +121,8 @@ def _distinct(cells: Iterable[Settings], name: str) -> list[Any]:
     return [value for value in dict.fromkeys(cell[name] for cell in cells) if value is not None]
 
 
-def _select(cells: Iterable[Settings], selection: Settings) -> list[Settings]:
-    return [cell for cell in cells if all(cell[name] == value for name, value in selection.items())]
+def _select(cells: Iterable[Settings], selection: Selection) -> list[Settings]:
+    return [cell for cell in cells if all(cell[name] in values for name, values in selection.items())]
 
 
 def _only(

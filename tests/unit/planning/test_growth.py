@@ -39,7 +39,7 @@ train:
     input_size: [64x64, 128x128]
     warmup_steps: [{steps}]
 evaluate:
-  - {{boxes: detector, post_process: [true, false], when: {{representation: heatmap}}}}
+  - {{boxes: detector, post_process: [quarter, none], when: {{representation: heatmap}}}}
   - {{boxes: detector, when: {{representation: simdr}}}}
 tables:
   - {{id: results}}
