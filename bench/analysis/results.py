@@ -12,6 +12,7 @@ from typing import Any
 from bench.analysis.formatting import representation_name, setting_name, setting_text
 from bench.files import StoreError
 from bench.planning.plan import Plan, PlannedEvaluation, PlannedTraining
+from bench.pose.input_size import InputSize
 from bench.store.documents import Record, TrainingRecord
 from bench.store.folders import Store
 from bench.suite.schema import Suite
@@ -89,7 +90,7 @@ class Condition:
         return shared_settings(self.training, self.evaluation)
 
     @property
-    def group(self) -> tuple[str, str]:
+    def group(self) -> tuple[str, InputSize]:
         """Backbone and input size: rows of one group compete."""
         return self.training.backbone, self.training.input_size
 
@@ -143,9 +144,9 @@ class Results:
         return made_up or any(training.simulated for training in self.trainings.values())
 
     @property
-    def groups(self) -> dict[tuple[str, str], list[Condition]]:
+    def groups(self) -> dict[tuple[str, InputSize], list[Condition]]:
         """Rows by backbone and input size."""
-        groups: dict[tuple[str, str], list[Condition]] = {}
+        groups: dict[tuple[str, InputSize], list[Condition]] = {}
         for condition in self.conditions:
             groups.setdefault(condition.group, []).append(condition)
         return groups

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.cli.options import Device, ExtensionModules, Workers
+
+if TYPE_CHECKING:
+    from bench.pose.input_size import InputSize
 
 __all__ = ["evaluate"]
 
@@ -44,7 +47,7 @@ def evaluate(
     request = WeightsEvaluation(
         backbone=backbone,
         representation=representation,
-        input_size=input_size,
+        input_size=_size(input_size),
         dataset=dataset,
         split=split,
         box_file=None if boxes == "gt" else Path(boxes),
@@ -60,3 +63,12 @@ def evaluate(
     if not found.metrics:
         typer.echo(f"{dataset} {split} is scored by its server only; submit {out / 'predictions.json'}", err=True)
     typer.echo(json.dumps(found.metrics, indent=2))
+
+
+def _size(text: str) -> InputSize:
+    from bench.pose.input_size import InputSize
+
+    try:
+        return InputSize.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--input-size") from None

@@ -59,7 +59,7 @@ def codec_settings(training: TrainSpec, evaluation: EvalSpec | None = None) -> C
     """The representation as it is trained, or as an evaluation decodes it."""
     return CodecSettings(
         representation=training.representation,
-        input_size=training.size,
+        input_size=training.input_size,
         split_ratio=training.split_ratio,
         sigma=training.sigma,
         label_smoothing=training.label_smoothing,
@@ -73,7 +73,7 @@ def codec_settings(training: TrainSpec, evaluation: EvalSpec | None = None) -> C
 
 def crop_settings(training: TrainSpec) -> CropSettings:
     """The size and colors of the training's crops."""
-    return CropSettings(training.size, training.color_order, training.data.skeleton)
+    return CropSettings(training.input_size, training.color_order, training.data.skeleton)
 
 
 def protocol(training: TrainSpec, evaluation: EvalSpec, box_file: Path | None) -> Protocol:

@@ -14,6 +14,7 @@ from bench.files import write_bytes, write_json
 from bench.pose.checkpoints import load_weights
 from bench.pose.data.datasets import open_split
 from bench.pose.evaluation import Examination, Measurement
+from bench.pose.input_size import InputSize
 from bench.pose.memory import keep_freed_memory
 from bench.pose.precision import take_precision_at_its_word
 from bench.suite.expansion import complete_cell, make_spec
@@ -31,7 +32,7 @@ class WeightsEvaluation:
     Attributes:
         backbone: of the weights.
         representation: of the weights.
-        input_size: "HxW".
+        input_size: of the crops.
         dataset: to measure on.
         split: of it.
         box_file: of a detector; None for annotated boxes.
@@ -44,7 +45,7 @@ class WeightsEvaluation:
 
     backbone: str
     representation: str
-    input_size: str
+    input_size: InputSize
     dataset: str
     split: str
     box_file: Path | None

@@ -122,7 +122,7 @@ def _is_row(row: PublishedRow, cell: Mapping[str, Any]) -> bool:
     table = TABLES[row.table]
     return (
         (table.dataset, table.split) == (cell["dataset"], cell["evaluation_split"])
-        and (row.backbone, row.representation, row.input_size)
-        == (cell["backbone"], cell["representation"], cell["input_size"])
+        and (row.backbone, row.representation, str(row.input_size))
+        == (cell["backbone"], cell["representation"], str(cell["input_size"]))
         and row.post_process == cell["post_process"]
     )

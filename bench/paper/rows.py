@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.pose.codecs.representation import PostProcess
+from bench.pose.input_size import InputSize
 
 __all__ = ["TABLES", "PublishedRow", "PublishedTable", "published_rows"]
 
@@ -73,7 +74,7 @@ class PublishedRow:
         table: name of the table.
         backbone: our name of the method.
         representation: our name of it.
-        input_size: "HxW".
+        input_size: of the crops.
         post_process: refinement of heatmap peaks. The page's column "Extra post." says whether there is one, for tables
             without the column the reference's configuration, which refines heatmaps: by a quarter cell, for TokenPose
             by DARK.
@@ -86,7 +87,7 @@ class PublishedRow:
     table: str
     backbone: str
     representation: str
-    input_size: str
+    input_size: InputSize
     post_process: PostProcess
     metrics: Mapping[str, float]
     params_m: float | None
@@ -112,7 +113,7 @@ def _row(row: dict[str, Any], number: int) -> PublishedRow:
         table=row["table"],
         backbone=BACKBONES[row["method"]],
         representation=representation,
-        input_size=row["input_size"],
+        input_size=InputSize.parse(row["input_size"]),
         post_process=_refinement(row["method"]) if row.get("extra_post", representation == "heatmap") else "none",
         metrics=_metrics(row),
         params_m=row.get("params_m"),

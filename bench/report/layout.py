@@ -11,6 +11,7 @@ from bench.analysis.results import Condition, Results
 from bench.paper.rows import TABLES, PublishedRow, published_rows
 from bench.pose.codecs.representation import PostProcess
 from bench.pose.data.datasets import dataset_info
+from bench.pose.input_size import InputSize
 from bench.suite import schema
 from bench.suite.expansion import complete_cell
 from bench.suite.recipe import load_recipe, quirks
@@ -35,7 +36,7 @@ class Line:
     excluded: str = ""
 
     @property
-    def method(self) -> tuple[str, str, str, PostProcess]:
+    def method(self) -> tuple[str, InputSize, str, PostProcess]:
         """Backbone, input size, representation, and refinement of peaks."""
         if self.condition is not None:
             training = self.condition.training
@@ -45,7 +46,7 @@ class Line:
         return _method(self.paper)
 
     @property
-    def group(self) -> tuple[str, str]:
+    def group(self) -> tuple[str, InputSize]:
         """Backbone and input size: rows of one group compete."""
         return self.method[:2]
 
@@ -79,7 +80,7 @@ def lay_out(results: Results, wanted: schema.Table) -> tuple[Line, ...]:
     return tuple(sorted(lines, key=lambda line: places[line.paper.id] if line.paper else len(places)))
 
 
-def _method(row: PublishedRow) -> tuple[str, str, str, PostProcess]:
+def _method(row: PublishedRow) -> tuple[str, InputSize, str, PostProcess]:
     return row.backbone, row.input_size, row.representation, row.post_process
 
 

@@ -12,8 +12,9 @@ from scipy.special import expit, logit
 from bench.paper.rows import PublishedRow, published_rows
 from bench.planning.plan import PlannedTraining
 from bench.planning.predicted_complexity import predict
+from bench.pose.input_size import InputSize
 from bench.pose.skeletons import COCO_17
-from bench.suite.specs import EvalSpec, TrainSpec, parse_size
+from bench.suite.specs import EvalSpec, TrainSpec
 
 __all__ = ["guess"]
 
@@ -38,7 +39,7 @@ def guess(training: PlannedTraining, evaluation: EvalSpec, protocol: str) -> dic
     """
     spec = training.spec
     rows = [row for row in published_rows() if row.table in TABLES[protocol]]
-    place = _place(spec.size[0], training.complexity.multiply_adds)
+    place = _place(spec.input_size.height, training.complexity.multiply_adds)
     squares = np.array(
         [
             ((_row_place(row.backbone, row.representation, row.input_size) - place) ** 2).sum()
@@ -66,11 +67,10 @@ def _place(height: int, multiply_adds: int) -> npt.NDArray[np.float64]:
 
 
 @cache
-def _row_place(backbone: str, representation: str, input_size: str) -> npt.NDArray[np.float64]:
-    size = parse_size(input_size)
+def _row_place(backbone: str, representation: str, input_size: InputSize) -> npt.NDArray[np.float64]:
     ratio = None if representation == "heatmap" else USUAL_RATIO
-    network = predict(backbone, representation, keypoints=COCO_17.size, input_size=size, split_ratio=ratio)
-    return _place(size[0], network.multiply_adds)
+    network = predict(backbone, representation, keypoints=COCO_17.size, input_size=input_size, split_ratio=ratio)
+    return _place(input_size.height, network.multiply_adds)
 
 
 def _mean(rows: Sequence[PublishedRow], name: str, squares: npt.NDArray[np.float64]) -> float:

@@ -104,7 +104,7 @@ def simulate_scores(training: PlannedTraining, evaluation: PlannedEvaluation, ch
     found = simulate_oks(_instances(info.protocol, seed), expected, rng)
     metrics = found.metrics()
     bounds = CEILINGS.get((spec.representation, evaluation.spec.post_process != "none"), CEILINGS["simdr", False])
-    ceiling = np.interp(np.log2(spec.size[0]), (6, 8), bounds)
+    ceiling = np.interp(np.log2(spec.input_size.height), (6, 8), bounds)
     return Scores(
         metrics,
         baseline=derived_metrics((*names, "mean_oks"), {"AP": BASELINE_AP}),

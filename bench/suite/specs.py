@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, Literal, Self
@@ -18,6 +17,8 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainSerializer,
+    PlainValidator,
     SerializerFunctionWrapHandler,
     StringConstraints,
     ValidationInfo,
@@ -29,7 +30,7 @@ from bench.files import STORED
 from bench.pose.codecs.representation import REPRESENTATIONS, FlipShift, PostProcess
 from bench.pose.data.datasets import DATASETS, DatasetInfo
 from bench.pose.errors import UnknownNameError, nearest
-from bench.pose.input_size import CELL
+from bench.pose.input_size import CELL, InputSize
 from bench.pose.models.backbone import BACKBONES, network_shape
 from bench.pose.models.network import INITIALIZATIONS
 from bench.pose.registry import Registry
@@ -44,9 +45,9 @@ __all__ = [
     "Dataset",
     "EvalSpec",
     "Hash",
+    "Size",
     "TrainSpec",
     "evaluation_key",
-    "parse_size",
     "schema_of",
     "shared_settings",
 ]
@@ -79,21 +80,13 @@ def _registered(registry: Registry[Any]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Height and width in px of an input size written "HxW". Raises `ValueError` unless both are multiples of 32."""
-    match = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", text)
-    size = (int(match[1]), int(match[2])) if match else (0, 0)
-    if 0 in size or any(side % CELL for side in size):
-        raise ValueError(f"input size {text!r} is not HEIGHTxWIDTH with multiples of {CELL}, such as 64x64 or 256x192")
-    return size
+def _read_size(value: Any) -> InputSize:
+    return value if isinstance(value, InputSize) else InputSize.parse(str(value))
 
 
-def _check_size(text: str) -> str:
-    parse_size(text)
-    return text
+Size = Annotated[InputSize, PlainValidator(_read_size), PlainSerializer(str, return_type=str)]
+"""An input size, which files and command lines write as HxW."""
 
-
-Size = Annotated[str, AfterValidator(_check_size)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 SplitRatio = Annotated[float, Field(ge=2 / CELL, allow_inf_nan=False)]  # two bins at least on the smallest crop
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -196,7 +189,7 @@ class TrainSpec(_Identified):
         split: to train on.
         backbone: of the network.
         representation: of keypoints.
-        input_size: "HxW" of the crops in px, multiples of 32.
+        input_size: height and width of the crops in px, multiples of 32, written as HxW.
         initialization: "imagenet", "checkpoint" for given weights, or how to draw them, see `initialize`.
         weights: sha256 of the file that `initialization: checkpoint` starts from; with 0 epochs it is measured as it
             is. Suites name the file.
@@ -265,7 +258,7 @@ class TrainSpec(_Identified):
                 self.backbone,
                 self.representation,
                 keypoints=keypoints,
-                input_size=self.size,
+                input_size=self.input_size,
                 split_ratio=self.split_ratio,
             )
         Share(self.replicas, size=self.world_size)
@@ -279,11 +272,6 @@ class TrainSpec(_Identified):
     def data(self) -> DatasetInfo:
         """What is known of the dataset. Raises `UnknownNameError` if its extension is not loaded."""
         return _describe_dataset(self.dataset, self.definition)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Input height and width in px."""
-        return parse_size(self.input_size)
 
 
 class EvalSpec(_Identified):

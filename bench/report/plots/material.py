@@ -74,7 +74,7 @@ class Point:
     @property
     def size(self) -> str:
         """Input size, "HxW"."""
-        return self.condition.training.input_size
+        return str(self.condition.training.input_size)
 
 
 @dataclass(frozen=True)

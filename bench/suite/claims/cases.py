@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.pose.input_size import InputSize
 from bench.suite.claims.language import Inequality, Term
 from bench.suite.source import SuiteError
 
@@ -158,4 +159,5 @@ def _words(settings: Mapping[str, Any]) -> str:
 
 
 def _value(value: Any) -> str:
-    return " or ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    several = isinstance(value, list | tuple) and not isinstance(value, InputSize)
+    return " or ".join(map(str, value)) if several else str(value)

@@ -9,6 +9,7 @@ import yaml
 
 from bench.pose.codecs.representation import PostProcess
 from bench.pose.errors import nearest
+from bench.pose.input_size import InputSize
 from bench.suite.claims.language import LanguageError, Selector, Term
 from bench.suite.rules import EVALUATION_SETTINGS, TRAINING_SETTINGS, read_values
 from bench.suite.source import Problem
@@ -66,15 +67,19 @@ def _read(
         name = _checked(selector, selector.word, CLAIM_SETTINGS, "setting")
         return name, (_typed(selector, name, weights.get(selector.value, selector.value)),)
     word = weights.get(selector.word, selector.word)
-    owners = [name for name, values in axes.items() if word in values]
+    texts = {
+        name: {str(value): value for value in values if isinstance(value, str | InputSize)}
+        for name, values in axes.items()
+    }
+    owners = [name for name, values in texts.items() if word in values]
     if len(owners) == 1:
-        return owners[0], (word,)
+        return owners[0], (texts[owners[0]][word],)
     if owners:
         raise LanguageError(
             selector.column, f"{selector.word!r} is a value of {' and of '.join(owners)}; write NAME={selector.word}"
         )
-    texts = [value for values in axes.values() for value in values if isinstance(value, str)]
-    name = _checked(selector, selector.word, (*SWITCHES, *texts), "selector", " or NAME=VALUE")
+    named = [word for words in texts.values() for word in words]
+    name = _checked(selector, selector.word, (*SWITCHES, *named), "selector", " or NAME=VALUE")
     return name, SWITCHES[name][0]
 
 

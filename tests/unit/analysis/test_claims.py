@@ -17,6 +17,7 @@ from bench.analysis.results import load_results
 from bench.analysis.uncertainty import Uncertainty
 from bench.analysis.verdicts import ClaimVerdict, Opinion, judge
 from bench.planning.plan import Plan, PlannedEvaluation, PlannedTraining, make_plan
+from bench.pose.input_size import InputSize
 from bench.pose.metrics.coco import STATISTICS
 from bench.report.claims import claims_table
 from bench.store.folders import Store
@@ -254,7 +255,11 @@ def cases(text: str, folder: Path) -> list[dict[str, Any]]:
     """Values of each case of the one claim."""
     file = folder / "suite.yaml"
     file.write_text(text)
-    return [dict(case.values) for case in expand(load_suite(file)).cases["gain"]]
+    found = expand(load_suite(file)).cases["gain"]
+    return [
+        {name: str(value) if isinstance(value, InputSize) else value for name, value in case.values.items()}
+        for case in found
+    ]
 
 
 def test_what_a_claim_leaves_open_is_a_case_each(tmp_path: Path) -> None:

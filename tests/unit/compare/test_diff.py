@@ -15,7 +15,7 @@ from bench.pose.data.datasets import DATASETS
 from bench.store.documents import Record, TrainingRecord
 from bench.store.folders import Store
 from bench.store.provenance import Provenance
-from bench.suite.specs import EvalSpec, TrainSpec
+from bench.suite.specs import EvalSpec, TrainSpec, evaluation_key
 from tests.unit.suites import example_evaluation, example_training, load
 
 PROVENANCE = Provenance(
@@ -101,7 +101,7 @@ def test_published_rows_tell_what_a_method_a_network_and_a_size_do(tmp_path: Pat
         store,
     )  # fmt: skip
     ids = {
-        (item.spec.backbone, item.spec.representation, item.spec.input_size): put(
+        (item.spec.backbone, item.spec.representation, str(item.spec.input_size)): put(
             store, item.spec, item.evaluations[0].spec, {"AP": 0.5}
         )
         for item in plan.trainings
@@ -167,7 +167,7 @@ def test_a_training_and_an_evaluation_are_not_compared(tmp_path: Path, store: St
 
 
 def test_the_list_of_effects_names_settings_that_exist() -> None:
-    settings = {*TrainSpec.model_fields, *(f"evaluation_{name}" for name in EvalSpec.model_fields)}
+    settings = {*TrainSpec.model_fields, *map(evaluation_key, EvalSpec.model_fields)}
     for entry in known_effects():
         for name in (*entry.settings, *entry.when):
             assert name in settings or name.startswith("version of "), name

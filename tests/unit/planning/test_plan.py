@@ -75,7 +75,7 @@ def test_the_paper_s_cells_answer_its_rows(tmp_path: Path) -> None:
 
 def test_rows_are_numbered_in_the_page_s_order(tmp_path: Path) -> None:
     cells = {
-        (training.spec.backbone, training.spec.input_size, training.spec.representation, way.spec.post_process): [
+        (training.spec.backbone, str(training.spec.input_size), training.spec.representation, way.spec.post_process): [
             row.id for row in way.published
         ]
         for training in plan(tmp_path, *PAPER_CELLS).trainings
@@ -161,7 +161,7 @@ def test_an_ablation_answers_no_row(change: CHANGE, tmp_path: Path) -> None:
 def test_selection(tmp_path: Path) -> None:
     def sizes(*only: str) -> list[tuple[str, str]]:
         chosen = plan(tmp_path, *PAPER_CELLS, only=(*only, "representation=simdr")).trainings
-        return [(training.spec.backbone, training.spec.input_size) for training in chosen]
+        return [(training.spec.backbone, str(training.spec.input_size)) for training in chosen]
 
     assert sizes("backbone=hrnet_w32,hrnet_w48", "input_size=64x64") == [("hrnet_w32", "64x64"), ("hrnet_w48", "64x64")]
     assert sizes("backbone=hrnet_w32", "input_size=64x64", "input_size=128x128") == [

@@ -51,7 +51,7 @@ def hostile_suite() -> str:
 def hostile_report(bench: Bench) -> Report:
     """With a failure, a log, problems and an unreadable file that are hostile too."""
     plan = bench.fill(hostile_suite(), coco_scores, problems=[HOSTILE, "../<b>.jpg: gone"])
-    failed = next(training for training in plan.trainings if training.spec.input_size == "128x128")
+    failed = next(training for training in plan.trainings if str(training.spec.input_size) == "128x128")
     for evaluation in failed.evaluations:
         bench.store.evaluation(evaluation.spec.id).record_file.unlink()
     bench.store.training(failed.spec.id).record_file.unlink()

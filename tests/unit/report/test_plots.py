@@ -95,7 +95,7 @@ def legend(figure: Figure) -> list[str]:
 def ap(training: PlannedTraining, evaluation: PlannedEvaluation) -> float:
     """Made up, other for each row: 0.3 to 0.8, and 0.01 more with each seed."""
     spec = training.spec
-    size = {"64x64": 0.0, "256x192": 0.3, "256x256": 0.3}[spec.input_size]
+    size = {"64x64": 0.0, "256x192": 0.3, "256x256": 0.3}[str(spec.input_size)]
     method = {"heatmap": 0.3, "simdr": 0.4, "simdr_star": 0.45}[spec.representation] + 0.02 * (
         evaluation.spec.post_process != "none"
     )
@@ -245,7 +245,9 @@ def test_misprinted_parameters_are_crossed(gather: Gather) -> None:
 def test_splitting_has_a_line_per_input_size(gather: Gather) -> None:
     def fields(training: PlannedTraining, _: PlannedEvaluation) -> Mapping[str, Any]:
         ratio = training.spec.split_ratio
-        return {"metrics": {"AP": 0.9 if ratio is None else ratio / 10 + 0.01 * (training.spec.input_size == "64x64")}}
+        return {
+            "metrics": {"AP": 0.9 if ratio is None else ratio / 10 + 0.01 * (str(training.spec.input_size) == "64x64")}
+        }
 
     material = gather(suite_text(split_ratio=[3, 1, 2]), fields)
     figure, drawing = draw(plots.metric_by_splitting, material)

@@ -32,7 +32,7 @@ MISTAKES = {
     "unknown value": (("[simba_res50]", "[simba_res5]"), 6, "'simba_res5' (did you mean 'simba_res50'?)"),
     "unknown value in a list": (("[simba_res50]", "\n    - simba_res50\n    - hrnet"), 8, "unknown backbone 'hrnet'"),
     "bad size": (("64x64", "64x60"), 8, "input size '64x60' is not HEIGHTxWIDTH with multiples of 32"),
-    "size no text": (("[64x64]", "[64]"), 8, "input_size: Input should be a valid string, found 64"),
+    "size no text": (("[64x64]", "[64]"), 8, "input size '64' is not HEIGHTxWIDTH with multiples of 32"),
     "missing axis": (("    backbone: [simba_res50]\n", ""), 5, "the axis 'backbone' is missing"),
     "axis without values": (("[64x64]", "[]"), 8, "axis 'input_size' has no value"),
     "no axes": (("  axes:\n", "  axes: {}\n  was:\n"), 5, "axes: Dictionary should have at least 1 item"),
