@@ -150,23 +150,10 @@ def _unreadable(folder: TrainingFolder | EvaluationFolder) -> Iterator[Finding]:
         folder.record()
         folder.failure()
     except StoreError as error:
-        schema = _schema(folder)
-        if schema is None or schema == SCHEMA_VERSION:
+        if folder.record_schema() in {None, SCHEMA_VERSION}:
             yield fault(str(error), "remove that file, nothing else, and `bench run` its suite again")
         else:
             yield fault(
-                f"{folder.record_file}: of schema {schema}; this version reads schema {SCHEMA_VERSION}",
-                "read it with the version of bench that its provenance names, or remove it and `bench run` its suite"
-                " again",
+                str(error),
+                "read it with the version of bench that its provenance names, or `bench run` its suite again",
             )
-
-
-def _schema(folder: TrainingFolder | EvaluationFolder) -> int | None:
-    """The schema of the spec in a record, by its id; None if it cannot be told."""
-    from bench.files import StoreError, read_json
-    from bench.suite.specs import schema_of
-
-    try:
-        return schema_of(read_json(folder.record_file)["spec"], folder.path.name)
-    except (StoreError, KeyError, TypeError, ValueError):
-        return None
