@@ -31,7 +31,7 @@ class Frame:
     """
 
     results: Results
-    wanted: schema.Table
+    wanted: schema.SuiteTable
     lines: Sequence[Line]
     findings: Mapping[Line, Mapping[str, Finding]]
 

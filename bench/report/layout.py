@@ -56,7 +56,7 @@ class Line:
         return None if self.obstacle else self.paper
 
 
-def paper_rows(wanted: schema.Table) -> tuple[PublishedRow, ...]:
+def paper_rows(wanted: schema.SuiteTable) -> tuple[PublishedRow, ...]:
     """Rows of the paper's table beside ours that print one of our columns; MPII's has one set of them per threshold."""
     return tuple(
         row
@@ -65,7 +65,7 @@ def paper_rows(wanted: schema.Table) -> tuple[PublishedRow, ...]:
     )
 
 
-def lay_out(results: Results, wanted: schema.Table) -> tuple[Line, ...]:
+def lay_out(results: Results, wanted: schema.SuiteTable) -> tuple[Line, ...]:
     """The rows of a table.
 
     Where the suite measures rows of the paper again they are in the paper's order, what varies them further stands with

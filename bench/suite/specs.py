@@ -42,10 +42,10 @@ from bench.suite.structure import ContradictionError
 __all__ = [
     "EVALUATORS",
     "SCHEMA_VERSION",
-    "Dataset",
     "EvalSpec",
     "Hash",
     "Size",
+    "SuiteDataset",
     "TrainSpec",
     "evaluation_key",
     "schema_of",
@@ -96,11 +96,11 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,80}$")]
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Frozen(BaseModel):
+class _SpecPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Dataset(_Frozen):
+class SuiteDataset(_SpecPart):
     """A dataset and the splits that a suite uses of it.
 
     Attributes:
@@ -146,7 +146,7 @@ def _describe_dataset(name: str, definition: Definition | None) -> DatasetInfo:
     return DATASETS.named(name) if definition is None else definition.info(name)
 
 
-class _Identified(_Frozen):
+class _Identified(_SpecPart):
     @property
     def id(self) -> str:
         """Hash of the canonical JSON of this spec."""

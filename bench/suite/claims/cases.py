@@ -11,7 +11,7 @@ from bench.pose.input_size import InputSize
 from bench.suite.claims.language import Inequality, Term
 from bench.suite.source import SuiteError
 
-__all__ = ["Case", "Claim", "Settings", "find_cases"]
+__all__ = ["Claim", "ClaimCase", "Settings", "find_cases"]
 
 Settings = Mapping[str, Any]
 """All settings of a table row by name, see `bench.suite.specs.shared_settings`."""
@@ -46,7 +46,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Case:
+class ClaimCase:
     """One combination of what a claim leaves open.
 
     Attributes:
@@ -58,7 +58,7 @@ class Case:
     cells: Mapping[Term, Settings]
 
 
-def find_cases(claim: Claim, cells: Sequence[Settings], open_settings: Collection[str]) -> tuple[Case, ...]:
+def find_cases(claim: Claim, cells: Sequence[Settings], open_settings: Collection[str]) -> tuple[ClaimCase, ...]:
     """A claim's cases, in the order of the suite's cells.
 
     A cell that has no such setting, because its representation does not read it, belongs to all of its values.
@@ -80,7 +80,7 @@ def find_cases(claim: Claim, cells: Sequence[Settings], open_settings: Collectio
     return tuple(_cases(claim, kept, open_settings))
 
 
-def _cases(claim: Claim, cells: Sequence[Settings], open_settings: Collection[str]) -> Iterator[Case]:
+def _cases(claim: Claim, cells: Sequence[Settings], open_settings: Collection[str]) -> Iterator[ClaimCase]:
     selections = claim.selections
     named = {name for selection in selections.values() for name in selection}
     concerned = [cell for cell in cells if any(_select([cell], selection) for selection in selections.values())]
@@ -91,7 +91,7 @@ def _cases(claim: Claim, cells: Sequence[Settings], open_settings: Collection[st
         if any(selected.values()):  # else the suite has no such combination
             only = {term: _only(claim, term, found, values, open_settings) for term, found in selected.items()}
             _check_different(claim, only)
-            yield Case(values, only)
+            yield ClaimCase(values, only)
 
 
 def _divide(
