@@ -50,7 +50,7 @@ RESULT_KINDS: tuple[Registry[Any], ...] = (BACKBONES, REPRESENTATIONS, DATASETS,
 
 def _check_name(name: str) -> str:
     if len(name) > LONGEST or not all(part.isidentifier() for part in name.split(".")):
-        raise ValueError(f"{name!r:.80} is no name of a module, such as my_network")
+        raise ValueError(f"{name!r:.80} is not a valid module name, expected for example my_network")
     return name
 
 

@@ -36,8 +36,8 @@ from bench.store.provenance import Provenance
 from bench.suite.definition import Definition, SkeletonDefinition
 from bench.suite.metrics import METRICS
 from bench.suite.recipe import RECIPES
-from bench.suite.schema import Suite, Table
-from bench.suite.specs import Dataset, EvalSpec, TrainSpec
+from bench.suite.schema import Suite, SuiteTable
+from bench.suite.specs import EvalSpec, SuiteDataset, TrainSpec
 
 FOLDER = Path(__file__).parent / "reference"
 MADE = "<!-- Made by `make reference` from the code. Change the code, not this file. -->\n"
@@ -137,8 +137,8 @@ def suites() -> str:
     }
     keys = {name: top[name] for name in shown if name != "recipe"} | grid
     lines += [f"| `{name}` | {_cell(text)} |" for name, text in keys.items()]
-    lines += _table("dataset", Dataset) + _table("dataset.define", Definition)
-    lines += _table("dataset.define.skeleton", SkeletonDefinition) + _table("tables", Table)
+    lines += _table("dataset", SuiteDataset) + _table("dataset.define", Definition)
+    lines += _table("dataset.define.skeleton", SkeletonDefinition) + _table("tables", SuiteTable)
     lines += [
         "",
         "## Settings of trainings",

@@ -123,19 +123,15 @@ def stored(results: Path) -> list[TrainingFolder | EvaluationFolder]:
 
 def _unreadable(folder: TrainingFolder | EvaluationFolder) -> Iterator[CheckFailedError]:
     """The problem of a training or an evaluation, if it has one."""
-    from bench.files import StoreError, read_json
-    from bench.suite.specs import SCHEMA_VERSION, schema_of
+    from bench.files import StoreError
+    from bench.suite.specs import SCHEMA_VERSION
 
     try:
         folder.record()
         folder.failure()
     except StoreError as error:
-        schema = None
-        with contextlib.suppress(StoreError, KeyError, TypeError, ValueError):
-            schema = schema_of(read_json(folder.record_file)["spec"], folder.path.name)
-        if schema in (None, SCHEMA_VERSION):
-            yield CheckFailedError(str(error), "remove that file, nothing else, and `bench run` its suite again")
+        if folder.record_schema() in {None, SCHEMA_VERSION}:
+            fix = "remove that file, nothing else, and `bench run` its suite again"
         else:
-            found = f"{folder.record_file}: of schema {schema}; this version reads schema {SCHEMA_VERSION}"
-            fix = "read it with the version of bench that its provenance names, or remove it and `bench run` its suite"
-            yield CheckFailedError(found, f"{fix} again")
+            fix = "read it with the version of bench that its provenance names, or `bench run` its suite again"
+        yield CheckFailedError(str(error), fix)

@@ -42,7 +42,7 @@ def network(spec: TrainSpec) -> PoseModel:
         spec.backbone,
         spec.representation,
         keypoints=spec.data.skeleton.size,
-        input_size=spec.size,
+        input_size=spec.input_size,
         split_ratio=spec.split_ratio,
         replicas=spec.replicas,
         world_size=spec.world_size,

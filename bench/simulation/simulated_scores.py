@@ -18,7 +18,7 @@ from bench.pose.metrics.oks_per_instance import OKS_THRESHOLDS, OksPerInstance
 from bench.pose.metrics.pckh_per_instance import PckhPerInstance
 from bench.pose.metrics.per_instance import PerInstanceResults
 from bench.pose.skeletons import MPII_16
-from bench.suite.specs import EvalSpec, TrainSpec, parse_size
+from bench.suite.specs import EvalSpec, TrainSpec
 
 __all__ = ["Chance", "SimulatedScores", "guess", "simulate_scores"]
 
@@ -114,7 +114,7 @@ def guess(spec: TrainSpec, evaluation: EvalSpec) -> Metrics:
     def difference(row: PublishedRow) -> float:
         kinds = {row.representation, spec.representation}
         unlike = 0 if len(kinds) == 1 else 3 if "heatmap" in kinds else 1
-        octaves = abs(np.log2(spec.size[0] / parse_size(row.input_size)[0]))
+        octaves = abs(np.log2(spec.input_size.height / row.input_size.height))
         return unlike + 2 * (row.backbone != spec.backbone) + octaves + (row.post_process != evaluation.post_process)
 
     protocol = spec.data.protocol
@@ -205,7 +205,7 @@ def _pckh(wanted: Metrics, common: np.random.Generator, own: np.random.Generator
 
 def _ceiling(spec: TrainSpec) -> float:
     """AP of a network without errors: cells of heatmaps cost more than bins, and the more so on small inputs."""
-    return 1 - (11 if spec.representation == "heatmap" else 3) / spec.size[0]
+    return 1 - (11 if spec.representation == "heatmap" else 3) / spec.input_size.height
 
 
 def _diagnostics(found: PerInstanceResults, keypoints: tuple[str, ...]) -> Diagnostics:

@@ -23,11 +23,11 @@ from bench.pose.data.datasets import dataset_info
 from bench.pose.data.instances import Instance
 from bench.pose.data.synthetic import SyntheticSet, generate
 from bench.pose.inference import predict
+from bench.pose.input_size import InputSize
 from bench.pose.models.build import build_model, initialize
 from bench.pose.models.heads import PoseModel
 from bench.pose.training import OptimizerConfig, Training
 from bench.store.provenance import collect
-from bench.suite.specs import parse_size
 
 __all__ = ["calibrate"]
 
@@ -66,13 +66,13 @@ class Rung:
 
     backbone: str
     representation: str
-    input_size: str
+    input_size: InputSize
     batch_size: int
 
     @property
     def codec(self) -> CodecSettings:
         """Of the representation."""
-        return CodecSettings(self.representation, parse_size(self.input_size), **SETTINGS[self.representation])
+        return CodecSettings(self.representation, self.input_size, **SETTINGS[self.representation])
 
     @property
     def split_ratio(self) -> float | None:
@@ -82,7 +82,7 @@ class Rung:
     @property
     def work(self) -> float:
         """Multiply-adds of the forward pass of a batch."""
-        keypoints, size = dataset_info("synthetic").skeleton.size, parse_size(self.input_size)
+        keypoints, size = dataset_info("synthetic").skeleton.size, self.input_size
         cost = predict_cost(
             self.backbone, self.representation, keypoints=keypoints, input_size=size, split_ratio=self.split_ratio
         )
@@ -90,22 +90,22 @@ class Rung:
 
 
 LADDER = (
-    Rung("simba_tiny", "heatmap", "64x64", 32),
-    Rung("simba_tiny", "simdr", "128x128", 8),
-    Rung("simba_tiny", "simdr_star", "64x64", 4),
-    Rung("simba_res50", "simdr", "64x64", 8),
-    Rung("hrnet_w32", "simdr_star", "64x64", 16),
-    Rung("simba_res50", "heatmap", "128x128", 16),
-    Rung("hrnet_w32", "simdr", "128x128", 8),
+    Rung("simba_tiny", "heatmap", InputSize(64, 64), 32),
+    Rung("simba_tiny", "simdr", InputSize(128, 128), 8),
+    Rung("simba_tiny", "simdr_star", InputSize(64, 64), 4),
+    Rung("simba_res50", "simdr", InputSize(64, 64), 8),
+    Rung("hrnet_w32", "simdr_star", InputSize(64, 64), 16),
+    Rung("simba_res50", "heatmap", InputSize(128, 128), 16),
+    Rung("hrnet_w32", "simdr", InputSize(128, 128), 8),
 )
 """From little work to much; sizes and batches vary so that the kinds of work can be told apart."""
 
 GPU_LADDER = (
     *LADDER,
-    Rung("tokenpose_s", "simdr", "256x192", 32),
-    Rung("simba_res50", "simdr_star", "256x192", 64),
-    Rung("hrnet_w32", "simdr", "256x192", 32),
-    Rung("hrnet_w48", "simdr_star", "384x288", 32),
+    Rung("tokenpose_s", "simdr", InputSize(256, 192), 32),
+    Rung("simba_res50", "simdr_star", InputSize(256, 192), 64),
+    Rung("hrnet_w32", "simdr", InputSize(256, 192), 32),
+    Rung("hrnet_w48", "simdr_star", InputSize(384, 288), 32),
 )
 
 ALWAYS = 3
@@ -234,7 +234,7 @@ def _repeat(meters: Sequence[Meter], deadline: float) -> None:
 
 
 def _network(rung: Rung, device: torch.device) -> PoseModel:
-    skeleton, size = dataset_info("synthetic").skeleton, parse_size(rung.input_size)
+    skeleton, size = dataset_info("synthetic").skeleton, rung.input_size
     model = build_model(
         rung.backbone, rung.representation, keypoints=skeleton.size, input_size=size, split_ratio=rung.split_ratio
     )
@@ -247,7 +247,7 @@ def _codec(rung: Rung) -> Codec[Any, Any]:
 
 
 def _crops(rung: Rung) -> CropSettings:
-    return CropSettings(parse_size(rung.input_size), "rgb", dataset_info("synthetic").skeleton)
+    return CropSettings(rung.input_size, "rgb", dataset_info("synthetic").skeleton)
 
 
 def _training(rung: Rung, megapixels: float, instances: list[Instance], device: torch.device, workers: int) -> Meter:

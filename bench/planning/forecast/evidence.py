@@ -30,7 +30,7 @@ from bench.pose.skeletons import COCO_17
 from bench.store.documents import Record, TrainingRecord
 from bench.store.folders import Store
 from bench.store.provenance import Provenance, describe_hardware
-from bench.suite.specs import parse_size
+from bench.suite.specs import Size
 
 __all__ = [
     "Calibration",
@@ -105,7 +105,7 @@ class CalibrationPoint(_Document):
         phase: steps of a training, or predictions with the flipped view.
         backbone: of the network.
         representation: of it.
-        input_size: "HxW".
+        input_size: of the network, written as HxW.
         split_ratio: of the representation; None for heatmaps.
         batch_size: instances per batch.
         megapixels: of each image.
@@ -116,7 +116,7 @@ class CalibrationPoint(_Document):
     phase: Literal["training", "evaluation"]
     backbone: str
     representation: str
-    input_size: str
+    input_size: Size
     split_ratio: float | None
     batch_size: Annotated[int, Field(ge=1)]
     megapixels: Annotated[float, Field(gt=0)]
@@ -134,7 +134,7 @@ class CalibrationPoint(_Document):
     @property
     def observation(self) -> Observation:
         """As what prices are fitted to."""
-        size, keypoints = parse_size(self.input_size), COCO_17.size
+        size, keypoints = self.input_size, COCO_17.size
         cost = predict(
             self.backbone, self.representation, keypoints=keypoints, input_size=size, split_ratio=self.split_ratio
         )

@@ -42,7 +42,7 @@ train:
   axes: {backbone: [simba_tiny], representation: [heatmap, simdr], input_size: [64x64]}
   set: [{initialization: kaiming}]
 evaluate:
-  - {boxes: gt, post_process: [true, false], when: {representation: heatmap}}
+  - {boxes: gt, post_process: [quarter, none], when: {representation: heatmap}}
   - {boxes: gt, when: {representation: simdr}}
 tables: [{id: crowd, metrics: [AP]}]
 """

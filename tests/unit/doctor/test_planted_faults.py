@@ -237,7 +237,12 @@ FAULTS: Sequence[tuple[Plant, str, str, str]] = (
     (clock_skew, "results leases", "3600 s ahead", "NTP"),
     (corrupt_record, "results records", "record.json is not valid JSON", "remove that file"),
     (tampered_record, "results records", "record.json: its spec has id", "remove that file"),
-    (older_record, "results records", "training.json: of schema 1; this version reads schema 3", "version of bench"),
+    (
+        older_record,
+        "results records",
+        "its spec is of schema 1, this version of bench reads schema 3",
+        "version of bench",
+    ),
     (file_for_data, "data root", "profile.yaml is not a folder", "--data-root"),
     (no_boxes, "dataset crowdpose", "det_for_crowd_test_0.1_0.5.json is missing", "bench data prepare crowdpose"),
     (broken_boxes, "dataset crowdpose", "box 0: needs image_id", "bench data prepare crowdpose"),
