@@ -1,4 +1,4 @@
-"""`bench conform`: whether an entry of an extension keeps to what the built-in ones keep to."""
+"""`bench conform`: check an extension's entry as the built-in ones are checked."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ __all__ = ["conform"]
 
 
 def conform(
-    name: Annotated[str, typer.Argument(help="Of a backbone, representation, dataset, metric, executor or format.")],
+    name: Annotated[
+        str, typer.Argument(help="Name of a backbone, representation, dataset, metric, executor or format.")
+    ],
     extension: ExtensionModules = None,
     suite: OfSuite = None,
     kind: Annotated[
         str | None,
         typer.Option(
-            help="backbone, representation, dataset, metric, executor or format, where several have the name."
+            help="backbone, representation, dataset, metric, executor or format; needed if several have the name."
         ),
     ] = None,
     split: Annotated[
@@ -31,14 +33,15 @@ def conform(
     profile: Annotated[Path | None, typer.Option(help="Profile of the cluster, for executors that need one.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run the checks that every built-in entry passes on one of an extension, or on a built-in one.
+    """Run the checks that every built-in entry passes on an extension's entry, or on a built-in one.
 
-    One line per check: ok, failed or skipped, what was checked, and the figure found. An error of the entry is shown
-    with its file and line. Ends 0 if all hold, 1 if some fail, 3 if there is no such entry or the input is unusable.
+    Prints one line per check: ok, failed or skipped, what was checked, and what was found. Errors of the entry are
+    reported with file and line. Ends 0 if all checks hold, 1 if some fail, 3 if there is no such entry or the input is
+    unusable.
 
     Backbones are built small, trained for a few steps and measured; representations encode, fit and decode; datasets
-    are read and drawn or converted where they are; metrics and formats get made-up instances and records; executors run
-    a training of seconds in a temporary folder (one that needs a profile only if it is given: its jobs are submitted).
+    are read, or generated in place; metrics and formats get made-up instances and records; executors run a training
+    of seconds in a temporary folder. An executor that needs a profile runs only if it is given: it submits jobs.
     """
     import bench.cli.execution  # noqa: F401  # registers local and slurm
     from bench.checks import run_checks, source_of

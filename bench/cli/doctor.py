@@ -1,4 +1,4 @@
-"""`bench doctor`: whether this installation can do its work."""
+"""`bench doctor`: check this installation."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def doctor(
     profile: Annotated[Path | None, typer.Option(help="SLURM profile to check as well.", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check versions, devices, folders, data and SLURM, and say what to do about what is wrong.
+    """Check versions, devices, folders, data and SLURM, and explain how to fix problems.
 
-    Nothing is changed. Ends 0 if all can be worked with, warnings or not, and 1 if a check fails.
+    Nothing is changed. Ends 0 if there are at most warnings, and 1 if a check fails.
     """
     from bench.doctor.installation import all_checks
     from bench.doctor.isolation import run_isolated

@@ -1,4 +1,4 @@
-"""The executors `local` and `slurm`, which `run` and `retry` share."""
+"""The executors `local` and `slurm`, which `run` and `retry` use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.extend import executor
 from bench.planning.executors import RunRequest
 from bench.planning.jobs import local_jobs, local_slots
 from bench.planning.simulated import refuse_simulated
-from bench.planning.submit import Handover, hand_over
+from bench.planning.submit import SubmittedArrays, submit_plan
 from bench.store.folders import Store
 
 __all__ = ["run_here", "run_on_slurm"]
@@ -91,7 +91,7 @@ def run_on_slurm(request: RunRequest) -> int:
 
 def _submit(request: RunRequest, profile: Profile) -> bool:
     """Submit the chosen trainings and print what was submitted; returns whether SLURM refused something."""
-    done = hand_over(
+    done = submit_plan(
         request.plan,
         request.choose,
         profile,
@@ -109,17 +109,17 @@ def _submit(request: RunRequest, profile: Profile) -> bool:
     return bool(done.errors)
 
 
-def _print_arrays(done: Handover, profile: Profile) -> None:
+def _print_arrays(done: SubmittedArrays, profile: Profile) -> None:
     if not done.arrays:
         typer.echo("nothing to submit")
         return
     rows = []
     for number, array in enumerate(done.arrays):
-        job_shape = profile.job_shape(array.world_size)
+        shape = profile.shape(array.world_size)
         answer = (done.sent[number].job or "refused") if done.sent else "not submitted"
         cells = sum(map(len, array.tasks))
-        shape = f"{job_shape.nodes} x {job_shape.tasks_per_node}"
-        rows.append((array.name, answer, len(array.tasks), cells, shape, job_shape.gpus_per_node))
+        processes = f"{shape.nodes} x {shape.tasks_per_node}"
+        rows.append((array.name, answer, len(array.tasks), cells, processes, shape.gpus_per_node))
     headers = ("array", "job", "tasks", "trainings", "nodes x processes", "GPUs per node")
     typer.echo(tabulate(rows, headers=headers, disable_numparse=True))
     throttle = "" if profile.throttle is None else f", {profile.throttle} of an array at once"

@@ -1,4 +1,4 @@
-"""`bench lint`: the paper's printed sizes against ours."""
+"""`bench lint`: compare the paper's printed sizes with bench's counts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GIGA = 1e9
 
 
 def lint(as_json: AsJson = False) -> None:
-    """Print the published parameters and GFLOPs beside ours and explain each disagreement. Ends 1 if one is open."""
+    """Print the published parameters and GFLOPs beside ours, with explanations. Ends 1 if one is unexplained."""
     from bench.planning.printed_sizes import compare_sizes
 
     comparisons = compare_sizes()

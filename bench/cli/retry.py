@@ -1,4 +1,4 @@
-"""`bench retry`: try again what failed."""
+"""`bench retry`: run failed trainings and evaluations again."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def retry(
     save_every: SaveEvery = 60.0,
     pack: Pack = 1,
 ) -> None:
-    """Try trainings and evaluations again that failed, or those in other states that nobody works on.
+    """Run failed trainings and evaluations again, or those in other states that no process is running.
 
-    They go on from their last checkpoint. Ends as `bench run` does. With --profile, jobs may use what it says.
+    They continue from their last checkpoint. Ends as `bench run` does. With --profile, resources are the profile's.
     """
     from bench.cli.execution import run_here, run_on_slurm
     from bench.planning.executors import RunRequest

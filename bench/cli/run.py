@@ -1,4 +1,4 @@
-"""`bench run`: train and evaluate what is missing."""
+"""`bench run`: run the missing trainings and evaluations of a suite."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ Budget = Annotated[
     typer.Option(
         metavar="HOURS",
         min=0,
-        help="Only the first trainings whose forecasts fit into so many device-hours. Their upper bounds are added up,"
-        " as a budget is there to be kept: less than that is likely to be used.",
+        help="Run only the first trainings whose forecasts fit into this many device-hours. The upper bounds of the"
+        " forecasts are added, so the actual time is probably less.",
     ),
 ]
 
@@ -61,9 +61,9 @@ def run(
 ) -> None:
     """Train and evaluate what is missing. Ends 0 when all is done, 1 when something failed, 3 for unusable input.
 
-    With --executor slurm jobs are submitted and the command returns; `bench status` tells how they fare. What failed is
-    left to `bench retry` then, and what a job may use is the profile's: --device, --threads, --workers, --save-every,
-    --pack and --tensorboard are for this machine.
+    With --executor slurm jobs are submitted and the command returns; `bench status` shows their progress. Failed
+    trainings are then left to `bench retry`, and the jobs' resources are the profile's: --device, --threads, --workers,
+    --save-every, --pack and --tensorboard apply to this machine only.
     """
     import bench.cli.execution  # noqa: F401  # registers local and slurm
     from bench.execute.tensorboard import require_tensorboard

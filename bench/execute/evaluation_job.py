@@ -1,4 +1,4 @@
-"""Making one evaluation in the store."""
+"""Runs one evaluation in the store."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ __all__ = ["make_evaluation"]
 def make_evaluation(
     job: Job, spec: EvalSpec, store: Store, heartbeat: Heartbeat, group: ProcessGroup = SINGLE_PROCESS
 ) -> Record | None:
-    """Measure a finished training; store predictions, per-instance results, images and, last, the record.
+    """Evaluate a finished training; store predictions, per-instance results, images and, last, the record.
 
-    Rank 0 of the group holds the training's lease and writes; it returns the record, the others None.
+    Rank 0 of the group holds the training's lease, writes, and returns the record; the others return None.
 
     Raises:
         StoppedError: the job was asked to stop.
@@ -102,6 +102,6 @@ def _checked_weights(folder: TrainingFolder) -> Path:
     record = folder.record()
     if record is None or not folder.weights.exists() or sha256(folder.weights) != record.weights_sha256:
         raise CheckpointError(
-            f"{folder.weights} is not what its training ended with; remove {folder.record_file} to train again"
+            f"{folder.weights} does not hold the weights in its record; remove {folder.record_file} to train again"
         )
     return folder.weights

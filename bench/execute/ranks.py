@@ -1,4 +1,4 @@
-"""Which process of a training a process is, and the devices that it works on. Imports no torch."""
+"""The processes of one training, and the devices that they work on. Imports no torch."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["ONLY_MEMBER", "GroupMember", "Slot", "local_members", "make_slots"]
 
 @dataclass(frozen=True)
 class GroupMember:
-    """A process among those that work on one training together.
+    """One of the processes that work on one training together.
 
     Attributes:
-        rank: number of the process, from 0; the first leads.
-        world_size: how many processes there are.
-        token: known to all processes of this try and to no others.
-        local_rank: among the processes of the training on this machine.
+        rank: number of the process, from 0.
+        world_size: number of processes.
+        token: shared by all processes of this try and by no others.
+        local_rank: number of the process among those of the training on this machine.
     """
 
     rank: int = 0
@@ -29,23 +29,23 @@ class GroupMember:
 
 
 ONLY_MEMBER = GroupMember()
-"""The one process of a training that has no other."""
+"""The process of a training with `world_size` 1."""
 
 
 @dataclass(frozen=True)
 class Slot:
-    """Room for one job at a time: a device for each of its processes here."""
+    """Room for one job at a time: one device for each of its processes here."""
 
     devices: tuple[str, ...]
 
-    def equip(self, job: Job, rank: GroupMember) -> Job:
+    def equip(self, job: Job, member: GroupMember) -> Job:
         """The job with the device of one of its processes."""
-        device = self.devices[rank.local_rank % len(self.devices)]
+        device = self.devices[member.local_rank % len(self.devices)]
         return job.model_copy(update={"resources": job.resources.model_copy(update={"device": device})})
 
 
 def make_slots(devices: Sequence[str], *, pack: int = 1, width: int = 1) -> list[Slot]:
-    """Slots of jobs that take `width` devices each, on devices that take `pack` processes each. At least one slot."""
+    """Slots for jobs that take `width` devices each, on devices that take `pack` processes each. At least one slot."""
     places = [device for _ in range(pack) for device in devices]
     whole = range(0, len(places) - width + 1, width)
     return [Slot(tuple(places[begin : begin + width])) for begin in whole] or [Slot(tuple(places))]

@@ -1,4 +1,4 @@
-"""Scoring a model after every epoch, for trainings that keep their best weights (behaviour T15)."""
+"""Validation after every epoch, for trainings that keep their best weights (behaviour T15)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from bench.pose.parallel import ProcessGroup
 __all__ = ["make_validation"]
 
 HEADLINES = ("AP", "Mean")
-"""The metric that selects, of those that a dataset's protocol may give: COCO's and CrowdPose's, or MPII's."""
+"""Metrics that select the best weights: of COCO and CrowdPose, and of MPII."""
 
 
 def make_validation(job: Job, heartbeat: Heartbeat, group: ProcessGroup) -> Callable[[nn.Module], float | None] | None:
     """A function that scores a model on the selection split; None for trainings that keep their last weights.
 
-    It raises `StoppedError` when the job is to stop: the training goes on from its last checkpoint then.
+    It raises `StoppedError` if the job was asked to stop. The training then resumes from its last checkpoint.
     """
     spec, resources = job.training, job.resources
     if spec.selection_split is None:

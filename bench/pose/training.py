@@ -130,8 +130,7 @@ class Training:
 
         Args:
             watch: called after every step. In a group any process may ask to stop.
-            save: stores `state_dict()`. Called every `save_every` seconds and before stopping early; in a group on rank
-                0 only.
+            save: stores `state_dict()`. Called every `save_every` seconds and before stopping early, on rank 0 only.
             save_every: seconds between two saves.
             workers: processes that load crops.
 
