@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bench.paper.rows import PCKH_SUFFIXES
-from bench.pose.codecs.representations import REPRESENTATIONS
+from bench.pose.codecs.representation import REPRESENTATIONS
 from bench.pose.data.datasets import DatasetInfo
+from bench.pose.input_size import InputSize
 from bench.pose.metrics.own import OWN_METRICS
-from bench.pose.models.backbones import BACKBONES
+from bench.pose.models.backbone import BACKBONES
 
 __all__ = [
     "DASH",
@@ -65,7 +66,7 @@ def setting_text(value: Any) -> str:
         return "Y" if value else "N"
     if isinstance(value, float):
         return f"{value:g}"
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple) and not isinstance(value, InputSize):
         return ", ".join(map(setting_text, value))
     return str(value)
 

@@ -19,7 +19,7 @@ from bench.files import StoreError
 from bench.paper.rows import PublishedRow
 from bench.planning.plan import Plan, PlannedEvaluation, PlannedTraining, answered_rows, complexity_of, make_plan
 from bench.pose.errors import UnknownNameError
-from bench.pose.models.spec import Complexity
+from bench.pose.models.network import Complexity
 from bench.store.documents import Record, TrainingRecord
 from bench.store.folders import Store
 from bench.suite.metrics import metrics_of
@@ -42,8 +42,8 @@ def load_results(results: str | Path = "results", suite: str | Path | None = Non
     - `row`: equal for evaluations that differ in the seed alone: one row of a printed table.
     - `training`, `evaluation`: ids, as `bench show` takes them.
     - `state` ("done", "missing", "failed", ...) and `reason`: why there is no record; "" where there is one.
-    - settings by the names of `TrainSpec` and `EvalSpec`; where both have one of a name, the evaluation's begins with
-      `evaluation_`. `input_size` is "HxW".
+    - settings by the names of `TrainSpec` and `EvalSpec`; where both have one of a name (`split`, `batch_size`,
+      `precision`), the evaluation's begins with `evaluation_`. `input_size` is "HxW".
     - metrics by the names of `metrics.json`, in its units; NaN where not measured.
     - `baseline_METRIC` of the mean pose, `ceiling_METRIC` of a network without error, `published_METRIC` of the paper.
     - `params`, `multiply_adds`, `published_convention`: size and work of the network per image, see `Complexity`.

@@ -12,6 +12,7 @@ from typing import Any
 from bench.analysis.formatting import representation_name, setting_name, setting_text
 from bench.files import StoreError
 from bench.planning.plan import Plan, PlannedEvaluation, PlannedTraining
+from bench.pose.input_size import InputSize
 from bench.store.documents import Record, TrainingRecord
 from bench.store.folders import Store
 from bench.suite.schema import Suite
@@ -85,11 +86,11 @@ class Condition:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """Everything that all its seeds share; names of the evaluation's settings begin with `evaluation_`."""
+        """Everything that all its seeds share; see `shared_settings` for the names."""
         return shared_settings(self.training, self.evaluation)
 
     @property
-    def group(self) -> tuple[str, str]:
+    def group(self) -> tuple[str, InputSize]:
         """Backbone and input size: rows of one group compete."""
         return self.training.backbone, self.training.input_size
 
@@ -143,9 +144,9 @@ class Results:
         return made_up or any(training.simulated for training in self.trainings.values())
 
     @property
-    def groups(self) -> dict[tuple[str, str], list[Condition]]:
+    def groups(self) -> dict[tuple[str, InputSize], list[Condition]]:
         """Rows by backbone and input size."""
-        groups: dict[tuple[str, str], list[Condition]] = {}
+        groups: dict[tuple[str, InputSize], list[Condition]] = {}
         for condition in self.conditions:
             groups.setdefault(condition.group, []).append(condition)
         return groups
@@ -154,7 +155,8 @@ class Results:
         """The representation in words, with what else tells it from other rows of its group."""
         details = [f"{setting_name(name)} {setting_text(condition.settings[name])}" for name in self.ablated]
         name = representation_name(condition.training.representation)
-        name += " + extra post." if condition.evaluation.post_process else ""
+        post_process = condition.evaluation.post_process
+        name += "" if post_process == "none" else f" + {post_process}"
         return f"{name} ({', '.join(details)})" if details else name
 
 

@@ -10,7 +10,7 @@ from bench.analysis.results import Condition, Results
 from bench.analysis.uncertainty import Uncertainty
 from bench.statistics.equivalence import equivalence
 from bench.statistics.estimate import Estimate
-from bench.suite.claims.cases import Case, Claim
+from bench.suite.claims.cases import Claim, ClaimCase
 from bench.suite.claims.language import Inequality, Term
 from bench.suite.expansion import expand
 
@@ -38,7 +38,7 @@ class Opinion:
         sought: effect, beyond the bound, for which seeds were counted.
     """
 
-    case: Case
+    case: ClaimCase
     verdict: Verdict
     estimate: Estimate | None = None
     p: float | None = None
@@ -76,7 +76,7 @@ def judge(results: Results, uncertainty: Uncertainty) -> tuple[ClaimVerdict, ...
 
 
 def _judge_case(
-    claim: Claim, case: Case, conditions: Mapping[tuple[object, ...], Condition], uncertainty: Uncertainty
+    claim: Claim, case: ClaimCase, conditions: Mapping[tuple[object, ...], Condition], uncertainty: Uncertainty
 ) -> Opinion:
     that = claim.that
     found = {term: conditions.get(tuple(case.cells[term].values())) for _, term in that.terms}

@@ -54,7 +54,7 @@ def _print(calibration: Calibration) -> None:
         (
             point.backbone,
             point.representation,
-            point.input_size,
+            str(point.input_size),
             point.batch_size,
             f"{point.megapixels:.2f}",
             point.phase,

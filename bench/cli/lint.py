@@ -40,7 +40,7 @@ def _document(item: SizeComparison) -> dict[str, object]:
         "row": row.id,
         "backbone": row.backbone,
         "representation": row.representation,
-        "input_size": row.input_size,
+        "input_size": str(row.input_size),
         "published": {"params_m": row.params_m, "gflops": row.gflops},
         "params": ours.params,
         "gflops": {
@@ -61,7 +61,7 @@ def _print(comparisons: Sequence[SizeComparison]) -> None:
             item.row.id,
             item.row.backbone,
             item.row.representation,
-            item.row.input_size,
+            str(item.row.input_size),
             item.row.params_m,
             item.complexity.params / MILLION,
             item.row.gflops,

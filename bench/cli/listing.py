@@ -115,7 +115,7 @@ def _cell(training: PlannedTraining) -> tuple[str, ...]:
     spec = training.spec
     k = "" if spec.split_ratio is None else f"{spec.split_ratio:g}"
     sigma = "" if spec.sigma is None else f"{spec.sigma:g}"
-    return (spec.id, spec.backbone, spec.representation, spec.input_size, k, sigma, str(spec.seed))
+    return (spec.id, spec.backbone, spec.representation, str(spec.input_size), k, sigma, str(spec.seed))
 
 
 def _costs(training: PlannedTraining) -> tuple[str, ...]:

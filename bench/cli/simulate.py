@@ -19,12 +19,12 @@ def simulate(
 ) -> None:
     """Write a SIMULATED record for every training and evaluation of suites that has none. Nothing is measured.
 
-    The numbers are the published ones with noise, or estimates from them; see docs/provenance.md. Every report marks
-    them on every page, and `bench run` refuses a folder with simulated records.
+    The numbers are the published ones, or those of the most similar published row, with some noise; see
+    docs/provenance.md. Every report marks them on every page, and `bench run` refuses a folder with simulated records.
     """
     from bench.planning.plan import make_plan
-    from bench.simulation.records import simulate as write_records
-    from bench.simulation.scores import Chance
+    from bench.simulation.simulated_records import simulate as write_records
+    from bench.simulation.simulated_scores import Chance
     from bench.store.folders import Store
     from bench.suite.schema import load_suite
 

@@ -61,7 +61,8 @@ def _lines(found: Verification) -> Iterator[str]:
     rows = []
     for cell in found.cells:
         training, spec = cell.record.training, cell.record.spec
-        way = f"{spec.split}, {spec.boxes} boxes{', refined' if spec.post_process else ''}"
+        refined = "" if spec.post_process == "none" else f", refined by {spec.post_process}"
+        way = f"{spec.split}, {spec.boxes} boxes{refined}"
         network = f"{training.backbone} {training.representation} {training.input_size} seed {training.seed}"
         rows.append((cell.record.id, network, way, cell.verdict, "\n".join(cell.details)))
     yield tabulate(rows, headers=("evaluation", "network", "measured on", "verdict", ""), disable_numparse=True)

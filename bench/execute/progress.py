@@ -77,7 +77,7 @@ def results(job: Job) -> list[str]:
     for spec in job.evaluations:
         record = store.evaluation(spec.id).record()
         if record is not None:
-            refined = ", refined" if spec.post_process else ""
+            refined = "" if spec.post_process == "none" else f", refined by {spec.post_process}"
             lines.append(f"{spec.boxes} boxes{refined}: {headline(record)}")
     return lines
 

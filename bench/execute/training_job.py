@@ -17,7 +17,7 @@ from bench.execute.tensorboard import event_log
 from bench.execute.validation import make_validation
 from bench.files import remove, sha256, write_atomically, write_json
 from bench.pose.checkpoints import imagenet_weights, load_weights
-from bench.pose.codecs.build import build_codec
+from bench.pose.codecs.representation import build_codec
 from bench.pose.complexity import count_parameters
 from bench.pose.data.instances import Split
 from bench.pose.data.pixels.choice import choose_images
@@ -42,7 +42,7 @@ def network(spec: TrainSpec) -> PoseModel:
         spec.backbone,
         spec.representation,
         keypoints=spec.data.skeleton.size,
-        input_size=spec.size,
+        input_size=spec.input_size,
         split_ratio=spec.split_ratio,
         replicas=spec.replicas,
         world_size=spec.world_size,

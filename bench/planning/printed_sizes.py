@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from bench.paper.rows import TABLES, PublishedRow, published_rows
 from bench.planning.predicted_complexity import predict
 from bench.pose.data.datasets import dataset_info
-from bench.pose.models.spec import Complexity
+from bench.pose.models.network import Complexity
 from bench.suite.expansion import complete_cell
 from bench.suite.recipe import load_recipe
-from bench.suite.specs import parse_size
 
 __all__ = ["SizeComparison", "compare_sizes"]
 
@@ -86,15 +85,15 @@ def _count(row: PublishedRow) -> Complexity:
         row.backbone,
         row.representation,
         keypoints=dataset_info(table.dataset).skeleton.size,
-        input_size=parse_size(row.input_size),
+        input_size=row.input_size,
         split_ratio=cell["split_ratio"],
     )
 
 
 def _explain(row: PublishedRow, column: str, complexity: Complexity) -> str:
     trained = (complexity.params - FIXED_EMBEDDING) / MILLION
-    if (row.backbone, column, row.input_size) == ("tokenpose_s", "params", "256x192") and round(
+    if (row.backbone, column, str(row.input_size)) == ("tokenpose_s", "params", "256x192") and round(
         trained, 1
     ) == row.params_m:
         return TOKENPOSE_PARAMS
-    return EXPLANATIONS.get((row.backbone, row.representation, row.input_size, column), "")
+    return EXPLANATIONS.get((row.backbone, row.representation, str(row.input_size), column), "")

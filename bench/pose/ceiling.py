@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from bench.pose.codecs.base import Codec
-from bench.pose.codecs.build import build_codec
+from bench.pose.codecs.representation import build_codec
 from bench.pose.data.instances import Instance, Split
 from bench.pose.evaluation import Protocol
 from bench.pose.geometry import Size, affine_matrix, transform_points

@@ -11,8 +11,7 @@ from typing import Any, Self
 import torch
 from torch import nn
 
-from bench.pose.codecs.build import build_codec
-from bench.pose.codecs.representations import CodecSettings
+from bench.pose.codecs.representation import CodecSettings, build_codec
 from bench.pose.data.crops import CropSettings
 from bench.pose.data.instances import Instance, Split
 from bench.pose.data.pixels.choice import choose_images
@@ -159,7 +158,7 @@ class Examination:
         watch: Callable[[int, int], object] = lambda _done, _total: None,
         group: ProcessGroup = SINGLE_PROCESS,
     ) -> dict[str, float] | None:
-        """The metrics that `measure` would find, to rounding, and nothing else: for scores after every epoch.
+        """The headline metric that `measure` would find, to rounding, and maybe others: for scores after every epoch.
 
         Arguments, what comes back on which rank, and errors are as in `measure`.
         """

@@ -18,8 +18,8 @@ from bench.pose.data.pixels.image_source import DECODED, ImageStore
 from bench.pose.errors import DataError
 from bench.pose.locating import locate
 from bench.pose.metrics.predictions import Predictions
-from bench.pose.models.heads import Coordinates
 from bench.pose.models.memory_format import channels_side_by_side
+from bench.pose.outputs import Coordinates
 from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
 from bench.pose.precision import Precision, autocast, to_float32
 
@@ -30,16 +30,10 @@ T = TypeVar("T")
 _Rows = tuple[np.ndarray, ...]
 
 
-MANY = 50_000
-"""Number of instances from which compiled decoding pays. It saves 30 to 90 microseconds per instance; loading it takes
-0.7 s, and compiling it takes 6 s once for each copy of the code and CPU model."""
-
-
 class _PredictSettings(NamedTuple):
-    """Settings of `predict` that apply to a batch; for `compiled` see `locate`."""
+    """Settings of `predict` that apply to a batch."""
 
     flip_test: bool
-    compiled: bool
     device: torch.device
     precision: Precision
 
@@ -89,7 +83,7 @@ def predict(
     """
     model.eval()
     channels_side_by_side(model)
-    how = _PredictSettings(flip_test, len(instances) >= MANY, device, precision)
+    how = _PredictSettings(flip_test, device, precision)
     mine: list[tuple[_Rows | None, tuple[str, ...]]] = []
     batches = evaluation_batches(
         instances,
@@ -139,7 +133,7 @@ def _predict_batch(
         output = to_float32(model(views))
     centers, scales = (values.to(how.device, non_blocking=True) for values in (batch.centers, batch.scales))
     outputs = _halves(output) if how.flip_test else [output]
-    keypoints = locate(codec, outputs, centers, scales, crops.size, compiled=how.compiled)
+    keypoints = locate(codec, outputs, centers, scales, crops.size)
     return batch.indices.numpy(), keypoints.cpu().numpy(), batch.centers.numpy(), batch.scales.numpy()
 
 

@@ -9,21 +9,12 @@ import torch
 from torch import Tensor
 
 from bench.pose.codecs.base import Codec
-from bench.pose.compiled import compiled_keypoints
 from bench.pose.geometry import SCALE_UNIT, Size
 
 __all__ = ["crop_to_image", "locate"]
 
 
-def locate(
-    codec: Codec[Any, Any],
-    views: Sequence[Any],
-    centers: Tensor,
-    scales: Tensor,
-    size: Size,
-    *,
-    compiled: bool = False,
-) -> Tensor:
+def locate(codec: Codec[Any, Any], views: Sequence[Any], centers: Tensor, scales: Tensor, size: Size) -> Tensor:
     """Decode keypoints, (instances, keypoints, 3) float32: x and y in image px, confidence. All on one device.
 
     Args:
@@ -32,12 +23,7 @@ def locate(
         centers: (instances, 2) centers of the unrotated crops in image px.
         scales: (instances, 2) units of 200 px.
         size: height and width of the crops in px.
-        compiled: on a CPU, decode both views of bench's own codecs in one compiled pass (`bench.pose.kernels`). The
-            result is the same up to rounding: of two bins whose probabilities agree to 1e-6 it may take the other.
     """
-    keypoints = compiled_keypoints(codec, views, centers, scales, size) if compiled else None
-    if keypoints is not None:
-        return keypoints
     decoded = codec.decode(codec.merge(*views))
     points = crop_to_image(decoded.coordinates, centers, scales, size)
     return torch.cat([points.float(), decoded.confidence.float().unsqueeze(-1)], dim=-1)

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from bench.pose.models.heads import Coordinates
+from bench.pose.outputs import Coordinates
 
 __all__ = ["Precision", "autocast", "disable_tf32", "to_float32"]
 

@@ -17,7 +17,8 @@ from bench.analysis.formatting import (
 from bench.analysis.results import Condition
 from bench.planning.plan import BINARY_GIGA, GIGA
 from bench.planning.printed_sizes import SizeComparison, compare_sizes
-from bench.pose.models.spec import Complexity
+from bench.pose.input_size import InputSize
+from bench.pose.models.network import Complexity
 from bench.report.columns import Frame
 from bench.report.findings import Finding
 from bench.report.layout import Line
@@ -31,7 +32,7 @@ DIGITS = 6
 
 MILLION = 1e6
 
-Key = tuple[str, str, str]
+Key = tuple[str, InputSize, str]
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,9 @@ def _best(values: Iterable[tuple[Key, float | None]]) -> dict[Key, str]:
 
 def _identity(frame: Frame, line: Line) -> Iterator[Cell]:
     """Cells that say what a row is, and how many seeds are behind it."""
-    backbone, size, representation, refined = line.method
+    backbone, size, representation, post_process = line.method
     condition = line.condition
-    texts = [backbone_name(backbone), representation_name(representation), size, setting_text(refined)]
+    texts = [backbone_name(backbone), representation_name(representation), str(size), setting_text(post_process)]
     texts += [setting_text(condition.settings[name]) if condition is not None else DASH for name in frame.settings]
     yield from (Cell(text, "" if text == DASH else text) for text in texts)
     if condition is None:

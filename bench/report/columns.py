@@ -31,7 +31,7 @@ class Frame:
     """
 
     results: Results
-    wanted: schema.Table
+    wanted: schema.SuiteTable
     lines: Sequence[Line]
     findings: Mapping[Line, Mapping[str, Finding]]
 
@@ -80,7 +80,7 @@ class Frame:
             Column("backbone", "Backbone", axis=True),
             Column("representation", "Representation", axis=True),
             Column("input_size", "Input size", axis=True),
-            Column("extra_post", "Extra post.", axis=True),
+            Column("post_process", "Post-process", axis=True),
             *(Column(name, setting_name(name), axis=True) for name in self.settings),
             Column("seeds", "Seeds", numeric=True),
             Column("seeds_planned", shown=False),

@@ -18,6 +18,7 @@ from bench.analysis.results import Measurement, Results
 from bench.files import StoreError
 from bench.pose.data.images import read_image
 from bench.pose.errors import ImageError
+from bench.pose.input_size import InputSize
 from bench.pose.skeletons import Skeleton
 from bench.report.plots.drawing import Drawing
 from bench.report.plots.layout import PAGE_WIDTH
@@ -166,9 +167,9 @@ def _oks(instance: StoredInstance) -> str:
     return "OKS –" if instance.oks is None else f"OKS {instance.oks:.3f}"
 
 
-def _series(results: Results) -> dict[tuple[str, str, int], list[Measurement]]:
+def _series(results: Results) -> dict[tuple[str, InputSize, int], list[Measurement]]:
     """Measurements by backbone, input size and seed."""
-    series: dict[tuple[str, str, int], list[Measurement]] = {}
+    series: dict[tuple[str, InputSize, int], list[Measurement]] = {}
     for condition in results.conditions:
         for item in condition.measurements:
             series.setdefault((*condition.group, item.seed), []).append(item)

@@ -76,7 +76,7 @@ def find(line: Line, metric: str, uncertainty: Uncertainty, margin: float) -> Fi
 
 
 def find_all(
-    lines: Sequence[Line], wanted: schema.Table, uncertainty: Uncertainty
+    lines: Sequence[Line], wanted: schema.SuiteTable, uncertainty: Uncertainty
 ) -> Mapping[Line, Mapping[str, Finding]]:
     """What is known of each row of a table, by metric."""
     return {

@@ -9,7 +9,9 @@ from typing import Any
 from bench.analysis.formatting import data_name
 from bench.analysis.results import Condition, Results
 from bench.paper.rows import TABLES, PublishedRow, published_rows
+from bench.pose.codecs.representation import PostProcess
 from bench.pose.data.datasets import dataset_info
+from bench.pose.input_size import InputSize
 from bench.suite import schema
 from bench.suite.expansion import complete_cell
 from bench.suite.recipe import load_recipe, quirks
@@ -34,17 +36,17 @@ class Line:
     excluded: str = ""
 
     @property
-    def method(self) -> tuple[str, str, str, bool]:
-        """Backbone, input size, representation, and whether peaks are refined."""
+    def method(self) -> tuple[str, InputSize, str, PostProcess]:
+        """Backbone, input size, representation, and refinement of peaks."""
         if self.condition is not None:
             training = self.condition.training
-            refined = self.condition.evaluation.post_process
-            return training.backbone, training.input_size, training.representation, refined
+            post_process = self.condition.evaluation.post_process
+            return training.backbone, training.input_size, training.representation, post_process
         assert self.paper is not None, "a line without a condition is a row of the paper"
         return _method(self.paper)
 
     @property
-    def group(self) -> tuple[str, str]:
+    def group(self) -> tuple[str, InputSize]:
         """Backbone and input size: rows of one group compete."""
         return self.method[:2]
 
@@ -54,7 +56,7 @@ class Line:
         return None if self.obstacle else self.paper
 
 
-def paper_rows(wanted: schema.Table) -> tuple[PublishedRow, ...]:
+def paper_rows(wanted: schema.SuiteTable) -> tuple[PublishedRow, ...]:
     """Rows of the paper's table beside ours that print one of our columns; MPII's has one set of them per threshold."""
     return tuple(
         row
@@ -63,7 +65,7 @@ def paper_rows(wanted: schema.Table) -> tuple[PublishedRow, ...]:
     )
 
 
-def lay_out(results: Results, wanted: schema.Table) -> tuple[Line, ...]:
+def lay_out(results: Results, wanted: schema.SuiteTable) -> tuple[Line, ...]:
     """The rows of a table.
 
     Where the suite measures rows of the paper again they are in the paper's order, what varies them further stands with
@@ -78,7 +80,7 @@ def lay_out(results: Results, wanted: schema.Table) -> tuple[Line, ...]:
     return tuple(sorted(lines, key=lambda line: places[line.paper.id] if line.paper else len(places)))
 
 
-def _method(row: PublishedRow) -> tuple[str, str, str, bool]:
+def _method(row: PublishedRow) -> tuple[str, InputSize, str, PostProcess]:
     return row.backbone, row.input_size, row.representation, row.post_process
 
 

@@ -18,7 +18,7 @@ from bench.suite import schema
 __all__ = ["frame_of", "results_table"]
 
 
-def frame_of(results: Results, wanted: schema.Table, uncertainty: Uncertainty) -> Frame:
+def frame_of(results: Results, wanted: schema.SuiteTable, uncertainty: Uncertainty) -> Frame:
     """Rows and columns of the table that a suite asks for, with all that is known of its cells."""
     lines = lay_out(results, wanted)
     return Frame(results, wanted, lines, find_all(lines, wanted, uncertainty))

@@ -42,7 +42,7 @@ def _what(results: Results) -> str:
     specs = [training.spec for training in results.plan.trainings]
     backbones = _listing([backbone_name(name) for name in dict.fromkeys(spec.backbone for spec in specs)])
     methods = _listing([representation_name(name) for name in dict.fromkeys(spec.representation for spec in specs)])
-    sizes = _listing(list(dict.fromkeys(spec.input_size for spec in specs)))
+    sizes = _listing(list(dict.fromkeys(str(spec.input_size) for spec in specs)))
     data = suite.dataset
     return (
         f"{backbones} with {methods} at {sizes}, trained on {data_name(data.info, data.train)} and measured on"

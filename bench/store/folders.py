@@ -18,10 +18,10 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.files import StoreError, load_document, remove, remove_leftovers, write_json
+from bench.files import DocumentT, StoreError, load_document, read_json, remove, remove_leftovers, write_json
 from bench.store.documents import Failure, JobProgress, Record, ServerScore, TrainingRecord
 from bench.store.leases import Lease, Leases, Owner
-from bench.suite.specs import EvalSpec, TrainSpec
+from bench.suite.specs import SCHEMA_VERSION, EvalSpec, TrainSpec, schema_of
 
 __all__ = ["EvaluationFolder", "Store", "StoreListing", "TrainingFolder"]
 
@@ -42,6 +42,27 @@ class _Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    def _load_record(self, kind: type[DocumentT]) -> DocumentT | None:
+        """The record as a document; None if there is none. Raises `StoreError`, also for one of an older schema."""
+        try:
+            return load_document(self.record_file, kind)
+        except StoreError:
+            schema = self.record_schema()
+            if schema in {None, SCHEMA_VERSION}:
+                raise
+            raise StoreError(
+                f"{self.record_file}: its spec is of schema {schema}, this version of bench reads schema"
+                f" {SCHEMA_VERSION}; read it with the version of bench that its provenance names, or run its suite"
+                " again, which makes new results beside it"
+            ) from None
+
+    def record_schema(self) -> int | None:
+        """The schema version of the record's spec, by the folder's id; None if it cannot be told."""
+        try:
+            return schema_of(read_json(self.record_file)["spec"], self.path.name)
+        except (StoreError, KeyError, TypeError, ValueError):
+            return None
 
     def failure(self) -> Failure | None:
         """The stored failure of the last try, if it failed."""
@@ -113,7 +134,7 @@ class TrainingFolder(_Folder):
 
     def record(self) -> TrainingRecord | None:
         """The finished training, if it is; its spec must have the folder's id."""
-        record = load_document(self.record_file, TrainingRecord)
+        record = self._load_record(TrainingRecord)
         if record is not None and not record.id == record.spec.id == self.path.name:
             raise StoreError(f"{self.record_file}: its spec has id {record.spec.id}, not {self.path.name}")
         return record
@@ -148,7 +169,7 @@ class EvaluationFolder(_Folder):
         Raises:
             StoreError: the file is unusable, or its specs do not fit its ids.
         """
-        record = load_document(self.record_file, Record)
+        record = self._load_record(Record)
         if record is not None and record.training.id != record.spec.training:
             raise StoreError(
                 f"{self.record_file}: its training has id {record.training.id}, not {record.spec.training}"

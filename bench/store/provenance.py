@@ -20,7 +20,7 @@ __all__ = ["SNAPSHOT_FILE", "Provenance", "checkout", "collect", "describe_hardw
 SNAPSHOT_FILE = "snapshot.json"
 """File beside a copy of this package with the commit and dirty state of the original checkout."""
 
-PACKAGES = ("bench", "torch", "torchvision", "numpy", "opencv-python-headless", "pycocotools", "numba")
+PACKAGES = ("bench", "torch", "torchvision", "numpy", "opencv-python-headless", "pycocotools", "hotcoco")
 
 
 class Provenance(BaseModel):

@@ -21,7 +21,7 @@ from bench.suite.structure import ContradictionError
 __all__ = ["Definition", "SkeletonDefinition"]
 
 
-class _Frozen(BaseModel):
+class _DefinitionPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
@@ -46,7 +46,7 @@ File = Annotated[str, AfterValidator(_inside)]
 Sigma = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class SkeletonDefinition(_Frozen):
+class SkeletonDefinition(_DefinitionPart):
     """Keypoints by name.
 
     Attributes:
@@ -73,7 +73,7 @@ class SkeletonDefinition(_Frozen):
     def _problems(self) -> Iterator[Problem]:
         for number, keypoint in enumerate(self.keypoints):
             if keypoint in self.keypoints[:number]:
-                yield Problem(("joints", number), f"keypoint {keypoint!r} is listed twice")
+                yield Problem(("keypoints", number), f"keypoint {keypoint!r} is listed twice")
         if len(self.sigmas) != len(self.keypoints):
             yield Problem(("sigmas",), f"{len(self.sigmas)} sigmas for {len(self.keypoints)} keypoints")
         lists = {"pairs": self.pairs, "limbs": self.limbs, "upper": [(name,) for name in self.upper]}
@@ -89,7 +89,7 @@ class SkeletonDefinition(_Frozen):
             yield Problem(("pairs",), f"keypoint {keypoint!r} is exchanged twice")
 
 
-class Definition(_Frozen):
+class Definition(_DefinitionPart):
     """A dataset in COCO's format, in its folder under the data root.
 
     Attributes:

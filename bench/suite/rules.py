@@ -15,6 +15,7 @@ from bench.suite.specs import EvalSpec, TrainSpec
 from bench.suite.structure import plain_message
 
 __all__ = [
+    "DERIVED_SETTINGS",
     "EVALUATION_SETTINGS",
     "TRAINING_SETTINGS",
     "Rule",
@@ -28,7 +29,10 @@ TRAINING_SETTINGS = tuple(name for name in TrainSpec.model_fields if name not in
 """What the axes and rules of a suite's trainings may set."""
 
 EVALUATION_SETTINGS = tuple(name for name in EvalSpec.model_fields if name != "training")
-"""What the rules of a suite's evaluations may set."""
+"""What a suite's evaluations may set."""
+
+DERIVED_SETTINGS = frozenset({"evaluator"})
+"""Settings of evaluations that follow from the dataset: a recipe may not set them, a suite only to the same value."""
 
 
 @dataclass(frozen=True)

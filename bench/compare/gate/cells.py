@@ -44,7 +44,7 @@ def _ways(suite: Suite, training: TrainSpec, evaluation: EvalSpec) -> list[str]:
         "flip test" if evaluation.flip_test else "no flip test",
     ]
     if training.representation == "heatmap":
-        ways.append("refined" if evaluation.post_process else "not refined")
+        ways.append("not refined" if evaluation.post_process == "none" else f"refined by {evaluation.post_process}")
     named = dict.fromkeys(name for rule in suite.evaluations for name in rule.settings if name not in ALWAYS_SAID)
     return ways + [f"{name} {_text(getattr(evaluation, name))}" for name in named]
 

@@ -15,8 +15,7 @@ import torch
 from bench.planning.forecast.evidence import Calibration, CalibrationPoint
 from bench.planning.predicted_complexity import predict as predict_cost
 from bench.pose.codecs.base import Codec
-from bench.pose.codecs.build import build_codec
-from bench.pose.codecs.representations import CodecSettings
+from bench.pose.codecs.representation import CodecSettings, build_codec
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.crops import CropSettings
@@ -24,11 +23,11 @@ from bench.pose.data.datasets import dataset_info
 from bench.pose.data.instances import Instance
 from bench.pose.data.synthetic import SyntheticSet, generate
 from bench.pose.inference import predict
+from bench.pose.input_size import InputSize
 from bench.pose.models.build import build_model, initialize
 from bench.pose.models.heads import PoseModel
 from bench.pose.training import OptimizerConfig, Training
 from bench.store.provenance import collect
-from bench.suite.specs import parse_size
 
 __all__ = ["calibrate"]
 
@@ -67,13 +66,13 @@ class CalibrationNetwork:
 
     backbone: str
     representation: str
-    input_size: str
+    input_size: InputSize
     batch_size: int
 
     @property
     def codec(self) -> CodecSettings:
         """Settings of the representation."""
-        return CodecSettings(self.representation, parse_size(self.input_size), **SETTINGS[self.representation])
+        return CodecSettings(self.representation, self.input_size, **SETTINGS[self.representation])
 
     @property
     def split_ratio(self) -> float | None:
@@ -83,7 +82,7 @@ class CalibrationNetwork:
     @property
     def work(self) -> float:
         """Multiply-adds of the forward pass of a batch."""
-        keypoints, size = dataset_info("synthetic").skeleton.size, parse_size(self.input_size)
+        keypoints, size = dataset_info("synthetic").skeleton.size, self.input_size
         cost = predict_cost(
             self.backbone, self.representation, keypoints=keypoints, input_size=size, split_ratio=self.split_ratio
         )
@@ -91,22 +90,22 @@ class CalibrationNetwork:
 
 
 NETWORKS = (
-    CalibrationNetwork("simba_tiny", "heatmap", "64x64", 32),
-    CalibrationNetwork("simba_tiny", "simdr", "128x128", 8),
-    CalibrationNetwork("simba_tiny", "simdr_star", "64x64", 4),
-    CalibrationNetwork("simba_res50", "simdr", "64x64", 8),
-    CalibrationNetwork("hrnet_w32", "simdr_star", "64x64", 16),
-    CalibrationNetwork("simba_res50", "heatmap", "128x128", 16),
-    CalibrationNetwork("hrnet_w32", "simdr", "128x128", 8),
+    CalibrationNetwork("simba_tiny", "heatmap", InputSize(64, 64), 32),
+    CalibrationNetwork("simba_tiny", "simdr", InputSize(128, 128), 8),
+    CalibrationNetwork("simba_tiny", "simdr_star", InputSize(64, 64), 4),
+    CalibrationNetwork("simba_res50", "simdr", InputSize(64, 64), 8),
+    CalibrationNetwork("hrnet_w32", "simdr_star", InputSize(64, 64), 16),
+    CalibrationNetwork("simba_res50", "heatmap", InputSize(128, 128), 16),
+    CalibrationNetwork("hrnet_w32", "simdr", InputSize(128, 128), 8),
 )
 """Networks in increasing order of work. Sizes and batches vary so that all prices can be fitted."""
 
 GPU_NETWORKS = (
     *NETWORKS,
-    CalibrationNetwork("tokenpose_s", "simdr", "256x192", 32),
-    CalibrationNetwork("simba_res50", "simdr_star", "256x192", 64),
-    CalibrationNetwork("hrnet_w32", "simdr", "256x192", 32),
-    CalibrationNetwork("hrnet_w48", "simdr_star", "384x288", 32),
+    CalibrationNetwork("tokenpose_s", "simdr", InputSize(256, 192), 32),
+    CalibrationNetwork("simba_res50", "simdr_star", InputSize(256, 192), 64),
+    CalibrationNetwork("hrnet_w32", "simdr", InputSize(256, 192), 32),
+    CalibrationNetwork("hrnet_w48", "simdr_star", InputSize(384, 288), 32),
 )
 
 MINIMUM = 3
@@ -237,7 +236,7 @@ def _repeat(meters: Sequence[Meter], deadline: float) -> None:
 
 
 def _network(network: CalibrationNetwork, device: torch.device) -> PoseModel:
-    skeleton, size = dataset_info("synthetic").skeleton, parse_size(network.input_size)
+    skeleton, size = dataset_info("synthetic").skeleton, network.input_size
     model = build_model(
         network.backbone,
         network.representation,
@@ -254,7 +253,7 @@ def _codec(network: CalibrationNetwork) -> Codec[Any, Any]:
 
 
 def _crops(network: CalibrationNetwork) -> CropSettings:
-    return CropSettings(parse_size(network.input_size), "rgb", dataset_info("synthetic").skeleton)
+    return CropSettings(network.input_size, "rgb", dataset_info("synthetic").skeleton)
 
 
 def _training(

@@ -30,7 +30,7 @@ from bench.pose.skeletons import COCO_17
 from bench.store.documents import Record, TrainingRecord
 from bench.store.folders import Store
 from bench.store.provenance import Provenance, describe_hardware
-from bench.suite.specs import parse_size
+from bench.suite.specs import Size
 
 __all__ = [
     "Calibration",
@@ -112,7 +112,7 @@ class CalibrationPoint(JsonDocument):
     phase: Literal["training", "evaluation"]
     backbone: str
     representation: str
-    input_size: str
+    input_size: Size
     split_ratio: float | None
     batch_size: Annotated[int, Field(ge=1)]
     megapixels: Annotated[float, Field(gt=0)]
@@ -130,7 +130,7 @@ class CalibrationPoint(JsonDocument):
     @property
     def observation(self) -> Observation:
         """The measurement as input for fitting prices."""
-        size, keypoints = parse_size(self.input_size), COCO_17.size
+        size, keypoints = self.input_size, COCO_17.size
         cost = predict(
             self.backbone, self.representation, keypoints=keypoints, input_size=size, split_ratio=self.split_ratio
         )

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.planning.plan import GIGA, complexity_of
-from bench.pose.models.spec import Complexity
+from bench.pose.models.network import Complexity
 from bench.store.documents import Record, TrainingRecord
 from bench.suite.specs import EvalSpec, TrainSpec
 

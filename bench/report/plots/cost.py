@@ -15,7 +15,7 @@ from matplotlib.patheffects import withStroke
 from bench.analysis.formatting import backbone_name
 from bench.paper.rows import PublishedRow
 from bench.planning.plan import BINARY_GIGA, GIGA
-from bench.pose.models.spec import Complexity
+from bench.pose.models.network import Complexity
 from bench.report.plots.drawing import Drawing
 from bench.report.plots.layout import Layout, lay_out, log_axis
 from bench.report.plots.material import NOTHING, Material, Point

@@ -144,7 +144,7 @@ def _lines(material: Material, reading: Reading) -> Panels:
     for condition in material.results.conditions:
         ids = tuple(item.training.spec.id for item in condition.measurements)
         histories = [material.results.trainings[id_].history for id_ in ids if id_ in material.results.trainings]
-        training, size = condition.training, size_text(condition.training.input_size)
+        training, size = condition.training, size_text(str(condition.training.input_size))
         line = _line(details.get(condition, size), histories, reading) if ids not in seen else None
         seen.add(ids)
         if line is not None:

@@ -74,7 +74,7 @@ class Point:
     @property
     def size(self) -> str:
         """Input size, "HxW"."""
-        return self.condition.training.input_size
+        return str(self.condition.training.input_size)
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,8 @@ def size_text(size: str) -> str:
 def _kind(condition: Condition) -> str:
     """The representation, and whether its peaks are refined."""
     name = representation_name(condition.training.representation)
-    return f"{name} + extra post." if condition.evaluation.post_process else name
+    post_process = condition.evaluation.post_process
+    return name if post_process == "none" else f"{name} + {post_process}"
 
 
 def _point(condition: Condition, planned: PlannedTraining, method: str, metric: str, uncertainty: Uncertainty) -> Point:

@@ -11,4 +11,4 @@ def sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test adds to the registries, which are the process's, is gone after it."""
     for kind in KINDS.values():
         monkeypatch.setattr(kind.registry, "_entries", dict(kind.registry))
-        monkeypatch.setattr(kind.registry, "_origins", dict(kind.registry._origins))
+        monkeypatch.setattr(kind.registry, "_modules", dict(kind.registry._modules))

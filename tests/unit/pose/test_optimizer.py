@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from bench.pose.codecs.base import peak
 from bench.pose.data.instances import Instance
 from bench.pose.gradients import ReducedBatch
-from bench.pose.models.heads import Coordinates
 from bench.pose.models.memory_format import channels_side_by_side
 from bench.pose.models.resnet import Doubling
 from bench.pose.optimizer import DenseAdam
+from bench.pose.outputs import Coordinates
 from bench.pose.parallel import ProcessGroup
 from bench.pose.precision import autocast, disable_tf32, to_float32
 from bench.pose.training import Position, Progress, Training, TrainingError
