@@ -158,7 +158,7 @@ def _differences(capsule: Capsule, record: Record, found: Assessment) -> Iterato
 def _unequal_diagnostics(recorded: Diagnostics, found: Diagnostics) -> Iterator[str]:
     if recorded.measure != found.measure:
         yield f"measure: recorded {recorded.measure}, recomputed {found.measure}"
-    for part in ("joints", "curve", "errors"):
+    for part in ("keypoints", "curve", "errors"):
         yield from _unequal(f"{part} ", getattr(recorded, part), getattr(found, part))
 
 

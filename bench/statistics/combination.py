@@ -80,8 +80,8 @@ class Combination:
         added = max(0.0, over_images.value - self._counted_twice)
         # Never below what images alone make of it: the two parts are estimates, and so is what they share.
         added = max(added, over_images.value - over_seeds.value)
-        keypoint = add_safely([over_seeds, replace(over_images, value=added)])
-        return self._estimate(keypoint, "seeds", "images")
+        combined = add_safely([over_seeds, replace(over_images, value=added)])
+        return self._estimate(combined, "seeds", "images")
 
     def estimate_on_these_images(self) -> Estimate:
         """The sum with its error over seeds; over images only in place of seeds, where nothing is known of these.

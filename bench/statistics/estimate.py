@@ -44,5 +44,5 @@ class Estimate:
         """The estimate with an independent error of a known variance on top; itself if its own error is not known."""
         if self.error is None:
             return self
-        keypoint = add_safely([Variance(self.error**2, self.freedom), Variance(variance)])
-        return replace(self, error=math.sqrt(keypoint.value), freedom=keypoint.freedom)
+        combined = add_safely([Variance(self.error**2, self.freedom), Variance(variance)])
+        return replace(self, error=math.sqrt(combined.value), freedom=combined.freedom)
