@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from bench.planning.plan import PlannedEvaluation, PlannedTraining
+from bench.pose.metrics.catalog import headline
 from bench.pose.metrics.diagnostics import Diagnostics
 from bench.pose.metrics.oks_per_instance import OksPerInstance
 from bench.pose.metrics.per_instance import PerInstanceResults
@@ -85,7 +86,7 @@ class Scores:
     @property
     def headline(self) -> float:
         """The metric that selects the epoch of a training."""
-        return self.metrics["AP"] if "AP" in self.metrics else self.metrics["Mean"]
+        return self.metrics[headline(self.metrics)]
 
 
 def simulate_scores(training: PlannedTraining, evaluation: PlannedEvaluation, chance: Chance) -> Scores:
@@ -126,8 +127,8 @@ def _expected(training: PlannedTraining, evaluation: PlannedEvaluation, protocol
 def _moved(expected: Mapping[str, float], points: float) -> Metrics:
     """Metrics moved by the log-odds that move the headline by about so many points."""
     unit = 1 if "AP" in expected else 100
-    headline = expected["AP" if unit == 1 else "Mean"] / unit
-    shift = points / 100 / (headline * (1 - headline))
+    level = expected[headline(expected)] / unit
+    shift = points / 100 / (level * (1 - level))
     return {name: float(expit(logit(value / unit) + shift)) * unit for name, value in expected.items()}
 
 

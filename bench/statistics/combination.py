@@ -18,13 +18,13 @@ from bench.statistics.power import seeds_needed
 from bench.statistics.resampling import bootstrap_variance
 from bench.statistics.variances import Variance, add_safely, add_welch
 
-__all__ = ["Combination", "Kind"]
+__all__ = ["Combination", "TrainingGroup"]
 
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Kind:
+class TrainingGroup:
     """Trainings that differ in their seed alone, each measured in the same ways.
 
     Attributes:
@@ -63,7 +63,7 @@ class Combination:
         kinds: trainings that differ in more than their seed, and are therefore independent of one another.
     """
 
-    kinds: tuple[Kind, ...]
+    kinds: tuple[TrainingGroup, ...]
 
     @cached_property
     def value(self) -> float:
@@ -109,7 +109,7 @@ class Combination:
         return Estimate(self.value, math.sqrt(variance.value), variance.freedom, seeds, sources)
 
     @cached_property
-    def _repeated(self) -> tuple[Kind, ...]:
+    def _repeated(self) -> tuple[TrainingGroup, ...]:
         return tuple(kind for kind in self.kinds if kind.seeds > 1)
 
     @cached_property

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.statistics.combination import Combination, Kind
+from bench.statistics.combination import Combination, TrainingGroup
 from bench.statistics.equivalence import equivalence
 from bench.statistics.estimate import Estimate
 from bench.statistics.intervals import mean_over_seeds
@@ -28,12 +28,12 @@ THREE = [0.65, 0.66, 0.643]
 values = st.lists(st.floats(-10, 10), min_size=2, max_size=8).filter(lambda found: np.std(found) > 1e-3)
 
 
-def kind(weight: float, seeds: Sequence[float]) -> Kind:
+def kind(weight: float, seeds: Sequence[float]) -> TrainingGroup:
     """Trainings measured in one way, over seeds only."""
-    return Kind(np.array([weight]), np.array(seeds)[:, None])
+    return TrainingGroup(np.array([weight]), np.array(seeds)[:, None])
 
 
-def over_seeds(*kinds: Kind) -> Estimate:
+def over_seeds(*kinds: TrainingGroup) -> Estimate:
     return Combination(kinds).estimate()
 
 
@@ -62,7 +62,7 @@ def test_two_kinds_of_training_are_compared_as_by_welch(one: list[float], other:
 @given(pairs=st.lists(st.tuples(st.floats(-10, 10), st.floats(-1, 1)), min_size=2, max_size=8))
 def test_two_ways_of_measuring_the_same_trainings_are_paired(pairs: list[tuple[float, float]]) -> None:
     level, gain = np.array(pairs).T
-    both = Kind(np.array([1.0, -1.0]), np.column_stack([level + gain, level]))
+    both = TrainingGroup(np.array([1.0, -1.0]), np.column_stack([level + gain, level]))
     low, high = over_seeds(both).interval() or (math.nan, math.nan)
     expected = mean_over_seeds(gain.tolist()).interval()
     assert (low, high) == pytest.approx(expected, abs=1e-9)
@@ -100,7 +100,7 @@ def test_one_seed_among_several_borrows_their_deviation_and_never_errs_less_than
 
 
 def test_ways_of_measuring_a_single_training_are_taken_to_err_in_the_worst_way() -> None:
-    single = Kind(np.array([1.0, -1.0]), np.array([[0.7, 0.6]]))
+    single = TrainingGroup(np.array([1.0, -1.0]), np.array([[0.7, 0.6]]))
     estimate = over_seeds(kind(1, FIVE), single)
     variance = np.var(FIVE, ddof=1)
     assert estimate.error == pytest.approx(math.sqrt(variance / 5 + 4 * variance))
@@ -167,10 +167,10 @@ def test_resamples_in_which_a_metric_is_undefined_are_left_out() -> None:
     assert bootstrap_variance(np.array([1.0, 2.0]), 1) is None
 
 
-def imaged(weight: float, seeds: Array, counts: Array) -> Kind:
+def imaged(weight: float, seeds: Array, counts: Array) -> TrainingGroup:
     """Trainings whose metric is the mean of what each image gives, (seeds, images)."""
     resampled = (seeds @ counts.T / seeds.shape[1])[:, None, :]
-    return Kind(np.array([weight]), seeds.mean(axis=1, keepdims=True), resampled, seeds.shape[1])
+    return TrainingGroup(np.array([weight]), seeds.mean(axis=1, keepdims=True), resampled, seeds.shape[1])
 
 
 def test_images_are_paired_between_kinds() -> None:
