@@ -20,9 +20,6 @@ from bench.files import StoreError
 from bench.planning.plan import Plan, answered_rows, complexity_of, make_plan
 from bench.pose.errors import UnknownNameError
 from bench.pose.metrics.catalog import metrics_of
-from bench.pose.metrics.oks_per_instance import OksPerInstance
-from bench.pose.metrics.per_instance import load_per_instance as read_per_instance
-from bench.pose.skeletons import MPII_16
 from bench.store.folders import Store
 from bench.suite.schema import load_suite
 from bench.suite.specs import EvalSpec, TrainSpec, shared_settings
@@ -82,8 +79,8 @@ def load_results(results: str | Path = "results", suite: str | Path | None = Non
     - `training_kind` (str): equal for trainings that differ in the seed alone.
     - `state` ("done", "missing", "failed", ...) and `reason` (str): why there is no record; "" where there is one.
     - `seed` (int64), then the other settings by the names of `TrainSpec` and `EvalSpec`, those of evaluations after
-      `evaluation_`. Numbers are float64 or int64 (Int64 where a representation has no such setting), flags bool, all
-      others str. `input_size` is "HxW".
+      `evaluation_`. Numbers are float64 or int64, flags bool, all others str; missing where a representation has no
+      such setting. `input_size` is "HxW".
     - metrics (float64) by the names of `metrics.json`, in its units; NaN where not measured.
     - `baseline_METRIC` of the mean pose, `ceiling_METRIC` of a network without error, `published_METRIC` of the paper,
       likewise.
@@ -177,7 +174,12 @@ def load_per_instance(results: str | Path, evaluation: str) -> pd.DataFrame:
     Raises:
         DataError: the evaluation kept no per-instance results, or they are broken.
     """
-    found = read_per_instance(Store(Path(results)).evaluation(evaluation).per_instance)
+    # SciPy takes a second, and all else does without it.
+    from bench.pose.metrics import per_instance
+    from bench.pose.metrics.oks_per_instance import OksPerInstance
+    from bench.pose.skeletons import MPII_16
+
+    found = per_instance.load_per_instance(Store(Path(results)).evaluation(evaluation).per_instance)
     if isinstance(found, OksPerInstance):
         return pd.DataFrame({"image": found.image_ids[found.best_images].astype("int64"), "oks": found.best_oks})
     instances, keypoints = found.visible.nonzero()  # type: ignore[attr-defined]  # the other kind is PCKh's

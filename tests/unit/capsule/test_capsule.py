@@ -251,7 +251,7 @@ def _raise_ap(record: dict[str, Any]) -> None:
 
 
 def _raise_keypoint(record: dict[str, Any]) -> None:
-    record["diagnostics"]["joints"]["left_elbow"] += 0.01
+    record["diagnostics"]["keypoints"]["left_elbow"] += 0.01
 
 
 def _move_keypoint(instances: list[dict[str, Any]]) -> None:

@@ -468,7 +468,7 @@ def test_a_long_summary_is_cut_after_the_worst() -> None:
 
 
 def test_the_gate_needs_no_torch() -> None:
-    gate = ", ".join(f"bench.compare.gate.{name}" for name in ("update", "junit", "comparison"))
+    gate = ", ".join(f"bench.compare.gate.{name}" for name in ("update", "junit", "checks"))
     modules = f"bench.cli.check, {gate}, bench.planning.plan"
     code = f"import sys, {modules}; print('torch' in sys.modules, 'matplotlib' in sys.modules, 'scipy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
