@@ -51,7 +51,9 @@ def is_post_processed(setting: Any) -> bool:
 
 def method_name(representation: str, post_process: Any, details: Mapping[str, Any] | None = None) -> str:
     """A method in words: its representation, its post-processing, and further settings in parentheses."""
-    name = representation_name(representation) + (" + extra post." if is_post_processed(post_process) else "")
+    name = representation_name(representation)
+    if is_post_processed(post_process):
+        name += f" + {'extra post.' if post_process is True else post_process}"
     texts = [f"{setting_name(setting)} {setting_text(value)}" for setting, value in (details or {}).items()]
     return f"{name} ({', '.join(texts)})" if texts else name
 
@@ -75,7 +77,7 @@ def setting_text(value: Any) -> str:
         return "Y" if value else "N"
     if isinstance(value, float):
         return f"{value:g}"
-    if isinstance(value, list | tuple):
+    if type(value) in (list, tuple):
         return ", ".join(map(setting_text, value))
     return str(value)
 

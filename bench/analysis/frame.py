@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import pandas as pd
 
 from bench.analysis.formatting import setting_text
-from bench.analysis.reading import EvaluationResult, planned_results, stored_results, stored_trainings
+from bench.analysis.result_reading import EvaluationResult, planned_results, stored_results, stored_trainings
 from bench.files import StoreError
 from bench.planning.plan import Plan, answered_rows, complexity_of, make_plan
 from bench.pose.errors import UnknownNameError

@@ -9,7 +9,7 @@ from functools import cached_property
 import pandas as pd
 
 from bench.analysis.frame import to_frame
-from bench.analysis.reading import planned_results
+from bench.analysis.result_reading import planned_results
 from bench.analysis.rows import collect_rows
 from bench.planning.plan import Plan
 from bench.pose.metrics.catalog import headline

@@ -7,12 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis.formatting import backbone_name, is_post_processed, method_name
+from bench.analysis.formatting import backbone_name, method_name
 from bench.analysis.frame import POST_PROCESS, setting_columns
 
 __all__ = ["ablated_settings", "as_records", "collect_rows", "common_baseline", "method_names", "row_title",
     "split_rows",
            "summarize_rows"]  # fmt: skip
+
+METHOD = ("backbone", "input_size", "representation", POST_PROCESS)
+"""Settings that the name of a method or its place in a table already says."""
 
 SAME = 1e-6
 """Baselines of records agree up to this."""
@@ -57,10 +60,14 @@ def summarize_rows(
 
 def ablated_settings(frame: pd.DataFrame) -> tuple[str, ...]:
     """Settings that tell apart rows of one backbone, input size, representation and post-processing."""
-    method = [frame["backbone"], frame["input_size"], frame["representation"],
-              frame[POST_PROCESS].map(is_post_processed)]  # fmt: skip
-    names = [name for name in setting_columns(frame) if name not in ("backbone", "input_size", "representation")]
-    varying = frame[names].groupby(method, dropna=False, sort=False).nunique(dropna=False).gt(1).any()
+    names = [name for name in setting_columns(frame) if name not in METHOD]
+    varying = (
+        frame[names]
+        .groupby([frame[name] for name in METHOD], dropna=False, sort=False)
+        .nunique(dropna=False)
+        .gt(1)
+        .any()
+    )
     return tuple(name for name in names if varying[name])
 
 

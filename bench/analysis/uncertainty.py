@@ -13,7 +13,7 @@ from bench.analysis.formatting import in_print_units
 from bench.analysis.rows import split_rows
 from bench.statistics.combination import Combination, TrainingGroup
 from bench.statistics.equivalence import Agreement, equivalence
-from bench.statistics.estimate import Estimate
+from bench.statistics.estimate import EffectEstimate
 from bench.store.bootstrap import Resamples
 from bench.store.folders import Store
 
@@ -44,7 +44,7 @@ class Uncertainty:
         """Per-instance results that cannot be used; their records are judged as if they had none."""
         return tuple(self._resamples.problems)
 
-    def of(self, row: str, metric: str) -> Estimate | None:
+    def of(self, row: str, metric: str) -> EffectEstimate | None:
         """The mean of a row's metric over seeds; None where no seed has it."""
         return self.combination({row: 1.0}, metric)
 
@@ -53,7 +53,7 @@ class Uncertainty:
         estimates = {row: self.of(row, metric) for row in self._seeds}
         return {row: None if estimate is None else estimate.interval() for row, estimate in estimates.items()}
 
-    def combination(self, terms: Mapping[str, float], metric: str) -> Estimate | None:
+    def combination(self, terms: Mapping[str, float], metric: str) -> EffectEstimate | None:
         """A weighted sum of rows' means, images paired; None where a row is not measured.
 
         Rows that measure the same trainings in several ways are paired by seed too, over the seeds that all of them
@@ -77,7 +77,7 @@ class Uncertainty:
         if combination is None:
             return None
         estimate = combination.estimate_on_these_images()
-        difference = Estimate(estimate.value - published, estimate.error, estimate.freedom)
+        difference = EffectEstimate(estimate.value - published, estimate.error, estimate.freedom)
         step = PRINTED_STEP / in_print_units(metric, 1)
         return equivalence(difference.widened(step**2 / 12), margin).agreement
 

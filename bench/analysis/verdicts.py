@@ -13,7 +13,7 @@ from bench.analysis.results import Results
 from bench.analysis.rows import split_rows
 from bench.analysis.uncertainty import Uncertainty
 from bench.statistics.equivalence import equivalence
-from bench.statistics.estimate import Estimate
+from bench.statistics.estimate import EffectEstimate
 from bench.suite.claims.cases import Case, Claim
 from bench.suite.claims.language import Inequality, Term
 from bench.suite.expansion import expand
@@ -44,7 +44,7 @@ class CaseVerdict:
 
     case: Case
     verdict: Verdict
-    estimate: Estimate | None = None
+    estimate: EffectEstimate | None = None
     p: float | None = None
     paper: float | None = None
     missing: Mapping[Term, str] | None = None
@@ -102,7 +102,7 @@ def _judge_case(claim: Claim, case: Case, rows: Mapping[str, pd.DataFrame], unce
     return found
 
 
-def _verdict(estimate: Estimate, that: Inequality, matters: float) -> tuple[Verdict, float | None]:
+def _verdict(estimate: EffectEstimate, that: Inequality, matters: float) -> tuple[Verdict, float | None]:
     """The verdict on an estimated sum, with the p of its equivalence for sums in `abs(...)`."""
     interval = estimate.interval()
     if interval is None:

@@ -18,7 +18,7 @@ from bench.analysis.formatting import (
 from bench.analysis.results import Results
 from bench.analysis.uncertainty import Uncertainty
 from bench.analysis.verdicts import CaseVerdict, ClaimVerdict, judge
-from bench.report.tables import Cell, Column, Row, Table
+from bench.report.tables import Column, Row, Table, TableCell
 from bench.statistics.power import MOST_SEEDS, POWER
 from bench.suite.claims.language import Inequality
 
@@ -89,69 +89,69 @@ def _row(done: pd.DataFrame, row: ClaimRow, *, opens_group: bool) -> Row:
     return Row(cells, named, opens_group, simulated=bool(records["simulated"].any()))
 
 
-def _of_case(cell: Callable[[ClaimRow, CaseVerdict], Cell]) -> Callable[[ClaimRow], Cell]:
+def _of_case(cell: Callable[[ClaimRow, CaseVerdict], TableCell]) -> Callable[[ClaimRow], TableCell]:
     """A cell of single cases, empty in the row of the whole claim."""
-    return lambda row: Cell() if row.case is None else cell(row, row.case)
+    return lambda row: TableCell() if row.case is None else cell(row, row.case)
 
 
-def _sentence(row: ClaimRow) -> Cell:
+def _sentence(row: ClaimRow) -> TableCell:
     claim = row.judged.claim
     source = f" ({claim.source})" if claim.source else ""
-    return Cell(f"{claim.says}{source}" if row.first else "", claim.id)
+    return TableCell(f"{claim.says}{source}" if row.first else "", claim.id)
 
 
-def _case(row: ClaimRow) -> Cell:
+def _case(row: ClaimRow) -> TableCell:
     if row.case is None:
-        return Cell(f"all {len(row.judged.cases)}", "all")
+        return TableCell(f"all {len(row.judged.cases)}", "all")
     text = describe_settings(row.case.case.values)
-    return Cell(text or DASH, text)
+    return TableCell(text or DASH, text)
 
 
-def _paper(row: ClaimRow, case: CaseVerdict) -> Cell:
-    return Cell(DASH if case.paper is None else _effect(row.that, case.paper), _rounded(case.paper))
+def _paper(row: ClaimRow, case: CaseVerdict) -> TableCell:
+    return TableCell(DASH if case.paper is None else _effect(row.that, case.paper), _rounded(case.paper))
 
 
-def _ours(row: ClaimRow, case: CaseVerdict) -> Cell:
+def _ours(row: ClaimRow, case: CaseVerdict) -> TableCell:
     if case.estimate is None:
-        return Cell(DASH)
+        return TableCell(DASH)
     interval = case.estimate.interval()
     text = _effect(row.that, case.estimate.value)
     text += "" if interval is None else f" {format_interval(row.that.metric, interval)}"
-    return Cell(text, _rounded(case.estimate.value))
+    return TableCell(text, _rounded(case.estimate.value))
 
 
-def _end(number: int) -> Callable[[ClaimRow, CaseVerdict], Cell]:
-    def cell(_: ClaimRow, case: CaseVerdict) -> Cell:
+def _end(number: int) -> Callable[[ClaimRow, CaseVerdict], TableCell]:
+    def cell(_: ClaimRow, case: CaseVerdict) -> TableCell:
         interval = None if case.estimate is None else case.estimate.interval()
-        return Cell(value=None if interval is None else _rounded(interval[number]))
+        return TableCell(value=None if interval is None else _rounded(interval[number]))
 
     return cell
 
 
-def _seeds(_: ClaimRow, case: CaseVerdict) -> Cell:
-    return Cell(DASH) if case.estimate is None else Cell(str(case.estimate.seeds), case.estimate.seeds)
+def _seeds(_: ClaimRow, case: CaseVerdict) -> TableCell:
+    return TableCell(DASH) if case.estimate is None else TableCell(str(case.estimate.seeds), case.estimate.seeds)
 
 
-def _verdict(row: ClaimRow) -> Cell:
+def _verdict(row: ClaimRow) -> TableCell:
     verdict = row.judged.verdict if row.case is None else row.case.verdict
-    return Cell(verdict, verdict)
+    return TableCell(verdict, verdict)
 
 
-def _explanation(row: ClaimRow) -> Cell:
+def _explanation(row: ClaimRow) -> TableCell:
     if row.case is None:
         verdicts = [case.verdict for case in row.judged.cases]
         text = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts))
     else:
         text = _explain(row.judged, row.case)
-    return Cell(text, text)
+    return TableCell(text, text)
 
 
 COLUMNS: tuple[Column[ClaimRow], ...] = (
     Column("claim", "Claim", cell=_sentence, prose=True),
-    Column("that", shown=False, cell=lambda row: Cell(value=str(row.that))),
-    Column("source", shown=False, cell=lambda row: Cell(value=row.judged.claim.source)),
+    Column("that", shown=False, cell=lambda row: TableCell(value=str(row.that))),
+    Column("source", shown=False, cell=lambda row: TableCell(value=row.judged.claim.source)),
     Column("case", "Case", cell=_case),
-    Column("metric", shown=False, cell=lambda row: Cell(value=row.that.metric)),
+    Column("metric", shown=False, cell=lambda row: TableCell(value=row.that.metric)),
     Column("paper", "Paper", cell=_of_case(_paper), numeric=True),
     Column("ours", "Ours", cell=_of_case(_ours), numeric=True),
     Column("low", shown=False, cell=_of_case(_end(0))),

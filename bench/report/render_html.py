@@ -17,7 +17,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from bench.report.document import Report
-from bench.report.tables import AGREEMENT_MARKS, SHORT_ID, Cell, Column, Row, Table
+from bench.report.tables import AGREEMENT_MARKS, SHORT_ID, Column, Row, Table, TableCell
 from bench.statistics.estimate import LEVEL
 
 __all__ = ["render_html"]
@@ -103,7 +103,7 @@ def _distinct(table: Table, column: int) -> list[str]:
     return list(dict.fromkeys(row.cells[column].text for row in table.rows))
 
 
-def _cell_class(cell: Cell, column: Column[Any]) -> str | None:
+def _cell_class(cell: TableCell, column: Column[Any]) -> str | None:
     kinds = ((cell.emphasis, cell.emphasis != "none"), ("numeric", column.numeric), ("prose", column.prose))
     return " ".join(name for name, holds in kinds if holds) or None
 

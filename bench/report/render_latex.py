@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from bench.report.document import Report
-from bench.report.tables import Cell, Row, Stack, Table
+from bench.report.tables import Row, Stack, Table, TableCell
 
 __all__ = ["escape", "render_table"]
 
@@ -153,7 +153,7 @@ def _lower_line(texts: Sequence[str]) -> Iterator[str]:
         yield " & ".join(rf"{{\scriptsize {text}}}" if text else "" for text in texts) + r" \\"
 
 
-def _cell(cell: Cell, marks: Mapping[str, str]) -> str:
+def _cell(cell: TableCell, marks: Mapping[str, str]) -> str:
     text = escape(cell.text)
     if text and cell.emphasis != "none":
         text = rf"\textbf{{{text}}}" if cell.emphasis == "best" else rf"\textit{{{text}}}"

@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from bench.report.appendix import Pairs, ProvenanceEntry
 from bench.report.document import Picture, Report
-from bench.report.tables import AGREEMENT_MARKS, SHORT_ID, Cell, Row, Table
+from bench.report.tables import AGREEMENT_MARKS, SHORT_ID, Row, Table, TableCell
 
 __all__ = ["escape", "render_markdown"]
 
@@ -90,7 +90,7 @@ def _grid(headings: list[str], rows: list[list[str]], alignment: list[str]) -> s
     return tabulate(rows, headings, tablefmt="pipe", disable_numparse=True, colalign=alignment if rows else None)
 
 
-def _cell(cell: Cell, marks: Mapping[str, str]) -> str:
+def _cell(cell: TableCell, marks: Mapping[str, str]) -> str:
     emphasis = {"none": "", "best": "**", "muted": "*"}[cell.emphasis] if cell.text else ""
     text = f"{emphasis}{escape(cell.text)}{emphasis}"
     agreement = f" {AGREEMENT_MARKS[cell.agreement]}" if cell.agreement else ""

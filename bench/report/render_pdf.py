@@ -12,7 +12,7 @@ import typst
 
 from bench.files import write_bytes
 from bench.report.document import Report
-from bench.report.tables import AGREEMENT_MARKS, Cell, Stack, Table
+from bench.report.tables import AGREEMENT_MARKS, Stack, Table, TableCell
 
 __all__ = ["render_pdf"]
 
@@ -122,7 +122,7 @@ def _heights(table: Table, column: int) -> dict[int, int]:
     return heights
 
 
-def _cell(cell: Cell, marks: Mapping[str, str]) -> dict[str, Any]:
+def _cell(cell: TableCell, marks: Mapping[str, str]) -> dict[str, Any]:
     return {
         "text": cell.text,
         "emphasis": cell.emphasis,

@@ -16,7 +16,6 @@ from bench.analysis.formatting import (
     backbone_name,
     format_metric,
     in_print_units,
-    is_post_processed,
     metric_name,
     representation_name,
     setting_name,
@@ -31,7 +30,7 @@ from bench.planning.plan import BINARY_GIGA, GIGA
 from bench.pose.metrics.catalog import best_of, headline
 from bench.report.remarks import remarks_on
 from bench.report.table_rows import RowData, paper_rows, printed_sizes, table_rows
-from bench.report.tables import Cell, Column, Emphasis, Row, Table
+from bench.report.tables import Column, Emphasis, Row, Table, TableCell
 from bench.statistics.estimate import LEVEL
 from bench.suite import schema
 
@@ -107,16 +106,16 @@ def results_table(data: TableData, details: Mapping[str, str]) -> Table:
     baseline = common_baseline(data.results.frame)
     if baseline:
         cells = (_baseline_cell(column, baseline.get(column.key)) for column in columns[1:])
-        first = Cell("Mean pose baseline", "mean pose baseline")
+        first = TableCell("Mean pose baseline", "mean pose baseline")
         rows.append(Row((first, *cells), opens_group=True, opens_part=True))
     wanted = data.wanted
     return Table(wanted.id, wanted.title or wanted.id, columns, tuple(rows), remarks_on(data))
 
 
-def _baseline_cell(column: RowColumn, value: float | None) -> Cell:
+def _baseline_cell(column: RowColumn, value: float | None) -> TableCell:
     if value is not None:
-        return Cell(format_metric(column.key, value), value)
-    return Cell(DASH if column.shown else "")
+        return TableCell(format_metric(column.key, value), value)
+    return TableCell(DASH if column.shown else "")
 
 
 def _columns(data: TableData) -> Iterator[RowColumn]:
@@ -124,47 +123,49 @@ def _columns(data: TableData) -> Iterator[RowColumn]:
     yield _setting("backbone", "Backbone", backbone_name)
     yield _setting("representation", "Representation", representation_name)
     yield _setting("input_size", "Input size", str)
-    yield _setting(POST_PROCESS, "Extra post.", lambda value: setting_text(is_post_processed(value)), key="extra_post")
+    yield _setting(POST_PROCESS, "Extra post.", setting_text, key="extra_post")
     frame = data.results.frame
     several_ratios = frame["split_ratio"].nunique() > 1
     wanted = {*ablated_settings(frame), *(["split_ratio"] if several_ratios else [])}
     yield from (_setting(name, setting_name(name), setting_text) for name in frame.columns if name in wanted)
     yield Column("seeds", "Seeds", numeric=True, cell=_seeds)
-    yield Column("seeds_planned", shown=False, cell=lambda row: Cell(str(len(row.seeds) or DASH), len(row.seeds)))
+    yield Column("seeds_planned", shown=False, cell=lambda row: TableCell(str(len(row.seeds) or DASH), len(row.seeds)))
     yield from _size_columns(data)
     yield from chain.from_iterable(_metric_columns(data, metric) for metric in data.wanted.metrics)
-    yield Column("published_row", shown=False, cell=lambda row: Cell(value=row.answered.id if row.answered else None))
+    yield Column(
+        "published_row", shown=False, cell=lambda row: TableCell(value=row.answered.id if row.answered else None)
+    )
 
 
 def _setting(name: str, title: str, words: Callable[[Any], str], key: str = "") -> RowColumn:
-    def cell(row: RowData) -> Cell:
+    def cell(row: RowData) -> TableCell:
         value = row.values.get(name)
         text = DASH if value is None else words(value)
-        return Cell(text, "" if text == DASH else text)
+        return TableCell(text, "" if text == DASH else text)
 
     return Column(key or name, title, axis=True, cell=cell)
 
 
-def _seeds(row: RowData) -> Cell:
+def _seeds(row: RowData) -> TableCell:
     done, planned = len(row.records), len(row.seeds)
     if not planned:
-        return Cell(DASH, 0)
+        return TableCell(DASH, 0)
     # A row without any seed gives its reasons where its metrics would stand.
     note = _reasons(row.seeds) if 0 < done < planned else ""
-    return Cell(str(done) if done == planned else f"{done} of {planned}", done, note=note)
+    return TableCell(str(done) if done == planned else f"{done} of {planned}", done, note=note)
 
 
 def _size_columns(data: TableData) -> Iterator[RowColumn]:
     """Parameters and GFLOPs as counted, and as the paper prints them."""
 
-    def params(row: RowData) -> Cell:
+    def params(row: RowData) -> TableCell:
         value = row.values["params"]
-        return Cell(DASH) if value is None else Cell(f"{value / MILLION:.2f}", int(value))
+        return TableCell(DASH) if value is None else TableCell(f"{value / MILLION:.2f}", int(value))
 
-    def gflops(name: str, unit: float) -> Callable[[RowData], Cell]:
-        def cell(row: RowData) -> Cell:
+    def gflops(name: str, unit: float) -> Callable[[RowData], TableCell]:
+        def cell(row: RowData) -> TableCell:
             value = row.values[name]
-            return Cell(DASH) if value is None else Cell(f"{value / unit:.2f}", round(value / unit, DIGITS))
+            return TableCell(DASH) if value is None else TableCell(f"{value / unit:.2f}", round(value / unit, DIGITS))
 
         return cell
 
@@ -181,17 +182,17 @@ def _size_columns(data: TableData) -> Iterator[RowColumn]:
         yield Column("gflops_published", "paper", "GFLOPs", cell=printed, numeric=True, below=True)
 
 
-def _printed(name: str, unit: str) -> Callable[[RowData], Cell]:
+def _printed(name: str, unit: str) -> Callable[[RowData], TableCell]:
     """A size as the paper prints it, with what is known about one that is not what the network has."""
 
-    def cell(row: RowData) -> Cell:
+    def cell(row: RowData) -> TableCell:
         value = getattr(row.paper, name, None)
         if row.paper is None or value is None:
-            return Cell(DASH, emphasis="muted")
+            return TableCell(DASH, emphasis="muted")
         known = {} if row.obstacle else printed_sizes()[row.paper.id].disagreements
         why = known.get(name.removesuffix("_m"))
         note = "" if why is None else f"printed {value:.1f}{unit}: {why or 'not what the network has'}"
-        return Cell(f"{value:.1f}", value, note, "muted" if row.obstacle else "none")
+        return TableCell(f"{value:.1f}", value, note, "muted" if row.obstacle else "none")
 
     return cell
 
@@ -201,28 +202,28 @@ def _metric_columns(data: TableData, metric: str) -> Iterator[RowColumn]:
     name, compared, prominent = metric_name(metric), metric in data.compared, metric == data.headline
     best = _best_means(data, metric, lambda finding: finding.mean)
 
-    def mean(row: RowData) -> Cell:
+    def mean(row: RowData) -> TableCell:
         finding = row.findings[metric]
         if finding.mean is None:
             return _unmeasured(row, metric)
         is_best = best.get(row.group) == format_metric(metric, finding.mean)
-        return Cell(finding.mean_text, finding.mean, emphasis="best" if is_best else "none")
+        return TableCell(finding.mean_text, finding.mean, emphasis="best" if is_best else "none")
 
-    def interval(row: RowData) -> Cell:
+    def interval(row: RowData) -> TableCell:
         finding = row.findings[metric]
         text = finding.interval_text or (DASH if finding.mean is not None else "")
-        return Cell(text, _rounded(finding.low))
+        return TableCell(text, _rounded(finding.low))
 
     if compared or prominent:
         yield Column(metric, "ours" if compared else "mean", name, cell=mean, numeric=True)
     else:
         yield Column(metric, name, cell=mean, numeric=True)
-    yield Column(f"{metric}_std", shown=False, cell=lambda row: Cell(value=row.findings[metric].std))
+    yield Column(f"{metric}_std", shown=False, cell=lambda row: TableCell(value=row.findings[metric].std))
     if compared:
         yield from _paper_columns(data, metric)
     # CSV has the intervals of all metrics; printed is that of the one that sums up the others.
     yield Column(f"{metric}_low", f"{LEVEL:.0%} interval", name, cell=interval, numeric=True, shown=prominent)
-    yield Column(f"{metric}_high", shown=False, cell=lambda row: Cell(value=_rounded(row.findings[metric].high)))
+    yield Column(f"{metric}_high", shown=False, cell=lambda row: TableCell(value=_rounded(row.findings[metric].high)))
 
 
 def _paper_columns(data: TableData, metric: str) -> Iterator[RowColumn]:
@@ -230,22 +231,22 @@ def _paper_columns(data: TableData, metric: str) -> Iterator[RowColumn]:
     name = metric_name(metric)
     best = _best_means(data, metric, lambda finding: finding.published)
 
-    def published(row: RowData) -> Cell:
+    def published(row: RowData) -> TableCell:
         finding = row.findings[metric]
         if finding.published is None:
-            return Cell(DASH, note="not in the paper", emphasis="muted")
+            return TableCell(DASH, note="not in the paper", emphasis="muted")
         is_best = best.get(row.group) == finding.published_text
         emphasis: Emphasis = "muted" if row.obstacle else "best" if is_best else "none"
-        return Cell(finding.published_text, _rounded(finding.published), row.obstacle, emphasis)
+        return TableCell(finding.published_text, _rounded(finding.published), row.obstacle, emphasis)
 
-    def difference(row: RowData) -> Cell:
+    def difference(row: RowData) -> TableCell:
         finding = row.findings[metric]
-        return Cell(finding.difference_text, _rounded(finding.difference), agreement=finding.agreement or "")
+        return TableCell(finding.difference_text, _rounded(finding.difference), agreement=finding.agreement or "")
 
-    def agreement(row: RowData) -> Cell:
+    def agreement(row: RowData) -> TableCell:
         finding = row.findings[metric]
         text = finding.agreement or ""
-        return Cell(text, text if finding.published is not None else None)
+        return TableCell(text, text if finding.published is not None else None)
 
     yield Column(f"{metric}_published", "paper", name, cell=published, numeric=True, below=True)
     yield Column(f"{metric}_difference", "diff.", name, cell=difference, numeric=True, below=True)
@@ -266,13 +267,13 @@ def _best_means(
     }
 
 
-def _unmeasured(row: RowData, metric: str) -> Cell:
+def _unmeasured(row: RowData, metric: str) -> TableCell:
     if row.excluded:
-        return Cell("excluded", note=f"excluded because {row.excluded}", emphasis="muted")
+        return TableCell("excluded", note=f"excluded because {row.excluded}", emphasis="muted")
     if len(row.records):
-        return Cell("n/a", note=f"the records hold no {metric_name(metric)} for these instances")
+        return TableCell("n/a", note=f"the records hold no {metric_name(metric)} for these instances")
     text, reasons = ", ".join(row.seeds["state"].unique()), _reasons(row.seeds)
-    return Cell(text, note="" if reasons == text else reasons, emphasis="muted")
+    return TableCell(text, note="" if reasons == text else reasons, emphasis="muted")
 
 
 def _reasons(seeds: pd.DataFrame) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from bench.analysis.findings import Finding, compare_with_paper, measure_rows
-from bench.analysis.formatting import data_name, is_post_processed
+from bench.analysis.formatting import data_name
 from bench.analysis.frame import BOXES, FLIP_TEST, POST_PROCESS, SPLIT
 from bench.analysis.results import Results
 from bench.analysis.rows import as_records, split_rows
@@ -120,8 +120,8 @@ def _row(id_: str, values: Mapping[str, Any], seeds: pd.DataFrame, paper: Sequen
 
 
 def _same_method(values: Mapping[str, Any], row: PublishedRow) -> bool:
-    refined = is_post_processed(values[POST_PROCESS]) == is_post_processed(row.post_process)
-    return refined and all(values[name] == getattr(row, name) for name in METHOD)
+    same = all(values[name] == str(getattr(row, name)) for name in METHOD)
+    return same and bool(values[POST_PROCESS] == row.post_process)
 
 
 def _obstacle(values: Mapping[str, Any], row: PublishedRow) -> str:
@@ -143,8 +143,8 @@ def _excluded(results: Results, paper: Iterable[PublishedRow], answered: set[str
         if row.id not in answered and (table.dataset, table.split) == (data.name, data.eval):
             reason = next((reason for axes, reason in results.plan.excluded if _names(axes, row)), None)
             if reason is not None:
-                method = {name: getattr(row, name) for name in (*METHOD, "post_process")}
-                values = method | {POST_PROCESS: row.post_process} | vars(printed_sizes()[row.id].complexity)
+                method = {name: str(getattr(row, name)) for name in METHOD} | {POST_PROCESS: row.post_process}
+                values = method | vars(printed_sizes()[row.id].complexity)
                 yield RowData("", values, results.frame.head(0), row, excluded=reason)
 
 

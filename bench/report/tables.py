@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import Any, Generic, Literal, TypeVar
 
-__all__ = ["AGREEMENT_MARKS", "SHORT_ID", "Cell", "Column", "Emphasis", "Row", "Stack", "Table", "Value"]
+__all__ = ["AGREEMENT_MARKS", "SHORT_ID", "Column", "Emphasis", "Row", "Stack", "Table", "TableCell", "Value"]
 
 RowT = TypeVar("RowT")
 Value = float | int | str | None
@@ -30,7 +30,7 @@ WIDE = 20
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """A cell.
 
     Attributes:
@@ -69,7 +69,7 @@ class Column(Generic[RowT]):
     title: str = ""
     group: str = ""
     unit: str = ""
-    cell: Callable[[RowT], Cell] = lambda _: Cell()
+    cell: Callable[[RowT], TableCell] = lambda _: TableCell()
     numeric: bool = False
     shown: bool = True
     axis: bool = False
@@ -105,7 +105,7 @@ class Row:
         simulated: whether one of its records is made up.
     """
 
-    cells: tuple[Cell, ...]
+    cells: tuple[TableCell, ...]
     records: tuple[str, ...] = ()
     opens_group: bool = False
     opens_part: bool = False
@@ -131,7 +131,7 @@ class Stack:
     top: int
     below: tuple[int, ...] = ()
 
-    def under(self, row: Row) -> tuple[Cell, ...]:
+    def under(self, row: Row) -> tuple[TableCell, ...]:
         """Cells of a row that stand below its top one and say something."""
         cells = (row.cells[index] for index in self.below)
         return tuple(cell for cell in cells if cell.note or cell.text not in NOTHING)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.statistics.estimate import Estimate, Source
+from bench.statistics.estimate import EffectEstimate, Source
 from bench.statistics.power import seeds_needed
 from bench.statistics.resampling import bootstrap_variance
 from bench.statistics.variances import Variance, add_safely, add_welch
@@ -70,7 +70,7 @@ class Combination:
         """The sum."""
         return float(sum(kind.share.mean() for kind in self.kinds))
 
-    def estimate(self) -> Estimate:
+    def estimate(self) -> EffectEstimate:
         """The sum with its error over seeds and images, as far as they are known."""
         over_seeds, over_images = self._over_seeds, self._over_images
         if over_seeds is None:
@@ -83,7 +83,7 @@ class Combination:
         combined = add_safely([over_seeds, replace(over_images, value=added)])
         return self._estimate(combined, "seeds", "images")
 
-    def estimate_on_these_images(self) -> Estimate:
+    def estimate_on_these_images(self) -> EffectEstimate:
         """The sum with its error over seeds; over images only in place of seeds, where nothing is known of these.
 
         For comparisons with a number that was measured on the same images, whose choice is no chance between the two.
@@ -102,11 +102,11 @@ class Combination:
         fixed = max(0.0, (self.estimate().error or 0.0) ** 2 - self._over_seeds.value)
         return seeds_needed(effect, [math.sqrt(variance) for variance in self._share_variances], fixed=fixed)
 
-    def _estimate(self, variance: Variance | None, *sources: Source) -> Estimate:
+    def _estimate(self, variance: Variance | None, *sources: Source) -> EffectEstimate:
         seeds = min(kind.seeds for kind in self.kinds)
         if variance is None:
-            return Estimate(self.value, seeds=seeds)
-        return Estimate(self.value, math.sqrt(variance.value), variance.freedom, seeds, sources)
+            return EffectEstimate(self.value, seeds=seeds)
+        return EffectEstimate(self.value, math.sqrt(variance.value), variance.freedom, seeds, sources)
 
     @cached_property
     def _repeated(self) -> tuple[TrainingGroup, ...]:

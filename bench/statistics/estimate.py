@@ -10,13 +10,13 @@ from scipy.special import stdtrit
 
 from bench.statistics.variances import LEVEL, Variance, add_safely
 
-__all__ = ["LEVEL", "Estimate", "Source"]
+__all__ = ["LEVEL", "EffectEstimate", "Source"]
 
 Source = Literal["seeds", "images"]
 
 
 @dataclass(frozen=True)
-class Estimate:
+class EffectEstimate:
     """A number with its standard error.
 
     Attributes:
@@ -40,7 +40,7 @@ class Estimate:
         reach = self.error * float(stdtrit(self.freedom, 0.5 + level / 2))
         return self.value - reach, self.value + reach
 
-    def widened(self, variance: float) -> Estimate:
+    def widened(self, variance: float) -> EffectEstimate:
         """The estimate with an independent error of a known variance on top; itself if its own error is not known."""
         if self.error is None:
             return self

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.statistics.estimate import Estimate
+from bench.statistics.estimate import EffectEstimate
 
 __all__ = ["mean_over_seeds"]
 
 
-def mean_over_seeds(values: Sequence[float]) -> Estimate:
+def mean_over_seeds(values: Sequence[float]) -> EffectEstimate:
     """Mean of one value per seed with Student's standard error; one seed alone says nothing of its error.
 
     Raises:
@@ -23,6 +23,6 @@ def mean_over_seeds(values: Sequence[float]) -> Estimate:
     count = len(values)
     mean = float(np.mean(values))
     if count == 1:
-        return Estimate(mean)
+        return EffectEstimate(mean)
     error = float(np.std(values, ddof=1)) / math.sqrt(count)
-    return Estimate(mean, error, count - 1, count, ("seeds",))
+    return EffectEstimate(mean, error, count - 1, count, ("seeds",))

@@ -44,7 +44,9 @@ def _ways(suite: Suite, values: Mapping[str, Any]) -> list[str]:
         "flip test" if values[FLIP_TEST] else "no flip test",
     ]
     if values["representation"] == "heatmap":
-        ways.append("refined" if is_post_processed(values[POST_PROCESS]) else "not refined")
+        refinement = values[POST_PROCESS]
+        by = "" if refinement is True else f" by {refinement}"
+        ways.append(f"refined{by}" if is_post_processed(refinement) else "not refined")
     named = dict.fromkeys(name for rule in suite.evaluations for name in rule.settings if name not in ALWAYS_SAID)
     return ways + [f"{name} {_text(values[evaluation_column(name)])}" for name in named]
 

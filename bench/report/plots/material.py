@@ -12,7 +12,7 @@ from bench.analysis.uncertainty import Uncertainty
 from bench.planning.plan import PlannedTraining
 from bench.report.plots.conditions import Condition, PlottedResults, plotted
 from bench.report.plots.style import Look, looks
-from bench.statistics.estimate import LEVEL, Estimate
+from bench.statistics.estimate import LEVEL, EffectEstimate
 
 __all__ = ["MOST_METHODS", "NOTHING", "Material", "Point", "gather", "size_text"]
 
@@ -209,7 +209,7 @@ def _point(condition: Condition, planned: PlannedTraining, method: str, metric: 
 
 
 def _error(
-    condition: Condition, mean: float | None, estimate: Estimate | None, metric: str
+    condition: Condition, mean: float | None, estimate: EffectEstimate | None, metric: str
 ) -> tuple[tuple[float, float] | None, str]:
     """A row's error bar in the units of records, and what it is: an interval where one is known."""
     interval = None if estimate is None else estimate.interval()

@@ -13,7 +13,7 @@ from scipy import stats
 from bench.analysis.results import Results
 from bench.analysis.uncertainty import Uncertainty
 from bench.planning.plan import PlannedEvaluation, PlannedTraining
-from bench.statistics.estimate import Estimate
+from bench.statistics.estimate import EffectEstimate
 from bench.store.bootstrap import Resamples
 from bench.store.folders import Store
 from tests.unit.made_up import MadeUp, MeanPerInstance, records_of, row_of
@@ -48,7 +48,7 @@ def rows(results: Results) -> tuple[str, str, str]:
     )
 
 
-def certain(estimate: Estimate | None) -> tuple[Estimate, float]:
+def certain(estimate: EffectEstimate | None) -> tuple[EffectEstimate, float]:
     """The estimate and its error, both of which must be there."""
     assert estimate is not None
     assert estimate.error is not None
@@ -87,7 +87,7 @@ def test_only_seeds_that_were_measured_in_all_ways_are_paired(made_up: MadeUp) -
     results = made_up.results()
     uncertainty, (refined, plain, _) = made_up.uncertainty(results), rows(results)
     gain = uncertainty.combination({refined: 1.0, plain: -1.0}, "AP")
-    assert gain == Estimate(pytest.approx(GAIN[1]), seeds=1)
+    assert gain == EffectEstimate(pytest.approx(GAIN[1]), seeds=1)
     only_two = uncertainty.of(plain, "AP")
     assert only_two is not None
     assert (only_two.value, only_two.seeds) == (pytest.approx(np.mean(SEEDS[1:])), 2)

@@ -21,7 +21,7 @@ from bench.report.render_csv import render_csv
 from bench.report.render_html import render_html
 from bench.report.render_markdown import escape, render_markdown
 from bench.report.render_pdf import render_pdf
-from bench.report.tables import Cell, Column, Row, Table
+from bench.report.tables import Column, Row, Table, TableCell
 from bench.report.writer import write_report
 from bench.store.documents import Failure
 from tests.reports import COCO, Bench, Page, coco_scores, csv_rows
@@ -187,7 +187,7 @@ def test_spreadsheets_find_no_formula(bench: Bench) -> None:
 
 def test_csv_holds_words_where_a_column_has_no_raw_values() -> None:
     columns = (Column("claim", "Claim"), Column("n", "N", numeric=True), Column("note", shown=False))
-    rows = (Row((Cell("a,\nb"), Cell("missing", emphasis="muted"), Cell(value="=1"))),)
+    rows = (Row((TableCell("a,\nb"), TableCell("missing", emphasis="muted"), TableCell(value="=1"))),)
     text = render_csv(Table("t", "T", columns, rows), simulated=True)
     (row,) = csv_rows(text)
     assert row == {
@@ -222,7 +222,9 @@ def test_latex_knows_no_command_of_the_data(bench: Bench) -> None:
 
 def test_long_tables_are_continued_at_a_group(bench: Bench) -> None:
     columns = (Column("a", "A"), Column("b", "B", numeric=True))
-    rows = tuple(Row((Cell(str(number // 9)), Cell(str(number))), opens_group=number % 9 == 0) for number in range(100))
+    rows = tuple(
+        Row((TableCell(str(number // 9)), TableCell(str(number))), opens_group=number % 9 == 0) for number in range(100)
+    )
     text = render_latex.render_table(bench.make(bench.plan(COCO)), Table("t", "T", columns, rows))
     assert text.count(r"\begin{table*}") == 3
     assert text.count(r"\label{tab:t}") == 1

@@ -14,7 +14,7 @@ from scipy import stats
 
 from bench.statistics.combination import Combination, TrainingGroup
 from bench.statistics.equivalence import equivalence
-from bench.statistics.estimate import Estimate
+from bench.statistics.estimate import EffectEstimate
 from bench.statistics.intervals import mean_over_seeds
 from bench.statistics.power import MOST_SEEDS, power_of, seeds_needed
 from bench.statistics.resampling import bootstrap_variance, resample_counts
@@ -33,7 +33,7 @@ def kind(weight: float, seeds: Sequence[float]) -> TrainingGroup:
     return TrainingGroup(np.array([weight]), np.array(seeds)[:, None])
 
 
-def over_seeds(*kinds: TrainingGroup) -> Estimate:
+def over_seeds(*kinds: TrainingGroup) -> EffectEstimate:
     return Combination(kinds).estimate()
 
 
@@ -76,7 +76,7 @@ def test_weights_scale_and_add() -> None:
 
 
 def test_one_seed_says_nothing_of_its_error() -> None:
-    assert mean_over_seeds([0.7]) == Estimate(0.7)
+    assert mean_over_seeds([0.7]) == EffectEstimate(0.7)
     alone = over_seeds(kind(1, [0.7]), kind(-1, [0.6]))
     assert alone.error is None
     assert alone.interval() is None
@@ -124,7 +124,7 @@ def test_added_variances_have_freedom_between_the_least_and_the_sum(parts: list[
     assert add_welch(variances).freedom <= most * (1 + 1e-9)
     # Banerjee's interval: what each part reaches alone, squared and added.
     reach = sum(value * stats.t.ppf(0.975, freedom) ** 2 for value, freedom in parts)
-    _, high = Estimate(0, math.sqrt(total.value), total.freedom).interval() or (0, 0)
+    _, high = EffectEstimate(0, math.sqrt(total.value), total.freedom).interval() or (0, 0)
     assert high == pytest.approx(math.sqrt(reach), rel=1e-6)
 
 
@@ -132,8 +132,8 @@ def test_known_variances_stay_known() -> None:
     assert add_safely([Variance(1), Variance(2)]) == Variance(3)
     assert add_safely([Variance(0, 3), Variance(0)]) == Variance(0, 3)
     assert add_welch([Variance(1), Variance(2)]) == Variance(3)
-    assert Estimate(1, 0.3, 4).widened(0.16).error == pytest.approx(0.5)
-    assert Estimate(1).widened(0.16) == Estimate(1)
+    assert EffectEstimate(1, 0.3, 4).widened(0.16).error == pytest.approx(0.5)
+    assert EffectEstimate(1).widened(0.16) == EffectEstimate(1)
 
 
 # Over images.
@@ -284,18 +284,18 @@ def test_equivalence_is_two_one_sided_t_tests(seeds: list[float], margin: float)
 @pytest.mark.parametrize(
     ("estimate", "agreement"),
     [
-        (Estimate(0.1, 0.1, 10), "equivalent"),
-        (Estimate(0.4, 0.1, 10), "undecided"),
-        (Estimate(0.6, 0.2, 10), "undecided"),
-        (Estimate(0.9, 0.1, 10), "different"),
-        (Estimate(-0.9, 0.1, 10), "different"),
-        (Estimate(0.1), "undecided"),
-        (Estimate(0.1, 0.0), "equivalent"),
-        (Estimate(0.7, 0.0), "different"),
-        (Estimate(0.0, 5.0, 2), "undecided"),
+        (EffectEstimate(0.1, 0.1, 10), "equivalent"),
+        (EffectEstimate(0.4, 0.1, 10), "undecided"),
+        (EffectEstimate(0.6, 0.2, 10), "undecided"),
+        (EffectEstimate(0.9, 0.1, 10), "different"),
+        (EffectEstimate(-0.9, 0.1, 10), "different"),
+        (EffectEstimate(0.1), "undecided"),
+        (EffectEstimate(0.1, 0.0), "equivalent"),
+        (EffectEstimate(0.7, 0.0), "different"),
+        (EffectEstimate(0.0, 5.0, 2), "undecided"),
     ],
 )
-def test_closeness_and_distance_must_be_shown(estimate: Estimate, agreement: str) -> None:
+def test_closeness_and_distance_must_be_shown(estimate: EffectEstimate, agreement: str) -> None:
     assert equivalence(estimate, 0.5).agreement == agreement
 
 
