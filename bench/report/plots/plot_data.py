@@ -1,0 +1,158 @@
+"""The frames that plots are drawn from: rows of tables with intervals, diagnostics and training curves beside them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from bench.analysis.formatting import data_name, format_metric, in_print_units
+from bench.analysis.frame import results_frame
+from bench.analysis.results import Results, common_baseline, headline_metric
+from bench.analysis.rows import summarize_rows
+from bench.analysis.uncertainty import Uncertainty
+from bench.report.plots.style import MOST_SERIES
+from bench.statistics.estimate import LEVEL
+from bench.store.documents import Record
+from bench.store.folders import Store
+
+__all__ = ["PlotData", "gather_plot_data", "join_rows", "printed_rows", "with_series"]
+
+Part = Literal["keypoints", "curve", "errors"]
+
+VALUES = ("mean", "std", "low", "high", "published", "ceiling")
+"""Columns of rows that are in the units of the metric."""
+
+
+@dataclass(frozen=True)
+class PlotData:
+    """What the plots of one suite's report are drawn from.
+
+    Attributes:
+        metric: the headline metric of the suite.
+        rows: see `summarize_rows`; also `ceiling` of the metric, `reason` why a row is not measured, and `error_bars`:
+            what `low` and `high` are, in words.
+        baseline: metric of the mean pose, where all records agree on it.
+        keypoints: rows with `keypoint`, `measure` and `value`.
+        thresholds: rows with `threshold`, `measure` and `value`; `threshold` is text, as it is stored.
+        errors: rows with `kind` and `value`.
+        epochs: rows with `epoch`, `loss` and `validation`.
+        measure: "AP" or "PCKh": what diagnostics measure keypoints by.
+        annotated: whether the annotations that diagnostics need are public.
+        selected_on: splits whose score chooses the weights that are kept, in words.
+        simulated: the mark of figures of which all numbers, or some, are made up; "" where all were measured.
+    """
+
+    metric: str
+    rows: pd.DataFrame
+    baseline: float | None
+    keypoints: pd.DataFrame
+    thresholds: pd.DataFrame
+    errors: pd.DataFrame
+    epochs: pd.DataFrame
+    measure: str
+    annotated: bool
+    selected_on: tuple[str, ...]
+    simulated: str
+
+    @property
+    def measured(self) -> pd.DataFrame:
+        """Rows that have a value."""
+        return self.rows[self.rows["mean"].notna()]
+
+
+def gather_plot_data(results: Results, uncertainty: Uncertainty, store: Store) -> PlotData:
+    """The plot data of a suite's results, in the order of its tables."""
+    suite, metric = results.plan.suite, headline_metric(results.plan.suite)
+    reasons = {item.evaluation.spec.id: item.reason for item in results.measurements}
+    frame, _ = results_frame(results.plan, store)
+    frame = frame.set_index("evaluation").loc[list(reasons)].reset_index()
+    names = dict(zip(frame["evaluation"], frame["row"], strict=True))
+    intervals: dict[str, tuple[float, float] | None] = {}
+    words: dict[str, str] = {}
+    for condition in results.conditions:
+        row, estimate = names[condition.measurements[0].evaluation.spec.id], uncertainty.of(condition, metric)
+        intervals[row] = estimate.interval() if estimate else None
+        if estimate and intervals[row]:
+            words[row] = f"{LEVEL:.0%} confidence intervals over {' and '.join(estimate.sources)}"
+        else:
+            words[row] = "sample standard deviations over seeds" if len(condition.values(metric)) > 1 else ""
+    rows = summarize_rows(frame, metric, intervals)
+    rows["error_bars"] = rows["row"].map(words)
+    rows["reason"] = rows["row"].map({names[evaluation]: reason for evaluation, reason in reversed(reasons.items())})
+    ceiling = f"ceiling_{metric}"
+    rows["ceiling"] = summarize_rows(frame, ceiling)["mean"] if ceiling in frame else float("nan")
+    rows = with_series(rows)
+    measure = "PCKh" if results.conditions[0].evaluation.evaluator == "pckh" else "AP"
+    entries = [
+        {"training": id_, **entry.model_dump()} for id_, one in results.trainings.items() for entry in one.history
+    ]
+    made_up = [one.simulated for one in results.records] + [one.simulated for one in results.trainings.values()]
+    splits = {training.spec.selection_split for training in results.plan.trainings}
+    return PlotData(
+        metric=metric,
+        rows=rows,
+        baseline=common_baseline(results.records).get(metric),
+        keypoints=join_rows(_readings(results.records, "keypoints", "keypoint", measure), frame, rows),
+        thresholds=join_rows(_readings(results.records, "curve", "threshold", measure), frame, rows),
+        errors=join_rows(_readings(results.records, "errors", "kind", measure), frame, rows),
+        epochs=join_rows(pd.DataFrame(entries, columns=["training", "epoch", "loss", "validation"]), frame, rows),
+        measure=measure,
+        annotated=suite.dataset.info.layout_of(suite.dataset.eval).annotated,
+        selected_on=tuple(sorted(data_name(suite.dataset.info, split) for split in splits if split)),
+        simulated="" if not any(made_up) else "SIMULATED" if all(made_up) else "PARTLY SIMULATED",
+    )
+
+
+def join_rows(values: pd.DataFrame, frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Values by training or evaluation, such as `load_keypoints` gives, with the columns of the rows that they are of.
+
+    Args:
+        values: with a column `evaluation` or `training`. A training's go to the first row that measures it.
+        frame: the results frame.
+        rows: the frame's, see `summarize_rows`. They give the order.
+    """
+    key = "evaluation" if "evaluation" in values else "training"
+    columns = ["row", *(name for name in rows if name not in {"row", "training", "evaluation", *values})]
+    keys = frame[[key, "row"]].drop_duplicates(key)
+    return with_series(rows)[columns].merge(keys, on="row").merge(values, on=key)
+
+
+def with_series(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with `method` as a categorical column, whose order decides how each method looks.
+
+    More than `MOST_SERIES` methods are named by their representation and post-processing alone.
+    """
+    if isinstance(rows["method"].dtype, pd.CategoricalDtype):
+        return rows
+    names = rows["method"]
+    if names.nunique() > MOST_SERIES:
+        names = names.str.replace(r" \(.*\)$", "", regex=True)
+    return rows.assign(method=pd.Categorical(names, categories=names.unique()))
+
+
+def printed_rows(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The rows with values in the units that are printed, and `text`, the mean as tables print it.
+
+    `low` and `high` are one standard deviation from the mean where no interval is known.
+    """
+    scaled = {name: rows[name] * in_print_units(metric, 1.0) for name in VALUES if name in rows}
+    text = ["" if math.isnan(mean) else format_metric(metric, mean) for mean in rows["mean"]]
+    rows = with_series(rows).assign(**scaled, text=text)
+    low, high = rows["mean"] - rows["std"], rows["mean"] + rows["std"]
+    return rows.assign(low=rows["low"].fillna(low), high=rows["high"].fillna(high))
+
+
+def _readings(records: Iterable[Record], part: Part, name: str, measure: str) -> pd.DataFrame:
+    """A part of all records' diagnostics. COCO's -1, for "nobody", and what is not finite are left out."""
+    found = [
+        (record.id, key, measure, value)
+        for record in records
+        if record.diagnostics is not None and record.diagnostics.measure == measure
+        for key, value in getattr(record.diagnostics, part).items()
+        if math.isfinite(value) and value >= 0
+    ]
+    return pd.DataFrame(found, columns=["evaluation", name, "measure", "value"])
