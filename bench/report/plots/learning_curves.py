@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from bench.analysis.formatting import in_print_units, metric_words, setting_name, setting_text
+from bench.analysis.formatting import in_print_units, metric_words
 from bench.analysis.rows import ablated_settings
 from bench.report.plots.drawing import Drawing
 from bench.report.plots.panels import add_legend, facet, first_panels, metric_label, scale_axis, size_text
-from bench.report.plots.plot_data import PlotData
+from bench.report.plots.plot_data import PlotData, describe
 from bench.report.plots.style import FAINT, MOST_SERIES, Looks
 from bench.suite.specs import TrainSpec
 
@@ -104,9 +104,7 @@ def _with_lines(epochs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """The epochs with `line`, the name of the line that each is a part of, and the columns that have panels."""
     by, rows = ["backbone", "representation"], epochs.drop_duplicates("row").set_index("row")
     ablated = [name for name in ablated_settings(rows.reset_index()) if name in TrainSpec.model_fields]
-    names = rows.apply(
-        lambda row: ", ".join(f"{setting_name(name)} {setting_text(row[name])}" for name in ablated), axis=1
-    )
+    names = rows.apply(lambda row: describe(row, ablated), axis=1)
     if 1 < names.nunique() <= MOST_SERIES:
         by.append("input_size")
     else:

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pandas as pd
 
-from bench.analysis.formatting import data_name, format_metric, in_print_units
+from bench.analysis.formatting import data_name, format_metric, in_print_units, setting_name, setting_text
 from bench.analysis.frame import results_frame
 from bench.analysis.results import Results, common_baseline, headline_metric
 from bench.analysis.rows import summarize_rows
@@ -19,7 +19,7 @@ from bench.statistics.estimate import LEVEL
 from bench.store.documents import Record
 from bench.store.folders import Store
 
-__all__ = ["PlotData", "gather_plot_data", "join_rows", "printed_rows", "with_series"]
+__all__ = ["PlotData", "describe", "gather_plot_data", "join_rows", "printed_rows", "with_series"]
 
 Part = Literal["keypoints", "curve", "errors"]
 
@@ -132,6 +132,13 @@ def with_series(rows: pd.DataFrame) -> pd.DataFrame:
     if names.nunique() > MOST_SERIES:
         names = names.str.replace(r" \(.*\)$", "", regex=True)
     return rows.assign(method=pd.Categorical(names, categories=names.unique()))
+
+
+def describe(row: pd.Series, names: Iterable[str]) -> str:
+    """Some settings of a row in words, such as "k 2, label smoothing 0.1"."""
+    return ", ".join(
+        f"{setting_name(name)} {setting_text(None if pd.isna(row[name]) else row[name])}" for name in names
+    )
 
 
 def printed_rows(rows: pd.DataFrame, metric: str) -> pd.DataFrame:

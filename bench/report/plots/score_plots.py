@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
-from bench.analysis.formatting import in_print_units, metric_words, setting_name, setting_text
+from bench.analysis.formatting import in_print_units, metric_words
 from bench.analysis.rows import ablated_settings
 from bench.report.plots.drawing import (
     NOTHING,
@@ -31,7 +31,7 @@ from bench.report.plots.panels import (
     metric_label,
     size_text,
 )
-from bench.report.plots.plot_data import PlotData, printed_rows
+from bench.report.plots.plot_data import PlotData, describe, printed_rows
 from bench.report.plots.style import FAINT, INK, Looks, plain
 
 __all__ = ["bars", "ceiling", "plot_bars", "plot_ceiling", "plot_splitting", "splitting"]
@@ -116,12 +116,8 @@ def plot_splitting(rows: pd.DataFrame, metric: str) -> Figure:
     """
     rows = printed_rows(rows, metric).dropna(subset=["mean", "split_ratio"])
     others = [name for name in ablated_settings(rows) if name != "split_ratio"]
-    rows["line"] = [
-        ", ".join(
-            [size_text(row["input_size"]), *(f"{setting_name(name)} {setting_text(row[name])}" for name in others)]
-        )
-        for _, row in rows.iterrows()
-    ]
+    lines = [[size_text(row["input_size"]), describe(row, others)] for _, row in rows.iterrows()]
+    rows["line"] = [", ".join(filter(None, words)) for words in lines]
     looks, factors = Looks(tuple(rows["line"].unique())), sorted(rows["split_ratio"].unique())
     figure, panels = facet(rows, ["backbone", "representation"], 2.2)
     for axes, panel in panels:
