@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -16,7 +18,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 
 from bench.analysis.formatting import backbone_name
-from bench.analysis.results import Measurement, Results
 from bench.files import StoreError
 from bench.pose.data.images import read_image
 from bench.pose.errors import ImageError
@@ -63,16 +64,12 @@ Image = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class _Column:
-    """One evaluation's instances, by why they were kept, each in the order in which they are stored."""
+    """One evaluation's instances by annotation id, by why they were kept, in the order in which they are stored."""
 
     title: str
     folder: Path
     skeleton: Skeleton
     instances: Mapping[Choice, Mapping[int, StoredInstance]]
-
-    def own(self, choice: Choice) -> list[StoredInstance]:
-        """The instances of one choice that are shown."""
-        return list(self.instances.get(choice, {}).values())[:MOST_INSTANCES]
 
 
 @dataclass(frozen=True)
@@ -89,12 +86,19 @@ class _Cell:
 Row = Sequence[_Cell | None]
 
 
-def draw_images(results: Results, store: Store) -> Iterator[tuple[str, Drawing]]:
-    """Pages by the names of their files, of the first backbone, input size and seed that have stored images."""
+def draw_images(evaluations: pd.DataFrame, skeleton: Skeleton, store: Store) -> Iterator[tuple[str, Drawing]]:
+    """Pages by the names of their files, of the first backbone, input size and seed that have stored images.
+
+    Args:
+        evaluations: with `evaluation` (id), `backbone`, `input_size`, `seed` and `method`.
+        skeleton: of their dataset.
+        store: that holds them.
+    """
     problems: list[str] = []
-    for (backbone, size, seed), measurements in _series(results).items():
-        columns = [column for item in measurements if (column := _column(results, item, store, problems))]
+    for key, group in evaluations.groupby(["backbone", "input_size", "seed"], sort=False):
+        columns = [column for item in group.itertuples() if (column := _column(item, skeleton, store, problems))]
         if any(column.instances for column in columns):
+            backbone, size, seed = map(str, key)
             where = f"{backbone_name(backbone)} at {size}, seed {seed}"
             remark = f" Shown are the first {MOST_METHODS} of {len(columns)} methods." if columns[MOST_METHODS:] else ""
             yield from _pages(columns[:MOST_METHODS], where, remark, problems)
@@ -104,15 +108,16 @@ def draw_images(results: Results, store: Store) -> Iterator[tuple[str, Drawing]]
 
 def _pages(columns: Sequence[_Column], where: str, remark: str, problems: list[str]) -> Iterator[tuple[str, Drawing]]:
     """All pages of some evaluations of one series."""
-    heads, rows = [column.title for column in columns], _same_instances(columns)
+    heads = [column.title for column in columns]
+    rows: Sequence[Row] = _same_instances(columns)
     if rows:
         caption = f"The first {len(rows)} stored instances of the validation split, {where}. {UNDER_EACH}{remark}"
         yield from _split("images", Drawing("Validation images", caption), ["annotation", *heads], rows, problems)
     else:
         yield "images", Drawing("Validation images", "No image is stored for every method.", problems=tuple(problems))
     for choice, (title, who) in TITLES.items():
-        own = [[_own(column, instance) for instance in column.own(choice)] for column in columns]
-        rows = list(zip_longest(*own))
+        own = [[_own(column, one) for one in column.instances.get(choice, {}).values()] for column in columns]
+        rows = [*zip_longest(*own)][:MOST_INSTANCES]
         caption = f"{who}; {where}; n = {len(rows)} instances per method. {CHOSEN_FROM} {UNDER_EACH}{remark}"
         yield from _split(f"images_{choice}", Drawing(title, caption), heads, rows, problems)
 
@@ -153,30 +158,20 @@ def _oks(instance: StoredInstance) -> str:
     return "OKS –" if instance.oks is None else f"OKS {instance.oks:.3f}"
 
 
-def _series(results: Results) -> dict[tuple[str, str, int], list[Measurement]]:
-    """Measurements by backbone, input size and seed."""
-    series: dict[tuple[str, str, int], list[Measurement]] = {}
-    for condition in results.conditions:
-        for item in condition.measurements:
-            series.setdefault((*condition.group, item.seed), []).append(item)
-    return series
-
-
-def _column(results: Results, item: Measurement, store: Store, problems: list[str]) -> _Column | None:
-    """An evaluation's stored instances; None where there are none, or they cannot be read, which is noted."""
-    folder = store.evaluation(item.evaluation.spec.id)
+def _column(item: Any, skeleton: Skeleton, store: Store, problems: list[str]) -> _Column | None:
+    """The stored instances of a row of `evaluations`; None where there are none, or they cannot be read."""
+    folder = store.evaluation(item.evaluation)
     try:
-        stored = read_instances(folder, item.training.spec.data.skeleton)
+        stored = read_instances(folder, skeleton)
     except StoreError as error:
         problems.append(str(error))
         return None
-    if item.record is None or stored is None:
+    if stored is None:
         return None
-    condition = next(condition for condition in results.conditions if item in condition.measurements)
     instances: dict[Choice, dict[int, StoredInstance]] = {}
     for instance in stored.instances:
         instances.setdefault(instance.choice, {})[instance.annotation_id] = instance
-    return _Column(results.method(condition), folder.path, item.training.spec.data.skeleton, instances)
+    return _Column(item.method, folder.path, skeleton, instances)
 
 
 def _draw(heads: Sequence[str], rows: Sequence[Row], problems: list[str]) -> Figure:

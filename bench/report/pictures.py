@@ -85,4 +85,4 @@ def _drawings(results: Results, uncertainty: Uncertainty, store: Store) -> Itera
                 plots.mark_simulated(drawing.figure, data.simulated)
             yield name, drawing
     # A simulation stores no images: these show what was really predicted.
-    yield from draw_images(results, store)
+    yield from draw_images(data.evaluations, data.skeleton, store)

@@ -15,7 +15,7 @@ from bench.analysis.formatting import backbone_name, metric_words
 from bench.paper.rows import PublishedRow, published_rows
 from bench.planning.plan import BINARY_GIGA, GIGA
 from bench.report.plots.drawing import NOTHING, Drawing, count_rows, explain_series
-from bench.report.plots.panels import add_legend, make_panels, metric_label, scale_axis
+from bench.report.plots.panels import label_figure, make_panels, metric_label, scale_axis
 from bench.report.plots.plot_data import PlotData, printed_rows
 from bench.report.plots.style import INK, Looks, plain
 
@@ -83,13 +83,10 @@ def plot_cost(rows: pd.DataFrame, metric: str, costs: Sequence[str] = ("multiply
         handles["other backbones"] = Line2D([], [], color="#CCCCCC", marker="o", markersize=2.5, linestyle="none")
     if crossed:
         handles["as the paper prints it, where that differs"] = Line2D([], [], **CROSS)
-    add_legend(figure, handles)
-    if len(costs) == 1:
-        figure.supxlabel(COSTS[costs[0]].label)
-    else:
+    if len(costs) > 1:
         for axes, cost in zip(panels[-columns:], costs, strict=True):
             axes.set_xlabel(COSTS[cost].label)
-    figure.supylabel(metric_label(metric))
+    label_figure(figure, handles, COSTS[costs[0]].label if len(costs) == 1 else "", metric_label(metric))
     return figure
 
 

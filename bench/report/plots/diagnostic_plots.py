@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from bench.report.plots.drawing import Drawing, count_rows, explain_series, missing_readings
-from bench.report.plots.panels import NAME_WIDTH, add_legend, facet, first_panels, name_rows
+from bench.report.plots.panels import NAME_WIDTH, facet, first_panels, label_figure, name_rows
 from bench.report.plots.plot_data import PlotData
 from bench.report.plots.style import HATCHES, INK, Looks, plain
 
@@ -44,9 +44,7 @@ def plot_thresholds(thresholds: pd.DataFrame) -> Figure:
             ax=axes, markersize=3.5, **looks.lines,
         )  # fmt: skip
         axes.set(xlabel="", ylabel="", ylim=(0, 104))
-    add_legend(figure, looks.handles("line"))
-    figure.supxlabel(AXES[measure])
-    figure.supylabel(f"{measure} (%)")
+    label_figure(figure, looks.handles("line"), AXES[measure], f"{measure} (%)")
     return figure
 
 
@@ -94,8 +92,7 @@ def plot_keypoints(keypoints: pd.DataFrame) -> Figure:
         )  # fmt: skip
         axes.set(xlabel="", ylabel="")
         name_rows(axes, order)
-    add_legend(figure, looks.handles("dot"))
-    figure.supxlabel(f"{measure} (%)")
+    label_figure(figure, looks.handles("dot"), f"{measure} (%)")
     return figure
 
 
@@ -142,8 +139,7 @@ def plot_errors(errors: pd.DataFrame) -> Figure:
         axes.grid(visible=False, axis="y")
         name_rows(axes, methods)
     handles = {kind: Patch(facecolor=colors[kind], hatch=hatches[kind], edgecolor=INK) for kind in kinds}
-    add_legend(figure, {**handles, f"number: {GOOD} (%)": Line2D([], [], linestyle="none")})
-    figure.supxlabel("labelled keypoints (%)")
+    label_figure(figure, {**handles, f"number: {GOOD} (%)": Line2D([], [], linestyle="none")}, "labelled keypoints (%)")
     return figure
 
 

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from bench.analysis.formatting import in_print_units, metric_words
 from bench.analysis.rows import ablated_settings
 from bench.report.plots.drawing import Drawing
-from bench.report.plots.panels import add_legend, facet, first_panels, metric_label, scale_axis, size_text
+from bench.report.plots.panels import facet, first_panels, label_figure, metric_label, scale_axis, size_text
 from bench.report.plots.plot_data import PlotData, describe
 from bench.report.plots.style import FAINT, MOST_SERIES, Looks
 from bench.suite.specs import TrainSpec
@@ -57,9 +57,7 @@ def plot_epochs(epochs: pd.DataFrame, value: Literal["loss", "validation"], metr
     handles = looks.handles("line" if marked else "bare line")
     if epochs.groupby("row")["training"].nunique().max() > 1:
         handles["lowest to highest seed"] = Patch(facecolor=FAINT, alpha=0.25, linewidth=0)
-    add_legend(figure, handles)
-    figure.supxlabel("epoch")
-    figure.supylabel("training loss" if value == "loss" else metric_label(metric))
+    label_figure(figure, handles, "epoch", "training loss" if value == "loss" else metric_label(metric))
     return figure
 
 

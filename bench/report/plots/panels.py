@@ -17,8 +17,8 @@ from bench.report.plots.style import INK, plain
 from bench.suite.metrics import METRICS
 
 __all__ = [
-    "NAME_WIDTH", "PAGE_WIDTH", "PUBLISHED", "add_legend", "draw_error_bars", "draw_published", "facet", "first_panels",
-    "make_panels", "metric_label", "name_rows", "scale_axis", "size_text",
+    "NAME_WIDTH", "PAGE_WIDTH", "PUBLISHED", "draw_error_bars", "draw_published", "facet", "first_panels",
+    "label_figure", "make_panels", "metric_label", "name_rows", "scale_axis", "size_text",
 ]  # fmt: skip
 
 PAGE_WIDTH = 7.0
@@ -83,8 +83,10 @@ def first_panels(values: pd.DataFrame, by: Sequence[str]) -> tuple[pd.DataFrame,
     return values[number < MOST_PANELS], remark
 
 
-def add_legend(figure: Figure, entries: Mapping[str, Artist]) -> None:
-    """A legend over all panels; entries that are too many are counted."""
+def label_figure(figure: Figure, entries: Mapping[str, Artist], x: str, y: str = "") -> None:
+    """A legend over all panels, whose entries are counted if they are too many, and labels of the common axes."""
+    figure.supxlabel(x)
+    figure.supylabel(y)
     shown = {plain(name): artist for name, artist in list(entries.items())[:MOST_ENTRIES]}
     if len(entries) > MOST_ENTRIES:
         shown[f"and {len(entries) - MOST_ENTRIES} more"] = Line2D([], [], linestyle="none")

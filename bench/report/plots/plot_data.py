@@ -14,6 +14,7 @@ from bench.analysis.frame import results_frame
 from bench.analysis.results import Results, common_baseline, headline_metric
 from bench.analysis.rows import summarize_rows
 from bench.analysis.uncertainty import Uncertainty
+from bench.pose.skeletons import Skeleton
 from bench.report.plots.style import MOST_SERIES
 from bench.statistics.estimate import LEVEL
 from bench.store.documents import Record
@@ -40,6 +41,8 @@ class PlotData:
         thresholds: rows with `threshold`, `measure` and `value`; `threshold` is text, as it is stored.
         errors: rows with `kind` and `value`.
         epochs: rows with `epoch`, `loss` and `validation`.
+        evaluations: rows with `evaluation` and `seed`, in which `method` is the full name.
+        skeleton: of the dataset.
         measure: "AP" or "PCKh": what diagnostics measure keypoints by.
         annotated: whether the annotations that diagnostics need are public.
         selected_on: splits whose score chooses the weights that are kept, in words.
@@ -53,6 +56,8 @@ class PlotData:
     thresholds: pd.DataFrame
     errors: pd.DataFrame
     epochs: pd.DataFrame
+    evaluations: pd.DataFrame
+    skeleton: Skeleton
     measure: str
     annotated: bool
     selected_on: tuple[str, ...]
@@ -85,6 +90,7 @@ def gather_plot_data(results: Results, uncertainty: Uncertainty, store: Store) -
     rows["reason"] = rows["row"].map({names[evaluation]: reason for evaluation, reason in reversed(reasons.items())})
     ceiling = f"ceiling_{metric}"
     rows["ceiling"] = summarize_rows(frame, ceiling)["mean"] if ceiling in frame else float("nan")
+    evaluations = rows.drop(columns=["evaluation", "seed"], errors="ignore").merge(frame[["row", "evaluation", "seed"]])
     rows = with_series(rows)
     measure = "PCKh" if results.conditions[0].evaluation.evaluator == "pckh" else "AP"
     entries = [
@@ -100,6 +106,8 @@ def gather_plot_data(results: Results, uncertainty: Uncertainty, store: Store) -
         thresholds=join_rows(_readings(results.records, "curve", "threshold", measure), frame, rows),
         errors=join_rows(_readings(results.records, "errors", "kind", measure), frame, rows),
         epochs=join_rows(pd.DataFrame(entries, columns=["training", "epoch", "loss", "validation"]), frame, rows),
+        evaluations=evaluations,
+        skeleton=suite.dataset.info.skeleton,
         measure=measure,
         annotated=suite.dataset.info.layout_of(suite.dataset.eval).annotated,
         selected_on=tuple(sorted(data_name(suite.dataset.info, split) for split in splits if split)),

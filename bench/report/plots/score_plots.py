@@ -24,10 +24,10 @@ from bench.report.plots.drawing import (
 from bench.report.plots.panels import (
     PAGE_WIDTH,
     PUBLISHED,
-    add_legend,
     draw_error_bars,
     draw_published,
     facet,
+    label_figure,
     metric_label,
     size_text,
 )
@@ -87,9 +87,7 @@ def plot_bars(rows: pd.DataFrame, metric: str, baseline: float | None = None) ->
         handles["published"] = Line2D([], [], **PUBLISHED)
     if baseline is not None:
         handles["mean pose baseline"] = Line2D([], [], **BASELINE)
-    add_legend(figure, handles)
-    figure.supxlabel("input size (height × width, px)")
-    figure.supylabel(metric_label(metric))
+    label_figure(figure, handles, "input size (height × width, px)", metric_label(metric))
     return figure
 
 
@@ -133,9 +131,7 @@ def plot_splitting(rows: pd.DataFrame, metric: str) -> Figure:
     handles = looks.handles("line")
     if rows["published"].notna().any():
         handles["published"] = Line2D([], [], **PUBLISHED)
-    add_legend(figure, handles)
-    figure.supxlabel("splitting factor k (bins per px)")
-    figure.supylabel(metric_label(metric))
+    label_figure(figure, handles, "splitting factor k (bins per px)", metric_label(metric))
     return figure
 
 
@@ -171,9 +167,12 @@ def plot_ceiling(rows: pd.DataFrame, metric: str) -> Figure:
             panel, x="x", y="mean", hue="method", style="method", legend=False, ax=axes, zorder=4, **looks.dots
         )
         _name_sizes(axes, rows)
-    add_legend(figure, {"ceiling": Line2D([], [], **dash)} | looks.handles("dot"))
-    figure.supxlabel("input size (height × width, px)")
-    figure.supylabel(metric_label(metric))
+    label_figure(
+        figure,
+        {"ceiling": Line2D([], [], **dash)} | looks.handles("dot"),
+        "input size (height × width, px)",
+        metric_label(metric),
+    )
     return figure
 
 

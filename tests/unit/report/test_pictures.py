@@ -56,7 +56,8 @@ class Studio:
 
     def pages(self, results: Results) -> dict[str, Drawing]:
         with plots.plot_style():
-            return dict(draw_images(results, self.store))
+            data = plots.gather_plot_data(results, cast(Uncertainty, Unknown()), self.store)
+            return dict(draw_images(data.evaluations, data.skeleton, self.store))
 
     def image(self, results: Results, instances: Sequence[Mapping[str, Any]], method: str = "") -> None:
         """Keep these instances for each record of the method."""
