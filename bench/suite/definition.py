@@ -51,7 +51,7 @@ class SkeletonDefinition(_DefinitionPart):
 
     Attributes:
         keypoints: names in the order of the annotations.
-        sigmas: per keypoint, the OKS falloff in units of the square root of the person's area.
+        sigmas: per keypoint, the OKS falloff in units of the square root of the instance's area.
         pairs: keypoints that a horizontal flip exchanges, as (left, right).
         upper: keypoints of the upper body, for half-body augmentation; none switches it off.
         limbs: pairs of keypoints to draw.
@@ -73,7 +73,7 @@ class SkeletonDefinition(_DefinitionPart):
     def _problems(self) -> Iterator[Problem]:
         for number, keypoint in enumerate(self.keypoints):
             if keypoint in self.keypoints[:number]:
-                yield Problem(("joints", number), f"keypoint {keypoint!r} is listed twice")
+                yield Problem(("keypoints", number), f"keypoint {keypoint!r} is listed twice")
         if len(self.sigmas) != len(self.keypoints):
             yield Problem(("sigmas",), f"{len(self.sigmas)} sigmas for {len(self.keypoints)} keypoints")
         lists = {"pairs": self.pairs, "limbs": self.limbs, "upper": [(name,) for name in self.upper]}
