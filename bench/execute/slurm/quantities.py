@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable
 
-__all__ = ["count_gpus", "format_time", "parse_memory", "parse_time", "scale_gpus"]
+__all__ = ["count_gpus", "parse_memory", "parse_time", "scale_gpus"]
 
 _TIME = re.compile(
     r"(?:(?P<days>[0-9]{1,4})-(?=[0-9]{2}:))?(?P<hours>[0-9]{1,5}):(?P<minutes>[0-5][0-9]):(?P<seconds>[0-5][0-9])"
@@ -40,13 +40,6 @@ def parse_time(text: str | int) -> int:
     if minutes == 0:
         raise ValueError(f"a time limit of {text!r:.80} leaves no time")
     return minutes
-
-
-def format_time(minutes: int) -> str:
-    """Minutes as SLURM prints them: "HH:MM:00", with days before it from one day on."""
-    days, rest = divmod(minutes, 24 * 60)
-    clock = f"{rest // 60:02}:{rest % 60:02}:00"
-    return f"{days}-{clock}" if days else clock
 
 
 def parse_memory(text: str) -> int:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from submitit.slurm.slurm import _get_default_parameters, _make_sbatch_string
 
 from bench.execute.slurm.profile import JobShape, Profile, load_profile
-from bench.execute.slurm.quantities import count_gpus, format_time, parse_memory, parse_time, scale_gpus
+from bench.execute.slurm.quantities import count_gpus, parse_memory, parse_time, scale_gpus
 from bench.pose.errors import BenchError
 from bench.suite.source import SuiteError
 
@@ -248,11 +248,6 @@ def test_processes_without_gpus_spread_too() -> None:
     profile = Profile(time="60", tasks_per_node=2, nodes=2)
     assert profile.shape(4) == JobShape(nodes=2, tasks_per_node=2, gpus_per_node=0)
     assert "gpus_per_node" not in profile.parameters(profile.shape(4))
-
-
-@given(minutes=st.integers(1, 9999 * 1440))
-def test_times_round_trip(minutes: int) -> None:
-    assert parse_time(format_time(minutes)) == parse_time(minutes) == minutes
 
 
 @given(
