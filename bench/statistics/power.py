@@ -13,10 +13,10 @@ from bench.statistics.variances import LEVEL, Variance, add_safely, add_welch
 __all__ = ["MOST_SEEDS", "POWER", "power_of", "seeds_needed"]
 
 POWER = 0.8
-"""Wanted, unless said otherwise."""
+"""Power that is aimed at where none is given."""
 
 MOST_SEEDS = 1000
-"""More are no advice."""
+"""Beyond this we give no recommendation."""
 
 SURE = 1e3
 """Standard errors that leave no doubt; SciPy cannot compute with many more."""

@@ -31,7 +31,7 @@ LOADED = 8
 """Per-instance results that stay in memory: those of a row's seeds, for its next metric."""
 
 ORIGIN, UNITS = "origin", "units"
-"""Names in a file of resamples that are no metrics."""
+"""Names in a file of resamples that are not metrics."""
 
 
 @dataclass
@@ -80,8 +80,8 @@ class Resamples:
     def of(self, record: str, metric: str) -> tuple[Array, int] | None:
         """A metric over resamples, (resamples,), NaN where it is undefined, and the number of images.
 
-        None where the record has no per-instance results, or unusable ones, or they know no such metric, as of
-        extensions'.
+        None where the record has no per-instance results, or unusable ones, or ones without the metric. Metrics of
+        extensions are never among them.
         """
         if metric in OWN_METRICS or (record, metric) in self._useless:
             return None
