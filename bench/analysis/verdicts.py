@@ -23,7 +23,7 @@ __all__ = ["CaseVerdict", "ClaimVerdict", "Verdict", "judge"]
 Verdict = Literal["contradicted", "not measured", "underpowered", "within noise", "reproduced"]
 
 VERDICTS: tuple[Verdict, ...] = ("contradicted", "not measured", "underpowered", "within noise", "reproduced")
-"""From the one that weighs most: the verdict on a claim is the first of these that any of its cases has."""
+"""Verdicts by weight, heaviest first: a claim gets the first of these that any of its cases has."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,15 @@ class CaseVerdict:
     """The verdict on one case of a claim.
 
     Attributes:
-        case: that is judged.
-        verdict: on it.
-        estimate: of the claim's sum; None where it is not measured.
-        p: of the test of equivalence, for sums in `abs(...)`.
+        case: the case.
+        verdict: the verdict on it.
+        estimate: the claim's sum; None where it is not measured.
+        p: result of the test of equivalence, for sums in `abs(...)`.
         paper: the same sum of the paper's own numbers; None where it does not print all of them.
         missing: why terms are not measured.
         rows: ids of the rows that were measured, see `load_results`.
-        seeds_needed: of each training, to find the effect that is sought; None where that is not known.
-        sought: effect, beyond the bound, for which seeds were counted.
+        seeds_needed: seeds of each training that would find the sought effect; None where that is not known.
+        sought: the effect beyond the bound for which seeds were counted.
     """
 
     case: ClaimCase
@@ -127,7 +127,7 @@ def _verdict(estimate: EffectEstimate, that: Inequality, matters: float) -> tupl
 
 
 def _distance(value: float, that: Inequality, nearest_to: float | None = None) -> float:
-    """From the bound; of the two bounds on a sum in `abs(...)`, from that on the side of `nearest_to`."""
+    """The distance from the bound; a sum in `abs(...)` has two, and the one on the side of `nearest_to` counts."""
     side = value if nearest_to is None else nearest_to
     return value - (-that.bound if that.absolute and side < 0 else that.bound)
 

@@ -125,7 +125,7 @@ def _of_settings(store: Store, cells: tuple[StoredCell, StoredCell]) -> Iterator
 
 
 def _published_together(differing: Collection[str]) -> Iterator[tuple[str, ...]]:
-    """Groups of differing settings of which published rows may know the effect."""
+    """Groups of differing settings whose effect published rows may tell."""
     method = tuple(name for name in METHOD if name in differing)
     if method:
         yield method
@@ -155,7 +155,7 @@ def _of_setting(
 
 
 def _listed(name: str, one: Settings, other: Settings) -> tuple[Sequence[str], Effect]:
-    """What `effects.yaml` knows of a change, and of which settings together."""
+    """The effect of a change by `effects.yaml`, with the settings that were changed together."""
     for entry in known_effects():
         if name in entry.settings and entry.applies((one, other)):
             effect = entry.of(one.get(name), other.get(name))

@@ -148,7 +148,7 @@ def _headline(cell: StoredCell) -> dict[str, Any]:
 
 
 def _evaluations(store: Store, cell: StoredCell) -> list[dict[str, Any]]:
-    """Of a training, what was measured of it."""
+    """The evaluations of a training."""
     if cell.evaluation is not None:
         return []
     found = []

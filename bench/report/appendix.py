@@ -41,7 +41,7 @@ class Origin:
 
     @property
     def mark(self) -> str:
-        """By which entries refer to it."""
+        """The name by which entries refer to it."""
         return f"{self.kind} {self.number}"
 
     @property

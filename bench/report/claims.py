@@ -25,16 +25,16 @@ from bench.suite.claims.language import Inequality
 __all__ = ["claims_table"]
 
 DIGITS = 6
-"""Kept of computed values in CSV: the rest is noise of binary fractions."""
+"""Digits of computed values in CSV: the rest is noise of binary fractions."""
 
 NEGLIGIBLE = 1e-9
-"""Weights of a difference add up to this at most."""
+"""The largest sum of weights of a difference."""
 
 REMARKS = (
-    "Reproduced: the 95% interval lies on the claimed side. Contradicted: on the other side. Within noise: it holds the"
-    " bound, and no effect that matters. Underpowered: it holds the bound, and effects that matter too. A claim is"
-    " reproduced if all its cases are, contradicted if any is, and else as good as the case of which least is known."
-    " Sums in abs(...) are tested for equivalence by two one-sided tests.",
+    "Reproduced: the 95% interval lies on the claimed side. Contradicted: it lies on the other side. Within noise: it"
+    " holds the bound, and no effect that matters. Underpowered: it holds the bound, and effects that matter too. A"
+    " claim is reproduced if all its cases are, contradicted if any is, and otherwise gets the verdict of its least certain"
+    " case. Sums in abs(...) are tested for equivalence by two one-sided tests.",
     "Intervals are over seeds where there are several and over images where per-instance results were kept, paired.",
 )
 

@@ -18,7 +18,7 @@ from bench.store.folders import Store
 __all__ = ["RowDetails", "describe_rows", "log_tail", "log_tails"]
 
 LOG_LINES, LOG_WIDTH, LOG_BYTES = 15, 160, 8192
-"""Of a log's end: lines and characters of each that are kept, and bytes that they are looked for in."""
+"""How much of a log's end is kept: lines, characters of each, and bytes in which they are looked for."""
 
 RowDetails = Mapping[str, Any]
 """What a dialog shows of a row, as JSON: its `title`, its `seeds`, and its metrics (`readings`), all as printed."""

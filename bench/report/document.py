@@ -24,7 +24,7 @@ from bench.store.provenance import checkout
 __all__ = ["SIMULATED", "Exclusion", "Picture", "Report", "make_report"]
 
 SIMULATED = "SIMULATED: numbers made up by `bench simulate`, nothing was measured"
-"""Stands on every page of a report of which any record is made up."""
+"""Mark on every page of a report with any simulated record."""
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def _tables(report: Report) -> Mapping[str, Table]:
 
 
 def _encoded(text: str) -> bytes:
-    """As UTF-8, with a mark for half surrogate pairs: names of files that are no UTF-8 come as such."""
+    """The text as UTF-8, with a mark for half surrogate pairs, which stand for names of files that are not UTF-8."""
     return text.encode("utf-8", "replace")
 
 

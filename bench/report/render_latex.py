@@ -26,7 +26,7 @@ SPECIAL = {
 }  # fmt: skip
 
 ARGUMENTS = ("[", "*")
-"""What would be taken for an argument of the command before it."""
+"""Beginnings of texts that the command before them would take for an argument."""
 
 LIGATURES = re.compile(r"(?<=-)(?=-)|(?<=,)(?=,)|(?<=')(?=')")
 """Between two signs that would be printed as one."""

@@ -15,10 +15,10 @@ from bench.report.tables import AGREEMENT_MARKS, SHORT_ID, Row, Table, TableCell
 __all__ = ["escape", "render_markdown"]
 
 SPECIAL = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")
-"""What is markup anywhere; an underscore within a word is not."""
+"""Characters that are markup anywhere; an underscore within a word is not."""
 
 LINE_MARKS = re.compile(r"^(\d*)([-+#.)])(?=[-#\s]|$)|()(#)$")
-"""What makes a list, a rule or a heading of a line, and what a heading may end with."""
+"""Beginnings that make a list, a rule or a heading of a line, and the end that a heading may have."""
 
 
 def escape(text: str) -> str:

@@ -31,7 +31,7 @@ def render_pdf(report: Report) -> bytes:
         folder = Path(name)
         (folder / TEMPLATE.name).write_bytes(TEMPLATE.read_bytes())
         text = json.dumps(_breakable(_data(report)), ensure_ascii=False)
-        (folder / DATA).write_text(text, encoding="utf-8", errors="replace")  # half surrogate pairs are no UTF-8
+        (folder / DATA).write_text(text, encoding="utf-8", errors="replace")  # half surrogate pairs are not UTF-8
         for picture in report.pictures:
             if picture.png is not None:
                 write_bytes(folder / FIGURES / f"{picture.name}.png", picture.png, durable=False)

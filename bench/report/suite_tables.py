@@ -37,7 +37,7 @@ from bench.suite import schema
 __all__ = ["TableData", "results_table"]
 
 DIGITS = 6
-"""Kept of computed values in CSV: the rest is noise of binary fractions."""
+"""Digits of computed values in CSV: the rest is noise of binary fractions."""
 
 MILLION = 1e6
 

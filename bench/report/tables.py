@@ -14,7 +14,7 @@ Value = float | int | str | None
 Emphasis = Literal["none", "best", "muted"]
 
 AGREEMENT_MARKS: Mapping[str, str] = {"equivalent": "≈", "different": "≠", "undecided": "?"}
-"""What is printed behind a difference from the paper."""
+"""Marks printed behind a difference from the paper."""
 
 SHORT_ID = 7
 """Characters of a record's id that tables print."""
@@ -23,10 +23,10 @@ MOST_LINKS = 6
 """Records that a row links to; more are counted."""
 
 NOTHING = frozenset({"", "–"})
-"""Texts of cells that are left out where one cell stands under another."""
+"""Texts that are left out where one cell is stacked under another."""
 
 WIDE = 20
-"""Columns that stand side by side at most where pages are narrow."""
+"""The most columns that stand side by side where pages are narrow."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class Stack:
     below: tuple[int, ...] = ()
 
     def under(self, row: Row) -> tuple[TableCell, ...]:
-        """Cells of a row that stand below its top one and say something."""
+        """The cells of a row under its top one that are not empty."""
         cells = (row.cells[index] for index in self.below)
         return tuple(cell for cell in cells if cell.note or cell.text not in NOTHING)
 

@@ -59,7 +59,7 @@ class Policy(_Section):
 
     @property
     def limited(self) -> tuple[str, ...]:
-        """Metrics of which it says how far they may move."""
+        """Metrics whose movement it limits."""
         return (*self.tolerance, *self.test)
 
 
@@ -122,7 +122,7 @@ def load_baseline(file: Path, suite: str) -> Baseline:
     """Read a baseline of a suite, YAML or JSON.
 
     Raises:
-        SuiteError: one `file:line: what` per problem: it is no baseline or another suite's; an evaluation is given
+        SuiteError: one `file:line: what` per problem: it is not a baseline, or another suite's; an evaluation is given
             twice, or a metric without a limit.
     """
     source = read_yaml(file)

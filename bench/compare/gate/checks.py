@@ -34,7 +34,7 @@ STATUS: Mapping[GateVerdict, int] = {
 SEVERITY: tuple[GateVerdict, ...] = tuple(STATUS)
 
 ROUNDING = 10.0**-DIGITS / 2
-"""What a baseline's value may be off by."""
+"""The largest rounding error of a baseline's value."""
 
 Line = Mapping[str, Any]
 """One evaluation: a line of the results frame as plain values."""
@@ -47,10 +47,10 @@ class MetricCheck:
     """What became of one metric of one cell.
 
     Attributes:
-        cell: in words.
-        ids: of its evaluations: several where a test looks at several seeds.
-        metric: that was compared; "" where there is none to compare by.
-        verdict: on it.
+        cell: the cell in words.
+        ids: its evaluations, several where a test looks at several seeds.
+        metric: the metric; "" where there is none to compare by.
+        verdict: the verdict on it.
         before: value, or mean over seeds, in the baseline.
         now: the same in the records.
         limit: how far it may move.
@@ -70,7 +70,7 @@ class MetricCheck:
 
     @property
     def difference(self) -> float | None:
-        """By how much the metric rose."""
+        """The rise of the metric."""
         return None if self.now is None or self.before is None else self.now - self.before
 
     @property

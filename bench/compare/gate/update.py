@@ -16,7 +16,7 @@ __all__ = ["UpdateError", "describe_changes", "updated"]
 
 
 class UpdateError(BenchError):
-    """Records of which no baseline can be made; `verdict` is that on the worst of them."""
+    """Records that cannot make a baseline; `verdict` is the worst of theirs."""
 
     def __init__(self, message: str, verdict: GateVerdict) -> None:
         super().__init__(message)

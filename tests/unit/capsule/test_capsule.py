@@ -415,7 +415,7 @@ def test_a_flipped_byte_is_found_wherever_it_is(crowd: Bench, tmp_path: Path) ->
 def test_odd_members_are_refused(crowd: Bench, tmp_path: Path) -> None:
     contents = members(crowd.capsule)
     name = one(contents, "predictions.json")
-    for kind, message in (("twice", "is there 2 times"), ("link", "no plain file")):
+    for kind, message in (("twice", "is there 2 times"), ("link", "not a plain file")):
         with zipfile.ZipFile(tmp_path / f"{kind}.zip", "w") as archive:
             for member, data in contents.items():
                 info = zipfile.ZipInfo(member)
