@@ -37,29 +37,8 @@ from bench.report.plots.score_plots import bars, ceiling, plot_bars, plot_ceilin
 from bench.report.plots.style import mark_simulated, plot_style, to_png
 
 __all__ = [
-    "Drawing",
-    "PlotData",
-    "bars",
-    "ceiling",
-    "errors",
-    "gather_plot_data",
-    "gflops",
-    "join_rows",
-    "keypoints",
-    "loss",
-    "mark_simulated",
-    "parameters",
-    "plot_bars",
-    "plot_ceiling",
-    "plot_cost",
-    "plot_epochs",
-    "plot_errors",
-    "plot_keypoints",
-    "plot_splitting",
-    "plot_style",
-    "plot_thresholds",
-    "splitting",
-    "thresholds",
-    "to_png",
+    "Drawing", "PlotData", "bars", "ceiling", "errors", "gather_plot_data", "gflops", "join_rows", "keypoints",
+    "loss", "mark_simulated", "parameters", "plot_bars", "plot_ceiling", "plot_cost", "plot_epochs", "plot_errors",
+    "plot_keypoints", "plot_splitting", "plot_style", "plot_thresholds", "splitting", "thresholds", "to_png",
     "validation",
-]
+]  # fmt: skip

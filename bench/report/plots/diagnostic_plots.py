@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -58,14 +61,11 @@ def thresholds(data: PlotData) -> Drawing | None:
         f"record {row.evaluation}: {row.threshold!r} is not a threshold of a curve; expected a number"
         for row in data.thresholds[~usable].itertuples()
     )
-    if not usable.any():
-        return Drawing(title, missing_readings(data.measured), problems=problems)
-    shown, remark = first_panels(data.thresholds[usable], GROUP)
     caption = (
         f"{data.measure} over all keypoints by {AXES[data.measure]}, a line per row of the tables, mean over seeds;"
-        f" {_counted(data, shown)}. Higher is better; the further a line stays up, the more exact are the keypoints."
+        " {count}. Higher is better; the further a line stays up, the more exact are the keypoints."
     )
-    return Drawing(title, caption + remark + explain_series(data.rows), plot_thresholds(shown), problems)
+    return replace(_draw(data, title, caption, data.thresholds[usable], plot_thresholds), problems=problems)
 
 
 def plot_keypoints(keypoints: pd.DataFrame) -> Figure:
@@ -100,15 +100,11 @@ def keypoints(data: PlotData) -> Drawing | None:
     """The report's picture of `plot_keypoints`; None where annotations are not public."""
     if not data.annotated:
         return None
-    title = f"{data.measure} by keypoint"
-    if data.keypoints.empty:
-        return Drawing(title, missing_readings(data.measured))
-    shown, remark = first_panels(data.keypoints, GROUP)
     caption = (
-        f"{data.measure} of single keypoints, mean over seeds; {_counted(data, shown)}. Those that come in pairs are"
-        " the mean of left and right."
+        f"{data.measure} of single keypoints, mean over seeds; {{count}}. Those that come in pairs are the mean of left"
+        " and right."
     )
-    return Drawing(title, caption + remark + explain_series(data.rows), plot_keypoints(shown))
+    return _draw(data, f"{data.measure} by keypoint", caption, data.keypoints, plot_keypoints)
 
 
 def plot_errors(errors: pd.DataFrame) -> Figure:
@@ -148,16 +144,23 @@ def errors(data: PlotData) -> Drawing | None:
     # PCKh has no falloff per keypoint by which errors could be told apart.
     if not data.annotated or data.measure == "PCKh":
         return None
-    if data.errors.empty:
-        return Drawing("Kinds of errors", missing_readings(data.measured))
-    shown, remark = first_panels(data.errors, GROUP)
-    averaged = " Rows that differ in other settings only are averaged." * bool(explain_series(data.rows))
     caption = (
         "Keypoints of matched instances by kind of error: jitter (near the keypoint, but off), inversion (at the same"
         " instance's flipped keypoint), swap (at another instance's), miss (nowhere near). The number beside each bar"
-        f" is the rest, which is good. Mean over seeds; {_counted(data, shown)}.{remark}{averaged}"
+        " is the rest, which is good. Mean over seeds, and over rows of one method; {count}."
     )
-    return Drawing("Kinds of errors", caption, plot_errors(shown))
+    return _draw(data, "Kinds of errors", caption, data.errors, plot_errors)
+
+
+def _draw(
+    data: PlotData, title: str, caption: str, values: pd.DataFrame, plot: Callable[[pd.DataFrame], Figure]
+) -> Drawing:
+    """A picture of values with the count of their rows in its caption, or the reason why there are none."""
+    if values.empty:
+        return Drawing(title, missing_readings(data.measured))
+    shown, remark = first_panels(values, GROUP)
+    count = count_rows(data.rows[data.rows["row"].isin(shown["row"])])
+    return Drawing(title, caption.format(count=count) + remark + explain_series(data.rows), plot(shown))
 
 
 def _over_seeds(values: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -169,7 +172,3 @@ def _over_seeds(values: pd.DataFrame, name: str) -> pd.DataFrame:
 
 def _many(values: pd.DataFrame) -> bool:
     return len(values[list(GROUP)].drop_duplicates()) > 1
-
-
-def _counted(data: PlotData, shown: pd.DataFrame) -> str:
-    return count_rows(data.rows[data.rows["row"].isin(shown["row"])])
