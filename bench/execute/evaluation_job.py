@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from bench.execute.example_images import store_images
+from bench.execute.heartbeat import Heartbeat, show_evaluation
 from bench.execute.job import Job
-from bench.execute.job_progress import Heartbeat, show_evaluation
 from bench.execute.settings import box_file, protocol
 from bench.execute.training_job import network
 from bench.files import remove_leftovers, sha256, write_bytes, write_json

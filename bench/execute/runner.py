@@ -11,8 +11,8 @@ from collections.abc import Callable
 import torch
 
 from bench.execute.evaluation_job import make_evaluation
+from bench.execute.heartbeat import Heartbeat, StoppedError
 from bench.execute.job import NO_RETRIES, Job, Outcome, Retries
-from bench.execute.job_progress import Heartbeat, StoppedError
 from bench.execute.log import write_to_log
 from bench.execute.ranks import SINGLE_PROCESS, Rank
 from bench.execute.rendezvous import meet

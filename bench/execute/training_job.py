@@ -10,8 +10,8 @@ import torch
 
 from bench.execute.checkpoint import resume
 from bench.execute.checkpoint import save as save_checkpoint
+from bench.execute.heartbeat import Heartbeat, StoppedError
 from bench.execute.job import Job
-from bench.execute.job_progress import Heartbeat, StoppedError
 from bench.execute.settings import augmentation, codec_settings, crop_settings, optimizer_config
 from bench.execute.tensorboard import event_log
 from bench.execute.validation import make_validation

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from bench.execute.heartbeat import Heartbeat, show_evaluation
 from bench.execute.job import Job
-from bench.execute.job_progress import Heartbeat, show_evaluation
 from bench.execute.settings import selection_protocol
 from bench.pose.evaluation import Examination
 from bench.pose.parallel import ProcessGroup

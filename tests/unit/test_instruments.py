@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from bench.execute.job_progress import Heartbeat
 from pycocotools.cocoeval import COCOeval
 
 from bench.execute.evaluation_job import make_evaluation
 from bench.execute.example_images import store_images
+from bench.execute.heartbeat import Heartbeat
 from bench.execute.job import Job, Resources
 from bench.execute.training_job import network
 from bench.files import sha256, write_json

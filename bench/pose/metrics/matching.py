@@ -93,8 +93,8 @@ def match(
         free = similar[now] & ~taken[instances[now]]
         best = np.maximum.reduceat(np.where(free, preference[now, :, None], -1), first, axis=0)
         found = best >= 0
-        instances = instances[order[best % len(near), columns]]
-        matches[chosen] = np.where(found, instances, -1)
-        who, kinds, levels = np.nonzero(found & ~crowd[instances])
-        taken[instances[who, kinds, levels], kinds, levels] = True
+        matched = instances[order[best % len(near), columns]]
+        matches[chosen] = np.where(found, matched, -1)
+        who, kinds, levels = np.nonzero(found & ~crowd[matched])
+        taken[matched[who, kinds, levels], kinds, levels] = True
     return matches
