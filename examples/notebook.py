@@ -13,7 +13,7 @@ import bench
 suite, results, figure = sys.argv[1:4]
 
 frame = bench.load_results(results, suite)
-frame["extra post."] = frame["evaluation_post_process"]
+frame["extra post."] = frame["post_process"]
 
 # The paper's table: a line per backbone and method, a column per input size, the published AP beside ours.
 table = 100 * frame.pivot_table(

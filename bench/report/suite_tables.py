@@ -123,7 +123,7 @@ def _columns(data: TableData) -> Iterator[RowColumn]:
     yield _setting("backbone", "Backbone", backbone_name)
     yield _setting("representation", "Representation", representation_name)
     yield _setting("input_size", "Input size", str)
-    yield _setting(POST_PROCESS, "Extra post.", setting_text, key="extra_post")
+    yield _setting(POST_PROCESS, "Post-process", setting_text)
     frame = data.results.frame
     several_ratios = frame["split_ratio"].nunique() > 1
     wanted = {*ablated_settings(frame), *(["split_ratio"] if several_ratios else [])}

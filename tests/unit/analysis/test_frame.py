@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from bench.simulation.records import simulate
-from bench.simulation.scores import Chance
+from bench.simulation.simulated_records import simulate
+from bench.simulation.simulated_scores import Chance
 
 import bench as results_api
 from bench.analysis.frame import results_frame
@@ -79,7 +79,7 @@ def test_columns_have_types(bench: Bench) -> None:
         expected = {
             "row": "str", "state": "str", "seed": "int64", "input_size": "str", "split_ratio": "float64",
             "sigma": "float64", "weights": "str", "milestones": "str", "epochs": "int64",
-            "evaluation_flip_test": "bool",
+            "flip_test": "bool",
             "AP": "float64", "published_AP": "float64", "baseline_AP": "float64", "params": "int64",
             "instances": "Int64", "simulated": "bool", "dirty": "boolean", "started": "float64", "torch": "str",
         }  # fmt: skip
