@@ -17,7 +17,7 @@ ID = "[0-9a-f]{12}"
 WORD = "[A-Za-z0-9_-][A-Za-z0-9_.-]*"  # begins with no dot, so that no part of a path is "." or ".."
 MEMBER = re.compile(
     rf"{re.escape(SUITE)}|trainings/{ID}/(spec|training)\.json|evaluations/{ID}/(spec|record|predictions|server)\.json"
-    rf"|evaluations/{ID}/per-instance results\.npz|report(/{WORD})+"
+    rf"|evaluations/{ID}/per_instance\.npz|report(/{WORD})+"
 )
 
 

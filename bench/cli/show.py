@@ -1,4 +1,4 @@
-"""`bench show`: everything known about a training or evaluation."""
+"""`bench show`: print everything known about a training or evaluation."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ DIGITS = 6
 
 
 def show(
-    target: Annotated[str, typer.Argument(metavar="ID", help="Of a training or evaluation, or how it starts.")],
+    target: Annotated[str, typer.Argument(metavar="ID", help="Id of a training or evaluation, or its beginning.")],
     results: Results = Path("results"),
-    suites: Annotated[Path, typer.Option(help="Folder of suites, to tell which of them plan it.")] = Path("suites"),
+    suites: Annotated[Path, typer.Option(help="Folder of suites, to list those that plan it.")] = Path("suites"),
     as_json: AsJson = False,
 ) -> None:
     """Print everything known about a cell.
@@ -28,17 +28,17 @@ def show(
     Specs, state, metrics beside published ones, other seeds, provenance, diagnostics, failures, leases, files, the end
     of its log, and the command that makes it again.
     """
-    from bench.compare.show import compile_dossier
+    from bench.compare.show import describe_cell
     from bench.store.folders import Store
 
-    dossier = compile_dossier(Store(results), target, suites)
+    sections = describe_cell(Store(results), target, suites)
     if as_json:
-        typer.echo(json.dumps(dossier, indent=2))
+        typer.echo(json.dumps(sections, indent=2))
         return
-    if dossier.pop("simulated"):
+    if sections.pop("simulated"):
         typer.echo("SIMULATED: made up by `bench simulate`; nothing was measured\n")
-    typer.echo(f"{dossier.pop('kind')} {dossier.pop('id')}")
-    for name, section in dossier.items():
+    typer.echo(f"{sections.pop('kind')} {sections.pop('id')}")
+    for name, section in sections.items():
         typer.echo(printable(f"\n{name.replace('_', ' ')}\n{_indented(_text(section))}"))
 
 

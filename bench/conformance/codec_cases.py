@@ -20,7 +20,16 @@ from bench.pose.codecs.base import Codec
 from bench.pose.codecs.representation import REPRESENTATIONS, CodecSettings, PostProcess, build_codec
 from bench.pose.outputs import Coordinates
 
-__all__ = ["FLIP", "INSTANCES", "KEYPOINTS", "Case", "decoded_cases", "everything", "trained_cases", "usual_settings"]
+__all__ = [
+    "FLIP",
+    "INSTANCES",
+    "KEYPOINTS",
+    "CodecCase",
+    "decoded_cases",
+    "everything",
+    "trained_cases",
+    "usual_settings",
+]
 
 SIZES = (((64, 64), 2.0), ((96, 64), 3.0))
 """Height and width in px of crops, and the split ratio that goes with each."""
@@ -43,7 +52,7 @@ OTHERS = {"loss_reduction": "mean", "heatmap_center": "rounded"}
 
 
 @dataclass(frozen=True)
-class Case:
+class CodecCase:
     """A representation with its settings. Prints as those that tell cases apart."""
 
     settings: CodecSettings
@@ -93,6 +102,10 @@ class Case:
         """What a network returns, of its tensors."""
         return tensors[0] if self.maps else Coordinates(*tensors)
 
+    def loss(self, tensors: Sequence[Tensor], keypoints: Tensor, visible: Tensor) -> Tensor:
+        """The loss of a network's output."""
+        return self.codec.loss(self.whole(tensors), self.codec.encode(keypoints, visible))
+
     def fitted(self, keypoints: Tensor) -> Any:
         """An output that minimizes the loss of visible keypoints, by Adam from zeros with a rate that falls to 0."""
         target = self.codec.encode(keypoints, everything(keypoints))
@@ -133,20 +146,20 @@ def everything(keypoints: Tensor) -> Tensor:
     return torch.ones(keypoints.shape[:2], dtype=torch.bool)
 
 
-def trained_cases(name: str) -> list[Case]:
+def trained_cases(name: str) -> list[CodecCase]:
     """What targets and losses of a representation depend on: two sizes, and each of `OTHERS` that it reads."""
     read = REPRESENTATIONS[name].settings
     changes: list[dict[str, Any]] = [{}, *({setting: value} for setting, value in OTHERS.items() if setting in read)]
     return [
-        Case(replace(usual_settings(name, size, split_ratio), **change))
+        CodecCase(replace(usual_settings(name, size, split_ratio), **change))
         for change, (size, split_ratio) in product(changes, SIZES)
     ]
 
 
-def decoded_cases(name: str) -> list[Case]:
+def decoded_cases(name: str) -> list[CodecCase]:
     """All ways to decode a representation's outputs, at two sizes."""
     of_sizes = trained_cases(name)[: len(SIZES)]
-    return [Case(settings) for case in of_sizes for settings in _decoded(case.settings)]
+    return [CodecCase(settings) for case in of_sizes for settings in _decoded(case.settings)]
 
 
 def _decoded(settings: CodecSettings) -> Iterator[CodecSettings]:

@@ -16,7 +16,7 @@ from bench.pose.data.datasets import open_split
 from bench.pose.evaluation import Examination, Measurement
 from bench.pose.input_size import InputSize
 from bench.pose.memory import keep_freed_memory
-from bench.pose.precision import take_precision_at_its_word
+from bench.pose.precision import disable_tf32
 from bench.suite.expansion import complete_cell, make_spec
 from bench.suite.recipe import load_recipe
 from bench.suite.rules import apply_rules
@@ -71,7 +71,7 @@ def evaluate_weights(
     load_weights(model, checkpoint)
     split = open_split(request.dataset, dataset_folder, request.split)
     how = protocol(training, evaluation, request.box_file)
-    take_precision_at_its_word()
+    disable_tf32()
     keep_freed_memory()
     place = torch.device(device)
     found = Examination.open(split, how, "auto", place).measure(model.to(place), device=place, workers=workers)

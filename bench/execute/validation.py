@@ -1,4 +1,4 @@
-"""Scoring a model after every epoch, for trainings that keep their best weights (behaviour T15)."""
+"""Validation after every epoch, for trainings that keep their best weights (behaviour T15)."""
 
 from __future__ import annotations
 
@@ -11,18 +11,16 @@ from bench.execute.heartbeat import Heartbeat, show_evaluation
 from bench.execute.job import Job
 from bench.execute.settings import selection_protocol
 from bench.pose.evaluation import Examination
+from bench.pose.metrics.catalog import headline
 from bench.pose.parallel import ProcessGroup
 
 __all__ = ["make_validation"]
-
-HEADLINES = ("AP", "Mean")
-"""The metric that selects, of those that a dataset's protocol may give: COCO's and CrowdPose's, or MPII's."""
 
 
 def make_validation(job: Job, heartbeat: Heartbeat, group: ProcessGroup) -> Callable[[nn.Module], float | None] | None:
     """A function that scores a model on the selection split; None for trainings that keep their last weights.
 
-    It raises `StoppedError` when the job is to stop: the training goes on from its last checkpoint then.
+    It raises `StoppedError` if the job was asked to stop. The training then resumes from its last checkpoint.
     """
     spec, resources = job.training, job.resources
     if spec.selection_split is None:
@@ -39,6 +37,6 @@ def make_validation(job: Job, heartbeat: Heartbeat, group: ProcessGroup) -> Call
             watch=lambda done, total: show_evaluation(heartbeat, done, total),
             group=group,
         )
-        return None if found is None else next(found[name] for name in HEADLINES if name in found)
+        return None if found is None else found[headline(found)]
 
     return validate

@@ -14,12 +14,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 
 from bench.analysis.formatting import backbone_name
-from bench.analysis.results import Measurement, Results
 from bench.files import StoreError
 from bench.pose.data.images import read_image
 from bench.pose.errors import ImageError
-from bench.pose.input_size import InputSize
 from bench.pose.skeletons import Skeleton
+from bench.report.plots.conditions import Measurement, PlottedResults
 from bench.report.plots.drawing import Drawing
 from bench.report.plots.layout import PAGE_WIDTH
 from bench.report.plots.style import FAINT, INK, new_figure, plain
@@ -111,7 +110,7 @@ class _Book:
             yield name, Drawing(title, self.caption, figure, tuple(problems), images=True)
 
 
-def draw_images(results: Results, store: Store) -> Iterator[tuple[str, Drawing]]:
+def draw_images(results: PlottedResults, store: Store) -> Iterator[tuple[str, Drawing]]:
     """Pages by the names of their files, of the first backbone, input size and seed of which images are stored."""
     problems: list[str] = []
     for (backbone, size, seed), measurements in _series(results).items():
@@ -167,16 +166,16 @@ def _oks(instance: StoredInstance) -> str:
     return "OKS –" if instance.oks is None else f"OKS {instance.oks:.3f}"
 
 
-def _series(results: Results) -> dict[tuple[str, InputSize, int], list[Measurement]]:
+def _series(results: PlottedResults) -> dict[tuple[str, str, int], list[Measurement]]:
     """Measurements by backbone, input size and seed."""
-    series: dict[tuple[str, InputSize, int], list[Measurement]] = {}
+    series: dict[tuple[str, str, int], list[Measurement]] = {}
     for condition in results.conditions:
         for item in condition.measurements:
             series.setdefault((*condition.group, item.seed), []).append(item)
     return series
 
 
-def _column(results: Results, item: Measurement, store: Store, problems: list[str]) -> _Column | None:
+def _column(results: PlottedResults, item: Measurement, store: Store, problems: list[str]) -> _Column | None:
     """An evaluation's stored instances; None where there are none, or they cannot be read, which is noted."""
     folder = store.evaluation(item.evaluation.spec.id)
     try:

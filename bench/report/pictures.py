@@ -10,6 +10,7 @@ from bench.analysis.uncertainty import Uncertainty
 from bench.report import plots
 from bench.report.example_pages import draw_images
 from bench.report.plots import Drawing, Material
+from bench.report.plots.conditions import plotted
 from bench.store.folders import Store
 
 __all__ = ["Picture", "draw_pictures"]
@@ -80,4 +81,4 @@ def _drawings(results: Results, uncertainty: Uncertainty, store: Store) -> Itera
                 plots.mark_simulated(drawing.figure, material.simulated)
             yield name, drawing
     # Nothing is photographed in a simulation: these show what was really predicted.
-    yield from draw_images(results, store)
+    yield from draw_images(plotted(results), store)

@@ -29,8 +29,8 @@ def write_report(
     """Write a report per plan into OUT/SUITE.
 
     `md` gives report.md with figures/*.png, `html` gives report.html and `pdf` gives report.pdf, which need no other
-    file, `csv` gives tables/TABLE.csv, and `tex` gives tables/TABLE.tex with report.tex around them, which needs
-    figures/*.png. Where the suite states claims, claims.csv and claims.tex are beside report.tex.
+    file, `csv` gives tables/TABLE.csv and `tex` gives tables/TABLE.tex. Where the suite states claims, claims.csv and
+    claims.tex stand beside the folder of tables.
 
     Args:
         plans: one per suite.

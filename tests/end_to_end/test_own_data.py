@@ -40,8 +40,8 @@ def test_it_is_trained_measured_and_reported(tmp_path: Path) -> None:
     records = [json.loads(file.read_text()) for file in (tmp_path / "results").glob("evaluations/*/record.json")]
     assert len(records) == 2
     for record in records:
-        assert record["training"]["definition"]["skeleton"]["joints"] == list(KEYPOINTS)
-        assert set(record["diagnostics"]["joints"]) == set(KEYPOINTS)
+        assert record["training"]["definition"]["skeleton"]["keypoints"] == list(KEYPOINTS)
+        assert set(record["diagnostics"]["keypoints"]) == set(KEYPOINTS)
         assert record["ceiling"]["AP"] > 0.9
     report = bench("report", suite, "--format", "md,html", cwd=tmp_path)
     assert report.returncode == 0, report.stderr

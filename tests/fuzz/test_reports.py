@@ -83,7 +83,7 @@ def written(words: Sequence[str], formats: Sequence[str]) -> dict[str, bytes]:
         suite["claims"][0]["says"] = says
         text = yaml.safe_dump(suite)
         plan = bench.fill(text, lambda _training, _evaluation: {"AP": 0.5}, problems=problems)
-        files = write_report([plan], bench.store.folders, Path(name) / "reports", formats=formats)
+        files = write_report([plan], bench.store, Path(name) / "reports", formats=formats)
         return {file.name: file.read_bytes() for file in files if file.suffix != ".png"}
 
 
@@ -129,7 +129,7 @@ def commands(document: bytes) -> object:
 
 
 STRUCTURES: dict[str, Callable[[bytes], object]] = {
-    "report.html": elements, "report.md": blocks, "one.csv": columns, "one.tex": commands, "report.tex": commands,
+    "report.html": elements, "report.md": blocks, "one.csv": columns, "one.tex": commands,
 }  # fmt: skip
 
 

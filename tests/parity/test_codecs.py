@@ -7,7 +7,6 @@ import torch
 from bench.pose.codecs.heatmap import HeatmapCodec, HeatmapTarget
 from bench.pose.codecs.simdr import SimDRCodec, SimDRTarget
 from bench.pose.codecs.simdr_star import SimDRStarCodec, SimDRStarTarget
-from bench.pose.compiled import compiled_keypoints
 from bench.pose.locating import locate
 from bench.pose.outputs import Coordinates
 from bench.pose.skeletons import COCO_17
@@ -109,12 +108,9 @@ def test_simdr_star_loss() -> None:
 
 def assert_decodes(codec, views: list, want: dict[str, np.ndarray], case: str, size: tuple[int, int]) -> None:
     center, scale = (torch.from_numpy(want[name]).float() for name in ("center", "scale"))
-    found = [locate(codec, views, center, scale, size)]
-    if len(views) == 2:
-        found.append(compiled_keypoints(codec, views, center, scale, size))
-    for keypoints in found:
-        np.testing.assert_allclose(keypoints[..., :2], want[f"{case}_preds"][..., :2], atol=1e-4)
-        np.testing.assert_allclose(keypoints[..., 2], want[f"{case}_preds"][..., 2], atol=1e-6)
+    keypoints = locate(codec, views, center, scale, size)
+    np.testing.assert_allclose(keypoints[..., :2], want[f"{case}_preds"][..., :2], atol=1e-4)
+    np.testing.assert_allclose(keypoints[..., 2], want[f"{case}_preds"][..., 2], atol=1e-6)
 
 
 @pytest.mark.parametrize("refine", [False, True])

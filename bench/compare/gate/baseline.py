@@ -14,7 +14,7 @@ from bench.files import write_bytes
 from bench.suite.source import Problem, read_yaml
 from bench.suite.structure import ContradictionError, check_structure
 
-__all__ = ["DIGITS", "Baseline", "Entry", "Limit", "Policy", "load_baseline", "save_baseline"]
+__all__ = ["DIGITS", "Baseline", "BaselineEntry", "Limit", "Policy", "load_baseline", "save_baseline"]
 
 DIGITS = 6
 """Decimals of a metric that a baseline keeps, and that are compared: fewer digits make readable differences."""
@@ -63,7 +63,7 @@ class Policy(_Section):
         return (*self.tolerance, *self.test)
 
 
-class Entry(Policy):
+class BaselineEntry(Policy):
     """One evaluation.
 
     Attributes:
@@ -101,7 +101,7 @@ class Baseline(_Section):
     version: Literal[1]
     suite: str
     default: Policy = Policy()
-    evaluations: list[Entry]
+    evaluations: list[BaselineEntry]
 
     def limit(self, policy: Policy, metric: str) -> Limit | None:
         """How far a metric of an evaluation with this policy may move; None where nobody says."""

@@ -19,7 +19,7 @@ from bench.analysis.formatting import (
     setting_name,
     setting_text,
 )
-from bench.analysis.results import Condition
+from bench.report.plots.conditions import Condition
 from bench.report.plots.drawing import Drawing
 from bench.report.plots.groups import MOST_PANELS, columns
 from bench.report.plots.layout import Layout, lay_out, log_axis

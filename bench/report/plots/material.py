@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bench.analysis.formatting import format_metric, in_print_units, metric_name, representation_name
-from bench.analysis.results import Condition, Results, headline_metric
+from bench.analysis.results import Results, headline_metric
 from bench.analysis.uncertainty import Uncertainty
 from bench.planning.plan import PlannedTraining
+from bench.report.plots.conditions import Condition, PlottedResults, plotted
 from bench.report.plots.style import Look, looks
-from bench.statistics.estimate import LEVEL, Estimate
+from bench.statistics.estimate import LEVEL, EffectEstimate
 
 __all__ = ["MOST_METHODS", "NOTHING", "Material", "Point", "gather", "size_text"]
 
@@ -89,7 +90,7 @@ class Material:
             post-processing have, because too many other settings vary.
     """
 
-    results: Results
+    results: PlottedResults
     metric: str
     points: tuple[Point, ...]
     told_apart: bool
@@ -165,9 +166,9 @@ class Material:
         return f"Error bars: {'; elsewhere '.join(kinds)}."
 
 
-def gather(results: Results, uncertainty: Uncertainty) -> Material:
+def gather(found: Results, uncertainty: Uncertainty) -> Material:
     """The rows of a suite's tables as points."""
-    metric = headline_metric(results.plan.suite)
+    metric, results = headline_metric(found.plan.suite), plotted(found)
     methods = [results.method(condition) for condition in results.conditions]
     told_apart = len(set(methods)) <= MOST_METHODS
     if not told_apart:
@@ -195,7 +196,7 @@ def _kind(condition: Condition) -> str:
 def _point(condition: Condition, planned: PlannedTraining, method: str, metric: str, uncertainty: Uncertainty) -> Point:
     mean, rows = condition.mean(metric), condition.measurements[0].evaluation.published
     printed = [in_print_units(metric, row.metrics[metric]) for row in rows if metric in row.metrics]
-    ends, spread = _error(condition, mean, uncertainty.of(condition, metric), metric)
+    ends, spread = _error(condition, mean, uncertainty.of(condition.row, metric), metric)
     return Point(
         condition=condition,
         planned=planned,
@@ -209,7 +210,7 @@ def _point(condition: Condition, planned: PlannedTraining, method: str, metric: 
 
 
 def _error(
-    condition: Condition, mean: float | None, estimate: Estimate | None, metric: str
+    condition: Condition, mean: float | None, estimate: EffectEstimate | None, metric: str
 ) -> tuple[tuple[float, float] | None, str]:
     """A row's error bar in the units of records, and what it is: an interval where one is known."""
     interval = None if estimate is None else estimate.interval()

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from bench.analysis.formatting import backbone_name, in_print_units
-from bench.analysis.results import common_baseline
+from bench.report.plots.conditions import common_baseline
 from bench.report.plots.drawing import Drawing
 from bench.report.plots.layout import PAGE_WIDTH, Layout, lay_out
 from bench.report.plots.marks import PUBLISHED, draw_error_bars, draw_published

@@ -19,15 +19,15 @@ import pytest
 
 from bench.capsule.export import pack
 from bench.capsule.manifest import CapsuleError, is_member
-from bench.capsule.verification import Cell, verify
+from bench.capsule.verification import VerifiedEvaluation, verify
 from bench.files import sha256, write_bytes, write_json
 from bench.planning.plan import Plan, PlannedEvaluation, PlannedTraining, make_plan
 from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.datasets import open_split
 from bench.pose.metrics.per_instance import save_per_instance
 from bench.pose.scoring import split_scoring
-from bench.simulation.records import simulate
-from bench.simulation.scores import Chance
+from bench.simulation.simulated_records import simulate
+from bench.simulation.simulated_scores import Chance
 from bench.store.documents import Record, TrainingRecord
 from bench.store.folders import Store
 from bench.store.provenance import Provenance
@@ -164,7 +164,7 @@ def one(contents: Members, ending: str) -> str:
     return min(name for name in contents if name.endswith(ending))
 
 
-def verdicts(cells: tuple[Cell, ...]) -> list[str]:
+def verdicts(cells: tuple[VerifiedEvaluation, ...]) -> list[str]:
     return [cell.verdict for cell in cells]
 
 
@@ -251,7 +251,7 @@ def _raise_ap(record: dict[str, Any]) -> None:
 
 
 def _raise_keypoint(record: dict[str, Any]) -> None:
-    record["diagnostics"]["joints"]["left_elbow"] += 0.01
+    record["diagnostics"]["keypoints"]["left_elbow"] += 0.01
 
 
 def _move_keypoint(instances: list[dict[str, Any]]) -> None:

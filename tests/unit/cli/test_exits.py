@@ -21,7 +21,7 @@ from tests.unit.suites import SUITE
     [
         (["plan", "suite.yaml"], Exit.DONE, "trainings: 2"),
         (["run", "suite.yaml"], Exit.FAILED, "failed"),  # there are no data
-        (["doctor", "--results", "suite.yaml"], Exit.FAILED, "fault"),
+        (["doctor", "--results", "suite.yaml"], Exit.FAILED, "failed"),
         (["data", "verify", "coco", "val2017"], Exit.FAILED, "missing"),
         (["paln", "suite.yaml"], Exit.USAGE, "No such command 'paln'"),
         (["plan", "suite.yaml", "--threads", "some"], Exit.USAGE, "--threads"),

@@ -2,6 +2,7 @@
 
 import pytest
 
+import bench.cli.execution  # noqa: F401  # registers the executors local and slurm
 from bench.conformance.kinds import KINDS
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.conformance.backbones import backbone_checks
+from bench.conformance.backbone_checks import backbone_checks
 from bench.extend import backbone
 from bench.pose.models.batch_norm import NormLayer
 from bench.pose.models.heads import MapModel

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.conformance.codecs import codec_checks
+from bench.conformance.codec_checks import codec_checks
 from bench.extend import codec
 from bench.pose.codecs.base import Keypoints
 from bench.pose.codecs.heatmap import HeatmapCodec, HeatmapTarget

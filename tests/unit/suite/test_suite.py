@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bench.suite.expansion import Expansion, expand
 from bench.suite.schema import load_suite
-from bench.suite.source import SuiteError
+from bench.suite.source import SuiteError, read_yaml
 from bench.suite.specs import EvalSpec, TrainSpec
 from tests.unit.suites import SUITE, changed, example_evaluation, example_training, load
 
@@ -380,3 +380,15 @@ def test_margins_are_in_the_units_of_records_and_have_a_default(tmp_path: Path) 
     assert table.margin_of("AP") == table.margin_of("mean_oks") == 0.005
     (table,) = load(tmp_path, ("coco_val}", "coco_val, margin: 0.01}")).tables
     assert table.margin_of("AP") == 0.01
+
+
+def test_keys_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    now = read_yaml_text(tmp_path, "train: {set: [{initialization: kaiming, half_body_min_keypoints: 3}]}")
+    assert read_yaml_text(tmp_path, "train: {set: [{initialisation: kaiming, half_body_min_joints: 3}]}") == now
+    assert read_yaml_text(tmp_path, "{joints: [nose]}") == {"keypoints": ["nose"]}
+
+
+def read_yaml_text(folder: Path, text: str) -> Any:
+    file = folder / "suite.yaml"
+    file.write_text(text)
+    return read_yaml(file).data

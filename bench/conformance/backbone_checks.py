@@ -1,18 +1,17 @@
-"""What every backbone keeps to, with each output that it has."""
+"""What every backbone keeps to, with each of its outputs."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from bench.conformance.check import Check, require
+from bench.checks import Check, CheckList, require
 from bench.conformance.codec_cases import usual_settings
 from bench.planning.predicted_complexity import predict
 from bench.pose.checkpoints import load_weights
@@ -25,7 +24,7 @@ from bench.pose.models.heads import PoseModel
 from bench.pose.models.memory_format import channels_side_by_side
 from bench.pose.outputs import Coordinates
 
-__all__ = ["Case", "backbone_checks", "cases_of"]
+__all__ = ["BackboneCase", "backbone_checks", "cases_of"]
 
 SIZES = ((64, 64), (96, 64))
 """Height and width in px of the inputs of backbones that are free in it: a square and another."""
@@ -42,9 +41,11 @@ TOLERANCE = 1e-4
 
 MAX_NAMED = 5
 
+CHECKS = CheckList()
+
 
 @dataclass(frozen=True)
-class Case:
+class BackboneCase:
     """One form of a network. Prints as what it is."""
 
     backbone: str
@@ -91,11 +92,11 @@ class Case:
         return lambda output: codec.loss(output, target)
 
 
-def cases_of(name: str) -> list[Case]:
+def cases_of(name: str) -> list[BackboneCase]:
     """The forms of a backbone that are looked at: each output, at a square size and, where sizes are free, another.
 
     Raises:
-        PromiseError: it has no output, an unknown one, or no input size.
+        CheckFailedError: it has no output, an unknown one, or no input size.
     """
     backbone = BACKBONES[name]
     given = backbone.input_sizes
@@ -104,35 +105,23 @@ def cases_of(name: str) -> list[Case]:
     known = backbone.outputs and set(backbone.outputs) <= set(forms)
     require(known, f"its outputs are {list(backbone.outputs)}, expected some of {list(forms)}")
     require(sizes, "it has no input size")
-    return [Case(name, *(forms[output][0], size, forms[output][1])) for output in backbone.outputs for size in sizes]
+    return [
+        BackboneCase(name, *(forms[output][0], size, forms[output][1])) for output in backbone.outputs for size in sizes
+    ]
 
 
-def backbone_checks(name: str) -> Iterator[Check]:
+def backbone_checks(name: str) -> list[Check]:
     """All checks of a registered backbone."""
-    checks: dict[Callable[[list[Case]], str], str] = {
-        _shapes: "outputs have the shapes of the input size, the keypoints and the bins",
-        _gradients: "every trainable parameter gets a finite gradient",
-        _determinism: "a seed decides the first weights, and weights and images the output and the next weights",
-        _independence: "an image's output in evaluation does not depend on the others in its batch",
-        _checkpoints: "weights that are saved and loaded give the same output",
-        _normalization: "batch normalization comes from the norm_layer that is given",
-        _cost: "parameters and multiply-adds are what plans say of them",
-        _learning: "the loss of a few images falls within a few steps",
-    }
-    for look, promise in checks.items():
-        yield Check(look.__name__.strip("_"), promise, partial(_look, look, name))
+    return CHECKS.of(name)
 
 
-def _look(look: Callable[[list[Case]], str], name: str) -> str:
-    return look(cases_of(name))
-
-
-def _shapes(cases: list[Case]) -> str:
+@CHECKS.check()
+def shapes(name: str) -> str:
+    """Outputs have the shapes of the input size, the keypoints and the bins."""
     count = 0
-    for case in cases:
+    for case in cases_of(name):
         for keypoints, split_ratio in ((5, 2.0), (17, 1.5)):
-            k = None if case.split_ratio is None else split_ratio
-            form = Case(case.backbone, case.representation, case.size, k, keypoints)
+            form = replace(case, keypoints=keypoints, split_ratio=case.split_ratio and split_ratio)
             with torch.no_grad():
                 output = form.build().eval()(form.images())
             found, expected = _shape_text(output), _expected(form)
@@ -141,7 +130,7 @@ def _shapes(cases: list[Case]) -> str:
     return f"{count} forms"
 
 
-def _expected(case: Case) -> str:
+def _expected(case: BackboneCase) -> str:
     height, width = case.size
     if case.split_ratio is None:
         return str((BATCH, case.keypoints, height // 4, width // 4))
@@ -157,9 +146,11 @@ def _shape_text(output: object) -> str:
     return f"of type {type(output).__name__}"
 
 
-def _gradients(cases: list[Case]) -> str:
+@CHECKS.check()
+def gradients(name: str) -> str:
+    """Every trainable parameter gets a finite gradient."""
     count = 0
-    for case in cases:
+    for case in cases_of(name):
         model = case.start().train()
         case.loss()(model(case.images())).backward()
         trained = {name: value for name, value in model.named_parameters() if value.requires_grad}
@@ -171,13 +162,15 @@ def _gradients(cases: list[Case]) -> str:
     return f"{count} tensors"
 
 
-def _determinism(cases: list[Case]) -> str:
-    for case in cases:
+@CHECKS.check()
+def determinism(name: str) -> str:
+    """A seed decides the first weights, and weights and images the output and the next weights."""
+    for case in cases_of(name):
         models = [case.start(), case.start()]
         differing = _differing(*models)
         require(not differing, f"{case}: two starts from one seed differ in {_listed(differing)}")
         with torch.no_grad():
-            once, again = (_flat(models[0].eval()(case.images())) for _ in range(2))
+            once, again = (_per_image(models[0].eval()(case.images())) for _ in range(2))
         require(once.equal(again), f"{case}: two passes over the same images differ by {_most(once - again)}")
         for model in models:
             torch.manual_seed(3)
@@ -189,9 +182,11 @@ def _determinism(cases: list[Case]) -> str:
     return "to the bit"
 
 
-def _independence(cases: list[Case]) -> str:
+@CHECKS.check()
+def independence(name: str) -> str:
+    """An image's output in evaluation does not depend on the others in its batch."""
     worst = 0.0
-    for case in cases:
+    for case in cases_of(name):
         model = case.start().eval()
         images = case.images()
         with torch.no_grad():
@@ -204,27 +199,30 @@ def _independence(cases: list[Case]) -> str:
     return f"{worst:.1e} of the largest output, at most {TOLERANCE:g}"
 
 
-def _checkpoints(cases: list[Case]) -> str:
+@CHECKS.check()
+def checkpoints(name: str) -> str:
+    """Weights that are saved and loaded give the same output."""
     count = 0
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "weights.pt"
-        for case in cases:
+        for case in cases_of(name):
             model, other = case.start().eval(), case.start(seed=1).eval()
             torch.save({name: value.contiguous() for name, value in model.state_dict().items()}, file)
             load_weights(other, file)
             with torch.no_grad():
-                before, after = (_flat(network(case.images())) for network in (model, other))
+                before, after = (_per_image(network(case.images())) for network in (model, other))
             require(before.equal(after), f"{case}: the output differs by {_most(before - after)} once loaded")
             count = len(model.state_dict())
     return f"{count} tensors"
 
 
-def _normalization(cases: list[Case]) -> str:
+@CHECKS.check()
+def normalization(name: str) -> str:
+    """Batch normalization comes from the norm_layer that is given."""
     count = 0
-    for case in cases:
-        layers = {
-            name: layer for name, layer in case.build(replicas=2).named_modules() if isinstance(layer, _BatchNorm)
-        }
+    for case in cases_of(name):
+        modules = case.build(replicas=2).named_modules()
+        layers = {name: layer for name, layer in modules if isinstance(layer, _BatchNorm)}
         strange = [f"{name} ({type(layer).__name__})" for name, layer in layers.items() if not _is_given(layer)]
         require(not strange, f"{case}: norm_layer did not make {_listed(strange)}")
         count = len(layers)
@@ -235,9 +233,11 @@ def _is_given(layer: nn.Module) -> bool:
     return isinstance(layer, ReplicaBatchNorm2d) and layer.replicas == 2
 
 
-def _cost(cases: list[Case]) -> str:
+@CHECKS.check()
+def cost(name: str) -> str:
+    """Parameters and multiply-adds are what plans say of them."""
     found = []
-    for case in cases:
+    for case in cases_of(name):
         measured = measure(case.build(), case.size)
         require(measured.params > 0 and measured.multiply_adds > 0, f"{case}: measured {measured}")
         planned = predict(
@@ -252,9 +252,11 @@ def _cost(cases: list[Case]) -> str:
     return f"{found[0].params:,} parameters, {found[0].multiply_adds:,} multiply-adds at the smallest"
 
 
-def _learning(cases: list[Case]) -> str:
+@CHECKS.check()
+def learning(name: str) -> str:
+    """The loss of a few images falls within a few steps."""
     slowest = 0
-    for case in cases:
+    for case in cases_of(name):
         model, images, loss_of = case.start().train(), case.images(), case.loss()
         optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE)
         losses: list[float] = []
@@ -278,10 +280,6 @@ def _per_image(output: Tensor | Coordinates) -> Tensor:
     """(images, values)."""
     parts = (output,) if isinstance(output, Tensor) else output
     return torch.cat([part.flatten(1) for part in parts], dim=1)
-
-
-def _flat(output: Tensor | Coordinates) -> Tensor:
-    return _per_image(output).flatten()
 
 
 def _most(difference: Tensor) -> str:

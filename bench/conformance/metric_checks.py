@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from math import isfinite
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bench.conformance.check import Check, require
+from bench.checks import Check, CheckList, require
 from bench.pose.metrics.own import OwnMetric
 from bench.pose.metrics.pckh import HeadTruth
 from bench.pose.metrics.predictions import Predictions
@@ -25,82 +23,84 @@ Array = npt.NDArray[Any]
 
 IMAGES, PER_IMAGE = 6, 2
 HEIGHT, WIDTH = 160, 208
-SCORE_THRESHOLD, NMS_THRESHOLD = 0.2, 0.9
 FAR = 6.0
 """Standard deviation in px by which predictions are off."""
 
 SKELETONS = {"coco": COCO_17, "crowdpose": CROWDPOSE_14, "mpii": MPII_16}
 
-
-@dataclass(frozen=True)
-class _Instances:
-    """A protocol's truth with predictions: those that are true, and those that are off."""
-
-    scoring: Scoring
-    truth: list[dict[str, Any]]
-    perturbed: list[dict[str, Any]]
+GENERAL, BY_PROTOCOL = CheckList(), CheckList()
 
 
-def metric_checks(metric: OwnMetric) -> Iterator[Check]:
+def metric_checks(metric: OwnMetric) -> list[Check]:
     """All checks of a metric, for each of its protocols."""
-    yield Check("protocols", "it is for some of the protocols", partial(_protocols, metric))
-    checks = {
-        _values: "it is finite for the truth, for predictions that are off, and for none at all",
-        _determinism: "the same predictions are worth the same",
-        _order: "the order of the predictions does not matter",
-        _arguments: "predictions and truth stay as they are",
-        _sensitivity: "predictions that are off are worth something else than the truth",
-    }
-    for protocol in filter(SKELETONS.__contains__, metric.protocols):
-        for look, promise in checks.items():
-            yield Check(f"{protocol} {look.__name__.strip('_')}", promise, partial(look, metric, protocol))
+    known = filter(SKELETONS.__contains__, metric.protocols)
+    of_protocols = [BY_PROTOCOL.of(metric, protocol, name=f"{protocol} {{}}") for protocol in known]
+    return [*GENERAL.of(metric), *(check for checks in of_protocols for check in checks)]
 
 
-def _protocols(metric: OwnMetric) -> str:
+@GENERAL.check()
+def protocols(metric: OwnMetric) -> str:
+    """It is for some of the protocols."""
     known = metric.protocols and set(metric.protocols) <= set(SKELETONS)
     require(known, f"its protocols are {list(metric.protocols)}, expected some of {list(SKELETONS)}")
     return ", ".join(metric.protocols)
 
 
-def _values(metric: OwnMetric, protocol: str) -> str:
-    instances = _instances(protocol)
+@BY_PROTOCOL.check()
+def values(metric: OwnMetric, protocol: str) -> str:
+    """It is finite for the truth, for predictions that are off, and for none at all."""
+    made = _sample(protocol)
     found = []
-    for what, results in (("the truth", instances.truth), ("others", instances.perturbed), ("no predictions", [])):
-        value = float(metric.compute(results, instances.scoring))
+    for what, results in (("the truth", made.truth), ("others", made.perturbed), ("no predictions", [])):
+        value = float(metric.compute(results, made.scoring))
         require(isfinite(value), f"it is {value} for {what}")
         found.append(f"{value:.4g} for {what}")
     return ", ".join(found)
 
 
-def _determinism(metric: OwnMetric, protocol: str) -> str:
-    once, again = (
-        metric.compute(made.perturbed, made.scoring) for made in (_instances(protocol), _instances(protocol))
-    )
+@BY_PROTOCOL.check()
+def determinism(metric: OwnMetric, protocol: str) -> str:
+    """The same predictions are worth the same."""
+    once, again = (metric.compute(made.perturbed, made.scoring) for made in (_sample(protocol), _sample(protocol)))
     require(once == again, f"{once}, then {again}")
     return "to the bit"
 
 
-def _order(metric: OwnMetric, protocol: str) -> str:
-    instances = _instances(protocol)
-    once = metric.compute(instances.perturbed, instances.scoring)
-    again = metric.compute(instances.perturbed[::-1], instances.scoring)
+@BY_PROTOCOL.check()
+def order(metric: OwnMetric, protocol: str) -> str:
+    """The order of the predictions does not matter."""
+    made = _sample(protocol)
+    once, again = (metric.compute(results, made.scoring) for results in (made.perturbed, made.perturbed[::-1]))
     require(abs(once - again) <= 1e-9 * max(1, abs(once)), f"{once}, and {again} in reverse order")
     return "to rounding"
 
 
-def _arguments(metric: OwnMetric, protocol: str) -> str:
-    instances, before = _instances(protocol), _instances(protocol)
-    metric.compute(instances.perturbed, instances.scoring)
-    require(instances.perturbed == before.perturbed, "it changes the predictions, which are stored afterwards")
-    require(_contents(instances.scoring) == _contents(before.scoring), "it changes the truth that others are scored by")
+@BY_PROTOCOL.check()
+def arguments(metric: OwnMetric, protocol: str) -> str:
+    """Predictions and truth stay as they are."""
+    made, before = _sample(protocol), _sample(protocol)
+    metric.compute(made.perturbed, made.scoring)
+    require(made.perturbed == before.perturbed, "it changes the predictions, which are stored afterwards")
+    require(_contents(made.scoring) == _contents(before.scoring), "it changes the truth that others are scored by")
     return "unchanged"
 
 
-def _sensitivity(metric: OwnMetric, protocol: str) -> str:
-    instances = _instances(protocol)
-    best, worse = (metric.compute(results, instances.scoring) for results in (instances.truth, instances.perturbed))
+@BY_PROTOCOL.check()
+def sensitivity(metric: OwnMetric, protocol: str) -> str:
+    """Predictions that are off are worth something else than the truth."""
+    made = _sample(protocol)
+    best, worse = (metric.compute(results, made.scoring) for results in (made.truth, made.perturbed))
     require(best != worse, f"it is {best} for both")
     return f"{best:.4g} for the truth, {worse:.4g} for keypoints that are {FAR:g} px off"
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """A protocol's truth, with predictions that equal it and predictions that are off."""
+
+    scoring: Scoring
+    truth: list[dict[str, Any]]
+    perturbed: list[dict[str, Any]]
 
 
 def _contents(scoring: Scoring) -> Any:
@@ -112,7 +112,7 @@ def _contents(scoring: Scoring) -> Any:
     return copy.deepcopy(scoring.annotations)
 
 
-def _instances(protocol: str) -> _Instances:
+def _sample(protocol: str) -> _Sample:
     """Always the same instances, anew: some keypoints are not labelled, and no two predictions have the same score."""
     rng = np.random.default_rng(7)
     skeleton, count = SKELETONS[protocol], IMAGES * PER_IMAGE
@@ -133,9 +133,9 @@ def _instances(protocol: str) -> _Instances:
             scales=sizes * 1.25 / 200,
             box_scores=np.ones(count),
         )
-        results.append(scoring.results(predictions, score_threshold=SCORE_THRESHOLD, nms_threshold=NMS_THRESHOLD))
+        results.append(scoring.results(predictions, score_threshold=0.2, nms_threshold=0.9))
     scoring.metrics(results[1])  # as evaluations do first: pycocotools leaves marks of its own in the truth
-    return _Instances(scoring, *results)
+    return _Sample(scoring, *results)
 
 
 def _scoring(protocol: str, *, boxes: Array, keypoints: Array, visible: Array, image_ids: Array) -> Scoring:
@@ -154,7 +154,7 @@ def _scoring(protocol: str, *, boxes: Array, keypoints: Array, visible: Array, i
         }
         for number, (box, points, labelled) in enumerate(zip(boxes, keypoints, visible, strict=True))
     ]
-    images: Sequence[dict[str, Any]] = [
+    images = [
         {"id": number, "file_name": f"{number}.jpg", "height": HEIGHT, "width": WIDTH, "crowdIndex": number / IMAGES}
         for number in sorted(set(image_ids.tolist()))
     ]

@@ -12,7 +12,7 @@ from bench.files import StoreError, write_bytes, write_json
 from bench.planning.plan import Plan, PlannedEvaluation, PlannedTraining
 from bench.planning.simulated import result_kinds
 from bench.pose.metrics.per_instance import save_per_instance
-from bench.simulation.scores import Chance, Scores, simulate_scores
+from bench.simulation.simulated_scores import Chance, SimulatedScores, simulate_scores
 from bench.store.documents import EpochEntry, Record, TrainingRecord
 from bench.store.folders import Store
 from bench.store.provenance import Provenance, checkout
@@ -22,15 +22,6 @@ __all__ = ["Simulated", "simulate"]
 
 NOTHING_RAN: dict[str, str | int] = {"simulated": "nothing ran"}
 """Stands where records say what they were measured on."""
-
-LOSS_FLOOR, LOSS_DROP = 0.35, 0.8
-"""Part of the first loss that remains before the learning rate first drops, and factor of each drop."""
-
-EPOCHS_TO_LEARN = 8
-"""Number of times in a training that what is still to be learnt shrinks to 1/e."""
-
-WOBBLE = 0.01
-"""Standard deviation of the loss from epoch to epoch, as a part of it."""
 
 
 @dataclass(frozen=True)
@@ -56,20 +47,23 @@ def simulate(plans: Sequence[Plan], store: Store, chance: Chance, command: str) 
     """
     _refuse_measured(store)
     done = {id_ for id_, _ in result_kinds(store)}
+    kept = len(done)
     provenance = _provenance(command)
-    trainings: dict[str, None] = {}
-    evaluations: dict[str, None] = {}
+    written: dict[str, list[str]] = {"training": [], "evaluation": []}
     cells = [(training, item) for plan in plans for training in plan.trainings for item in training.evaluations]
     for training, item in cells:
-        new = {training.spec.id, item.spec.id} - done - trainings.keys() - evaluations.keys()
-        scores = simulate_scores(training, item, chance) if new else None
-        if scores is not None and training.spec.id in new:
-            trainings[training.spec.id] = None
+        new = {training.spec.id, item.spec.id} - done
+        if not new:
+            continue
+        scores = simulate_scores(training, item, chance)
+        if training.spec.id in new:
             _write_training(training, scores, store, chance, provenance)
-        if scores is not None and item.spec.id in new:
-            evaluations[item.spec.id] = None
+            written["training"].append(training.spec.id)
+        if item.spec.id in new:
             _write_evaluation(training, item, scores, store, provenance)
-    return Simulated(tuple(trainings), tuple(evaluations), len(done))
+            written["evaluation"].append(item.spec.id)
+        done |= new
+    return Simulated(tuple(written["training"]), tuple(written["evaluation"]), kept)
 
 
 def _refuse_measured(store: Store) -> None:
@@ -83,7 +77,7 @@ def _refuse_measured(store: Store) -> None:
 
 
 def _write_training(
-    training: PlannedTraining, scores: Scores, store: Store, chance: Chance, provenance: Provenance
+    training: PlannedTraining, scores: SimulatedScores, store: Store, chance: Chance, provenance: Provenance
 ) -> None:
     spec, folder = training.spec, store.training(training.spec.id)
     folder.save_spec(spec)
@@ -102,7 +96,11 @@ def _write_training(
 
 
 def _write_evaluation(
-    training: PlannedTraining, evaluation: PlannedEvaluation, scores: Scores, store: Store, provenance: Provenance
+    training: PlannedTraining,
+    evaluation: PlannedEvaluation,
+    scores: SimulatedScores,
+    store: Store,
+    provenance: Provenance,
 ) -> None:
     spec, folder = evaluation.spec, store.evaluation(evaluation.spec.id)
     folder.save_spec(spec)
@@ -128,16 +126,15 @@ def _write_evaluation(
 
 
 def _history(spec: TrainSpec, headline: float, chance: Chance) -> list[EpochEntry]:
-    """A curve that falls towards a floor and drops with the learning rate, validated where the best epoch is kept."""
-    wobbles = 1 + WOBBLE * chance.of(spec.id).standard_normal(spec.epochs)
+    """A noisy loss that falls towards a floor and drops with the learning rate."""
     entries = []
-    for epoch, wobble in enumerate(wobbles.tolist()):
+    for epoch, noise in enumerate(chance.of(spec.id).normal(1, 0.01, spec.epochs).tolist()):
         drops = sum(epoch >= milestone for milestone in spec.milestones)
-        unlearnt = float(np.exp(-EPOCHS_TO_LEARN * (epoch + 1) / spec.epochs))
+        unlearnt = float(np.exp(-8 * (epoch + 1) / spec.epochs))
         entries.append(
             EpochEntry(
                 epoch=epoch,
-                loss=(LOSS_FLOOR + (1 - LOSS_FLOOR) * unlearnt) * LOSS_DROP**drops * wobble,
+                loss=(0.35 + 0.65 * unlearnt) * 0.8**drops * noise,
                 learning_rate=spec.learning_rate * spec.learning_rate_factor**drops,
                 instances=0,
                 validation=headline * (1 - unlearnt) if spec.selection == "best" else None,
