@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.analysis.formatting import is_post_processed
-from bench.analysis.frame import BOXES, FLIP_TEST, POST_PROCESS, evaluation_column
+from bench.analysis.frame import BOXES, FLIP_TEST, POST_PROCESS
 from bench.suite.schema import Suite
+from bench.suite.specs import evaluation_key
 
 __all__ = ["cell_words"]
 
@@ -47,7 +48,7 @@ def _ways(suite: Suite, values: Mapping[str, Any]) -> list[str]:
         refinement = values[POST_PROCESS]
         ways.append(f"refined by {refinement}" if is_post_processed(refinement) else "not refined")
     named = dict.fromkeys(name for rule in suite.evaluations for name in rule.settings if name not in ALWAYS_SAID)
-    return ways + [f"{name} {_text(values[evaluation_column(name)])}" for name in named]
+    return ways + [f"{name} {_text(values[evaluation_key(name)])}" for name in named]
 
 
 def _text(value: Any) -> str:
