@@ -33,8 +33,8 @@ NEGLIGIBLE = 1e-9
 REMARKS = (
     "Reproduced: the 95% interval lies on the claimed side. Contradicted: it lies on the other side. Within noise: it"
     " holds the bound, and no effect that matters. Underpowered: it holds the bound, and effects that matter too. A"
-    " claim is reproduced if all its cases are, contradicted if any is, and otherwise gets the verdict of its least certain"
-    " case. Sums in abs(...) are tested for equivalence by two one-sided tests.",
+    " claim is reproduced if all its cases are, contradicted if any is, and otherwise gets the verdict of its least"
+    " certain case. Sums in abs(...) are tested for equivalence by two one-sided tests.",
     "Intervals are over seeds where there are several and over images where per-instance results were kept, paired.",
 )
 
