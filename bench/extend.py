@@ -1,7 +1,8 @@
-"""Decorators that add a backbone, codec, dataset, metric, executor or report format of one's own.
+"""Decorators that add a backbone, codec, dataset, metric, executor or report format of your own.
 
-They stand in a module that a suite names under `extensions`, or that an installed package names as an entry point of
-the group `bench.extensions`. `python -m bench conform NAME` runs the checks that the built-in ones pass.
+Use them in a module that a suite names under `extensions`, or that an installed package names as an entry point of
+the group `bench.extensions`. Built-in backbones and codecs use the same two. `python -m bench conform NAME` runs the
+checks that the built-in entries pass.
 """
 
 from __future__ import annotations
@@ -10,68 +11,22 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from bench.planning.executors import EXECUTORS, Executor, Request
-from bench.pose.codecs.representations import OUTPUTS, REPRESENTATIONS, CodecBuilder, Output, Representation
+from bench.planning.executors import EXECUTORS, Executor, RunRequest
+from bench.pose.codecs.representation import codec
 from bench.pose.data.datasets import DATASETS, DatasetInfo
 from bench.pose.data.layout import COCO_LAYOUT, Layout
 from bench.pose.errors import ExtensionError
 from bench.pose.metrics.catalog import METRICS
 from bench.pose.metrics.own import OWN_METRICS, OwnMetric, Results
-from bench.pose.models.backbones import BACKBONES, Backbone, NetworkBuilder
+from bench.pose.models.backbone import backbone
 from bench.pose.skeletons import Skeleton
-from bench.suite.expansion import CODEC_SETTINGS
 
 if TYPE_CHECKING:
     from bench.pose.scoring import Scoring
 
 __all__ = ["backbone", "codec", "dataset", "executor", "metric", "report_format"]
 
-BuilderT = TypeVar("BuilderT", bound=NetworkBuilder)
-CodecT = TypeVar("CodecT", bound=CodecBuilder)
 DecoratedT = TypeVar("DecoratedT", bound=Callable[..., object])
-
-DECODING = frozenset({"post_process", "refinement"})
-"""Settings of evaluations that a representation may read beside those of trainings."""
-
-
-def backbone(
-    name: str,
-    *,
-    title: str | None = None,
-    outputs: Iterable[Output] = OUTPUTS,
-    input_sizes: Iterable[tuple[int, int]] | None = None,
-) -> Callable[[BuilderT], BuilderT]:
-    """Add a function that makes the networks of a backbone, see `Backbone` and `NetworkBuilder`.
-
-    Import torch inside it, so that `plan` and `report` need not.
-    """
-
-    def add(build: BuilderT) -> BuilderT:
-        sizes = None if input_sizes is None else tuple(input_sizes)
-        BACKBONES.add(name, Backbone(title or name, build, tuple(outputs), sizes), build)
-        return build
-
-    return add
-
-
-def codec(
-    name: str, *, output: Output, settings: Iterable[str] = (), title: str | None = None
-) -> Callable[[CodecT], CodecT]:
-    """Add a function that makes the codec of a representation, see `Representation` and `CodecBuilder`.
-
-    A representation whose output is "coordinates" always reads `split_ratio`, which decides the number of bins.
-    """
-
-    def add(build: CodecT) -> CodecT:
-        read = frozenset(settings) | ({"split_ratio"} if output == "coordinates" else set())
-        unknown = sorted(read - CODEC_SETTINGS - DECODING)
-        if unknown:
-            valid = ", ".join(sorted(CODEC_SETTINGS | DECODING))
-            raise ExtensionError(f"representation {name!r}: there is no setting {unknown[0]!r}; valid: {valid}")
-        REPRESENTATIONS.add(name, Representation(title or name, output, read, build), build)
-        return build
-
-    return add
 
 
 def dataset(
@@ -141,10 +96,10 @@ def metric(
 
 def executor(
     name: str, *, profile: Literal["needed", "optional", "none"] = "optional", detached: bool = False
-) -> Callable[[Callable[[Request], int]], Callable[[Request], int]]:
+) -> Callable[[Callable[[RunRequest], int]], Callable[[RunRequest], int]]:
     """Add a function that has jobs done, see `Executor`; `bench run --executor NAME` calls it."""
 
-    def add(run: Callable[[Request], int]) -> Callable[[Request], int]:
+    def add(run: Callable[[RunRequest], int]) -> Callable[[RunRequest], int]:
         EXECUTORS.add(name, Executor(run, profile, detached), run)
         return run
 

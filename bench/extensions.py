@@ -18,11 +18,11 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
-from bench.pose.codecs.representations import REPRESENTATIONS
+from bench.pose.codecs.representation import REPRESENTATIONS
 from bench.pose.data.datasets import DATASETS
 from bench.pose.errors import BenchError, ExtensionError
 from bench.pose.metrics.own import OWN_METRICS
-from bench.pose.models.backbones import BACKBONES
+from bench.pose.models.backbone import BACKBONES
 from bench.pose.registry import Registry
 
 __all__ = [
@@ -45,12 +45,12 @@ LONGEST = 200
 """Characters of a module's name."""
 
 RESULT_KINDS: tuple[Registry[Any], ...] = (BACKBONES, REPRESENTATIONS, DATASETS, OWN_METRICS)
-"""What decides results; executors and report formats do not."""
+"""Registries whose entries decide results; executors and report formats do not."""
 
 
 def _check_name(name: str) -> str:
     if len(name) > LONGEST or not all(part.isidentifier() for part in name.split(".")):
-        raise ValueError(f"{name!r:.80} is no name of a module, such as my_network")
+        raise ValueError(f"{name!r:.80} is not a valid module name, expected for example my_network")
     return name
 
 

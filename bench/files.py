@@ -1,4 +1,4 @@
-"""Files that are whole or absent, whatever kills the process that writes them."""
+"""Files that are complete or absent, even if the process that writes them is killed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.pose.errors import BenchError
 
 __all__ = [
     "STORED",
+    "JsonDocument",
     "StoreError",
     "load_document",
     "printable",
@@ -38,19 +39,25 @@ DocumentT = TypeVar("DocumentT", bound=BaseModel)
 
 
 class StoreError(BenchError):
-    """A file of the results folder that cannot be read or written."""
+    """A file of the results folder cannot be read or written."""
+
+
+class JsonDocument(BaseModel):
+    """Base of the documents that are stored as JSON: frozen, without unknown fields, NaN or infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object], *, durable: bool = True) -> None:
     """Write a file so that at any moment it is the old one or the new one.
 
     Args:
-        path: of the file; its folder is made if needed.
+        path: path of the file; its folder is made if needed.
         write: writes the contents to the open temporary file.
-        durable: have it on the disk before it takes its name, so that it survives a power cut too.
+        durable: sync the file before it takes its name, so that it survives a power cut too.
 
     Raises:
-        StoreError: the system does not let the file be written, as on a full disk; the old one stays.
+        StoreError: the file cannot be written, for example because the disk is full; the old file stays.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}{LEFTOVER}")
     refusals: list[OSError] = []
@@ -76,7 +83,7 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object], *, durabl
 
 
 class _RawFile(io.FileIO):
-    """A new file that remembers why the system refused to write it: torch says something about positions instead."""
+    """A new file that remembers the system's errors, which torch would replace by errors of its own."""
 
     def __init__(self, path: Path, refusals: list[OSError]) -> None:
         super().__init__(path, "wb")
@@ -101,12 +108,12 @@ def _sync_folder(folder: Path) -> None:
 
 
 def write_bytes(path: Path, contents: bytes, *, durable: bool = True) -> None:
-    """Write contents that are at hand; see `write_atomically`."""
+    """Write bytes; see `write_atomically`."""
     write_atomically(path, lambda file: file.write(contents), durable=durable)
 
 
 def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
-    """Write a value as indented JSON, atomically. NaN is refused: it is no JSON."""
+    """Write a value as indented JSON, atomically. NaN is refused, because JSON has none."""
     text = json.dumps(value, indent=2, allow_nan=False) + "\n"
     write_bytes(path, text.encode(), durable=durable)
 
@@ -128,7 +135,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _parse(path: Path, contents: bytes) -> Any:
-    """Contents of a JSON file as the value that they are."""
+    """Parse the contents of a JSON file."""
     try:
         value = json.loads(contents)
     except (ValueError, RecursionError) as error:
@@ -156,7 +163,7 @@ def load_document(path: Path, kind: type[DocumentT]) -> DocumentT | None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, if it is there. Raises `StoreError` if the system does not let it go."""
+    """Remove a file, if it exists. Raises `StoreError` if that fails."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
@@ -166,7 +173,7 @@ def remove(path: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete temporary files of writers that were killed. Only for the holder of the folder's lock."""
+    """Delete temporary files of killed writers. Only the holder of the folder's lease may call it."""
     for file in folder.rglob(f".*{LEFTOVER}"):
         remove(file)
 
@@ -178,5 +185,5 @@ def sha256(path: Path) -> str:
 
 
 def printable(text: str) -> str:
-    """Foreign text without the characters that control a terminal."""
+    """Untrusted text without the characters that control a terminal."""
     return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)

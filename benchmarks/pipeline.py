@@ -23,8 +23,7 @@ import cv2
 import torch
 from tabulate import tabulate
 
-from bench.pose.codecs.build import build_codec
-from bench.pose.codecs.representations import CodecSettings
+from bench.pose.codecs.representation import CodecSettings, build_codec
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import Batch, Crops, CropSettings
 from bench.pose.data.datasets import open_split

@@ -19,6 +19,7 @@ from tabulate import tabulate
 from bench.pose.ceiling import ideal_predictions
 from bench.pose.codecs.base import Codec
 from bench.pose.codecs.heatmap import HeatmapCodec
+from bench.pose.codecs.representation import FlipShift
 from bench.pose.codecs.simdr import SimDRCodec
 from bench.pose.codecs.simdr_star import SimDRStarCodec
 from bench.pose.data.augmentation import Augmentation
@@ -53,14 +54,14 @@ def print_ceilings(split: CocoKeypoints, instances: Sequence[Instance]) -> None:
     rows = []
     for size in SIZES:
         sigma = 2 if size == (256, 192) else 1
-        codecs = [HeatmapCodec(size, flip_indices, sigma=sigma, refinement=None)]
+        codecs = [HeatmapCodec(size, flip_indices, sigma=sigma, post_process="none")]
         codecs += [SimDRCodec(size, flip_indices, split_ratio=k) for k in (1, 1.5, 2, 3)]
         rows.append((f"{size[0]}x{size[1]}", *(ceiling(split, instances, codec, size) for codec in codecs)))
     print("\nQuantization ceilings: AP of perfect outputs")
     print(tabulate(rows, headers=("input", "heatmap", "k=1", "k=1.5", "k=2", "k=3"), floatfmt=".3f"))
 
 
-def flip_residual(split_ratio: float, shift: float) -> float:
+def flip_residual(split_ratio: float, shift: FlipShift) -> float:
     """Mean distance in px of the flipped view's x from the plain view's, over keypoints spread over the crop."""
     size = (64, 64)
     codec = SimDRCodec(size, (0,), split_ratio=split_ratio, flip_shift=shift)
@@ -77,7 +78,9 @@ def flip_residual(split_ratio: float, shift: float) -> float:
 
 
 def print_flip_residuals() -> None:
-    rows = [(k, flip_residual(k, 0.0), flip_residual(k, -1.0), flip_residual(k, 1.0 - k)) for k in (1, 1.5, 2, 3)]
+    rows = [
+        (k, flip_residual(k, "none"), flip_residual(k, "reference"), flip_residual(k, "exact")) for k in (1, 1.5, 2, 3)
+    ]
     print("\nE2: mean offset of the flipped view, px")
     print(tabulate(rows, headers=("k", "no shift", "reference", "exact"), floatfmt="+.3f"))
 
@@ -114,7 +117,7 @@ def print_weight_bounds(split: CocoKeypoints, instances: Sequence[Instance]) -> 
     empty = {"reference": 0, "exact": 0}
     for batch in loaded:
         for bounds in kept:
-            codec = SimDRStarCodec(size, split.skeleton.flip_indices, split_ratio=k, sigma=sigma, bounds=bounds)
+            codec = SimDRStarCodec(size, split.skeleton.flip_indices, split_ratio=k, sigma=sigma, weight_bounds=bounds)
             target = codec.encode(batch.keypoints, batch.visible)
             mass = torch.minimum(target.x.sum(-1), target.y.sum(-1))
             kept[bounds] += int(target.weight.sum())

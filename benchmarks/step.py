@@ -26,8 +26,7 @@ from tabulate import tabulate
 from torch import Tensor, nn
 
 from bench.planning.predicted_complexity import predict
-from bench.pose.codecs.build import build_codec
-from bench.pose.codecs.representations import CodecSettings
+from bench.pose.codecs.representation import CodecSettings, build_codec
 from bench.pose.codecs.simdr import SimDRTarget
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import Batch, CropSettings

@@ -19,10 +19,10 @@ from torch import nn
 
 from bench.planning.predicted_complexity import TRUNKS_FILE, Trunk
 from bench.pose.complexity import measure
-from bench.pose.models.backbones import BACKBONES
+from bench.pose.input_size import CELL
+from bench.pose.models.backbone import BACKBONES
 from bench.pose.models.build import build_model
 from bench.pose.models.heads import PoseModel
-from bench.pose.models.spec import CELL
 from bench.pose.models.stem import STEM_LAYERS
 from bench.pose.models.tokenpose import TokenPose
 

@@ -24,21 +24,20 @@ from bench.compare.gate.baseline import Baseline
 from bench.execute.checkpoint import Checkpoint
 from bench.execute.job import Resources, Retries
 from bench.execute.slurm.profile import Profile
-from bench.extend import CODEC_SETTINGS
-from bench.pose.codecs.representations import REPRESENTATIONS, CodecSettings
+from bench.pose.codecs.representation import CODEC_SETTINGS, REPRESENTATIONS, CodecSettings
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import CropSettings
 from bench.pose.data.datasets import DATASETS
 from bench.pose.metrics.catalog import METRICS
-from bench.pose.models.backbones import BACKBONES
+from bench.pose.models.backbone import BACKBONES
 from bench.pose.training import OptimizerConfig
 from bench.pose.training_state import TrainingState
 from bench.store.documents import EpochEntry, Failure, JobProgress, Record, ServerScore, TrainingRecord
 from bench.store.provenance import Provenance
 from bench.suite.definition import Definition, SkeletonDefinition
 from bench.suite.recipe import RECIPES
-from bench.suite.schema import Suite, Table
-from bench.suite.specs import Dataset, EvalSpec, TrainSpec
+from bench.suite.schema import Suite, SuiteTable
+from bench.suite.specs import EvalSpec, SuiteDataset, TrainSpec
 
 FOLDER = Path(__file__).parent / "reference"
 MADE = "<!-- Made by `make reference` from the code. Change the code, not this file. -->\n"
@@ -138,8 +137,8 @@ def suites() -> str:
     }
     keys = {name: top[name] for name in shown if name != "recipe"} | grid
     lines += [f"| `{name}` | {_cell(text)} |" for name, text in keys.items()]
-    lines += _table("dataset", Dataset) + _table("dataset.define", Definition)
-    lines += _table("dataset.define.skeleton", SkeletonDefinition) + _table("tables", Table)
+    lines += _table("dataset", SuiteDataset) + _table("dataset.define", Definition)
+    lines += _table("dataset.define.skeleton", SkeletonDefinition) + _table("tables", SuiteTable)
     lines += [
         "",
         "## Settings of trainings",

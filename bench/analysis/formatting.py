@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench.pose.codecs.representations import REPRESENTATIONS
+from bench.pose.codecs.representation import REPRESENTATIONS
 from bench.pose.data.datasets import DatasetInfo
 from bench.pose.metrics.catalog import metric_named
-from bench.pose.models.backbones import BACKBONES
+from bench.pose.models.backbone import BACKBONES
 
 __all__ = [
     "DASH",
@@ -44,16 +44,16 @@ def representation_name(name: str) -> str:
     return REPRESENTATIONS[name].title if name in REPRESENTATIONS else name
 
 
-def is_post_processed(setting: Any) -> bool:
+def is_post_processed(setting: str) -> bool:
     """Whether a value of the setting `post_process` refines heatmap peaks."""
-    return setting not in (None, False, "none")
+    return setting != "none"
 
 
-def method_name(representation: str, post_process: Any, details: Mapping[str, Any] | None = None) -> str:
+def method_name(representation: str, post_process: str, details: Mapping[str, Any] | None = None) -> str:
     """A method in words: its representation, its post-processing, and further settings in parentheses."""
     name = representation_name(representation)
     if is_post_processed(post_process):
-        name += f" + {'extra post.' if post_process is True else post_process}"
+        name += f" + {post_process}"
     texts = [f"{setting_name(setting)} {setting_text(value)}" for setting, value in (details or {}).items()]
     return f"{name} ({', '.join(texts)})" if texts else name
 

@@ -43,8 +43,8 @@ __all__ = [
 
 
 def evaluation_column(setting: str) -> str:
-    """The column of a setting of evaluations."""
-    return f"evaluation_{setting}"
+    """The column of a setting of evaluations: its name, after `evaluation_` where trainings have one of that name."""
+    return f"evaluation_{setting}" if setting in TrainSpec.model_fields else setting
 
 
 BOXES, EVALUATOR, FLIP_TEST, POST_PROCESS, SPLIT = map(
@@ -78,9 +78,9 @@ def load_results(results: str | Path = "results", suite: str | Path | None = Non
     - `training`, `evaluation` (str): ids, as `bench show` takes them.
     - `training_kind` (str): equal for trainings that differ in the seed alone.
     - `state` ("done", "missing", "failed", ...) and `reason` (str): why there is no record; "" where there is one.
-    - `seed` (int64), then the other settings by the names of `TrainSpec` and `EvalSpec`, those of evaluations after
-      `evaluation_`. Numbers are float64 or int64, flags bool, all others str; missing where a representation has no
-      such setting. `input_size` is "HxW".
+    - `seed` (int64), then the other settings by the names of `TrainSpec` and `EvalSpec`; where both have one of a name
+      (`split`, `batch_size`, `precision`), the evaluation's begins with `evaluation_`. Numbers are float64 or int64,
+      flags bool, all others str; missing where a representation has no such setting. `input_size` is "HxW".
     - metrics (float64) by the names of `metrics.json`, in its units; NaN where not measured.
     - `baseline_METRIC` of the mean pose, `ceiling_METRIC` of a network without error, `published_METRIC` of the paper,
       likewise.

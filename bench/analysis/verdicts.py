@@ -14,7 +14,7 @@ from bench.analysis.rows import split_rows
 from bench.analysis.uncertainty import Uncertainty
 from bench.statistics.equivalence import equivalence
 from bench.statistics.estimate import EffectEstimate
-from bench.suite.claims.cases import Case, Claim
+from bench.suite.claims.cases import Claim, ClaimCase
 from bench.suite.claims.language import Inequality, Term
 from bench.suite.expansion import expand
 
@@ -42,7 +42,7 @@ class CaseVerdict:
         sought: the effect beyond the bound for which seeds were counted.
     """
 
-    case: Case
+    case: ClaimCase
     verdict: Verdict
     estimate: EffectEstimate | None = None
     p: float | None = None
@@ -79,7 +79,9 @@ def judge(results: Results, uncertainty: Uncertainty) -> tuple[ClaimVerdict, ...
     )
 
 
-def _judge_case(claim: Claim, case: Case, rows: Mapping[str, pd.DataFrame], uncertainty: Uncertainty) -> CaseVerdict:
+def _judge_case(
+    claim: Claim, case: ClaimCase, rows: Mapping[str, pd.DataFrame], uncertainty: Uncertainty
+) -> CaseVerdict:
     that = claim.that
     ids = {term: row_id(case.cells[term]) for _, term in that.terms}
     paper = _published(that, {term: rows.get(id_) for term, id_ in ids.items()})

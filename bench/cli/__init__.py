@@ -1,4 +1,4 @@
-"""The command line: one small file per command, none of which imports torch before it needs it."""
+"""The command line: one small file per command. Heavy packages are imported only by commands that need them."""
 
 from __future__ import annotations
 
@@ -67,28 +67,28 @@ app.add_typer(server.app, name="server")
 
 
 def main() -> None:
-    """Run the command line; errors that the user can fix are printed without a traceback and end with 3.
+    """Run the command line. Errors that the user can fix are printed without a traceback, and the exit status is 3.
 
-    Among them is what the system refuses about a file: one that is not there, may not be read, or has no room.
+    These include the system's errors about files: a missing file, missing permissions, a full disk.
     """
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: names of files need be no text
+        sys.stdout.reconfigure(errors="backslashreplace")  # as on stderr: file names may have bytes that are not text
     try:
         app()
     except (BenchError, OSError) as error:
-        print(f"error: {printable(_words(error))}", file=sys.stderr)
+        print(f"error: {printable(_message(error))}", file=sys.stderr)
         sys.exit(Exit.UNUSABLE)
     except Exception as error:
-        from bench.cli.extension_errors import blame
+        from bench.cli.extension_errors import describe_extension_error
 
-        told = blame(error)
-        if told is None:
+        message = describe_extension_error(error)
+        if message is None:
             raise
-        print(f"error: an extension failed: {printable(told)}", file=sys.stderr)
+        print(f"error: an extension failed: {printable(message)}", file=sys.stderr)
         sys.exit(Exit.FAILED)
 
 
-def _words(error: BenchError | OSError) -> str:
+def _message(error: BenchError | OSError) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)

@@ -1,4 +1,4 @@
-"""`bench calibrate`: what this machine takes for networks of several sizes."""
+"""`bench calibrate`: measures this machine with networks of several sizes."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ def calibrate(
     device: Device = "auto",
     threads: Threads = 0,
     workers: Workers = 0,
-    seconds: Annotated[float, typer.Option(min=1, help="To take, about; more of them measure larger networks.")] = 60.0,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="Approximate time; with more, larger networks are measured.")
+    ] = 60.0,
 ) -> None:
-    """Measure training steps and predictions here, for the forecasts of `bench plan` on such hardware.
+    """Measure training steps and predictions on this machine, for the forecasts of `bench plan` on such hardware.
 
-    Nothing else should run meanwhile. Threads and workers are to be those of the later runs.
+    Nothing else should run meanwhile. Use the same threads and workers as in later runs.
     """
     from bench.files import write_json
     from bench.planning.forecast.calibration import calibrate as measure
@@ -52,7 +54,7 @@ def _print(calibration: Calibration) -> None:
         (
             point.backbone,
             point.representation,
-            point.input_size,
+            str(point.input_size),
             point.batch_size,
             f"{point.megapixels:.2f}",
             point.phase,
@@ -64,7 +66,7 @@ def _print(calibration: Calibration) -> None:
     headers = ("backbone", "representation", "input", "batch", "megapixels", "phase", "ms per instance", "as priced")
     typer.echo(tabulate(rows, headers=headers, disable_numparse=True))
     if prices is None:
-        typer.echo("too little was measured to tell the kinds of work apart; give it more --seconds")
+        typer.echo("too little was measured to determine the prices; increase --seconds")
     else:
         typer.echo("")
         for kind, price in zip(KINDS.values(), prices.values, strict=True):

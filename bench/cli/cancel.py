@@ -1,4 +1,4 @@
-"""`bench cancel`: stop what runs or waits."""
+"""`bench cancel`: stop running and waiting trainings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def cancel(
     only: Only = None,
     results: Results = Path("results"),
 ) -> None:
-    """Stop a suite's trainings that run or wait, here or on SLURM. What they did is kept; `run` goes on with it."""
+    """Stop a suite's running and waiting trainings, here or on SLURM. Their state is kept; `run` continues them."""
     from bench.execute.slurm.cancelling import withdraw
     from bench.planning.plan import make_plan, parse_selection
     from bench.store.folders import Store

@@ -1,4 +1,4 @@
-"""`bench check`: whether a suite still measures what a committed baseline says."""
+"""`bench check`: compare a suite's records with a committed baseline."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ __all__ = ["check"]
 
 def check(
     suite: SuiteFile,
-    baseline: Annotated[Path, typer.Option(help="What the suite measured before (YAML or JSON).", show_default=False)],
+    baseline: Annotated[Path, typer.Option(help="Earlier metrics of the suite (YAML or JSON).", show_default=False)],
     results: Results = Path("results"),
     only: Only = None,
     update: Annotated[bool, typer.Option("--update", help="Write the baseline from the records.")] = False,
-    junit: Annotated[Path | None, typer.Option(help="File for the verdicts as JUnit XML.")] = None,
-    summary: Annotated[Path | None, typer.Option(help="File for the verdicts in Markdown.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="Output file for the verdicts as JUnit XML.")] = None,
+    summary: Annotated[Path | None, typer.Option(help="Output file for the verdicts in Markdown.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare a suite's records with a baseline, metric by metric, by the limits that it declares.
@@ -59,7 +59,7 @@ def check(
 
 
 def _update(file: Path, before: Baseline | None, results: Measured, known: Sequence[str]) -> int:
-    """Write the baseline and say what is new in it; the exit status."""
+    """Write the baseline and print the changes; returns the exit status."""
     from bench.compare.gate.baseline import save_baseline
     from bench.compare.gate.checks import STATUS
     from bench.compare.gate.update import UpdateError, describe_changes, updated

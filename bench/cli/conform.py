@@ -1,34 +1,28 @@
-"""`bench conform`: whether an entry of an extension keeps to what the built-in ones keep to."""
+"""`bench conform`: check an extension's entry as the built-in ones are checked."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import Annotated
 
 import typer
 
-from bench.cli.exits import Exit
 from bench.cli.options import AsJson, DataRoot, ExtensionModules, OfSuite
-from bench.files import printable
-
-if TYPE_CHECKING:
-    from bench.conformance.check import Result
+from bench.cli.outcomes import print_outcomes
 
 __all__ = ["conform"]
 
 
 def conform(
-    name: Annotated[str, typer.Argument(help="Of a backbone, representation, dataset, metric, executor or format.")],
+    name: Annotated[
+        str, typer.Argument(help="Name of a backbone, representation, dataset, metric, executor or format.")
+    ],
     extension: ExtensionModules = None,
     suite: OfSuite = None,
     kind: Annotated[
         str | None,
         typer.Option(
-            help="backbone, representation, dataset, metric, executor or format, where several have the name."
+            help="backbone, representation, dataset, metric, executor or format; needed if several have the name."
         ),
     ] = None,
     split: Annotated[
@@ -39,16 +33,18 @@ def conform(
     profile: Annotated[Path | None, typer.Option(help="Profile of the cluster, for executors that need one.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run the checks that every built-in entry passes on one of an extension, or on a built-in one.
+    """Run the checks that every built-in entry passes on an extension's entry, or on a built-in one.
 
-    One line per check: ok, FAIL or skipped, what was checked, and the figure found. An error of the entry is told with
-    its file and line. Ends 0 if all hold, 1 if some fail, 3 if there is no such entry or the input is unusable.
+    Prints one line per check: ok, failed or skipped, what was checked, and what was found. Errors of the entry are
+    reported with file and line. Ends 0 if all checks hold, 1 if some fail, 3 if there is no such entry or the input is
+    unusable.
 
     Backbones are built small, trained for a few steps and measured; representations encode, fit and decode; datasets
-    are read and drawn or converted where they are; metrics and formats get made-up instances and records; executors run
-    a training of seconds in a temporary folder (one that needs a profile only if it is given: its jobs are submitted).
+    are read, or generated in place; metrics and formats get made-up instances and records; executors run a training
+    of seconds in a temporary folder. An executor that needs a profile runs only if it is given: it submits jobs.
     """
-    from bench.conformance.check import run_checks, source_of
+    import bench.cli.execution  # noqa: F401  # registers local and slurm
+    from bench.checks import run_checks, source_of
     from bench.conformance.kinds import Surroundings, find_kind
     from bench.extensions import Extensions
     from bench.suite.schema import load_suite
@@ -58,26 +54,6 @@ def conform(
     defined = None if used is None else (used.info, tuple(dict.fromkeys([used.train, used.eval])))
     around = Surroundings(data_root, tuple(split or ()), defined, profile)
     found = find_kind(name, kind, around)
-    results = []
-    for result in run_checks(found.checks(name, around), source_of(found.registry.origin(name))):
-        results.append(result)
-        if not as_json:
-            typer.echo(printable(_line(result)))
-    if as_json:
-        typer.echo(json.dumps({"name": name, "checks": [asdict(result) for result in results]}, indent=2))
-    else:
-        typer.echo(f"\n{_summary(name, results)}")
-    if any(result.verdict == "FAIL" for result in results):
-        raise typer.Exit(Exit.FAILED)
-
-
-def _line(result: Result) -> str:
-    return f"{result.verdict:<7}  {result.name}: {result.promise} - {result.found}"
-
-
-def _summary(name: str, results: Iterable[Result]) -> str:
-    from bench.conformance.check import Verdict
-
-    counts = Counter(result.verdict for result in results)
-    listed = ", ".join(f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict))
-    return f"{name}: {counts.total()} checks: {listed}"
+    checks = found.checks(name, around)
+    outcomes = run_checks(checks, source_of(found.registry.origin(name)))
+    print_outcomes(checks, outcomes, as_json=as_json, name=name)

@@ -1,4 +1,4 @@
-"""`bench data`: the datasets, and what is there of them."""
+"""`bench data`: list, prepare and check datasets."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="List, fetch, check and draw datasets.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="List, download, check and generate datasets.", no_args_is_help=True, rich_markup_mode=None)
 
-DatasetName = Annotated[str, typer.Argument(help="Such as coco, crowdpose, mpii, lspet or synthetic.")]
-SplitName = Annotated[str, typer.Argument(help="Such as val2017, val or train3000.")]
+DatasetName = Annotated[str, typer.Argument(help="For example coco, crowdpose, mpii, lspet or synthetic.")]
+SplitName = Annotated[str, typer.Argument(help="For example val2017, val or train3000.")]
 
 
 @app.command("list")
 def list_datasets(data_root: DataRoot = Path("data"), as_json: AsJson = False) -> None:
-    """List the datasets and the splits that are there, with those of installed extensions."""
+    """List the datasets, including those of installed extensions, and the splits under the data root."""
     from tabulate import tabulate
 
     from bench.extensions import NO_EXTENSIONS
@@ -48,13 +48,13 @@ def list_datasets(data_root: DataRoot = Path("data"), as_json: AsJson = False) -
 @app.command("prepare")
 def prepare(
     dataset: DatasetName,
-    splits: Annotated[list[str] | None, typer.Argument(help="Such as val2017; all if not given.")] = None,
+    splits: Annotated[list[str] | None, typer.Argument(help="For example val2017; default: all.")] = None,
     data_root: DataRoot = Path("data"),
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done.")] = False,
 ) -> None:
-    """Download what has a public address, resuming where it stopped, and say what to put where by hand.
+    """Download public files, resuming interrupted downloads, and explain which files to add by hand.
 
-    COCO's images and annotations are downloaded and checked; Leeds Sports Pose Extended is converted once its original
+    COCO's images and annotations are downloaded and checked. Leeds Sports Pose Extended is converted once its original
     is in place.
     """
     from bench.pose.data.prepare import prepare as prepare_dataset
@@ -92,18 +92,16 @@ def pack(
     dataset: DatasetName,
     split: SplitName,
     data_root: DataRoot = Path("data"),
-    budget: Annotated[
-        float | None, typer.Option(min=0, help="Gigabytes at the most; default: as many as it takes.")
-    ] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one per core.")] = 0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it takes.")] = False,
+    budget: Annotated[float | None, typer.Option(min=0, help="Most gigabytes to use; default: no limit.")] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Number of processes; 0: one per core.")] = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the required space.")] = False,
     suite: OfSuite = None,
 ) -> None:
     """Decode the images of a split's instances once; trainings and evaluations then crop from these pixels.
 
-    They lie under DATA_ROOT/DATASET/packed/SPLIT, which may be deleted. Interrupted, it goes on when called again; only
-    what has changed is packed anew. With a budget, images with many instances come first and the others are decoded
-    each time.
+    They are stored under DATA_ROOT/DATASET/packed/SPLIT, which may be deleted. An interrupted run continues when it is
+    called again, and only changed images are packed again. With a budget, images with many instances come first; the
+    others are decoded each time.
     """
     from bench.pose.data.pixels.packed import packed_folder
     from bench.pose.data.pixels.packing import GIGA, plan_packing
@@ -124,7 +122,7 @@ def pack(
 
 @app.command("synthesize")
 def synthesize(split: SplitName, data_root: DataRoot = Path("data")) -> None:
-    """Draw a split of the synthetic dataset, such as train3000; its name decides every pixel."""
+    """Generate a split of the synthetic dataset, for example train3000; its name decides every pixel."""
     from bench.pose.data.datasets import open_split
 
     opened = open_split("synthetic", data_root / "synthetic", split)
@@ -134,7 +132,7 @@ def synthesize(split: SplitName, data_root: DataRoot = Path("data")) -> None:
 
 
 def _known(dataset: str, suite: Path | None) -> DatasetInfo:
-    """The dataset of that name, with what a suite defines or adds. Raises `UnknownNameError`."""
+    """The dataset with this name, which the suite may define or add. Raises `UnknownNameError`."""
     from bench.extensions import NO_EXTENSIONS
     from bench.pose.data.datasets import dataset_info
     from bench.suite.schema import load_suite

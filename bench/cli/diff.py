@@ -1,4 +1,4 @@
-"""`bench diff`: what differs between two cells, and what that is known to do."""
+"""`bench diff`: the differences of two cells, and their known effects."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 __all__ = ["diff"]
 
-Cell = Annotated[str, typer.Argument(metavar="ID", help="Of a training or evaluation, or how it starts.")]
+Cell = Annotated[str, typer.Argument(metavar="ID", help="Id of a training or evaluation, or its beginning.")]
 
 WIDTH = 60
-"""Characters of a line of explanation."""
+"""Characters per line of an explanation."""
 
 VALUE_WIDTH = 24
 UNKNOWN = "unknown"
 
 
 def diff(first: Cell, second: Cell, results: Results = Path("results"), as_json: AsJson = False) -> None:
-    """Rank what differs between two trainings or evaluations by what is known of its effect on AP.
+    """Rank the differences between two trainings or evaluations by their known effect on AP.
 
-    Effects are of going from the first to the second: differences of published rows, the spread over seeds in the
-    results, and what bench/paper/effects.yaml lists with its source. What nothing is known of comes last.
+    Effects are those of going from the first to the second: differences of published rows, the spread over seeds in the
+    results, and the entries of bench/paper/effects.yaml with their sources. Differences of unknown effect come last.
     """
     from bench.compare.diff import compare_cells
     from bench.store.folders import Store
@@ -56,7 +56,7 @@ def _lines(found: CellComparison) -> Iterator[str]:
     if rows:
         yield tabulate(rows, headers=("differs", "A", "B", "points of AP", "what is known"), disable_numparse=True)
     if not found.same_data:
-        yield "\nmeasured on different instances: the difference between these numbers says nothing of the cells"
+        yield "\nmeasured on different instances: these metrics cannot be compared"
     if found.metrics:
         yield ""
         metrics = [(name, f"{a:.4f}", f"{b:.4f}", f"{b - a:+.4f}") for name, (a, b) in found.metrics.items()]

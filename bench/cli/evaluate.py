@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.cli.options import Device, ExtensionModules, Workers
+
+if TYPE_CHECKING:
+    from bench.pose.input_size import InputSize
 
 __all__ = ["evaluate"]
 
@@ -26,29 +29,33 @@ def evaluate(
     split_ratio: Annotated[
         float | None, typer.Option(help="Bins per px (SimDR, SimDR*); default: the paper's.")
     ] = None,
-    sigma: Annotated[float | None, typer.Option(help="Of the Gaussian (heatmap, SimDR*).")] = None,
+    sigma: Annotated[float | None, typer.Option(help="Standard deviation of the Gaussian (heatmap, SimDR*).")] = None,
     flip_test: Annotated[bool, typer.Option(help="Average with the flipped view.")] = True,
-    post_process: Annotated[bool | None, typer.Option(help="Refine heatmap peaks; default: as the paper.")] = None,
+    post_process: Annotated[
+        bool, typer.Option(help="Refine heatmap peaks as the paper: by a quarter cell, for TokenPose by DARK.")
+    ] = True,
     shift: Annotated[bool, typer.Option(help="Shift the flipped view by one cell or bin.")] = True,
     device: Device = "cpu",
     workers: Workers = 0,
     extensions: ExtensionModules = None,
 ) -> None:
-    """Write DIR/predictions.json and DIR/metrics.json (MPII: pred.mat too). What is not named follows the paper."""
-    from bench.execute.standalone import Request, evaluate_weights
+    """Write DIR/predictions.json and DIR/metrics.json (MPII: pred.mat too). Settings not given follow the paper."""
+    from bench.execute.standalone import WeightsEvaluation, evaluate_weights
     from bench.extensions import Extensions
 
     Extensions.of(extensions or ()).load()
-    request = Request(
+    request = WeightsEvaluation(
         backbone=backbone,
         representation=representation,
-        input_size=input_size,
+        input_size=_size(input_size),
         dataset=dataset,
         split=split,
         box_file=None if boxes == "gt" else Path(boxes),
-        given={"split_ratio": split_ratio, "sigma": sigma, "post_process": post_process},
+        split_ratio=split_ratio,
+        sigma=sigma,
         flip_test=flip_test,
         flip_shift="reference" if shift else "none",
+        post_process=post_process,
     )
     found = evaluate_weights(request, dataset_dir, checkpoint, out, device=device, workers=workers)
     for problem in found.problems:
@@ -56,3 +63,12 @@ def evaluate(
     if not found.metrics:
         typer.echo(f"{dataset} {split} is scored by its server only; submit {out / 'predictions.json'}", err=True)
     typer.echo(json.dumps(found.metrics, indent=2))
+
+
+def _size(text: str) -> InputSize:
+    from bench.pose.input_size import InputSize
+
+    try:
+        return InputSize.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--input-size") from None

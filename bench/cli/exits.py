@@ -1,4 +1,4 @@
-"""What exit statuses mean, for every command; `docs/reference/commands.md` is made of it."""
+"""Exit statuses of the commands; `docs/reference/commands.md` is generated from this file."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ["OWN_MEANINGS", "Exit"]
 
 
 class Exit(IntEnum):
-    """Exit statuses, with the meaning that they have unless a command says otherwise."""
+    """Exit statuses with their usual meaning."""
 
     DONE = 0
-    """All that was asked for is done."""
+    """Everything requested is done."""
 
     FAILED = 1
     """Something failed or is wrong; the rest is done."""
@@ -24,17 +24,17 @@ class Exit(IntEnum):
     """Input cannot be used; the message says what, where, and what would be valid."""
 
     INTERRUPTED = 130
-    """Interrupted; what was under way is saved and goes on with the next run."""
+    """Interrupted; running work is saved and continues with the next run."""
 
 
 OWN_MEANINGS: Mapping[str, Mapping[int, str]] = {
-    "run": {0: "all is done, or handed over to SLURM", 1: "a training or evaluation failed, or SLURM refused a job"},
-    "retry": {0: "all is done, or handed over to SLURM", 1: "a training or evaluation failed again"},
+    "run": {0: "all is done, or submitted to SLURM", 1: "a training or evaluation failed, or SLURM refused a job"},
+    "retry": {0: "all is done, or submitted to SLURM", 1: "a training or evaluation failed again"},
     "check": {0: "everything holds", 1: "something moved too far", 2: "something was not measured"},
-    "verify": {0: "every number came out again", 1: "a number differs", 2: "a number could not be recomputed"},
+    "verify": {0: "every number was reproduced", 1: "a number differs", 2: "a number could not be recomputed"},
     "lint": {1: "a disagreement is not explained"},
     "doctor": {1: "something is wrong"},
     "data verify": {1: "something is wrong or missing"},
     "conform": {0: "every check holds", 1: "a check fails"},
 }
-"""Where a command's status means more than `Exit` says."""
+"""More specific meanings of a command's statuses."""

@@ -1,4 +1,4 @@
-"""`bench export`: a suite's results in one file that others can verify."""
+"""`bench export`: pack a suite's results into one file that others can verify."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def export(
     out: Annotated[Path, typer.Option(metavar="FILE.zip", help="The capsule.")],
     results: Results = Path("results"),
     only: Only = None,
-    predictions: Annotated[bool, typer.Option(help="Pack predictions: without them nothing can be recomputed.")] = True,
-    report: Annotated[bool, typer.Option(help="Pack the suite's report.")] = True,
+    predictions: Annotated[bool, typer.Option(help="Include predictions, which recomputing needs.")] = True,
+    report: Annotated[bool, typer.Option(help="Include the suite's report.")] = True,
 ) -> None:
     """Pack records, specs, predictions, per-instance results and the report of a suite's finished evaluations into a
     capsule.
 
-    `bench verify` recomputes it from the predictions. Publish the capsule's sha256, which is printed, where others find
-    it: whoever can change the file can change the hashes in it too.
+    `bench verify` recomputes it from the predictions. Publish the printed sha256 of the capsule: hashes within the file
+    do not protect against changes to it.
     """
     from bench.capsule.export import pack
     from bench.files import sha256

@@ -1,4 +1,4 @@
-"""Errors of extensions: told with their place, for they are nobody's fault but the extension's."""
+"""Errors of extensions, with the extension's file and line."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from bench.planning.executors import EXECUTORS
 from bench.pose.errors import ExtensionError
 from bench.report.formats import FORMATS
 
-__all__ = ["blame"]
+__all__ = ["describe_extension_error"]
 
 
-def blame(error: BaseException) -> str | None:
-    """The innermost line of an extension that an error came through, and what it says; None for an error of bench."""
+def describe_extension_error(error: BaseException) -> str | None:
+    """Message of an error with the innermost line of an extension in its traceback; None if there is none."""
     origins = {origin for kind in (*RESULT_KINDS, EXECUTORS, FORMATS) for origin in map(kind.origin, kind) if origin}
     places = set()
     for origin in origins:
-        with suppress(ExtensionError):  # one that is no file has no lines either
+        with suppress(ExtensionError):  # an extension without a file has no lines
             places.add(place_of(origin.partition(".")[0]))
     line = line_in(error, places)
     return None if line is None else f"{line}: {type(error).__name__}: {error}"

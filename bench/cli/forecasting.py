@@ -1,4 +1,4 @@
-"""What `plan` and `run` share: forecasts of plans, in words and as JSON."""
+"""Forecasts of plans as text and JSON, shared by `plan`, `run` and `report`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Forecasts = Mapping[str, Forecast | Unknown]
 
 
 def gather_evidence(results: Path, options: LocalOptions, calibration: Path | None) -> Evidence:
-    """What is known of the hardware of a calibration, or of what jobs get here under such options."""
+    """Measurements on a calibration's hardware, or on this machine's as used with the options."""
     given = load_calibration(calibration) if calibration else None
     return gather(Store(results), given.kind if given else kind_here(options), given)
 
@@ -30,7 +30,7 @@ def gather_evidence(results: Path, options: LocalOptions, calibration: Path | No
 def forecast_plans(
     plans: Iterable[Plan], results: Path, options: LocalOptions, calibration: Path | None
 ) -> tuple[Forecasts, str]:
-    """Forecasts of all that is unfinished in some plans, and the unit of their hours."""
+    """Forecasts of all unfinished trainings of the plans, and the unit of their hours."""
     unfinished = {training.spec.id: training for plan in plans for training in plan.unfinished}
     if not unfinished:
         return {}, ""
@@ -39,7 +39,7 @@ def forecast_plans(
 
 
 def describe_total(forecasts: Forecasts, trainings: Sequence[PlannedTraining], unit: str) -> list[str]:
-    """What the unfinished ones of some trainings take together, and what is not known of it."""
+    """Lines about the total of the unfinished trainings, and about those without a forecast."""
     left = {training.spec.id: training for training in trainings if training.spec.id in forecasts}
     found = [forecasts[id_] for id_ in left]
     known = [item for item in found if isinstance(item, Forecast)]
@@ -58,7 +58,7 @@ def describe_total(forecasts: Forecasts, trainings: Sequence[PlannedTraining], u
         lines.append(f"no forecast of {number} training{'s' if number != 1 else ''}: {reason}{hint}")
     begun = sum(training.state in {"running", "interrupted"} for training in left.values())
     if begun and known:
-        lines.append(f"of these {begun} are begun and counted as a whole")
+        lines.append(f"{begun} of these have started and are counted as a whole")
     return lines
 
 
@@ -86,12 +86,12 @@ def within_budget(
     budget: float,
     evidence: Evidence,
 ) -> Callable[[Plan], list[PlannedTraining]]:
-    """`choose` without what does not fit into so many device-hours as things stand, which it tells.
+    """Restrict `choose` to the trainings that fit into a budget of device-hours, and print the others.
 
-    What others work on already is theirs to pay for.
+    Trainings that other processes are running do not count.
 
     Raises:
-        BudgetError: what a training takes is not known.
+        BudgetError: the time of a training is unknown.
     """
     chosen = [training for training in choose(plan) if not training.under_way]
     forecasts = [forecast(training, evidence) for training in chosen]

@@ -1,4 +1,4 @@
-"""`bench lint`: the paper's printed sizes against ours."""
+"""`bench lint`: compare the paper's printed sizes with bench's counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.cli.exits import Exit
 from bench.cli.options import AsJson
 
 if TYPE_CHECKING:
-    from bench.planning.printed_sizes import Comparison
+    from bench.planning.printed_sizes import SizeComparison
 
 __all__ = ["lint"]
 
@@ -20,7 +20,7 @@ GIGA = 1e9
 
 
 def lint(as_json: AsJson = False) -> None:
-    """Print the published parameters and GFLOPs beside ours and explain each disagreement. Ends 1 if one is open."""
+    """Print the published parameters and GFLOPs beside ours, with explanations. Ends 1 if one is unexplained."""
     from bench.planning.printed_sizes import compare_sizes
 
     comparisons = compare_sizes()
@@ -32,7 +32,7 @@ def lint(as_json: AsJson = False) -> None:
         raise typer.Exit(Exit.FAILED)
 
 
-def _document(item: Comparison) -> dict[str, object]:
+def _document(item: SizeComparison) -> dict[str, object]:
     from bench.planning.printed_sizes import BINARY_GIGA
 
     row, ours = item.row, item.complexity
@@ -40,7 +40,7 @@ def _document(item: Comparison) -> dict[str, object]:
         "row": row.id,
         "backbone": row.backbone,
         "representation": row.representation,
-        "input_size": row.input_size,
+        "input_size": str(row.input_size),
         "published": {"params_m": row.params_m, "gflops": row.gflops},
         "params": ours.params,
         "gflops": {
@@ -51,7 +51,7 @@ def _document(item: Comparison) -> dict[str, object]:
     }
 
 
-def _print(comparisons: Sequence[Comparison]) -> None:
+def _print(comparisons: Sequence[SizeComparison]) -> None:
     from tabulate import tabulate
 
     from bench.planning.printed_sizes import BINARY_GIGA, MILLION
@@ -61,7 +61,7 @@ def _print(comparisons: Sequence[Comparison]) -> None:
             item.row.id,
             item.row.backbone,
             item.row.representation,
-            item.row.input_size,
+            str(item.row.input_size),
             item.row.params_m,
             item.complexity.params / MILLION,
             item.row.gflops,

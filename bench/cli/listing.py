@@ -1,4 +1,4 @@
-"""Plans and states as tables for instances."""
+"""Plans and states as tables on a terminal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CELL_HEADERS = ("training", "backbone", "representation", "input", "k", "sigma",
 
 
 def print_plan(plan: Plan, forecasts: Mapping[str, Forecast | Unknown] | None = None) -> None:
-    """One line per training, with the forecast of what is left of it if there are any; then what is excluded."""
+    """Print one line per training, with its forecast if given, and then the excluded cells."""
     typer.echo(f"{plan.suite.title}\n")
     headers = (
         "training",
@@ -53,7 +53,7 @@ def print_plan(plan: Plan, forecasts: Mapping[str, Forecast | Unknown] | None = 
 
 
 def print_sharing(plans: Sequence[Plan]) -> None:
-    """What the suites need together, and which trainings several of them use."""
+    """Print what the suites need together, and which trainings several of them share."""
     users: dict[str, list[str]] = {}
     for plan in plans:
         for training in plan.trainings:
@@ -72,7 +72,7 @@ def print_sharing(plans: Sequence[Plan]) -> None:
 
 
 def print_status(plan: Plan, store: Store) -> None:
-    """One line per training with what its job is doing or why it failed, then totals."""
+    """Print one line per training with its progress or failure, and then totals."""
     rows = [(*_cell(training), *_states(training)[:2], _activity(training, store)) for training in plan.trainings]
     typer.echo(printable(tabulate(rows, headers=(*CELL_HEADERS, "state", "evaluations", ""), disable_numparse=True)))
     typer.echo(f"\n{summary(plan)}")
@@ -80,27 +80,27 @@ def print_status(plan: Plan, store: Store) -> None:
 
 
 def print_simulation_note(plan: Plan, store: Store) -> None:
-    """Say how many of a plan's results are made up, if any are."""
+    """Print how many of a plan's results are simulated, if any."""
     simulated = len(simulated_ids(plan, store))
     if simulated:
         typer.echo(f"SIMULATED: {simulated} of these results are made up by `bench simulate`; nothing was measured")
 
 
 def summary(plan: Plan) -> str:
-    """How many trainings and evaluations there are and where they stand."""
+    """Number of trainings and evaluations by state."""
     trainings = _count(training.state for training in plan.trainings)
     evaluations = _count(spec.state for training in plan.trainings for spec in training.evaluations)
     return f"trainings: {trainings}; evaluations: {evaluations}"
 
 
 def hours(middle: float, bounds: tuple[float, float]) -> str:
-    """Hours and their bounds, to three digits."""
+    """Format hours and their bounds with three digits."""
     expected, low, high = (f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in (middle, *bounds))
     return f"{expected} ({low} to {high})"
 
 
 def _switches(plan: Plan) -> str:
-    """The values that the quirk settings take among the trainings."""
+    """Values of the quirk settings among the trainings."""
     found = {name: dict.fromkeys(getattr(item.spec, name) for item in plan.trainings) for name in quirks()}
     used = {name: [str(value) for value in values if value is not None] for name, values in found.items()}
     return ", ".join(f"{name}={'|'.join(values)}" for name, values in used.items() if values)
@@ -115,7 +115,7 @@ def _cell(training: PlannedTraining) -> tuple[str, ...]:
     spec = training.spec
     k = "" if spec.split_ratio is None else f"{spec.split_ratio:g}"
     sigma = "" if spec.sigma is None else f"{spec.sigma:g}"
-    return (spec.id, spec.backbone, spec.representation, spec.input_size, k, sigma, str(spec.seed))
+    return (spec.id, spec.backbone, spec.representation, str(spec.input_size), k, sigma, str(spec.seed))
 
 
 def _costs(training: PlannedTraining) -> tuple[str, ...]:
@@ -128,10 +128,10 @@ def _costs(training: PlannedTraining) -> tuple[str, ...]:
 
 
 def _hours(training: PlannedTraining, forecasts: Mapping[str, Forecast | Unknown] | None) -> tuple[str, ...]:
-    """What is left, if that is a column: nothing of what is finished."""
+    """Cell of the forecast column, if there is one; empty for finished trainings."""
     if forecasts is None:
         return ()
-    from bench.planning.forecast.forecast import Forecast  # with numpy, which `status` does without
+    from bench.planning.forecast.forecast import Forecast  # imports numpy, which `status` does not need
 
     found = forecasts.get(training.spec.id)
     if isinstance(found, Forecast):
@@ -146,13 +146,13 @@ def _states(training: PlannedTraining) -> tuple[str, ...]:
 
 
 def _activity(training: PlannedTraining, store: Store) -> str:
-    """What is being done, or why nothing is."""
+    """Progress of the training's job, or the reason why nothing is running."""
     parts = training.parts
     job = next((f"job {part.status.job}" for part in parts if part.status.job), "")
     reasons = list(dict.fromkeys(part.status.reason for part in parts if part.status.reason))
     if any(part.state == "running" for part in parts):
         from bench.execute.progress import describe
 
-        job_progress = store.training(training.spec.id).job_progress()
-        reasons = [describe(job_progress) if job_progress else "starting"]
+        progress = store.training(training.spec.id).job_progress()
+        reasons = [describe(progress) if progress else "starting"]
     return "; ".join([job, *reasons] if job and not training.finished else reasons)

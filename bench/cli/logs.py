@@ -1,4 +1,4 @@
-"""`bench logs`: what trainings wrote while they ran."""
+"""`bench logs`: print the logs of trainings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Last lines of each log; 0: all.")] = 40,
     results: Results = Path("results"),
 ) -> None:
-    """Print the end of each log: the training's own and, where it was in a SLURM job, what the job wrote."""
+    """Print the end of each log: that of the training and, if there is one, that of its SLURM job."""
     from bench.store.folders import Store
 
     store = Store(results)
@@ -53,18 +53,18 @@ def _folders(target: str, states: list[str], store: Store) -> list[TrainingFolde
         return [folder]
     spec = folder.spec()
     if spec is None:
-        raise StoreError(f"{folder.path}: holds no spec, so that its training is not known")
+        raise StoreError(f"{folder.path}: has no spec, so its training is unknown")
     return [store.training(spec.training)]
 
 
 def _job_logs(store: Store, folder: TrainingFolder) -> list[Path]:
-    """What the SLURM jobs wrote that worked on a training, latest last."""
+    """Logs of a training's latest SLURM job."""
     from bench.execute.slurm.ledger import Ledger
 
     ticket = Ledger(store.root).tickets().get(folder.path.name)
     if ticket is None or ticket.job is None:
         return []
     log = Ledger(store.root).folder(ticket.submission).log
-    # A submission of one task is a plain job: its files carry no number of a task.
+    # An array of one task is a plain job, whose files have no task number.
     files = {*log.glob(f"{ticket.job}_{ticket.index}_*_log.*"), *log.glob(f"{ticket.job}_0_log.*")}
     return sorted(files)

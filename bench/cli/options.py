@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share."""
+"""Arguments and options shared by several commands."""
 
 from __future__ import annotations
 
@@ -29,9 +29,7 @@ __all__ = [
 SuiteFile = Annotated[Path, typer.Argument(help="Suite file (YAML).", show_default=False)]
 Results = Annotated[Path, typer.Option(help="Folder of trainings and records.")]
 DataRoot = Annotated[Path, typer.Option(help="Folder with one folder per dataset.")]
-OfSuite = Annotated[
-    Path | None, typer.Option("--suite", help="Suite that defines the dataset, or names the extension that adds it.")
-]
+OfSuite = Annotated[Path | None, typer.Option("--suite", help="Suite that defines the dataset or names its extension.")]
 Only = Annotated[
     list[str] | None,
     typer.Option(metavar="AXIS=VALUE[,VALUE]", help="Only cells with one of these values; may be repeated."),
@@ -42,22 +40,22 @@ ExtensionModules = Annotated[
     typer.Option(
         "--extension",
         metavar="MODULE",
-        help="Module that adds what is named here, on the path of modules or in this folder; may be repeated.",
+        help="Module of an extension, on Python's module path or in the current folder; may be repeated.",
     ),
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N, or auto: a GPU if there is one.")]
-Threads = Annotated[int, typer.Option(min=0, help="Threads of torch per job; 0: share the cores.")]
-Workers = Annotated[int, typer.Option(min=0, help="Processes that load crops beside the training.")]
+Threads = Annotated[int, typer.Option(min=0, help="Torch's threads per job; 0: share the cores.")]
+Workers = Annotated[int, typer.Option(min=0, help="Processes that load crops, per job.")]
 Pixels = Annotated[
     PixelSource,
     typer.Option(
-        help="Where crops get their pixels from, which changes none: image files (decoded), what `bench data pack` made"
-        " (packed), or that on the GPU (held); auto takes the fastest that is there."
+        help="Source of the crops' pixels, which does not change them: image files (decoded), the output of `bench data"
+        " pack` (packed), or that in GPU memory (held); auto uses the fastest available one."
     ),
 ]
 SaveEvery = Annotated[float, typer.Option(min=0, help="Seconds between checkpoints.")]
-Pack = Annotated[int, typer.Option(min=1, help="Trainings at once on each device.")]
+Pack = Annotated[int, typer.Option(min=1, help="Trainings that run at once on each device.")]
 CalibrationFile = Annotated[
     Path | None,
-    typer.Option("--calibration", help="Forecast for the hardware that this file of `bench calibrate` is of."),
+    typer.Option("--calibration", help="Output of `bench calibrate`; forecasts are for its hardware."),
 ]

@@ -1,4 +1,4 @@
-"""`bench plan`: what suites ask for, what is done, and what it costs."""
+"""`bench plan`: the trainings and evaluations of suites, their states and costs."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def plan(
     workers: Workers = 0,
     calibration: CalibrationFile = None,
 ) -> None:
-    """Show the trainings and evaluations of suites, where they stand, and what several suites share.
+    """Show the trainings and evaluations of suites, their states, and what several suites share.
 
-    Hours are forecast for what is missing, with 90 % intervals: from records of the same work and from `bench
-    calibrate`, both on the hardware that --device, --threads and --workers, or --calibration, say.
+    Hours of unfinished trainings are forecast with 90 % intervals, from records of the same work and from `bench
+    calibrate`, on the hardware given by --device, --threads and --workers, or by --calibration.
 
-    With --json one suite gives an object, several give a list of them.
+    With --json one suite gives an object, several suites give a list.
     """
     from bench.cli.forecasting import describe_total, forecast_json, forecast_plans
     from bench.cli.listing import print_plan, print_sharing, print_simulation_note

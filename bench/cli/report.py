@@ -1,4 +1,4 @@
-"""`bench report`: tables, claims, plots and images of one or several suites."""
+"""`bench report`: tables, claims, plots and images of suites."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Budget = Annotated[
     typer.Option(
         metavar="HOURS",
         min=0,
-        help="Say of missing cells whose trainings do not fit into so many device-hours, as `bench run --budget` counts"
-        " them, that they are over budget.",
+        help="Mark missing cells whose trainings do not fit into this many device-hours, counted as in `bench run"
+        " --budget`, as over budget.",
     ),
 ]
 
 
 def report(
-    suites: Annotated[list[Path] | None, typer.Argument(help="Suite files; all of suites/ if none is given.")] = None,
+    suites: Annotated[list[Path] | None, typer.Argument(help="Suite files; default: all in suites/.")] = None,
     results: Results = Path("results"),
     out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("reports"),
     formats: Annotated[
@@ -37,6 +37,12 @@ def report(
     only: Only = None,
     budget: Budget = None,
     calibration: CalibrationFile = None,
+    style: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.mplstyle", help="Style file of matplotlib for the plots, on top of the built-in style."
+        ),
+    ] = None,
 ) -> None:
     """Write the report of each suite from its records."""
     from bench.planning.plan import make_plan, parse_selection
@@ -56,15 +62,15 @@ def report(
         for plan in plans:
             left_out |= over_budget(plan, budget, evidence)
     names = [name.strip() for name in formats.split(",")]
-    for file in write_report(plans, store, out, formats=names, left_out=left_out):
+    for file in write_report(plans, store, out, formats=names, left_out=left_out, style=style):
         typer.echo(file)
 
 
 def over_budget(plan: Plan, budget: float, evidence: Evidence) -> Mapping[str, str]:
-    """Why trainings that nobody has begun do not fit into so many device-hours, by their ids.
+    """Why waiting trainings do not fit into a budget of device-hours, by their ids.
 
     Raises:
-        BudgetError: what a training takes is not known.
+        BudgetError: the time of a training is unknown.
     """
     from bench.cli.listing import hours
     from bench.planning.forecast.forecast import Forecast, affordable, forecast

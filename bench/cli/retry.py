@@ -1,4 +1,4 @@
-"""`bench retry`: try again what failed."""
+"""`bench retry`: run failed trainings and evaluations again."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def retry(
     save_every: SaveEvery = 60.0,
     pack: Pack = 1,
 ) -> None:
-    """Try trainings and evaluations again that failed, or those in other states that nobody works on.
+    """Run failed trainings and evaluations again, or those in other states that no process is running.
 
-    They go on from their last checkpoint. Ends as `bench run` does. With --profile, jobs may use what it says.
+    They continue from their last checkpoint. Ends as `bench run` does. With --profile, resources are the profile's.
     """
-    from bench.cli.execution import Task, run_here, run_on_slurm
-    from bench.execute.slurm.profile import load_profile
+    from bench.cli.execution import run_here, run_on_slurm
+    from bench.planning.executors import RunRequest
     from bench.planning.jobs import LocalOptions
     from bench.planning.plan import make_plan, parse_selection
     from bench.store.folders import Store
@@ -52,8 +52,14 @@ def retry(
         fitting = matching(plan, ids or [], wanted)
         return [training for training in fitting if not training.under_way and not training.finished]
 
-    task = Task(lambda: make_plan(loaded, Store(results), selection), choose, data_root, results, dry_run)
-    if profile is None:
-        options = LocalOptions(device, threads, workers, save_every, pack, pixels=pixels)
-        raise typer.Exit(run_here(task, options))
-    raise typer.Exit(run_on_slurm(task, load_profile(profile), wait=wait))
+    request = RunRequest(
+        plan=lambda: make_plan(loaded, Store(results), selection),
+        choose=choose,
+        data_root=data_root,
+        results=results,
+        options=LocalOptions(device, threads, workers, save_every, pack, pixels=pixels),
+        profile=profile,
+        wait=wait,
+        dry_run=dry_run,
+    )
+    raise typer.Exit(run_here(request) if profile is None else run_on_slurm(request))

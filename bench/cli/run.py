@@ -1,4 +1,4 @@
-"""`bench run`: train and evaluate what is missing."""
+"""`bench run`: run the missing trainings and evaluations of a suite."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ Budget = Annotated[
     typer.Option(
         metavar="HOURS",
         min=0,
-        help="Only the first trainings whose forecasts fit into so many device-hours. Their upper bounds are added up,"
-        " as a budget is there to be kept: less than that is likely to be used.",
+        help="Run only the first trainings whose forecasts fit into this many device-hours. The upper bounds of the"
+        " forecasts are added, so the actual time is probably less.",
     ),
 ]
 
@@ -61,13 +61,13 @@ def run(
 ) -> None:
     """Train and evaluate what is missing. Ends 0 when all is done, 1 when something failed, 3 for unusable input.
 
-    With --executor slurm jobs are submitted and the command returns; `bench status` tells how they fare. What failed is
-    left to `bench retry` then, and what a job may use is the profile's: --device, --threads, --workers, --save-every,
-    --pack and --tensorboard are for this machine.
+    With --executor slurm jobs are submitted and the command returns; `bench status` shows their progress. Failed
+    trainings are then left to `bench retry`, and the jobs' resources are the profile's: --device, --threads, --workers,
+    --save-every, --pack and --tensorboard apply to this machine only.
     """
-    from bench.cli.execution import Task
+    import bench.cli.execution  # noqa: F401  # registers local and slurm
     from bench.execute.tensorboard import require_tensorboard
-    from bench.planning.executors import EXECUTORS, Request
+    from bench.planning.executors import EXECUTORS, RunRequest
     from bench.planning.jobs import LocalOptions
     from bench.planning.plan import make_plan, parse_selection
     from bench.pose.errors import BenchError
@@ -90,9 +90,17 @@ def run(
             raise BenchError(f"--budget with --executor {executor} needs --calibration FILE, made where the jobs run")
         evidence = gather_evidence(results, LocalOptions(device, threads, workers, pack=pack), calibration)
         choose = within_budget(make_plan(loaded, Store(results), selection), choose, budget, evidence)
-    task = Task(lambda: make_plan(loaded, Store(results), selection), choose, data_root, results, dry_run)
-    options = LocalOptions(device, threads, workers, save_every, pack, tensorboard, pixels)
-    raise typer.Exit(place.run(Request(task, options, profile, wait)))
+    request = RunRequest(
+        plan=lambda: make_plan(loaded, Store(results), selection),
+        choose=choose,
+        data_root=data_root,
+        results=results,
+        options=LocalOptions(device, threads, workers, save_every, pack, tensorboard, pixels),
+        profile=profile,
+        wait=wait,
+        dry_run=dry_run,
+    )
+    raise typer.Exit(place.run(request))
 
 
 def _unfinished(plan: Plan) -> list[PlannedTraining]:

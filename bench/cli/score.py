@@ -1,4 +1,4 @@
-"""`bench score`: metrics of a predictions file."""
+"""`bench score`: compute the metrics of a predictions file."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def score(
     suite: OfSuite = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score predictions as the protocol does.
+    """Score predictions by a protocol.
 
-    For COCO, sigmas follow from the keypoints that the annotations name, or from the dataset that a suite defines.
+    For COCO, sigmas follow from the keypoint names in the annotations, or from the dataset that a suite defines.
     """
     from bench.pose.scoring import score_file
     from bench.suite.schema import load_suite

@@ -1,4 +1,4 @@
-"""`bench server`: evaluations that only a dataset's server can score."""
+"""`bench server`: submit evaluations that only a dataset's server can score."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from bench.cli.options import DataRoot, Results
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Package predictions for a server, enter its scores.", no_args_is_help=True, rich_markup_mode=None
+    help="Package predictions for a server, and enter its scores.", no_args_is_help=True, rich_markup_mode=None
 )
 
-EvaluationId = Annotated[str, typer.Argument(help="Id of the evaluation, or how it starts.")]
+EvaluationId = Annotated[str, typer.Argument(help="Id of the evaluation, or its beginning.")]
 
 
 @app.command("package")
 def package_predictions(
     evaluation: EvaluationId,
-    name: Annotated[str, typer.Option(help="Of the algorithm: letters, digits and '-'.")],
+    name: Annotated[str, typer.Option(help="Name of the algorithm: letters, digits and '-'.")],
     out: Annotated[Path, typer.Option(help="Folder for the archive.")] = Path("submissions"),
     data_root: DataRoot = Path("data"),
     results: Results = Path("results"),
 ) -> None:
-    """Check an evaluation's predictions and pack them in the server's naming."""
+    """Check an evaluation's predictions and pack them as the server requires."""
     from bench.planning.simulated import refuse_simulated_record
     from bench.pose.data.coco_format import CocoKeypoints
     from bench.pose.errors import DataError
@@ -44,11 +44,11 @@ def package_predictions(
 @app.command("enter")
 def enter(
     evaluation: EvaluationId,
-    scores: Annotated[list[str], typer.Argument(metavar="METRIC=VALUE...", help="Such as AP=0.755 AR=0.805.")],
+    scores: Annotated[list[str], typer.Argument(metavar="METRIC=VALUE...", help="For example AP=0.755 AR=0.805.")],
     source: Annotated[str, typer.Option(help="Where the score can be looked up.")],
     results: Results = Path("results"),
 ) -> None:
-    """Enter the score that a server returned; tables show it from then on, marked as the server's."""
+    """Enter the score that a server returned; tables then show it, marked as the server's."""
     from bench.planning.simulated import refuse_simulated_record
     from bench.pose.errors import DataError
     from bench.store.folders import Store
@@ -60,7 +60,7 @@ def enter(
         try:
             metrics[name] = float(value)
         except ValueError:
-            raise DataError(f"{item!r}: expected METRIC=VALUE, such as AP=0.755") from None
+            raise DataError(f"{item!r}: expected METRIC=VALUE, for example AP=0.755") from None
     folder, record = Store(results).finished_evaluation(evaluation)
     refuse_simulated_record(record)
     enter_score(folder, record, metrics, source)

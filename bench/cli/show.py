@@ -1,4 +1,4 @@
-"""`bench show`: everything known about a training or evaluation."""
+"""`bench show`: print everything known about a training or evaluation."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ DIGITS = 6
 
 
 def show(
-    target: Annotated[str, typer.Argument(metavar="ID", help="Of a training or evaluation, or how it starts.")],
+    target: Annotated[str, typer.Argument(metavar="ID", help="Id of a training or evaluation, or its beginning.")],
     results: Results = Path("results"),
-    suites: Annotated[Path, typer.Option(help="Folder of suites, to tell which of them plan it.")] = Path("suites"),
+    suites: Annotated[Path, typer.Option(help="Folder of suites, to list those that plan it.")] = Path("suites"),
     as_json: AsJson = False,
 ) -> None:
     """Print everything known about a cell.

@@ -1,4 +1,4 @@
-"""`bench simulate`: made-up records, for trying reports and gates out."""
+"""`bench simulate`: write made-up records, to try out reports and gates."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ __all__ = ["simulate"]
 
 def simulate(
     suites: Annotated[list[Path], typer.Argument(help="Suite files (YAML).", show_default=False)],
-    results: Annotated[Path, typer.Option(help="Folder for the simulated records; none that holds measured ones.")],
+    results: Annotated[Path, typer.Option(help="Folder for the simulated records, without measured ones.")],
     spread: Annotated[float, typer.Option(min=0, help="Standard deviation over seeds, in points of AP or PCKh.")] = 0.2,
-    random_state: Annotated[int, typer.Option(min=0, help="Equal states simulate equal records.")] = 0,
+    random_state: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 0,
 ) -> None:
     """Write a SIMULATED record for every training and evaluation of suites that has none. Nothing is measured.
 
-    The numbers are the published ones with some noise, or guesses from them; docs/provenance.md tells how they are made
-    up. Every report marks them on every page, and `bench run` refuses a folder that holds them.
+    The numbers are the published ones, or those of the most similar published row, with some noise; see
+    docs/provenance.md. Every report marks them on every page, and `bench run` refuses a folder with simulated records.
     """
     from bench.planning.plan import make_plan
-    from bench.simulation.records import simulate as write_records
-    from bench.simulation.scores import Chance
+    from bench.simulation.simulated_records import simulate as write_records
+    from bench.simulation.simulated_scores import Chance
     from bench.store.folders import Store
     from bench.suite.schema import load_suite
 

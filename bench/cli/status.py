@@ -1,4 +1,4 @@
-"""`bench status`: where a suite's trainings and evaluations stand."""
+"""`bench status`: the states of a suite's trainings and evaluations."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def status(
     results: Results = Path("results"),
     only: Only = None,
     as_json: AsJson = False,
-    watch: Annotated[bool, typer.Option(help="Print again every two seconds until nothing is left to do.")] = False,
+    watch: Annotated[bool, typer.Option(help="Print every two seconds until everything is done.")] = False,
 ) -> None:
-    """Show what is done, running, queued, failed, cancelled or missing. Reads files and SLURM's queue only."""
+    """Show the state of every training. Reads only files and SLURM's queue."""
     from bench.cli.listing import print_status
     from bench.planning.plan import make_plan, parse_selection
     from bench.planning.simulated import simulated_ids

@@ -1,4 +1,4 @@
-"""Which trainings a command is about: those of a suite, or one by its id, in some states."""
+"""Selects the trainings of a command by suite, id and state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ __all__ = ["Ids", "States", "matching", "parse_states"]
 MAX_NAMED = 20
 
 Ids = Annotated[
-    list[str] | None, typer.Option("--id", help="Only trainings or evaluations whose id starts so; may be repeated.")
+    list[str] | None,
+    typer.Option("--id", help="Only trainings or evaluations with this id or beginning of an id; may be repeated."),
 ]
 States = Annotated[
     list[str] | None, typer.Option("--state", metavar="STATE[,STATE]", help="Only trainings in these states.")
@@ -35,10 +36,10 @@ def parse_states(items: Sequence[str]) -> set[str]:
 
 
 def matching(plan: Plan, ids: Sequence[str], states: set[str]) -> list[PlannedTraining]:
-    """Trainings of a plan that, or an evaluation of which, have such an id and such a state. Empty means any.
+    """Trainings of a plan that have, or have an evaluation with, one of the ids and states. Empty means any.
 
     Raises:
-        UnknownNameError: an id fits nothing in the plan.
+        UnknownNameError: the plan has no such id.
     """
     known = [part.spec.id for training in plan.trainings for part in training.parts]
     for prefix in ids:

@@ -1,4 +1,4 @@
-"""`bench verify`: checks a capsule and recomputes its results."""
+"""`bench verify`: check a capsule and recompute its results."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def verify(
 ) -> None:
     """Check every hash of a capsule, and recompute each evaluation from its predictions, on a CPU.
 
-    The annotations come from --data-root and must be the files that the records name. A capsule's suite never has code
-    run: name the extensions that its results need. Ends 0 when every number came out again, 1 when one differs, 2 when
-    one could not be recomputed and none differs, 3 for a capsule that is broken or was tampered with.
+    The annotations come from --data-root and must be the files named in the records. Code named by the capsule's suite
+    never runs: name the extensions that its results need. Ends 0 when every number was reproduced, 1 when one differs,
+    2 when one could not be recomputed and none differs, 3 for a capsule that is broken or was tampered with.
     """
     from bench.capsule.verification import verify as verify_capsule
     from bench.extensions import Extensions
@@ -53,7 +53,7 @@ def _lines(found: Verification) -> Iterator[str]:
 
     manifest = found.manifest
     if manifest.simulated:
-        yield "SIMULATED: results in this capsule are made up; there is nothing to recompute of them"
+        yield "SIMULATED: results in this capsule are made up; they cannot be recomputed"
     changes = " with changes" if manifest.dirty else ""
     commit = f"commit {manifest.commit}{changes}" if manifest.commit else "no checkout"
     only = f", only {' '.join(manifest.selection)}" if manifest.selection else ""
@@ -61,7 +61,8 @@ def _lines(found: Verification) -> Iterator[str]:
     rows = []
     for cell in found.cells:
         training, spec = cell.record.training, cell.record.spec
-        way = f"{spec.split}, {spec.boxes} boxes{', refined' if spec.post_process else ''}"
+        refined = "" if spec.post_process == "none" else f", refined by {spec.post_process}"
+        way = f"{spec.split}, {spec.boxes} boxes{refined}"
         network = f"{training.backbone} {training.representation} {training.input_size} seed {training.seed}"
         rows.append((cell.record.id, network, way, cell.verdict, "\n".join(cell.details)))
     yield tabulate(rows, headers=("evaluation", "network", "measured on", "verdict", ""), disable_numparse=True)

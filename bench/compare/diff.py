@@ -14,6 +14,7 @@ from bench.pose.metrics.catalog import headline
 from bench.store.folders import Store
 from bench.store.lookup import StoredCell, look_up, seeds_of
 from bench.store.provenance import Provenance
+from bench.suite.specs import evaluation_key
 
 __all__ = ["CellComparison", "Difference", "compare_cells"]
 
@@ -27,7 +28,7 @@ DATA = ("dataset", "split", "evaluation_split")
 IN_PUBLISHED_ROWS = ("backbone", "input_size", "evaluation_split")
 """Settings, besides the method, that tell published rows apart."""
 
-METHOD = ("representation", "evaluation_post_process")
+METHOD = ("representation", "post_process")
 """What the paper's tables call a method: heatmaps with and without refinement are two."""
 
 PARTS_OF_METHOD = (
@@ -37,8 +38,7 @@ PARTS_OF_METHOD = (
     "loss_reduction",
     "weight_bounds",
     "heatmap_center",
-    "evaluation_refinement",
-    "evaluation_score_threshold",
+    "score_threshold",
 )
 """Settings that only some representations have, or that mean something else for each."""
 
@@ -104,9 +104,9 @@ def _rank(difference: Difference) -> tuple[int, float]:
 
 
 def _settings(cell: StoredCell) -> Settings:
-    """All settings; names of an evaluation's begin with `evaluation_`."""
+    """All settings under their names in a table row, see `evaluation_key`."""
     evaluation = cell.evaluation.model_dump(mode="json", exclude={"training"}) if cell.evaluation is not None else {}
-    return cell.training.model_dump(mode="json") | {f"evaluation_{name}": value for name, value in evaluation.items()}
+    return cell.training.model_dump(mode="json") | {evaluation_key(name): value for name, value in evaluation.items()}
 
 
 def _of_settings(store: Store, cells: tuple[StoredCell, StoredCell]) -> Iterator[Difference]:
@@ -136,7 +136,7 @@ def _covered(names: Collection[str]) -> set[str]:
     """The settings, with those that differ because they do."""
     if "representation" in names:
         return {*names, *PARTS_OF_METHOD}
-    return {*names, *(["evaluation_refinement"] if "evaluation_post_process" in names else [])}
+    return set(names)
 
 
 def _of_setting(

@@ -11,17 +11,25 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from math import cos, pi
-from typing import Any, Literal
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
 from bench.pose.codecs.base import Codec
-from bench.pose.codecs.build import build_codec
-from bench.pose.codecs.representations import REPRESENTATIONS, CodecSettings
-from bench.pose.models.heads import Coordinates
+from bench.pose.codecs.representation import REPRESENTATIONS, CodecSettings, PostProcess, build_codec
+from bench.pose.outputs import Coordinates
 
-__all__ = ["FLIP", "INSTANCES", "KEYPOINTS", "Case", "decoded_cases", "everything", "trained_cases", "usual_settings"]
+__all__ = [
+    "FLIP",
+    "INSTANCES",
+    "KEYPOINTS",
+    "CodecCase",
+    "decoded_cases",
+    "everything",
+    "trained_cases",
+    "usual_settings",
+]
 
 SIZES = (((64, 64), 2.0), ((96, 64), 3.0))
 """Height and width in px of crops, and the split ratio that goes with each."""
@@ -44,14 +52,14 @@ OTHERS = {"loss_reduction": "mean", "heatmap_center": "rounded"}
 
 
 @dataclass(frozen=True)
-class Case:
+class CodecCase:
     """A representation with its settings. Prints as those that tell cases apart."""
 
     settings: CodecSettings
 
     def __str__(self) -> str:
         height, width = self.settings.input_size
-        refined = f", {self.settings.refinement}" if self.settings.post_process else ""
+        refined = "" if self.settings.post_process == "none" else f", {self.settings.post_process}"
         k = "" if self.settings.split_ratio is None else f" k={self.settings.split_ratio:g}"
         others = "".join(f", {value}" for name, value in OTHERS.items() if getattr(self.settings, name) == value)
         return f"{height}x{width}{k}{others}{refined}"
@@ -94,6 +102,10 @@ class Case:
         """What a network returns, of its tensors."""
         return tensors[0] if self.maps else Coordinates(*tensors)
 
+    def loss(self, tensors: Sequence[Tensor], keypoints: Tensor, visible: Tensor) -> Tensor:
+        """The loss of a network's output."""
+        return self.codec.loss(self.whole(tensors), self.codec.encode(keypoints, visible))
+
     def fitted(self, keypoints: Tensor) -> Any:
         """An output that minimizes the loss of visible keypoints, by Adam from zeros with a rate that falls to 0."""
         target = self.codec.encode(keypoints, everything(keypoints))
@@ -134,20 +146,20 @@ def everything(keypoints: Tensor) -> Tensor:
     return torch.ones(keypoints.shape[:2], dtype=torch.bool)
 
 
-def trained_cases(name: str) -> list[Case]:
+def trained_cases(name: str) -> list[CodecCase]:
     """What targets and losses of a representation depend on: two sizes, and each of `OTHERS` that it reads."""
     read = REPRESENTATIONS[name].settings
     changes: list[dict[str, Any]] = [{}, *({setting: value} for setting, value in OTHERS.items() if setting in read)]
     return [
-        Case(replace(usual_settings(name, size, split_ratio), **change))
+        CodecCase(replace(usual_settings(name, size, split_ratio), **change))
         for change, (size, split_ratio) in product(changes, SIZES)
     ]
 
 
-def decoded_cases(name: str) -> list[Case]:
+def decoded_cases(name: str) -> list[CodecCase]:
     """All ways to decode a representation's outputs, at two sizes."""
     of_sizes = trained_cases(name)[: len(SIZES)]
-    return [Case(settings) for case in of_sizes for settings in _decoded(case.settings)]
+    return [CodecCase(settings) for case in of_sizes for settings in _decoded(case.settings)]
 
 
 def _decoded(settings: CodecSettings) -> Iterator[CodecSettings]:
@@ -155,7 +167,5 @@ def _decoded(settings: CodecSettings) -> Iterator[CodecSettings]:
     if "post_process" not in read:
         yield settings
         return
-    yield replace(settings, post_process=False)
-    refinements: tuple[Literal["quarter", "dark"], ...] = ("quarter", "dark") if "refinement" in read else ("quarter",)
-    for refinement in refinements:
-        yield replace(settings, post_process=True, refinement=refinement)
+    for post_process in get_args(PostProcess):
+        yield replace(settings, post_process=post_process)

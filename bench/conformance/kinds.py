@@ -1,23 +1,29 @@
-"""The kinds of entries by name, each with its registry and its checks. Imports of torch wait until checks are made."""
+"""The kinds of entries by name, each with its registry and its checks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.conformance.check import Check
+from bench.checks import Check
+from bench.conformance.backbone_checks import backbone_checks
+from bench.conformance.codec_checks import codec_checks
+from bench.conformance.dataset_checks import dataset_checks
+from bench.conformance.executor_checks import executor_checks
+from bench.conformance.format_checks import format_checks
+from bench.conformance.metric_checks import metric_checks
 from bench.planning.executors import EXECUTORS
-from bench.pose.codecs.representations import REPRESENTATIONS
+from bench.pose.codecs.representation import REPRESENTATIONS
 from bench.pose.data.datasets import DATASETS, DatasetInfo
 from bench.pose.errors import BenchError, ExtensionError, nearest
 from bench.pose.metrics.own import OWN_METRICS
-from bench.pose.models.backbones import BACKBONES
+from bench.pose.models.backbone import BACKBONES
 from bench.pose.registry import Registry
 from bench.report.formats import FORMATS
 
-__all__ = ["KINDS", "Kind", "Surroundings", "find_kind"]
+__all__ = ["KINDS", "EntryKind", "Surroundings", "find_kind"]
 
 DRAWN = "val16"
 """Split of the built-in drawn dataset that is looked at where none is named."""
@@ -39,26 +45,21 @@ class Surroundings:
     defined: tuple[DatasetInfo, tuple[str, ...]] | None = None
     profile: Path | None = None
 
-    @property
-    def datasets(self) -> tuple[str, ...]:
-        """Name of the suite's dataset, if there is one."""
-        return () if self.defined is None else (self.defined[0].name,)
-
 
 @dataclass(frozen=True)
-class Kind:
+class EntryKind:
     """One kind of entries."""
 
     registry: Registry[Any]
-    checks: Callable[[str, Surroundings], Iterable[Check]]
+    checks: Callable[[str, Surroundings], list[Check]]
 
     def names(self, around: Surroundings) -> list[str]:
         """Everything of this kind that can be checked."""
-        own = around.datasets if self.registry is DATASETS else ()
+        own = [around.defined[0].name] if around.defined and self.registry is DATASETS else []
         return list(dict.fromkeys([*self.registry, *own]))
 
 
-def find_kind(name: str, kind: str | None, around: Surroundings) -> Kind:
+def find_kind(name: str, kind: str | None, around: Surroundings) -> EntryKind:
     """The kind of a name, which must be told only where several have the name.
 
     Raises:
@@ -78,21 +79,7 @@ def find_kind(name: str, kind: str | None, around: Surroundings) -> Kind:
     return KINDS[found[0]]
 
 
-def _backbone(name: str, _around: Surroundings) -> Iterable[Check]:
-    from bench.conformance.backbones import backbone_checks
-
-    return backbone_checks(name)
-
-
-def _representation(name: str, _around: Surroundings) -> Iterable[Check]:
-    from bench.conformance.codecs import codec_checks
-
-    return codec_checks(name)
-
-
-def _dataset(name: str, around: Surroundings) -> Iterable[Check]:
-    from bench.conformance.datasets import dataset_checks
-
+def _dataset(name: str, around: Surroundings) -> list[Check]:
     used = around.defined if around.defined is not None and around.defined[0].name == name else None
     info, of_suite = used or (DATASETS.named(name), ())
     folder, annotations = around.data_root / name, info.layout.annotations
@@ -105,32 +92,18 @@ def _dataset(name: str, around: Surroundings) -> Iterable[Check]:
     return dataset_checks(info, folder, splits)
 
 
-def _metric(name: str, _around: Surroundings) -> Iterable[Check]:
-    from bench.conformance.metrics import metric_checks
-
-    return metric_checks(OWN_METRICS[name])
-
-
-def _executor(name: str, around: Surroundings) -> Iterable[Check]:
-    from bench.conformance.executors import executor_checks
-
+def _executor(name: str, around: Surroundings) -> list[Check]:
     if around.profile is not None:
         EXECUTORS[name].check_profile(name, around.profile)
-    return executor_checks(name, around.profile)
+    return executor_checks(EXECUTORS[name], around.profile)
 
 
-def _format(name: str, _around: Surroundings) -> Iterable[Check]:
-    from bench.conformance.formats import format_checks
-
-    return format_checks(FORMATS[name])
-
-
-KINDS: Mapping[str, Kind] = {
-    "backbone": Kind(BACKBONES, _backbone),
-    "representation": Kind(REPRESENTATIONS, _representation),
-    "dataset": Kind(DATASETS, _dataset),
-    "metric": Kind(OWN_METRICS, _metric),
-    "executor": Kind(EXECUTORS, _executor),
-    "format": Kind(FORMATS, _format),
+KINDS: Mapping[str, EntryKind] = {
+    "backbone": EntryKind(BACKBONES, lambda name, _around: backbone_checks(name)),
+    "representation": EntryKind(REPRESENTATIONS, lambda name, _around: codec_checks(name)),
+    "dataset": EntryKind(DATASETS, _dataset),
+    "metric": EntryKind(OWN_METRICS, lambda name, _around: metric_checks(OWN_METRICS[name])),
+    "executor": EntryKind(EXECUTORS, _executor),
+    "format": EntryKind(FORMATS, lambda name, _around: format_checks(FORMATS[name])),
 }
 """As `--kind` names them."""

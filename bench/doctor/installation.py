@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.doctor import machine, software
-from bench.doctor.check import Check
-from bench.doctor.cluster import Cluster
-from bench.doctor.data import DataRoot
-from bench.doctor.recorded import RecordedData
-from bench.doctor.results import ResultsFolder
+from bench.checks import Check
+from bench.doctor import data_checks, machine_checks, results_checks, slurm_checks
 
 __all__ = ["all_checks"]
 
@@ -22,11 +18,14 @@ def all_checks(*, data_root: Path, results: Path, profile: Path | None) -> list[
         results: the store's folder.
         profile: of a SLURM cluster; None where there is none to check.
     """
+    from bench.pose.data.datasets import DATASETS
+
+    datasets = [data_checks.DATASET.of(name, data_root / name, name=f"{{}} {name}") for name in DATASETS]
     return [
-        *software.CHECKS,
-        *machine.CHECKS,
-        *ResultsFolder(results).checks(),
-        *DataRoot(data_root).checks(),
-        *RecordedData(data_root, results).checks(),
-        *Cluster(profile).checks(),
+        *machine_checks.CHECKS.of(),
+        *results_checks.CHECKS.of(results, name="results {}"),
+        *data_checks.ROOT.of(data_root),
+        *(check for checks in datasets for check in checks),
+        *data_checks.RECORDED.of(data_root, results),
+        *slurm_checks.CHECKS.of(profile),
     ]

@@ -1,6 +1,6 @@
-"""`python -m bench.execute JOB.json`: do one job that was written down, as executors of one's own have it done.
+"""`python -m bench.execute JOB.json`: run one job from a file. Executors of extensions use it.
 
-Output goes to the training's log. The exit status is the job's `Outcome`.
+Output goes to the training's log. The exit status is the job's `JobOutcome`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bench.files import StoreError, load_document
 
 
 def main() -> None:
-    """Do the job of the file that the command line names."""
+    """Run the job in the file that the command line names."""
     if len(sys.argv) != 2:
         sys.exit("usage: python -m bench.execute JOB.json")
     try:

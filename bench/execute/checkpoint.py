@@ -1,4 +1,4 @@
-"""The state of a training in its folder, to go on from."""
+"""Checkpoints: the state of a training in its folder."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from bench.suite.specs import TrainSpec
 __all__ = ["Checkpoint", "resume", "save"]
 
 CHECKPOINT_FORMAT = 2
-"""Raised whenever older checkpoints can no longer be continued."""
+"""Version of the format, increased whenever older checkpoints cannot be continued."""
 
 
-class _Plain(BaseModel):
-    """What of a training's state is no tensor, nor of one: see `Training.state_dict`."""
+class _PlainState(BaseModel):
+    """The fields of a training's state without tensors; see `Training.state_dict`."""
 
     position: tuple[NonNegativeInt, NonNegativeInt]
     history: list[EpochEntry]
@@ -32,13 +32,13 @@ class _Plain(BaseModel):
 
 
 class Checkpoint(TypedDict):
-    """What `checkpoint.pt` holds, as a torch file of tensors and plain values.
+    """Contents of `checkpoint.pt`, a torch file of tensors and plain values.
 
     Attributes:
-        format: version of the format; checkpoints of another are refused.
+        format: version of the format; checkpoints of another version are refused.
         spec: id of the training.
-        seconds: spent on it so far.
-        training: the state of the training.
+        seconds: wall time of the training so far.
+        training: state of the training.
     """
 
     format: int
@@ -48,7 +48,7 @@ class Checkpoint(TypedDict):
 
 
 def save(training: Training, file: Path, spec: TrainSpec, seconds: float) -> None:
-    """Store the state of a training on which so much time was spent."""
+    """Store the state of a training after `seconds` of wall time."""
     state: Checkpoint = {
         "format": CHECKPOINT_FORMAT,
         "spec": spec.id,
@@ -59,24 +59,24 @@ def save(training: Training, file: Path, spec: TrainSpec, seconds: float) -> Non
 
 
 def resume(training: Training, file: Path, spec: TrainSpec) -> float:
-    """Load the checkpoint if there is one; seconds spent before it was taken.
+    """Load the checkpoint, if there is one; returns the wall time in seconds before it was taken.
 
     Raises:
-        CheckpointError: it is unreadable, damaged, of another training or by another version. What it was to fill is
-            of no use then.
+        CheckpointError: it is unreadable, damaged, of another training or of another version. `training` must not be
+            used then.
     """
     if not file.exists():
         return 0.0
     state, expected = load_file(file), (CHECKPOINT_FORMAT, spec.id)
-    # Compared as texts: that of a tensor in their place is neither right nor wrong, but an error.
+    # Compared as text: comparing a tensor in their place would raise.
     if not isinstance(state, dict) or str((state.get("format"), state.get("spec"))) != str(expected):
         raise CheckpointError(
             f"{file}: not a checkpoint of training {spec.id} by this version of bench; remove it to start anew"
         )
     try:
-        _Plain.model_validate(state["training"])
+        _PlainState.model_validate(state["training"])
         training.load_state_dict(state["training"])
         return float(state["seconds"])
-    except Exception as error:  # what is missing or of another kind makes torch raise anything
+    except Exception as error:  # torch raises all kinds of errors for missing or wrong values
         said = f"{type(error).__name__}: {error}".splitlines()[0]
         raise CheckpointError(f"{file}: damaged ({said:.200}); remove it to start anew") from error

@@ -1,4 +1,4 @@
-"""Making one evaluation in the store."""
+"""Runs one evaluation in the store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.pose.checkpoints import load_weights
 from bench.pose.errors import CheckpointError
 from bench.pose.evaluation import Examination, mean_pose_metrics
 from bench.pose.metrics.own import OWN_METRICS
-from bench.pose.parallel import ALONE, ProcessGroup
+from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
 from bench.store.bootstrap import Resamples
 from bench.store.documents import Record
 from bench.store.folders import Store, TrainingFolder
@@ -29,11 +29,11 @@ __all__ = ["make_evaluation"]
 
 
 def make_evaluation(
-    job: Job, spec: EvalSpec, store: Store, heartbeat: Heartbeat, group: ProcessGroup = ALONE
+    job: Job, spec: EvalSpec, store: Store, heartbeat: Heartbeat, group: ProcessGroup = SINGLE_PROCESS
 ) -> Record | None:
-    """Measure a finished training; store predictions, per-instance results, images and, last, the record.
+    """Evaluate a finished training; store predictions, per-instance results, images and, last, the record.
 
-    Rank 0 of the group holds the training's lease and writes; it returns the record, the others None.
+    Rank 0 of the group holds the training's lease, writes, and returns the record; the others return None.
 
     Raises:
         StoppedError: the job was asked to stop.
@@ -102,6 +102,6 @@ def _checked_weights(folder: TrainingFolder) -> Path:
     record = folder.record()
     if record is None or not folder.weights.exists() or sha256(folder.weights) != record.weights_sha256:
         raise CheckpointError(
-            f"{folder.weights} is not what its training ended with; remove {folder.record_file} to train again"
+            f"{folder.weights} does not hold the weights in its record; remove {folder.record_file} to train again"
         )
     return folder.weights

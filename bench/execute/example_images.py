@@ -1,4 +1,4 @@
-"""A few validation instances with truth and prediction, small enough to keep beside every record."""
+"""A few validation instances with truth and prediction, small enough to store beside every record."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from bench.store.folders import EvaluationFolder
 __all__ = ["store_images"]
 
 COUNTS: Mapping[Literal["spread", "worst", "median"], int] = {"spread": 8, "worst": 4, "median": 4}
-"""Instances stored, by why they were chosen."""
+"""Number of stored instances by the reason for their choice."""
 
 HEIGHT = 224
 ASPECTS = (160, 224, 288)
-"""Widths, in px, of upright, square and lying images; the nearest to the person's box is taken."""
+"""Widths in px of upright, square and lying images. The one nearest to the box's aspect ratio is used."""
 
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
 class _Predicted:
-    """An instance, the most similar prediction in its image, (keypoints, 3), and its OKS; None for neither."""
+    """An instance, the most similar prediction in its image, (keypoints, 3), and its OKS, if there is any."""
 
     instance: Instance
     prediction: Array | None
@@ -41,14 +41,14 @@ class _Predicted:
 
 
 def store_images(folder: EvaluationFolder, split: Split, results: Sequence[dict[str, Any]]) -> None:
-    """Store instances spread evenly over the split, the same ones for every evaluation of it, the worst and the median.
+    """Store instances spread evenly over the split (the same for every evaluation), the worst and the median ones.
 
-    Instances with most keypoints labelled are chosen from. Who is worst, and who in the middle, is decided by the OKS
-    of the most similar prediction in the image, 0 without any, and for MPII by the mean distance in head sizes; they
-    come after those chosen for another reason, so nobody is stored twice.
-    Each has the image around the box, the annotated keypoints, and the keypoints of the prediction in that image that
-    is most similar, all in px of the stored image. Instances whose image cannot be read are passed over: the
-    record lists them. None are stored of a split whose instances are not published.
+    Only instances with most keypoints labelled are considered. Their error is 1 - OKS of the most similar prediction in
+    the image, 1 without any; for MPII it is the mean distance in head sizes. No instance is stored twice.
+
+    Stored are the image around the box, the annotated keypoints, and the most similar predicted keypoints, all in px of
+    the stored image. Instances whose image cannot be read are skipped; the record lists them. Nothing is stored for a
+    split without published annotations.
     """
     if not split.annotated:
         return
@@ -63,7 +63,7 @@ def store_images(folder: EvaluationFolder, split: Split, results: Sequence[dict[
 
 
 def _predicted(split: Split, results: Sequence[dict[str, Any]]) -> list[_Predicted]:
-    """Instances with most keypoints labelled, or with any if there are none, in the split's order."""
+    """Instances with most keypoints labelled, or else with any, in the split's order."""
     by_image: dict[int, list[Array]] = {}
     for result in results:
         by_image.setdefault(result["image_id"], []).append(np.asarray(result["keypoints"]).reshape(-1, 3))
@@ -82,7 +82,7 @@ def _best(instance: Instance, predictions: Sequence[Array], sigmas: Sequence[flo
 
 
 def _errors(split: Split, instances: Sequence[_Predicted]) -> Array:
-    """How wrong each instance is, (instances,), in the measure of the split's protocol."""
+    """Error of each instance, (instances,), in the measure of the split's protocol."""
     if split.protocol != "mpii":
         return np.array([1 - (one.oks or 0.0) for one in instances])
     truth = read_head_truth(split.truth_file)
@@ -96,7 +96,7 @@ def _errors(split: Split, instances: Sequence[_Predicted]) -> Array:
 
 
 def _choose(instances: Sequence[_Predicted], errors: Array) -> Iterator[tuple[str, _Predicted]]:
-    """Instances by why they were chosen: evenly spaced, with the largest errors, with those nearest to the median."""
+    """Chosen instances with the reason: evenly spaced, largest errors, errors nearest to the median."""
     by_error = np.argsort(-errors, kind="stable")
     ranks = np.empty(len(instances))
     ranks[by_error] = np.arange(len(instances))

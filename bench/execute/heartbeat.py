@@ -1,4 +1,4 @@
-"""A running job's signs of life, and the ways to ask it to stop."""
+"""Heartbeats of a running job, and requests to stop it."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ SECONDS_BETWEEN_BEATS = 0.5
 
 
 class StoppedError(Exception):
-    """The job was asked to stop and has saved its state."""
+    """The job was asked to stop, and its state is saved."""
 
 
 class Heartbeat:
-    """Writes heartbeats under a lease and listens for a wish to stop.
+    """Writes heartbeats under a lease, and listens for requests to stop.
 
-    The wish is SIGINT, SIGTERM, the end of the parent process, or a cancelled training.
+    A request is SIGINT, SIGTERM, the end of the parent process, or the cancellation of the training.
     """
 
     def __init__(self, folder: TrainingFolder) -> None:
@@ -40,44 +40,44 @@ class Heartbeat:
         self._lease: Lease | None = None
 
     def listen(self) -> None:
-        """Turn signals and the end of the parent process into a wish to stop. Only for a process of the job's own."""
+        """Treat signals and the end of the parent process as requests to stop. Only for a process of the job's own."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
-        # SLURM sends it, before a time limit, to every process of a job; the one that watches this process answers it.
+        # SLURM sends it to every process of a job before a time limit; the parent process handles it.
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)
         parent = multiprocessing.parent_process()
         if parent is not None:
-            threading.Thread(target=self._outlive, args=(parent.sentinel,), daemon=True).start()
+            threading.Thread(target=self._watch_parent, args=(parent.sentinel,), daemon=True).start()
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stop.set()
 
-    def _outlive(self, sentinel: int) -> None:
+    def _watch_parent(self, sentinel: int) -> None:
         connection.wait([sentinel])
         self._stop.set()
 
     def guard(self, lease: Lease) -> None:
-        """Work under a lease from now on."""
+        """Write heartbeats under a lease from now on."""
         self._lease = lease
 
     def ensure_lease(self) -> None:
-        """See `Lease.ensure`: to be called before anything is written that stays."""
+        """Raise `LeaseLostError` if the lease was lost; to be called before any permanent write. See `Lease.ensure`."""
         if self._lease is not None:
             self._lease.ensure()
 
     @property
     def stopping(self) -> bool:
-        """Whether the job is to stop as soon as its state is saved."""
+        """Whether the job was asked to stop. It must save its state first."""
         return self._stop.is_set()
 
     def beat(self, phase: Literal["training", "evaluating"], **fields: Any) -> None:
-        """Leave a heartbeat, unless the last one is fresh or there is no lease. `fields` are those of `JobProgress`.
+        """Write a heartbeat, unless the last one is fresh or there is no lease. `fields` are those of `JobProgress`.
 
         Raises:
             LeaseLostError: the work was taken over.
             StoreError: the training's folder was removed.
         """
-        if self._lease is None:  # a process that works with the one that holds it
+        if self._lease is None:  # not rank 0
             return
         now = time.monotonic()
         if now - self._last < SECONDS_BETWEEN_BEATS:
@@ -86,18 +86,18 @@ class Heartbeat:
         self.ensure_lease()
         if self._folder.cancelled:
             self._stop.set()
-        job_progress = JobProgress(phase=phase, pid=os.getpid(), host=socket.gethostname(), at=time.time(), **fields)
-        with contextlib.suppress(StoreError):  # what is lost is a display; where nothing can be saved, saving says so
-            write_json(self._folder.job_progress_file, job_progress.model_dump(), durable=False)
+        progress = JobProgress(phase=phase, pid=os.getpid(), host=socket.gethostname(), at=time.time(), **fields)
+        with contextlib.suppress(StoreError):  # only a display is lost; if the disk is full, saving reports it
+            write_json(self._folder.progress_file, progress.model_dump(), durable=False)
 
     def end(self) -> None:
-        """Remove the heartbeat: nobody works on the training any more."""
+        """Remove the heartbeat: the job is over."""
         with contextlib.suppress(OSError):
-            self._folder.job_progress_file.unlink()
+            self._folder.progress_file.unlink()
 
 
 def show_evaluation(heartbeat: Heartbeat, done: int, total: int) -> None:
-    """Leave a heartbeat of an evaluation, or raise `StoppedError` if the job is to stop."""
+    """Write a heartbeat of an evaluation; raises `StoppedError` if the job was asked to stop."""
     if heartbeat.stopping:
         raise StoppedError
     heartbeat.beat("evaluating", fraction=done / total)

@@ -1,4 +1,4 @@
-"""A job: one training and the evaluations to make of it, with what it may use. Imports no torch."""
+"""A job: one training, its evaluations, and the resources it may use. Imports no torch."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from bench.extensions import NO_EXTENSIONS, Extensions
+from bench.files import JsonDocument
 from bench.pose.data.pixels.names import PixelSource
 from bench.store.documents import Cause
 from bench.suite.specs import EvalSpec, TrainSpec
 
-__all__ = ["NO_RETRIES", "Job", "Outcome", "Resources", "Retries"]
+__all__ = ["NO_RETRIES", "Job", "JobOutcome", "Resources", "Retries"]
 
 
-class Outcome(IntEnum):
+class JobOutcome(IntEnum):
     """Exit status of a job's process."""
 
     DONE = 0
@@ -25,24 +26,20 @@ class Outcome(IntEnum):
     BUSY = 11
     CANCELLED = 12
     LOST = 13
-    """Another process of the same training went away."""
-
-
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    """A process was killed, or another process of the same training was lost."""
 
 
 Times = Annotated[int, Field(ge=0, strict=True)]
 
 
-class Retries(_Settings):
-    """How often a job is tried again after each cause before it counts as failed.
+class Retries(JsonDocument):
+    """How often a job is retried after each cause of failure before it counts as failed.
 
     Attributes:
-        killed: a process of it died by a signal or without a word.
-        out_of_memory: of the machine or of the GPU.
-        exception: anything else that it raised.
-        stalled: runs in a row that ended at a time limit without one step of progress.
+        killed: retries after one of its processes died by a signal or without an error.
+        out_of_memory: retries after the machine or the GPU ran out of memory.
+        exception: retries after any other error.
+        stalled: consecutive runs that may end at a time limit without any progress.
     """
 
     killed: Times = 2
@@ -51,7 +48,7 @@ class Retries(_Settings):
     stalled: Times = 3
 
     def left(self, cause: Cause, used: int) -> int:
-        """How many tries are left after so many."""
+        """Number of retries left after `used` of them."""
         limit: int = getattr(self, cause)
         return max(limit - used, 0)
 
@@ -59,18 +56,18 @@ class Retries(_Settings):
 NO_RETRIES = Retries(killed=0, out_of_memory=0, exception=0, stalled=0)
 
 
-class Resources(_Settings):
-    """What a job may use; nothing here decides a result.
+class Resources(JsonDocument):
+    """Resources of a job. None of them changes a result.
 
     Attributes:
         data_root: folder with one folder per dataset.
         results: the store's folder.
         device: "cpu", "cuda" or "cuda:N".
-        threads: of torch; exact resumption needs the same number.
+        threads: torch's threads; exact resumption needs the same number.
         workers: processes that load crops.
-        pixels: where crops get their pixels from, see `choose_images`.
+        pixels: source of the crops' pixels, see `choose_images`.
         save_every: seconds between checkpoints.
-        tensorboard: folder with a log for TensorBoard per training; None logs nothing.
+        tensorboard: folder for TensorBoard logs, one per training; None logs nothing.
     """
 
     data_root: Path
@@ -83,11 +80,16 @@ class Resources(_Settings):
     tensorboard: Path | None = None
 
 
-class Job(_Settings):
-    """One training with the evaluations to make of it, and the command that makes the same again.
+class Job(JsonDocument):
+    """One training with its evaluations.
 
-    `weights` is the file that the training starts from, where it starts from given weights; `extensions` are to be
-    loaded before anything else.
+    Attributes:
+        training: spec of the training.
+        evaluations: specs of the evaluations.
+        resources: what the job may use.
+        command: command line that makes the same results again.
+        weights: file of the initial weights, if the training starts from given ones.
+        extensions: modules to load before anything else.
     """
 
     training: TrainSpec
@@ -99,16 +101,16 @@ class Job(_Settings):
 
     @property
     def id(self) -> str:
-        """Of the training."""
+        """Id of the training."""
         return self.training.id
 
     @property
     def evaluation_ids(self) -> list[str]:
-        """Of the evaluations."""
+        """Ids of the evaluations."""
         return [spec.id for spec in self.evaluations]
 
     @property
     def title(self) -> str:
-        """For progress displays."""
+        """Name for progress displays."""
         spec = self.training
         return f"{spec.backbone} {spec.representation} {spec.input_size} seed {spec.seed}"

@@ -1,4 +1,4 @@
-"""The log of a training as the standard output of a process."""
+"""Redirects the output of a process to the log of its training."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ __all__ = ["write_to_log"]
 
 
 class _Log(io.TextIOBase):
-    """Standard output without a buffer. What a full disk does not take is lost and stops nothing."""
+    """Unbuffered output. On a full disk it is lost, without an error."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
     def fileno(self) -> int:
-        """Of the file."""
+        """Descriptor of the file."""
         return self._descriptor
 
     def writable(self) -> bool:
-        """Always."""
+        """True."""
         return True
 
     def write(self, text: str) -> int:
-        """Append a text."""
+        """Append text."""
         with contextlib.suppress(OSError):
             os.write(self._descriptor, text.encode(errors="backslashreplace"))
         return len(text)
 
 
 def write_to_log(file: Path) -> int:
-    """Have whatever this process writes appended to a file from now on; where that cannot be, all stays as it is.
+    """Append standard output and error of this process to a file; if it cannot be opened, nothing changes.
 
     Returns:
-        A descriptor of what was standard error before.
+        A descriptor of the previous standard error.
     """
     before = os.dup(sys.stderr.fileno())
     with contextlib.suppress(OSError):

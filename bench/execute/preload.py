@@ -1,4 +1,4 @@
-"""Imported once by the server that job processes are forked from: all that takes seconds to import."""
+"""Slow imports, done once by the fork server of job processes."""
 
 import bench.execute.runner  # noqa: F401
 from bench.pose.torchvision_shim import torchvision_models

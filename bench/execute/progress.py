@@ -1,4 +1,4 @@
-"""Shows running jobs: live bars on a terminal, plain lines elsewhere."""
+"""Progress of running jobs: bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from bench.execute.job import Job, Outcome
+from bench.execute.job import Job, JobOutcome
 from bench.store.documents import JobProgress, Record
 from bench.store.folders import Store
 
-__all__ = ["LiveView", "PlainView", "View", "describe", "duration"]
+__all__ = ["LiveView", "PlainView", "ProgressView", "describe", "duration"]
 
 OUTCOME_WORDS = {
-    Outcome.DONE: "done",
-    Outcome.FAILED: "FAILED",
-    Outcome.STOPPED: "stopped, state saved",
-    Outcome.BUSY: "skipped, another process works on it",
-    Outcome.CANCELLED: "cancelled, state saved",
-    Outcome.LOST: "stopped with another process of the same training",
+    JobOutcome.DONE: "done",
+    JobOutcome.FAILED: "FAILED",
+    JobOutcome.STOPPED: "stopped, state saved",
+    JobOutcome.BUSY: "skipped, another process works on it",
+    JobOutcome.CANCELLED: "cancelled, state saved",
+    JobOutcome.LOST: "stopped with another process of the same training",
 }
 
 
@@ -29,27 +29,27 @@ HEADLINES = {
     "Mean": "PCKh@0.5 {:.1f}",
     "Mean@0.1": "PCKh@0.1 {:.1f}",
 }
-"""Metrics to show of a finished evaluation, in the words to show them in."""
+"""Metrics to show of a finished evaluation, with their formats."""
 
 
-class View(Protocol):
-    """Hears what becomes of jobs."""
+class ProgressView(Protocol):
+    """Shows the progress of jobs."""
 
     def wait(self, job: Job, holder: str) -> None:
-        """A job waits, as somebody else works on it."""
+        """A job waits because another process is running it."""
 
     def start(self, job: Job, number: int, total: int) -> None:
-        """A job begins."""
+        """A job starts."""
 
-    def beat(self, job: Job, job_progress: JobProgress) -> None:
-        """A job lives."""
+    def beat(self, job: Job, progress: JobProgress) -> None:
+        """A job sent a heartbeat."""
 
-    def finish(self, job: Job, outcome: Outcome, reason: str) -> None:
+    def finish(self, job: Job, outcome: JobOutcome, reason: str) -> None:
         """A job ended."""
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as instances read them, such as "1h 02m"."""
+    """Format seconds, for example as "1h 02m"."""
     if seconds is None:
         return "?"
     minutes, rest = divmod(round(seconds), 60)
@@ -59,14 +59,14 @@ def duration(seconds: float | None) -> str:
     return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"
 
 
-def describe(job_progress: JobProgress) -> str:
-    """One heartbeat in words."""
-    if job_progress.phase == "evaluating":
-        return f"evaluating {job_progress.fraction:4.0%}"
-    loss = "" if job_progress.loss is None else f"  loss {job_progress.loss:.4g}"
+def describe(progress: JobProgress) -> str:
+    """Describe a heartbeat in words."""
+    if progress.phase == "evaluating":
+        return f"evaluating {progress.fraction:4.0%}"
+    loss = "" if progress.loss is None else f"  loss {progress.loss:.4g}"
     return (
-        f"epoch {job_progress.epoch}/{job_progress.epochs}{loss}  {job_progress.rate:.0f} samples/s"
-        f"  {duration(job_progress.remaining)} left"
+        f"epoch {progress.epoch}/{progress.epochs}{loss}  {progress.rate:.0f} instances/s"
+        f"  {duration(progress.remaining)} left"
     )
 
 
@@ -77,42 +77,42 @@ def results(job: Job) -> list[str]:
     for spec in job.evaluations:
         record = store.evaluation(spec.id).record()
         if record is not None:
-            refined = ", refined" if spec.post_process else ""
+            refined = "" if spec.post_process == "none" else f", refined by {spec.post_process}"
             lines.append(f"{spec.boxes} boxes{refined}: {headline(record)}")
     return lines
 
 
 def headline(record: Record) -> str:
-    """The metrics of a record that say most, such as "AP 0.704, mean OKS 0.712"."""
+    """The main metrics of a record, for example "AP 0.704, mean OKS 0.712"."""
     if record.scored_by == "server":
         return f"{record.instances} instances predicted; the server scores {record.spec.split}"
     return ", ".join(text.format(record.metrics[name]) for name, text in HEADLINES.items() if name in record.metrics)
 
 
 class PlainView:
-    """A line when a job starts, changes phase, finishes an epoch, and ends. Jobs side by side are told apart by id."""
+    """Prints a line when a job starts, changes phase, finishes an epoch, and ends; with its id if several jobs run."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._last: dict[str, tuple[str, int] | None] = {}
 
     def wait(self, job: Job, holder: str) -> None:
-        """A job waits, as somebody else works on it."""
-        self._print(f"{job.title} ({job.id}): waits for {holder}, who works on it")
+        """A job waits because another process is running it."""
+        self._print(f"{job.title} ({job.id}): waits for {holder}, which is running it")
 
     def start(self, job: Job, number: int, total: int) -> None:
-        """A job begins."""
+        """A job starts."""
         self._last[job.id] = None
         self._print(f"[{number}/{total}] {job.title} ({job.id})")
 
-    def beat(self, job: Job, job_progress: JobProgress) -> None:
-        """A job lives: worth a line once per phase and epoch."""
-        now = (job_progress.phase, job_progress.epoch)
+    def beat(self, job: Job, progress: JobProgress) -> None:
+        """A job sent a heartbeat; it is printed once per phase and epoch."""
+        now = (progress.phase, progress.epoch)
         if now != self._last[job.id]:
             self._last[job.id] = now
-            self._print(f"    {self._label(job)}{describe(job_progress)}")
+            self._print(f"    {self._label(job)}{describe(progress)}")
 
-    def finish(self, job: Job, outcome: Outcome, reason: str) -> None:
+    def finish(self, job: Job, outcome: JobOutcome, reason: str) -> None:
         """A job ended."""
         label = self._label(job)
         self._last.pop(job.id, None)
@@ -128,7 +128,7 @@ class PlainView:
 
 
 class LiveView:
-    """A bar over all jobs and one for each that runs. A context manager."""
+    """Context manager that shows a bar for all jobs and one for each running job."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
@@ -150,25 +150,23 @@ class LiveView:
         self._progress.stop()
 
     def wait(self, job: Job, holder: str) -> None:
-        """A job waits, as somebody else works on it."""
+        """A job waits because another process is running it."""
         self._plain.wait(job, holder)
 
     def start(self, job: Job, number: int, total: int) -> None:
-        """A job begins."""
+        """A job starts."""
         if self._all is None:
             self._all = self._progress.add_task("trainings", total=total, words="")
         self._bars[job.id] = self._progress.add_task(job.title, total=100, words="starting")
 
-    def beat(self, job: Job, job_progress: JobProgress) -> None:
-        """A job lives."""
-        self._progress.update(
-            self._bars[job.id], completed=round(100 * job_progress.fraction), words=describe(job_progress)
-        )
+    def beat(self, job: Job, progress: JobProgress) -> None:
+        """A job sent a heartbeat."""
+        self._progress.update(self._bars[job.id], completed=round(100 * progress.fraction), words=describe(progress))
 
-    def finish(self, job: Job, outcome: Outcome, reason: str) -> None:
-        """A job ended: its bar gives way to lines that stay."""
+    def finish(self, job: Job, outcome: JobOutcome, reason: str) -> None:
+        """A job ended; permanent lines replace its bar."""
         self._progress.remove_task(self._bars.pop(job.id))
-        if self._all is not None and outcome is not Outcome.BUSY:
+        if self._all is not None and outcome is not JobOutcome.BUSY:
             self._progress.advance(self._all)
         self._progress.console.print(f"{job.title} ({job.id})", markup=False, highlight=False)
         self._plain.finish(job, outcome, reason)

@@ -1,4 +1,4 @@
-"""Which process of a training a process is, and the devices that it works on. Imports no torch."""
+"""The processes of one training, and the devices that they work on. Imports no torch."""
 
 from __future__ import annotations
 
@@ -8,50 +8,50 @@ from dataclasses import dataclass
 
 from bench.execute.job import Job
 
-__all__ = ["SINGLE_PROCESS", "Rank", "Slot", "local_ranks", "make_slots"]
+__all__ = ["ONLY_MEMBER", "GroupMember", "Slot", "local_members", "make_slots"]
 
 
 @dataclass(frozen=True)
-class Rank:
-    """A process among those that work on one training together.
+class GroupMember:
+    """One of the processes that work on one training together.
 
     Attributes:
-        global_rank: number of the process, from 0; the first leads.
-        world_size: how many processes there are.
-        token: known to all processes of this try and to no others.
-        local_rank: among the processes of the training on this machine.
+        rank: number of the process, from 0.
+        world_size: number of processes.
+        token: shared by all processes of this try and by no others.
+        local_rank: number of the process among those of the training on this machine.
     """
 
-    global_rank: int = 0
+    rank: int = 0
     world_size: int = 1
     token: str = ""
     local_rank: int = 0
 
 
-SINGLE_PROCESS = Rank()
-"""The one process of a training that has no other."""
+ONLY_MEMBER = GroupMember()
+"""The process of a training with `world_size` 1."""
 
 
 @dataclass(frozen=True)
 class Slot:
-    """Room for one job at a time: a device for each of its processes here."""
+    """Room for one job at a time: one device for each of its processes here."""
 
     devices: tuple[str, ...]
 
-    def equip(self, job: Job, rank: Rank) -> Job:
+    def equip(self, job: Job, member: GroupMember) -> Job:
         """The job with the device of one of its processes."""
-        device = self.devices[rank.local_rank % len(self.devices)]
+        device = self.devices[member.local_rank % len(self.devices)]
         return job.model_copy(update={"resources": job.resources.model_copy(update={"device": device})})
 
 
 def make_slots(devices: Sequence[str], *, pack: int = 1, width: int = 1) -> list[Slot]:
-    """Slots of jobs that take `width` devices each, on devices that take `pack` processes each. At least one slot."""
+    """Slots for jobs that take `width` devices each, on devices that take `pack` processes each. At least one slot."""
     places = [device for _ in range(pack) for device in devices]
     whole = range(0, len(places) - width + 1, width)
     return [Slot(tuple(places[begin : begin + width])) for begin in whole] or [Slot(tuple(places))]
 
 
-def local_ranks(job: Job, _attempt: int) -> list[Rank]:
+def local_members(job: Job, _attempt: int) -> list[GroupMember]:
     """All processes of a job, on this machine."""
     size, token = job.training.world_size, uuid.uuid4().hex
-    return [Rank(rank, size, token, local_rank=rank) for rank in range(size)]
+    return [GroupMember(rank, size, token, local_rank=rank) for rank in range(size)]

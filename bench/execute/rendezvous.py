@@ -1,4 +1,4 @@
-"""How the processes of one training find each other: through a file in the training's folder, on every file system."""
+"""How the processes of one training find each other: through a file in the training's folder, on any file system."""
 
 from __future__ import annotations
 
@@ -10,75 +10,69 @@ from datetime import timedelta
 from pathlib import Path
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-from bench.execute.ranks import Rank
-from bench.files import load_document, write_json
-from bench.pose.parallel import ALONE, ProcessGroup, ProcessGroupError, join
+from bench.execute.ranks import GroupMember
+from bench.files import JsonDocument, load_document, write_json
+from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup, ProcessGroupError, init_process_group
 from bench.store.folders import TrainingFolder
 
-__all__ = ["meet"]
+__all__ = ["rendezvous"]
 
-PATIENCE = timedelta(minutes=10)
-"""Until all processes must be there; SLURM starts them together, but not their Pythons."""
+TIMEOUT = timedelta(minutes=10)
+"""Time until all processes must be there; SLURM starts them together, but their Pythons may start minutes apart."""
 
 POLL_SECONDS = 0.1
 
 
-class _Rendezvous(BaseModel):
-    """Where rank 0 waits for the others."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class _Address(JsonDocument):
+    """Where rank 0 listens."""
 
     host: str
     port: int
 
 
 @contextmanager
-def meet(folder: TrainingFolder, rank: Rank, device: torch.device) -> Iterator[ProcessGroup]:
-    """The group of all processes of a training.
+def rendezvous(folder: TrainingFolder, member: GroupMember, device: torch.device) -> Iterator[ProcessGroup]:
+    """Open the process group of a training.
 
     Args:
-        folder: of the training.
-        rank: of this process.
-        device: of its model.
+        folder: folder of the training.
+        member: this process.
+        device: device of this process's model.
 
     Raises:
-        ProcessGroupError: the others did not come.
+        ProcessGroupError: the other processes did not come.
     """
-    if rank.world_size == 1:
-        yield ALONE
+    if member.world_size == 1:
+        yield SINGLE_PROCESS
         return
-    place = folder.rendezvous_file(rank.token)
+    file = folder.rendezvous_file(member.token)
     try:
-        store = _open(place) if rank.global_rank == 0 else _enter(place, rank)
-        with join(store, rank=rank.global_rank, size=rank.world_size, device=device) as group:
+        store = _listen(file) if member.rank == 0 else _connect(file, member)
+        with init_process_group(store, rank=member.rank, size=member.world_size, device=device) as group:
             yield group
     finally:
-        if rank.global_rank == 0:
-            place.unlink(missing_ok=True)
+        if member.rank == 0:
+            file.unlink(missing_ok=True)
 
 
-def _open(place: Path) -> TCPStore:
-    store = TCPStore("localhost", 0, is_master=True, wait_for_workers=False, timeout=PATIENCE)
-    write_json(place, _Rendezvous(host=socket.gethostname(), port=store.port).model_dump(), durable=False)
+def _listen(file: Path) -> TCPStore:
+    store = TCPStore("localhost", 0, is_master=True, wait_for_workers=False, timeout=TIMEOUT)
+    write_json(file, _Address(host=socket.gethostname(), port=store.port).model_dump(), durable=False)
     return store
 
 
-def _enter(place: Path, rank: Rank) -> TCPStore:
-    deadline = time.monotonic() + PATIENCE.total_seconds()
-    while (rendezvous := load_document(place, _Rendezvous)) is None:
+def _connect(file: Path, member: GroupMember) -> TCPStore:
+    process = f"process {member.rank} of {member.world_size}"
+    deadline = time.monotonic() + TIMEOUT.total_seconds()
+    while (address := load_document(file, _Address)) is None:
         if time.monotonic() > deadline:
-            raise ProcessGroupError(
-                f"process {rank.global_rank} of {rank.world_size} found no sign of process 0: {place}"
-            )
+            raise ProcessGroupError(f"{process} found no sign of process 0: {file}")
         time.sleep(POLL_SECONDS)
     # A machine need not know itself by its name.
-    host = "localhost" if rendezvous.host == socket.gethostname() else rendezvous.host
+    host = "localhost" if address.host == socket.gethostname() else address.host
     try:
-        return TCPStore(host, rendezvous.port, is_master=False, timeout=PATIENCE)
+        return TCPStore(host, address.port, is_master=False, timeout=TIMEOUT)
     except RuntimeError as error:
-        raise ProcessGroupError(
-            f"process {rank.global_rank} of {rank.world_size} cannot reach process 0 on {host}: {error}"
-        ) from error
+        raise ProcessGroupError(f"{process} cannot reach process 0 on {host}: {error}") from error

@@ -1,12 +1,10 @@
-"""From specs to the settings of the pose library."""
+"""From specs to the settings of the pose library, field by field."""
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
-from bench.pose.codecs.representations import CodecSettings
+from bench.pose.codecs.representation import CodecSettings
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import CropSettings
 from bench.pose.data.datasets import DatasetInfo
@@ -16,7 +14,7 @@ from bench.pose.training import OptimizerConfig
 from bench.suite.expansion import make_spec
 from bench.suite.recipe import load_recipe
 from bench.suite.rules import apply_rules
-from bench.suite.specs import EvalSpec, TrainSpec
+from bench.suite.specs import EVALUATORS, EvalSpec, TrainSpec
 
 __all__ = [
     "augmentation",
@@ -31,23 +29,51 @@ __all__ = [
 
 def augmentation(training: TrainSpec) -> Augmentation:
     """How the training's crops vary."""
-    return Augmentation(**_shared(training, Augmentation))
+    return Augmentation(
+        flip_probability=training.flip_probability,
+        scale_factor=training.scale_factor,
+        rotation_factor=training.rotation_factor,
+        rotation_probability=training.rotation_probability,
+        half_body_probability=training.half_body_probability,
+        half_body_min_keypoints=training.half_body_min_keypoints,
+        half_body_coin=training.half_body_coin,
+    )
 
 
 def optimizer_config(training: TrainSpec) -> OptimizerConfig:
     """How the training's weights are found."""
-    return OptimizerConfig(**_shared(training, OptimizerConfig))
+    return OptimizerConfig(
+        epochs=training.epochs,
+        batch_size=training.batch_size,
+        learning_rate=training.learning_rate,
+        learning_rate_factor=training.learning_rate_factor,
+        milestones=training.milestones,
+        milestone_timing=training.milestone_timing,
+        warmup_steps=training.warmup_steps,
+        seed=training.seed,
+        precision=training.precision,
+    )
 
 
 def codec_settings(training: TrainSpec, evaluation: EvalSpec | None = None) -> CodecSettings:
     """The representation as it is trained, or as an evaluation decodes it."""
-    decoding = _shared(evaluation, CodecSettings) if evaluation else {}
-    return CodecSettings(**_shared(training, CodecSettings) | {"input_size": training.size} | decoding)
+    return CodecSettings(
+        representation=training.representation,
+        input_size=training.input_size,
+        split_ratio=training.split_ratio,
+        sigma=training.sigma,
+        label_smoothing=training.label_smoothing,
+        loss_reduction=training.loss_reduction,
+        weight_bounds=training.weight_bounds,
+        heatmap_center=training.heatmap_center,
+        post_process=evaluation.post_process if evaluation else "none",
+        flip_shift=evaluation.flip_shift if evaluation else "reference",
+    )
 
 
 def crop_settings(training: TrainSpec) -> CropSettings:
-    """What the training's crops look like."""
-    return CropSettings(training.size, training.color_order, training.data.skeleton)
+    """The size and colors of the training's crops."""
+    return CropSettings(training.input_size, training.color_order, training.data.skeleton)
 
 
 def protocol(training: TrainSpec, evaluation: EvalSpec, box_file: Path | None) -> Protocol:
@@ -56,14 +82,19 @@ def protocol(training: TrainSpec, evaluation: EvalSpec, box_file: Path | None) -
         codec=codec_settings(training, evaluation),
         color_order=training.color_order,
         box_file=box_file,
-        **_shared(evaluation, Protocol),
+        flip_test=evaluation.flip_test,
+        score_threshold=evaluation.score_threshold,
+        nms_threshold=evaluation.nms_threshold,
+        batch_size=evaluation.batch_size,
+        precision=evaluation.precision,
     )
 
 
 def selection_protocol(training: TrainSpec) -> Protocol:
     """How the reference scores a training after every epoch: as it tests, but with annotated boxes (behaviour T15)."""
-    known = training.model_dump() | {"training": training.id, "split": training.selection_split, "boxes": "gt"}
+    known = dict(training) | {"training": training.id, "split": training.selection_split, "boxes": "gt"}
     cell = apply_rules(load_recipe("paper").evaluate, known, fixed={"boxes"})
+    cell["evaluator"] = EVALUATORS[training.data.protocol]
     evaluation = {name: cell[name] for name in EvalSpec.model_fields}
     return protocol(training, make_spec(EvalSpec, evaluation, f"selection of training {training.id}"), None)
 
@@ -77,9 +108,3 @@ def box_file(data: DatasetInfo, evaluation: EvalSpec, folder: Path) -> Path | No
         known = ", ".join(files) or "no split"
         raise DataError(f"{data.name} has no detector boxes for split {evaluation.split!r}; they exist for {known}")
     return folder / files[evaluation.split]
-
-
-def _shared(spec: TrainSpec | EvalSpec, settings: type[Any]) -> dict[str, Any]:
-    """The spec's fields that the settings have under the same name."""
-    names = {field.name for field in fields(settings)} & set(type(spec).model_fields)
-    return {name: getattr(spec, name) for name in names}

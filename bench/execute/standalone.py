@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
@@ -15,45 +14,50 @@ from bench.files import write_bytes, write_json
 from bench.pose.checkpoints import load_weights
 from bench.pose.data.datasets import open_split
 from bench.pose.evaluation import Examination, Measurement
+from bench.pose.input_size import InputSize
 from bench.pose.memory import keep_freed_memory
-from bench.pose.precision import take_precision_at_its_word
+from bench.pose.precision import disable_tf32
 from bench.suite.expansion import complete_cell, make_spec
 from bench.suite.recipe import load_recipe
 from bench.suite.rules import apply_rules
-from bench.suite.specs import EvalSpec, TrainSpec
+from bench.suite.specs import EVALUATORS, EvalSpec, TrainSpec
 
-__all__ = ["Request", "evaluate_weights"]
+__all__ = ["WeightsEvaluation", "evaluate_weights"]
 
 
 @dataclass(frozen=True)
-class Request:
+class WeightsEvaluation:
     """What to measure.
 
     Attributes:
         backbone: of the weights.
         representation: of the weights.
-        input_size: "HxW".
+        input_size: of the crops.
         dataset: to measure on.
         split: of it.
         box_file: of a detector; None for annotated boxes.
-        given: settings that replace the recipe's; None leaves the recipe's.
+        split_ratio: bins per px; None for the recipe's.
+        sigma: standard deviation of the Gaussian; None for the recipe's.
         flip_test: average with the flipped view.
         flip_shift: how the flipped view is shifted.
+        post_process: whether to refine heatmap peaks, in the recipe's way for the backbone.
     """
 
     backbone: str
     representation: str
-    input_size: str
+    input_size: InputSize
     dataset: str
     split: str
     box_file: Path | None
-    given: Mapping[str, Any]
+    split_ratio: float | None
+    sigma: float | None
     flip_test: bool
     flip_shift: Literal["reference", "none"]
+    post_process: bool
 
 
 def evaluate_weights(
-    request: Request, dataset_folder: Path, checkpoint: Path, out: Path, *, device: str, workers: int
+    request: WeightsEvaluation, dataset_folder: Path, checkpoint: Path, out: Path, *, device: str, workers: int
 ) -> Measurement:
     """Write `predictions.json`, `metrics.json` and, for MPII, `pred.mat` into `out`; returns what is in them.
 
@@ -67,7 +71,7 @@ def evaluate_weights(
     load_weights(model, checkpoint)
     split = open_split(request.dataset, dataset_folder, request.split)
     how = protocol(training, evaluation, request.box_file)
-    take_precision_at_its_word()
+    disable_tf32()
     keep_freed_memory()
     place = torch.device(device)
     found = Examination.open(split, how, "auto", place).measure(model.to(place), device=place, workers=workers)
@@ -78,9 +82,8 @@ def evaluate_weights(
     return found
 
 
-def _specs(request: Request) -> tuple[TrainSpec, EvalSpec]:
+def _specs(request: WeightsEvaluation) -> tuple[TrainSpec, EvalSpec]:
     recipe = load_recipe("paper")
-    given = {name: value for name, value in request.given.items() if value is not None}
     cell = {
         "dataset": request.dataset,
         "split": request.split,
@@ -88,13 +91,18 @@ def _specs(request: Request) -> tuple[TrainSpec, EvalSpec]:
         "representation": request.representation,
         "input_size": request.input_size,
     }
+    sizes = {"split_ratio": request.split_ratio, "sigma": request.sigma}
+    given = {name: value for name, value in sizes.items() if value is not None}
     training = make_spec(TrainSpec, complete_cell(recipe.train, cell | given), "options")
-    known = training.model_dump() | {
+    asked = {
+        "training": training.id,
+        "split": request.split,
         "boxes": "gt" if request.box_file is None else "detector",
         "flip_test": request.flip_test,
         "flip_shift": request.flip_shift,
+        "evaluator": EVALUATORS[training.data.protocol],
     }
-    asked = {name: known[name] for name in ("boxes", "flip_test", "flip_shift")} | given
-    settings = apply_rules(recipe.evaluate, known) | asked | {"training": training.id}
-    fields = {name: settings[name] for name in EvalSpec.model_fields}
-    return training, make_spec(EvalSpec, fields, "options")
+    if not request.post_process:
+        asked["post_process"] = "none"
+    settings = apply_rules(recipe.evaluate, dict(training) | asked, fixed=asked)
+    return training, make_spec(EvalSpec, {name: settings[name] for name in EvalSpec.model_fields}, "options")

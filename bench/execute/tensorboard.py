@@ -1,4 +1,4 @@
-"""Training curves for TensorBoard, for whoever wants to watch. They decide no result and nothing reads them."""
+"""Training curves for TensorBoard. Nothing in bench reads them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from bench.pose.errors import BenchError
 __all__ = ["event_log", "require_tensorboard"]
 
 Follow = Callable[[Sequence[Mapping[str, float]]], None]
-"""Hears of a training's history so far."""
+"""Called with the history of a training so far."""
 
 SCALARS = ("loss", "learning_rate", "validation")
-"""Fields of an epoch that are logged, where it has them."""
+"""Fields of an epoch that are logged, if present."""
 
 
 def require_tensorboard() -> None:
@@ -26,10 +26,10 @@ def require_tensorboard() -> None:
 
 @contextlib.contextmanager
 def event_log(folder: Path | None) -> Iterator[Follow]:
-    """Log the epochs of a training, numbered from 0, to files of events; None logs nothing.
+    """Log the epochs of a training, numbered from 0, to event files; None logs nothing.
 
-    A training that goes on starts a new file with all its epochs, which replaces what earlier files say: none is there
-    twice, and epochs that a killed process logged but did not save give way to their repetition.
+    A resumed training starts a new file with all its epochs, which replaces earlier files. So no epoch appears twice,
+    and an epoch that a killed process logged but did not save is replaced by its repetition.
     """
     if folder is None:
         yield lambda _history: None

@@ -1,4 +1,4 @@
-"""Making one training in the store, from wherever its checkpoint stands."""
+"""Runs one training in the store, from its checkpoint if there is one."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from bench.execute.tensorboard import event_log
 from bench.execute.validation import make_validation
 from bench.files import remove, sha256, write_atomically, write_json
 from bench.pose.checkpoints import imagenet_weights, load_weights
-from bench.pose.codecs.build import build_codec
+from bench.pose.codecs.representation import build_codec
 from bench.pose.complexity import count_parameters
 from bench.pose.data.instances import Split
 from bench.pose.data.pixels.choice import choose_images
 from bench.pose.models.build import build_model, initialize, load_trunk
 from bench.pose.models.heads import PoseModel
-from bench.pose.parallel import ALONE, ProcessGroup
+from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
 from bench.pose.training import Progress, Training
 from bench.store.documents import EpochEntry, TrainingRecord
 from bench.store.folders import TrainingFolder
@@ -33,16 +33,16 @@ from bench.suite.specs import TrainSpec
 __all__ = ["make_training", "network"]
 
 IMAGENET_FOLDER = "imagenet"
-"""Under the data root, where ImageNet weights are looked for and downloaded to."""
+"""Folder under the data root for ImageNet weights, which are downloaded if missing."""
 
 
 def network(spec: TrainSpec) -> PoseModel:
-    """The training's network, its weights not yet drawn."""
+    """The training's network, without initial weights."""
     return build_model(
         spec.backbone,
         spec.representation,
         keypoints=spec.data.skeleton.size,
-        input_size=spec.size,
+        input_size=spec.input_size,
         split_ratio=spec.split_ratio,
         replicas=spec.replicas,
         world_size=spec.world_size,
@@ -50,11 +50,11 @@ def network(spec: TrainSpec) -> PoseModel:
 
 
 def make_training(
-    job: Job, folder: TrainingFolder, heartbeat: Heartbeat, group: ProcessGroup = ALONE
+    job: Job, folder: TrainingFolder, heartbeat: Heartbeat, group: ProcessGroup = SINGLE_PROCESS
 ) -> TrainingRecord | None:
     """Train to the end, from the checkpoint if there is one, and store weights and record.
 
-    Rank 0 of the group holds the folder's lease and writes; it returns the record, the others None.
+    Rank 0 of the group holds the folder's lease, writes, and returns the record; the others return None.
 
     Raises:
         StoppedError: the job was asked to stop; the checkpoint holds its state.
@@ -65,7 +65,7 @@ def make_training(
     started, clock = time.time(), time.monotonic()
     spec, resources = job.training, job.resources
     split = spec.data.open(resources.data_root / spec.dataset, spec.split)
-    files = {split.annotation_file.name: sha256(split.annotation_file)}  # as they were read, whatever becomes of them
+    files = {split.annotation_file.name: sha256(split.annotation_file)}  # hashed now: files may change later
     training = _prepare(job, split, heartbeat, group)
     earlier = resume(training, folder.checkpoint, spec) if group.rank == 0 else 0.0
 
@@ -94,7 +94,7 @@ def make_training(
 
 
 def _event_folder(job: Job, group: ProcessGroup) -> Path | None:
-    """Where the curve is logged for TensorBoard, if it is, by this process."""
+    """Folder of this process's TensorBoard log; None without one."""
     folder = job.resources.tensorboard
     return folder / job.id if folder is not None and group.rank == 0 else None
 
@@ -120,7 +120,7 @@ def _prepare(job: Job, split: Split, heartbeat: Heartbeat, group: ProcessGroup) 
 
 
 def _start(model: PoseModel, job: Job) -> None:
-    """Give the network its first weights."""
+    """Load or draw the network's initial weights."""
     spec = job.training
     if job.weights is not None:
         load_weights(model, job.weights, sha256=spec.weights)
@@ -156,9 +156,9 @@ def _record(
     seconds: float,
     started: float,
 ) -> TrainingRecord:
-    """Store the weights and make the record that vouches for them."""
+    """Store the weights; returns the record with their hash."""
     spec, resources = job.training, job.resources
-    # Laid out as every reader expects, whatever was fastest here.
+    # In the standard memory format, whichever was fastest here.
     weights = {name: value.contiguous() for name, value in training.weights.items()}
     write_atomically(folder.weights, lambda file: torch.save(weights, file))
     return TrainingRecord(

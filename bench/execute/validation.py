@@ -1,4 +1,4 @@
-"""Scoring a model after every epoch, for trainings that keep their best weights (behaviour T15)."""
+"""Validation after every epoch, for trainings that keep their best weights (behaviour T15)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["make_validation"]
 def make_validation(job: Job, heartbeat: Heartbeat, group: ProcessGroup) -> Callable[[nn.Module], float | None] | None:
     """A function that scores a model on the selection split; None for trainings that keep their last weights.
 
-    It raises `StoppedError` when the job is to stop: the training goes on from its last checkpoint then.
+    It raises `StoppedError` if the job was asked to stop. The training then resumes from its last checkpoint.
     """
     spec, resources = job.training, job.resources
     if spec.selection_split is None:

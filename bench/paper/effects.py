@@ -92,7 +92,7 @@ def published_effect(before: Mapping[str, Any], after: Mapping[str, Any], names:
     """The published difference that some settings make alone.
 
     Args:
-        before: all settings of a cell, those of its evaluation with `evaluation_` before their names.
+        before: all settings of a cell, under their names in a table row (`shared_settings`).
         after: of the other cell.
         names: of the settings to change, among those that tell published rows apart.
 
@@ -121,7 +121,7 @@ def _is_row(row: PublishedRow, cell: Mapping[str, Any]) -> bool:
     table = TABLES[row.table]
     return (
         (table.dataset, table.split) == (cell["dataset"], cell["evaluation_split"])
-        and (row.backbone, row.representation, row.input_size)
-        == (cell["backbone"], cell["representation"], cell["input_size"])
-        and row.post_process == cell["evaluation_post_process"]
+        and (row.backbone, row.representation, str(row.input_size))
+        == (cell["backbone"], cell["representation"], str(cell["input_size"]))
+        and row.post_process == cell["post_process"]
     )

@@ -9,6 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bench.pose.codecs.representation import PostProcess
+from bench.pose.input_size import InputSize
+
 __all__ = ["TABLES", "PublishedRow", "PublishedTable", "published_rows"]
 
 
@@ -71,9 +74,10 @@ class PublishedRow:
         table: name of the table.
         backbone: our name of the method.
         representation: our name of it.
-        input_size: "HxW".
-        post_process: the page's "Extra post." column; for tables without one, what the reference's configuration of
-            the row does, which is to refine heatmaps.
+        input_size: of the crops.
+        post_process: refinement of heatmap peaks. The page's column "Extra post." says whether there is one, for tables
+            without the column the reference's configuration, which refines heatmaps: by a quarter cell, for TokenPose
+            by DARK.
         metrics: under the names and in the units of our records: COCO's and CrowdPose's in 0..1, MPII's in percent.
         params_m: millions of parameters, where printed.
         gflops: where printed.
@@ -83,8 +87,8 @@ class PublishedRow:
     table: str
     backbone: str
     representation: str
-    input_size: str
-    post_process: bool
+    input_size: InputSize
+    post_process: PostProcess
     metrics: Mapping[str, float]
     params_m: float | None
     gflops: float | None
@@ -109,12 +113,16 @@ def _row(row: dict[str, Any], number: int) -> PublishedRow:
         table=row["table"],
         backbone=BACKBONES[row["method"]],
         representation=representation,
-        input_size=row["input_size"],
-        post_process=row.get("extra_post", representation == "heatmap"),
+        input_size=InputSize.parse(row["input_size"]),
+        post_process=_refinement(row["method"]) if row.get("extra_post", representation == "heatmap") else "none",
         metrics=_metrics(row),
         params_m=row.get("params_m"),
         gflops=row.get("gflops"),
     )
+
+
+def _refinement(method: str) -> PostProcess:
+    return "dark" if method == "TokenPose-S" else "quarter"
 
 
 def _metrics(row: dict[str, Any]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The executors of `bench run` by name: where its jobs run, and who follows them."""
+"""The executors of `bench run` by name: where its jobs run, and which function runs them."""
 
 from __future__ import annotations
 
@@ -11,36 +11,45 @@ from bench.pose.errors import BenchError
 from bench.pose.registry import Registry
 
 if TYPE_CHECKING:
-    from bench.cli.execution import Task
     from bench.execute.job import Job
     from bench.planning.jobs import LocalOptions
+    from bench.planning.plan import Plan, PlannedTraining
 
-__all__ = ["EXECUTORS", "Executor", "Request"]
+__all__ = ["EXECUTORS", "Executor", "RunRequest"]
 
 
 @dataclass(frozen=True)
-class Request:
+class RunRequest:
     """What an executor is asked to do.
 
     Attributes:
-        task: the trainings to do, where data and results are, and whether this is a dry run.
+        plan: plans the suite as things stand at the moment of the call.
+        choose: picks the trainings of a plan to run.
+        data_root: folder with one folder per dataset.
+        results: the store's folder.
         options: of the command line for jobs on this machine.
-        profile: file of `--profile`; None if none was given.
+        profile: file given as `--profile`, if any.
         wait: whether to follow the jobs to their end, for executors that could leave them.
+        dry_run: only show what would be done.
     """
 
-    task: Task
+    plan: Callable[[], Plan]
+    choose: Callable[[Plan], list[PlannedTraining]]
+    data_root: Path
+    results: Path
     options: LocalOptions
-    profile: Path | None
-    wait: bool
+    profile: Path | None = None
+    wait: bool = False
+    dry_run: bool = False
 
     def jobs(self) -> list[Job]:
-        """The chosen trainings as jobs; `python -m bench.execute FILE` runs one that was written down as JSON."""
+        """The chosen trainings as jobs; written down as JSON, `python -m bench.execute FILE` runs one."""
         from bench.planning.jobs import local_jobs
 
-        plan = self.task.plan()
-        chosen = self.task.choose(plan)
-        return local_jobs(plan, chosen, self.options, data_root=self.task.data_root, results=self.task.results, slots=1)
+        plan = self.plan()
+        return local_jobs(
+            plan, self.choose(plan), self.options, data_root=self.data_root, results=self.results, slots=1
+        )
 
 
 @dataclass(frozen=True)
@@ -48,43 +57,23 @@ class Executor:
     """A place where jobs run.
 
     Attributes:
-        run: does what it is asked; returns the exit status: 0 when all is done or handed over, 1 when something failed,
+        run: does what is requested; returns the exit status: 0 when all is done or submitted, 1 when something failed,
             130 when interrupted.
         profile: whether `--profile FILE` is needed, may be given, or makes no sense.
-        detached: whether jobs outlive the command: what runs or has failed is not begun again then.
+        detached: whether jobs outlive the command. Then running and failed trainings are not started again.
     """
 
-    run: Callable[[Request], int]
+    run: Callable[[RunRequest], int]
     profile: Literal["needed", "optional", "none"] = "optional"
     detached: bool = False
 
     def check_profile(self, name: str, profile: Path | None) -> None:
-        """Raise `BenchError` if a profile is missing or of no use."""
+        """Raise `BenchError` if a required profile is missing, or one is given that would be ignored."""
         if self.profile == "needed" and profile is None:
             raise BenchError(f"--executor {name} needs --profile FILE; slurm/profiles/ has examples")
         if self.profile == "none" and profile is not None:
-            raise BenchError(f"--profile is of no use to --executor {name}; it goes with --executor slurm")
+            raise BenchError(f"--profile is of no use to --executor {name}; use it with --executor slurm")
 
 
-def _local(request: Request) -> int:
-    from bench.cli.execution import run_here
-
-    return run_here(request.task, request.options)
-
-
-def _slurm(request: Request) -> int:
-    from bench.cli.execution import run_on_slurm
-    from bench.execute.slurm.profile import load_profile
-
-    assert request.profile is not None, "it was checked"
-    return run_on_slurm(request.task, load_profile(request.profile), wait=request.wait)
-
-
-EXECUTORS: Registry[Executor] = Registry(
-    "executor",
-    {
-        "local": Executor(_local, profile="none"),
-        "slurm": Executor(_slurm, profile="needed", detached=True),
-    },
-)
-"""What `--executor` accepts; `bench.extend.executor` adds to it."""
+EXECUTORS: Registry[Executor] = Registry("executor", {})
+"""What `--executor` accepts. `bench.cli.execution` adds `local` and `slurm`; `bench.extend.executor` adds others."""

@@ -1,4 +1,4 @@
-"""The local executor: this machine's devices, one job at a time on each unless told otherwise. Imports no torch."""
+"""Jobs of planned trainings, and this machine's devices to run them on. Imports no torch."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ __all__ = ["LocalOptions", "devices", "local_jobs", "local_slots", "make_job"]
 
 @dataclass(frozen=True)
 class LocalOptions:
-    """What jobs on this machine may use.
+    """Resources of jobs on this machine.
 
     Attributes:
         device: "cpu", "cuda" for all GPUs, "cuda:N", or "auto" for GPUs if there are any.
-        threads: of torch, for each job; 0 shares the cores among the jobs that run at once.
-        workers: processes that load crops, for each job.
+        threads: torch's threads per job; 0 shares the cores among the jobs that run at once.
+        workers: processes that load crops, per job.
         save_every: seconds between checkpoints.
-        pack: jobs at once on each device.
-        tensorboard: folder for TensorBoard's logs of the trainings; None logs nothing.
-        pixels: where crops get their pixels from.
+        pack: jobs that run at once on each device.
+        tensorboard: folder for TensorBoard logs; None logs nothing.
+        pixels: source of the crops' pixels.
     """
 
     device: str = "auto"
@@ -41,12 +41,12 @@ class LocalOptions:
     pixels: PixelSource = "auto"
 
     def threads_of(self, slots: int) -> int:
-        """Threads of each of so many jobs at once."""
+        """Threads per job if `slots` jobs run at once."""
         return self.threads or max(len(os.sched_getaffinity(0)) // slots, 1)
 
 
 def local_slots(options: LocalOptions, trainings: Iterable[PlannedTraining]) -> list[Slot]:
-    """Room for the widest of the trainings, as often as the devices have it."""
+    """Slots on this machine's devices, each with room for the training with the most processes."""
     width = max((training.spec.world_size for training in trainings), default=1)
     return make_slots(devices(options.device), pack=options.pack, width=width)
 
@@ -60,7 +60,7 @@ def local_jobs(
     results: Path,
     slots: int,
 ) -> list[Job]:
-    """Jobs of planned trainings for this machine, which does so many at once."""
+    """Jobs of planned trainings for this machine, which runs `slots` of them at once."""
     resources = Resources(
         data_root=data_root.absolute(),
         results=results.absolute(),
@@ -88,7 +88,7 @@ def make_job(plan: Plan, training: PlannedTraining, resources: Resources) -> Job
 
 
 def _weights_file(suite: Suite, training: TrainSpec, data_root: Path) -> Path | None:
-    """The file that a training starts from, if it does: beside the suite, or else under the data root."""
+    """File of a training's initial weights, if it has one: beside the suite, or else under the data root."""
     for name, digest in suite.weights.items():
         if digest == training.weights:
             beside = suite.file.parent.absolute() / name
@@ -97,7 +97,7 @@ def _weights_file(suite: Suite, training: TrainSpec, data_root: Path) -> Path | 
 
 
 def devices(name: str) -> list[str]:
-    """Devices by name; asking for GPUs through the driver's files spares this process the import of torch."""
+    """This machine's devices by a name such as "auto". GPUs are found in /dev, without importing torch."""
     gpus = [f"cuda:{number}" for number in range(len(list(Path("/dev").glob("nvidia[0-9]*"))))]
     if name == "auto":
         return gpus or ["cpu"]

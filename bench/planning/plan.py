@@ -10,7 +10,7 @@ from typing import Any
 from bench.paper.rows import TABLES, PublishedRow, published_rows
 from bench.planning.predicted_complexity import predict
 from bench.planning.status import Observer, Status
-from bench.pose.models.spec import Complexity
+from bench.pose.models.network import Complexity
 from bench.store.documents import State
 from bench.store.folders import Store
 from bench.suite.expansion import complete_cell, expand
@@ -173,7 +173,7 @@ def complexity_of(training: TrainSpec) -> Complexity:
         training.backbone,
         training.representation,
         keypoints=training.data.skeleton.size,
-        input_size=training.size,
+        input_size=training.input_size,
         split_ratio=training.split_ratio,
     )
 
@@ -241,6 +241,7 @@ def _as_the_paper_trains(training: TrainSpec) -> bool:
 
 def _training_json(training: PlannedTraining) -> dict[str, Any]:
     spec, complexity = training.spec, training.complexity
+    document = spec.model_dump(mode="json")
     names = (
         "dataset",
         "backbone",
@@ -253,7 +254,7 @@ def _training_json(training: PlannedTraining) -> dict[str, Any]:
     )
     return {
         "id": spec.id,
-        **{name: getattr(spec, name) for name in names},
+        **{name: document[name] for name in names},
         "params": complexity.params,
         "gflops": {
             "multiply_adds": complexity.multiply_adds / GIGA,
@@ -262,7 +263,7 @@ def _training_json(training: PlannedTraining) -> dict[str, Any]:
         "state": training.state,
         "reason": training.status.reason,
         "job": training.status.job,
-        "spec": spec.model_dump(mode="json"),
+        "spec": document,
     }
 
 

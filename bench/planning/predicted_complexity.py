@@ -2,23 +2,25 @@
 
 What comes before a network's final convolution, or TokenPose's tokens, is fully convolutional and inputs are whole
 cells of 32x32 pixels, so its work is exactly proportional to the number of cells. `trunks.json` holds the measured
-price of a cell per built-in backbone (written by `python -m benchmarks.trunks --write`); what follows comes from its
-shapes. Backbones of extensions are measured when they are asked for, which imports torch.
+price of a cell per built-in backbone (written by `python -m benchmarks.trunks --write`); the rest follows from shapes.
+A backbone that is not in the table, such as an extension's, is built and measured, which imports torch.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from math import prod
 from pathlib import Path
+from typing import Any
 
-from bench.pose.models.backbones import BACKBONES, TOKENPOSE
-from bench.pose.models.spec import CELL, Complexity, ModelSpec
-from bench.pose.models.tokens import DEPTH, DIM, HIDDEN, PATCHES, heatmap_widths, patch_grid
+from bench.pose.input_size import CELL
+from bench.pose.models.backbone import BACKBONES, Backbone, network_shape
+from bench.pose.models.network import Complexity, NetworkShape
+from bench.pose.models.tokens import heatmap_widths, hidden_width, patch_grid
 
 __all__ = ["TRUNKS_FILE", "Complexity", "Trunk", "predict"]
 
@@ -28,7 +30,7 @@ TRUNKS_FILE = Path(__file__).with_name("trunks.json")
 
 @dataclass(frozen=True)
 class Trunk:
-    """A backbone up to its final convolution; TokenPose's stem.
+    """A backbone up to its final convolution, or TokenPose's stem.
 
     Attributes:
         params: number of parameters.
@@ -57,77 +59,92 @@ def predict(
     """What `bench.pose.complexity.measure` finds for the network that `build_model` makes of these.
 
     Args:
-        backbone: one of `bench.pose.models.BACKBONES`.
-        representation: one of `bench.pose.models.REPRESENTATIONS`.
+        backbone: one of `BACKBONES`.
+        representation: one of `REPRESENTATIONS`.
         keypoints: number of keypoints.
         input_size: (height, width) of the input in pixels, multiples of 32.
-        split_ratio: bins per pixel, for simdr and simdr_star only.
+        split_ratio: bins per pixel, for representations that classify coordinates.
 
     Raises:
         UnknownNameError: no such backbone or representation.
         ValueError: a size or the split ratio is out of range, or the backbone has no such representation or input
             size.
     """
-    spec = ModelSpec(backbone, representation, keypoints, input_size, split_ratio)
-    trunk = _trunks().get(backbone)
+    shape = network_shape(backbone, representation, keypoints=keypoints, input_size=input_size, split_ratio=split_ratio)
+    known, trunk = BACKBONES[backbone], _trunks().get(backbone)
     if trunk is None:
-        return _measured(spec)
-    height, width = input_size
+        return _measured(known, shape)
+    height, width = shape.input_size
     cells = (height // CELL) * (width // CELL)
     backbone_work = Complexity(trunk.params, trunk.multiply_adds * cells, trunk.published_convention * cells)
-    rest = _after_stem(trunk, spec) if backbone == TOKENPOSE else _after_maps(trunk, spec)
-    return _total((backbone_work, *rest))
+    rest = _after_stem if "patches" in known.sizes else _after_maps
+    return _total((backbone_work, *rest(trunk, shape, **known.sizes)))
 
 
-def _measured(spec: ModelSpec) -> Complexity:
-    """A network of an extension, which has to be made for it. Imports torch."""
+def _measured(backbone: Backbone, shape: NetworkShape) -> Complexity:
+    """The cost of a network that has no line in the table: it is built and measured. Imports torch."""
     from torch import nn
 
     from bench.pose.complexity import measure
 
-    return measure(BACKBONES[spec.backbone].build(spec, nn.BatchNorm2d), spec.input_size)
+    return measure(backbone.build(shape, nn.BatchNorm2d), shape.input_size)
 
 
-def _after_maps(trunk: Trunk, spec: ModelSpec) -> Iterator[Complexity]:
+def _after_maps(
+    trunk: Trunk, shape: NetworkShape, *, maps_per_keypoint: Mapping[tuple[int, int], int] | None = None, **_others: Any
+) -> Iterator[Complexity]:
     """The final convolution and the classifiers of flattened maps."""
-    height, width = spec.input_size
+    height, width = shape.input_size
     positions = (height // trunk.stride) * (width // trunk.stride)
-    maps = spec.keypoints * spec.maps_per_keypoint
+    each = 1 if maps_per_keypoint is None else maps_per_keypoint[shape.input_size]
+    maps = shape.keypoints * each
     products = trunk.channels * maps * positions
     yield Complexity((trunk.channels + 1) * maps, products, products)
-    for bins in spec.bins or ():
-        yield _linear(spec.keypoints, spec.maps_per_keypoint * positions, bins)
+    for bins in shape.bins or ():
+        yield _linear(shape.keypoints, each * positions, bins)
 
 
-def _after_stem(trunk: Trunk, spec: ModelSpec) -> Iterator[Complexity]:
+def _after_stem(
+    trunk: Trunk,
+    shape: NetworkShape,
+    *,
+    patches: Mapping[tuple[int, int], tuple[int, int]],
+    dim: int,
+    depth: int,
+    **_others: Any,
+) -> Iterator[Complexity]:
     """TokenPose's embedding, transformer and heads."""
-    patches = prod(patch_grid(spec.input_size))
-    tokens = patches + spec.keypoints
-    yield Complexity(params=tokens * DIM, multiply_adds=0, published_convention=0)  # the joints' and the positions'
-    yield _linear(patches, prod(PATCHES[spec.input_size]) * trunk.channels, DIM)
-    layer = _total(_transformer_layer(tokens))
-    yield from (layer for _ in range(DEPTH))
-    heads = [heatmap_widths(spec.input_size)] if spec.bins is None else [(DIM, bins) for bins in spec.bins]
+    patch = patches[shape.input_size]
+    visual = prod(patch_grid(shape.input_size, patch))
+    tokens = visual + shape.keypoints
+    # The keypoints' tokens and the positions of the patches.
+    yield Complexity(params=tokens * dim, multiply_adds=0, published_convention=0)
+    yield _linear(visual, prod(patch) * trunk.channels, dim)
+    layer = _total(_transformer_layer(tokens, dim))
+    yield from (layer for _ in range(depth))
+    heads = [heatmap_widths(shape.input_size, dim)] if shape.bins is None else [(dim, bins) for bins in shape.bins]
     for widths in heads:
         for inputs, outputs in pairwise(widths):
             yield _layer_norm(inputs)
-            yield _linear(spec.keypoints, inputs, outputs)
+            yield _linear(shape.keypoints, inputs, outputs)
 
 
-def _transformer_layer(tokens: int) -> Iterator[Complexity]:
-    yield _layer_norm(DIM)
-    yield _linear(tokens, DIM, 3 * DIM, bias=False)
+def _transformer_layer(tokens: int, dim: int) -> Iterator[Complexity]:
+    """Attention of all tokens to all, and two linear layers."""
+    hidden = hidden_width(dim)
+    yield _layer_norm(dim)
+    yield _linear(tokens, dim, 3 * dim, bias=False)
     # Each head's D/heads products between all pairs of tokens, for the weights and again for the weighted sums; the
     # published count knows convolutions and linear layers only.
-    yield Complexity(params=0, multiply_adds=2 * tokens * tokens * DIM, published_convention=0)
-    yield _linear(tokens, DIM, DIM)
-    yield _layer_norm(DIM)
-    yield _linear(tokens, DIM, HIDDEN)
-    yield _linear(tokens, HIDDEN, DIM)
+    yield Complexity(params=0, multiply_adds=2 * tokens * tokens * dim, published_convention=0)
+    yield _linear(tokens, dim, dim)
+    yield _layer_norm(dim)
+    yield _linear(tokens, dim, hidden)
+    yield _linear(tokens, hidden, dim)
 
 
 def _linear(rows: int, inputs: int, outputs: int, *, bias: bool = True) -> Complexity:
-    """A linear layer on [1, rows, inputs]; the published count takes the rows for its number of inputs."""
+    """A linear layer on [1, rows, inputs]; the published count uses the rows as its number of inputs."""
     return Complexity((inputs + bias) * outputs, rows * inputs * outputs, rows * rows * outputs)
 
 
@@ -136,7 +153,7 @@ def _layer_norm(width: int) -> Complexity:
 
 
 def _total(parts: Iterable[Complexity]) -> Complexity:
-    """All parts together."""
+    """The sum of all parts."""
     listed = list(parts)
     return Complexity(
         params=sum(part.params for part in listed),

@@ -1,4 +1,4 @@
-"""The paper's printed sizes against ours: parameters and GFLOPs of every published row. Imports no torch."""
+"""The paper's printed parameters and GFLOPs against bench's counts, for every published row. Imports no torch."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from bench.paper.rows import TABLES, PublishedRow, published_rows
 from bench.planning.predicted_complexity import predict
 from bench.pose.data.datasets import dataset_info
-from bench.pose.models.spec import Complexity
+from bench.pose.models.network import Complexity
 from bench.suite.expansion import complete_cell
 from bench.suite.recipe import load_recipe
-from bench.suite.specs import parse_size
 
-__all__ = ["Comparison", "compare_sizes"]
+__all__ = ["SizeComparison", "compare_sizes"]
 
 MILLION, BINARY_GIGA = 1e6, 2**30
 
 FIXED_EMBEDDING = 49_152
-"""Entries of TokenPose-S's position embedding at 256x192, which is not trained."""
+"""Number of values in TokenPose-S's untrained position embedding at 256x192."""
 
 EXPLANATIONS = {
     ("simba_res101", "simdr", "256x192", "params"): (
@@ -32,19 +31,19 @@ EXPLANATIONS = {
         " Baselines paper printed"
     ),
 }
-"""Known disagreements: findings about the paper, each checked by counting."""
+"""Explanations of known disagreements, each checked by counting."""
 
 TOKENPOSE_PARAMS = f"agrees without the fixed position embedding ({FIXED_EMBEDDING:,} entries), which is not trained"
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """One published row beside our counts.
+class SizeComparison:
+    """One published row beside bench's counts.
 
     Attributes:
-        row: as published.
-        complexity: as counted.
-        disagreements: per printed column that ours does not round to, why; an empty reason is an open question.
+        row: the published row.
+        complexity: bench's counts.
+        disagreements: for each printed column that bench's count does not round to, the reason; empty if unknown.
     """
 
     row: PublishedRow
@@ -52,12 +51,12 @@ class Comparison:
     disagreements: dict[str, str]
 
 
-def compare_sizes() -> list[Comparison]:
-    """Every published row, in the page's order."""
+def compare_sizes() -> list[SizeComparison]:
+    """Compare every published row, in the order of the paper."""
     return [_compare(row) for row in published_rows()]
 
 
-def _compare(row: PublishedRow) -> Comparison:
+def _compare(row: PublishedRow) -> SizeComparison:
     complexity = _count(row)
     counted = {
         "params": (row.params_m, complexity.params / MILLION),
@@ -68,7 +67,7 @@ def _compare(row: PublishedRow) -> Comparison:
         for column, (printed, ours) in counted.items()
         if printed is not None and round(ours, 1) != printed
     }
-    return Comparison(row, complexity, disagreements)
+    return SizeComparison(row, complexity, disagreements)
 
 
 def _count(row: PublishedRow) -> Complexity:
@@ -86,15 +85,15 @@ def _count(row: PublishedRow) -> Complexity:
         row.backbone,
         row.representation,
         keypoints=dataset_info(table.dataset).skeleton.size,
-        input_size=parse_size(row.input_size),
+        input_size=row.input_size,
         split_ratio=cell["split_ratio"],
     )
 
 
 def _explain(row: PublishedRow, column: str, complexity: Complexity) -> str:
     trained = (complexity.params - FIXED_EMBEDDING) / MILLION
-    if (row.backbone, column, row.input_size) == ("tokenpose_s", "params", "256x192") and round(
+    if (row.backbone, column, str(row.input_size)) == ("tokenpose_s", "params", "256x192") and round(
         trained, 1
     ) == row.params_m:
         return TOKENPOSE_PARAMS
-    return EXPLANATIONS.get((row.backbone, row.representation, row.input_size, column), "")
+    return EXPLANATIONS.get((row.backbone, row.representation, str(row.input_size), column), "")

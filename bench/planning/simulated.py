@@ -18,7 +18,7 @@ __all__ = ["refuse_simulated", "refuse_simulated_record", "result_kinds", "simul
 
 
 class _Mark(BaseModel):
-    """What a record says of itself; its histories and metrics are not looked at, which takes a tenth of the time."""
+    """The mark of simulated records. Other fields are not validated, which takes a tenth of the time."""
 
     simulated: Any = False
 
@@ -26,7 +26,7 @@ class _Mark(BaseModel):
 def result_kinds(store: Store) -> Iterator[tuple[str, bool]]:
     """Id of each finished training and evaluation of a store, and whether it is simulated.
 
-    Files that cannot be read are passed over: whoever needs them hears what is wrong.
+    Unreadable files are skipped; reading them elsewhere reports the error.
     """
     yield from _kinds((*store.root.glob("trainings/*/training.json"), *store.root.glob("evaluations/*/record.json")))
 
@@ -37,19 +37,19 @@ def simulated_ids(plan: Plan, store: Store) -> tuple[str, ...]:
 
 
 def refuse_simulated(store: Store) -> None:
-    """Raise `StoreError` if a store holds simulated results: nothing is to be measured among them."""
+    """Raise `StoreError` if a store holds simulated results: measured ones must not be mixed with them."""
     if any(simulated for _, simulated in result_kinds(store)):
         raise StoreError(f"{store.root} holds simulated results; give another folder with --results")
 
 
 def refuse_simulated_record(record: Record) -> None:
-    """Raise `StoreError` for a simulated record where only a measured one will do."""
+    """Raise `StoreError` for a simulated record where a measured one is needed."""
     if record.simulated:
         raise StoreError(f"evaluation {record.id} is simulated: nothing was predicted")
 
 
 def _results(plan: Plan, store: Store) -> Iterator[Path]:
-    """Files of what is done of a plan."""
+    """Record files of a plan's finished trainings and evaluations."""
     for training in plan.trainings:
         if training.state == "done":
             yield store.training(training.spec.id).record_file

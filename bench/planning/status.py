@@ -1,6 +1,6 @@
-"""Where trainings stand, by their files, their leases and the scheduler together. Reads only; imports no torch.
+"""States of trainings, from their files, leases and the scheduler. Reads only; imports no torch.
 
-The scheduler is asked before any file is read: what the files say is then newer, and wins.
+The scheduler is asked before any file is read, so that the files are newer and take precedence.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ __all__ = ["Observer", "Status"]
 UNDER_WAY: frozenset[State] = frozenset({"running", "queued", "unknown"})
 
 CUT_SHORT = frozenset({"BOOT_FAIL", "COMPLETED", "DEADLINE", "NODE_FAIL", "PREEMPTED", "REVOKED", "TIMEOUT"})
-"""Ends of a SLURM job that are nobody's failure; one that completes left undone what somebody else was doing."""
+"""Final states of a SLURM job that are no failure. A completed job skips trainings that another process runs."""
 
 
 @dataclass(frozen=True)
 class Status:
-    """Where something stands.
+    """State of a training or an evaluation.
 
     Attributes:
-        state: in one word.
-        reason: why it waits, failed or was cut short; empty where there is nothing to say.
-        job: SLURM job that it is in or was in last.
+        state: the state in one word.
+        reason: why it waits, failed or was cut short; may be empty.
+        job: its current or last SLURM job.
     """
 
     state: State
@@ -36,12 +36,12 @@ class Status:
 
     @property
     def under_way(self) -> bool:
-        """Whether somebody works on it or will."""
+        """Whether it is running, queued, or may be."""
         return self.state in UNDER_WAY
 
 
 class Observer:
-    """One look at a store and, if anything in it was handed to SLURM, at the scheduler."""
+    """One look at a store and, if trainings were submitted to SLURM, at the scheduler."""
 
     def __init__(self, store: Store) -> None:
         self._ledger = Ledger(store.root)
@@ -52,24 +52,24 @@ class Observer:
         self._present = StoreListing(store)
 
     def training(self, training_id: str) -> Status:
-        """Where a training stands, its evaluations left aside."""
+        """State of a training without its evaluations."""
         folder = self._present.training(training_id)
         if folder and folder.record_file.exists():
             return Status("done")
         return self.work(training_id, folder.failure() if folder else None)
 
     def evaluation(self, training_id: str, evaluation_id: str) -> Status:
-        """Where an evaluation of a training stands."""
+        """State of an evaluation."""
         folder = self._present.evaluation(evaluation_id)
         if folder and folder.record_file.exists():
             return Status("done")
         failure = folder.failure() if folder else None
         status = self.work(training_id, failure)
-        # How far its training got says nothing of an evaluation: it is there or it is not.
+        # An interrupted training does not make its evaluation an interrupted one.
         return Status("missing", status.reason, status.job) if status.state == "interrupted" else status
 
     def work(self, training_id: str, failure: Failure | None) -> Status:
-        """Where the work stands that is left of a training, of which the last try failed or did not."""
+        """State of an unfinished training, or of its evaluation, given the stored failure of the last try."""
         folder = self._present.training(training_id)
         if folder and folder.leases.held():
             owner = folder.leases.latest()
@@ -83,7 +83,7 @@ class Observer:
         return self._submitted(folder, ticket, job) if ticket else Status(_left(folder))
 
     def _submitted(self, folder: TrainingFolder | None, ticket: Ticket, job: SchedulerJob | None) -> Status:
-        """Where a training stands that was handed to SLURM and that nobody holds."""
+        """State of a training that was submitted to SLURM and that no process holds."""
         if ticket.sent is not None and ticket.sent.error:
             return Status(_left(folder), f"SLURM refused it: {ticket.sent.error}")
         if job is not None:
@@ -93,11 +93,11 @@ class Observer:
         if self._silence:
             return Status("unknown", f"the scheduler does not answer: {self._silence}", ticket.job)
         if ticket.sent is None:
-            return Status(_left(folder), "its submission was cut off before SLURM had it")
+            return Status(_left(folder), "its submission was interrupted before SLURM had it")
         return Status(_left(folder), "its job is over, and SLURM no longer knows how it ended", ticket.job)
 
     def _ask(self, tickets: list[Ticket]) -> dict[tuple[str, int], SchedulerJob]:
-        """SLURM's jobs by name and task; what the controller has forgotten comes from accounting."""
+        """SLURM's jobs by name and task; old ones come from accounting."""
         try:
             listed = listed_jobs()
         except SchedulerError as error:
@@ -115,28 +115,28 @@ def _in_job(ticket: Ticket, job: SchedulerJob) -> Status:
         return Status("queued", _words(job.reason), job.id)
     if ticket.alone:
         return Status("running", "", job.id)
-    return Status("queued", "its job runs; other trainings come first", job.id)
+    return Status("queued", "its job is running other trainings first", job.id)
 
 
 def _after_job(folder: TrainingFolder | None, job: SchedulerJob, last_words: str) -> Status:
-    """Where a training stands whose job ended before it was done, and that left no word of its own."""
+    """State of a training whose job ended before it was done, and that stored no failure."""
     if job.state == "CANCELLED":
         return Status("cancelled", f"job {job.id} was cancelled {_words(job.reason)}".strip(), job.id)
     if job.state in CUT_SHORT:
         return Status(_left(folder), f"job {job.id} ended: {job.state}", job.id)
     if job.state == "OUT_OF_MEMORY":
         return Status("failed", f"job {job.id} needed more memory than its profile asks for", job.id)
-    said = f"; the last it wrote: {last_words}" if last_words else ""
+    said = f"; its last output: {last_words}" if last_words else ""
     return Status("failed", f"job {job.id} ended: {job.state} on {job.nodes}{said}", job.id)
 
 
 def _words(reason: str) -> str:
-    """SLURM's reason, or nothing where it gives none."""
+    """SLURM's reason, or an empty text if it gives none."""
     if "held" in reason.lower():
-        return f"{reason}; `scontrol release` lets it go"
+        return f"{reason}; run `scontrol release`"
     return "" if reason == "None" else reason
 
 
 def _left(folder: TrainingFolder | None) -> State:
-    """What there is of a training on which nobody works."""
+    """State of an unfinished training that no process is running."""
     return "interrupted" if folder and folder.checkpoint.exists() else "missing"

@@ -1,4 +1,4 @@
-"""The SLURM executor: from a plan to job arrays in the queue, one planner at a time. Imports no torch."""
+"""Submits a plan to SLURM, one submitting process at a time. Imports no torch."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from bench.execute.slurm.submission import arrange, submit
 from bench.planning.jobs import make_job
 from bench.planning.plan import Plan, PlannedTraining
 
-__all__ = ["Handover", "hand_over"]
+__all__ = ["SubmittedArrays", "submit_plan"]
 
 PATIENCE = 120.0
-"""Seconds to wait for another process that plans and submits."""
+"""Seconds to wait for another submitting process."""
 
 Choice = Callable[[Plan], Sequence[PlannedTraining]]
 
 
 @dataclass(frozen=True)
-class Handover:
-    """What was handed to SLURM.
+class SubmittedArrays:
+    """What was submitted to SLURM.
 
     Attributes:
         arrays: job arrays.
-        sent: what SLURM answered for each; empty if it was not asked.
-        left: jobs for which the queue has no room yet.
+        sent: SLURM's answer for each array; empty in a dry run.
+        left: jobs without room in the queue.
     """
 
     arrays: list[Array]
@@ -43,12 +43,12 @@ class Handover:
 
     @property
     def trainings(self) -> int:
-        """How many trainings SLURM took."""
+        """Number of trainings that SLURM accepted."""
         taken = [array for array, sent in zip(self.arrays, self.sent, strict=True) if not sent.error]
         return sum(len(task) for array in taken for task in array.tasks)
 
 
-def hand_over(
+def submit_plan(
     make_plan: Callable[[], Plan],
     choose: Choice,
     profile: Profile,
@@ -56,30 +56,30 @@ def hand_over(
     data_root: Path,
     results: Path,
     dry_run: bool = False,
-) -> Handover:
-    """Plan, choose and submit, while nobody else does.
+) -> SubmittedArrays:
+    """Plan, choose and submit under the ledger's lease.
 
     Args:
-        make_plan: plans the suite as it stands at that moment.
-        choose: the trainings of the plan to submit.
-        profile: of the cluster.
+        make_plan: plans the suite.
+        choose: picks the trainings of the plan to submit.
+        profile: profile of the cluster.
         data_root: folder with one folder per dataset.
         results: the store's folder.
-        dry_run: ask SLURM for nothing and write nothing.
+        dry_run: submit and write nothing.
 
     Raises:
         BusyError: another process has been submitting for minutes.
-        BenchError: the profile has no room for a training, or the store cannot be written.
+        BenchError: a training does not fit the profile, or the store cannot be written.
     """
     if dry_run:
-        return _hand_over(make_plan(), choose, profile, data_root, results, dry_run=True)
+        return _submit(make_plan(), choose, profile, data_root, results, dry_run=True)
     with Ledger(results).leases.take(PATIENCE):
-        return _hand_over(make_plan(), choose, profile, data_root, results, dry_run=False)
+        return _submit(make_plan(), choose, profile, data_root, results, dry_run=False)
 
 
-def _hand_over(
+def _submit(
     plan: Plan, choose: Choice, profile: Profile, data_root: Path, results: Path, *, dry_run: bool
-) -> Handover:
+) -> SubmittedArrays:
     resources = Resources(
         data_root=data_root.absolute(),
         results=results.absolute(),
@@ -92,9 +92,9 @@ def _hand_over(
     id_ = secrets.token_hex(4)
     arrangement = arrange(jobs, profile, f"bench-{plan.suite.name}-{id_}", queued=len(_live_jobs(plan)))
     if dry_run or not arrangement.arrays:
-        return Handover(arrangement.arrays, [], arrangement.left)
+        return SubmittedArrays(arrangement.arrays, [], arrangement.left)
     sent = submit(jobs, arrangement.arrays, plan.suite, profile, results, id_=id_)
-    return Handover(arrangement.arrays, sent, arrangement.left)
+    return SubmittedArrays(arrangement.arrays, sent, arrangement.left)
 
 
 def _live_jobs(plan: Plan) -> set[str]:

@@ -13,7 +13,7 @@ import torch
 from fvcore.nn import FlopCountAnalysis
 from torch import Tensor, nn
 
-from bench.pose.models.spec import Complexity
+from bench.pose.models.network import Complexity
 
 __all__ = ["Complexity", "count_parameters", "measure", "multiply_adds", "published_convention"]
 

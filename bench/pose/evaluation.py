@@ -11,8 +11,7 @@ from typing import Any, Self
 import torch
 from torch import nn
 
-from bench.pose.codecs.build import build_codec
-from bench.pose.codecs.representations import CodecSettings
+from bench.pose.codecs.representation import CodecSettings, build_codec
 from bench.pose.data.crops import CropSettings
 from bench.pose.data.instances import Instance, Split
 from bench.pose.data.pixels.choice import choose_images
@@ -24,7 +23,7 @@ from bench.pose.metrics.mean_pose import mean_pose, place_mean_pose
 from bench.pose.metrics.own import own_metrics
 from bench.pose.metrics.per_instance import save_per_instance
 from bench.pose.metrics.predictions import Predictions
-from bench.pose.parallel import ALONE, ProcessGroup
+from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
 from bench.pose.precision import Precision
 from bench.pose.scoring import Assessment, Scoring, split_scoring
 
@@ -115,7 +114,7 @@ class Examination:
         thorough: bool = False,
         workers: int = 0,
         watch: Callable[[int, int], object] = lambda _done, _total: None,
-        group: ProcessGroup = ALONE,
+        group: ProcessGroup = SINGLE_PROCESS,
     ) -> Measurement | None:
         """Predict everybody and score the predictions as the split's protocol does.
 
@@ -157,9 +156,9 @@ class Examination:
         device: torch.device,
         workers: int = 0,
         watch: Callable[[int, int], object] = lambda _done, _total: None,
-        group: ProcessGroup = ALONE,
+        group: ProcessGroup = SINGLE_PROCESS,
     ) -> dict[str, float] | None:
-        """The metrics that `measure` would find, to rounding, and nothing else: for scores after every epoch.
+        """The headline metric that `measure` would find, to rounding, and maybe others: for scores after every epoch.
 
         Arguments, what comes back on which rank, and errors are as in `measure`.
         """

@@ -1,4 +1,4 @@
-"""The inference loop: from instances's boxes to keypoints in their images."""
+"""The inference loop: from the instances' boxes to keypoints in their images."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from bench.pose.data.pixels.image_source import DECODED, ImageStore
 from bench.pose.errors import DataError
 from bench.pose.locating import locate
 from bench.pose.metrics.predictions import Predictions
-from bench.pose.models.heads import Coordinates
 from bench.pose.models.memory_format import channels_side_by_side
-from bench.pose.parallel import ALONE, ProcessGroup
-from bench.pose.precision import Precision, computing, single
+from bench.pose.outputs import Coordinates
+from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
+from bench.pose.precision import Precision, autocast, to_float32
 
 __all__ = ["predict"]
 
@@ -30,16 +30,10 @@ T = TypeVar("T")
 _Rows = tuple[np.ndarray, ...]
 
 
-MANY = 50_000
-"""Instances from which on compiled decoding pays: each takes 30 to 90 microseconds less. Loading it takes 0.7 s,
-compiling it 6 s, once for each copy of the code and kind of CPU."""
-
-
-class _How(NamedTuple):
-    """How batches are predicted; see `predict`, and `locate` for `compiled`."""
+class _PredictSettings(NamedTuple):
+    """Settings of `predict` that apply to a batch."""
 
     flip_test: bool
-    compiled: bool
     device: torch.device
     precision: Precision
 
@@ -56,40 +50,40 @@ def predict(
     batch_size: int = 32,
     workers: int = 0,
     watch: Callable[[int], object] = lambda _done: None,
-    group: ProcessGroup = ALONE,
+    group: ProcessGroup = SINGLE_PROCESS,
     images: ImageStore = DECODED,
     precision: Precision = "float32",
 ) -> tuple[Predictions, list[str]]:
-    """Keypoints of all instances.
+    """Predict the keypoints of all instances.
 
-    A group deals the batches out in turn. Each batch is what it is in one process, and so are the keypoints to the bit,
-    where all processes compute alike.
+    In a process group each process takes every size-th batch. Batches are those of a single process, and so are the
+    keypoints to the bit if all processes have the same hardware.
 
     Args:
-        model: put into evaluation mode here.
+        model: the network; it is put into evaluation mode.
         codec: merges the views and decodes.
-        instances: with the boxes to crop.
+        instances: instances whose boxes are cropped.
         crops: how to crop them.
         flip_test: average with the prediction on the flipped crop.
         device: where the model lives.
         batch_size: instances per forward pass.
         workers: processes that load crops.
-        watch: hears how many instances are done after each batch, counted as if the group were in step.
+        watch: called after each batch with the number of finished instances, assuming that all processes are in step.
         group: processes that share the work and have the same weights.
-        images: where the pixels of the crops come from, which makes no difference to them.
-        precision: of the network's arithmetic.
+        images: source of the crops' pixels, which does not change them.
+        precision: arithmetic of the network.
 
     Returns:
-        Predictions in the order of `instances`, and what was wrong with instances left out because of a broken image;
-        both complete in each process.
+        Predictions in the order of `instances`, and a description of each instance that was left out because its image
+        is broken. Both are complete in each process.
 
     Raises:
-        DataError: not one image can be read.
+        DataError: no image can be read.
         ProcessGroupError: another process is gone.
     """
     model.eval()
     channels_side_by_side(model)
-    how = _How(flip_test, len(instances) >= MANY, device, precision)
+    how = _PredictSettings(flip_test, device, precision)
     mine: list[tuple[_Rows | None, tuple[str, ...]]] = []
     batches = evaluation_batches(
         instances,
@@ -106,7 +100,7 @@ def predict(
         else:
             mine.append((None, batch))
         watch(min(len(mine) * group.size * batch_size, len(instances)))
-    done = list(_in_turn(group.gather(mine)))
+    done = list(_interleaved(group.all_gather(mine)))
     rows = [found for found, _ in done if found is not None]
     broken = [problem for _, problems in done for problem in problems]
     if not rows:
@@ -122,27 +116,29 @@ def predict(
     return predictions, broken
 
 
-def _in_turn(dealt: Sequence[Sequence[T]]) -> Iterator[T]:
-    """What was dealt out in turn, in its order."""
-    for round_ in itertools.zip_longest(*dealt, fillvalue=None):
-        yield from (one for one in round_ if one is not None)
+def _interleaved(parts: Sequence[Sequence[T]]) -> Iterator[T]:
+    """The first item of each part, then the second of each, and so on."""
+    for items in itertools.zip_longest(*parts, fillvalue=None):
+        yield from (item for item in items if item is not None)
 
 
-def _predict_batch(model: nn.Module, batch: Batch, codec: Codec[Any, Any], crops: CropSettings, how: _How) -> _Rows:
+def _predict_batch(
+    model: nn.Module, batch: Batch, codec: Codec[Any, Any], crops: CropSettings, how: _PredictSettings
+) -> _Rows:
     """Indices, keypoints (instances, keypoints, 3), centers and scales of one batch."""
     images = batch.normalized(how.device)
-    # Both views in one pass: small networks do not fill a GPU with one.
+    # Both views in one pass: one view of a small network does not fill a GPU.
     views = torch.cat([images, images.flip(-1)]) if how.flip_test else images
-    with computing(how.precision, how.device):
-        output = single(model(views))
+    with autocast(how.precision, how.device):
+        output = to_float32(model(views))
     centers, scales = (values.to(how.device, non_blocking=True) for values in (batch.centers, batch.scales))
     outputs = _halves(output) if how.flip_test else [output]
-    keypoints = locate(codec, outputs, centers, scales, crops.size, compiled=how.compiled)
+    keypoints = locate(codec, outputs, centers, scales, crops.size)
     return batch.indices.numpy(), keypoints.cpu().numpy(), batch.centers.numpy(), batch.scales.numpy()
 
 
 def _halves(output: Tensor | Coordinates) -> list[Any]:
-    """The outputs for the first and the second half of a batch."""
+    """Outputs for the first and the second half of a batch."""
     if isinstance(output, Coordinates):
         return [Coordinates(*axes) for axes in zip(*(axis.chunk(2) for axis in output), strict=True)]
     return list(output.chunk(2))

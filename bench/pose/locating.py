@@ -9,35 +9,21 @@ import torch
 from torch import Tensor
 
 from bench.pose.codecs.base import Codec
-from bench.pose.compiled import compiled_keypoints
 from bench.pose.geometry import SCALE_UNIT, Size
 
 __all__ = ["crop_to_image", "locate"]
 
 
-def locate(
-    codec: Codec[Any, Any],
-    views: Sequence[Any],
-    centers: Tensor,
-    scales: Tensor,
-    size: Size,
-    *,
-    compiled: bool = False,
-) -> Tensor:
-    """Keypoints in the images, (instances, keypoints, 3) float32: x and y in image px, confidence. All on one device.
+def locate(codec: Codec[Any, Any], views: Sequence[Any], centers: Tensor, scales: Tensor, size: Size) -> Tensor:
+    """Decode keypoints, (instances, keypoints, 3) float32: x and y in image px, confidence. All on one device.
 
     Args:
-        codec: merges and decodes.
-        views: what the network put out for the crops and, if it was asked, for the flipped crops.
-        centers: (instances, 2) image px of the unrotated crops.
+        codec: merges the views and decodes.
+        views: network outputs for the crops and, with flip testing, for the flipped crops.
+        centers: (instances, 2) centers of the unrotated crops in image px.
         scales: (instances, 2) units of 200 px.
         size: height and width of the crops in px.
-        compiled: on a CPU, read both views of bench's own codecs in one compiled pass (`bench.pose.kernels`). It finds
-            the same but for rounding: of two bins whose probabilities agree to 1e-6 it may take the other one.
     """
-    keypoints = compiled_keypoints(codec, views, centers, scales, size) if compiled else None
-    if keypoints is not None:
-        return keypoints
     decoded = codec.decode(codec.merge(*views))
     points = crop_to_image(decoded.coordinates, centers, scales, size)
     return torch.cat([points.float(), decoded.confidence.float().unsqueeze(-1)], dim=-1)

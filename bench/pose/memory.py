@@ -1,4 +1,4 @@
-"""How this process deals with memory that it no longer needs."""
+"""How the C library treats memory that this process frees."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import ctypes
 __all__ = ["keep_freed_memory"]
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
-"""The C library's numbers of its settings (malloc.h)."""
+"""Parameter numbers of `mallopt` (malloc.h)."""
 
-KEPT, SMALL = 2**31 - 1, 2**25
-"""Bytes: what is kept at the most, and the largest pieces that the C library is willing to keep."""
+MAX_KEPT, MAX_PIECE = 2**31 - 1, 2**25
+"""Bytes: most memory to keep, and the largest pieces that the C library is able to keep."""
 
 
 def keep_freed_memory() -> None:
-    """Have the C library keep what tensors free for the next ones.
+    """Have the C library keep memory that tensors free and reuse it for later ones.
 
-    A step frees and asks for the same gigabyte again and again. Left to itself the library gives it back, and the
-    kernel clears each page anew. Does nothing where the library is not glibc.
+    A training step frees and requests the same gigabyte again and again. By default glibc returns it to the kernel,
+    which clears every page anew. Does nothing with other C libraries.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(MMAP_THRESHOLD, SMALL)
-        mallopt(TRIM_THRESHOLD, KEPT)
+        mallopt(MMAP_THRESHOLD, MAX_PIECE)
+        mallopt(TRIM_THRESHOLD, MAX_KEPT)

@@ -1,4 +1,4 @@
-"""The processes that work on one training, and what they tell each other. Wraps `torch.distributed`."""
+"""Process groups: the processes that train one model together. Wraps `torch.distributed`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch.distributed.distributed_c10d import Store
 
 from bench.pose.errors import BenchError
 
-__all__ = ["ALONE", "ProcessGroup", "ProcessGroupError", "join"]
+__all__ = ["SINGLE_PROCESS", "ProcessGroup", "ProcessGroupError", "init_process_group"]
 
 T = TypeVar("T")
 
@@ -29,46 +29,46 @@ class ProcessGroupError(BenchError):
 class ProcessGroup:
     """Processes that work together. All of them must call the same methods in the same order.
 
-    A group of one communicates with nobody.
+    In a group of one process the methods communicate with nobody.
 
     Attributes:
-        rank: of this process, from 0.
+        rank: number of this process, from 0.
         size: number of processes.
-        group: by which they communicate; None in a group of one.
+        group: torch's handle; None in a group of one.
     """
 
     rank: int = 0
     size: int = 1
     group: dist.ProcessGroup | None = None
 
-    def sum_(self, tensor: Tensor) -> Tensor:
-        """Replace a contiguous tensor by its sum over the group, the same bits in every process, and return it."""
+    def all_reduce(self, tensor: Tensor) -> Tensor:
+        """Replace a contiguous tensor by its sum over the group, with the same bits everywhere, and return it."""
         if self.size > 1:
             self._communicate(lambda: dist.all_reduce(tensor, group=self.group))
         return tensor
 
-    def gather(self, value: T) -> list[T]:
-        """The values of all processes, in the order of ranks, in each of them. They are pickled."""
+    def all_gather(self, value: T) -> list[T]:
+        """The values of all processes in the order of ranks. They are pickled."""
         values: list[Any] = [value] * self.size
         if self.size > 1:
             self._communicate(lambda: dist.all_gather_object(values, value, group=self.group))
         return values
 
     def broadcast(self, value: T | None) -> T:
-        """The value of rank 0, whatever the others pass: plain values and tensors, which arrive on the CPU."""
+        """The value of rank 0; the others' are ignored. Plain values and tensors, which arrive on the CPU."""
         if self.size == 1:
             return cast(T, value)
         sent = [_packed(value) if self.rank == 0 else None]
         self._communicate(lambda: dist.broadcast_object_list(sent, group=self.group, group_src=0))
         return cast(T, value if self.rank == 0 else _unpacked(cast(bytes, sent[0])))
 
-    def divide(self, size: int) -> ProcessGroup:
-        """The part of the group, processes side by side and `size` in each part, that this process is in.
+    def subgroup(self, size: int) -> ProcessGroup:
+        """Divide the group into subgroups of `size` consecutive ranks; returns this process's subgroup.
 
-        Only for a group that `join` made.
+        Only for a group made by `init_process_group`.
         """
         if size == 1:
-            return ALONE
+            return SINGLE_PROCESS
         if size == self.size:
             return self
         group, _others = dist.new_subgroups(group_size=size, group=self.group)
@@ -81,7 +81,7 @@ class ProcessGroup:
             raise ProcessGroupError(f"process {self.rank} of {self.size} has lost the others: {error}") from error
 
 
-ALONE = ProcessGroup()
+SINGLE_PROCESS = ProcessGroup()
 """The group of a process that works by itself."""
 
 
@@ -96,7 +96,7 @@ def _unpacked(data: bytes) -> Any:
 
 
 @contextmanager
-def join(
+def init_process_group(
     store: Store,
     *,
     rank: int,
@@ -104,24 +104,23 @@ def join(
     device: torch.device,
     timeout: timedelta = timedelta(minutes=30),
 ) -> Iterator[ProcessGroup]:
-    """The group of `size` processes that meet at a store, from when all are there until this one leaves.
+    """Open a process group, and close it at the end of the context. A process can be in one such group at a time.
 
-    Sums of tensors on a GPU go through NCCL, which wants a GPU for each process, and everything else through Gloo. A
-    process works in one such group at a time.
+    Tensors on a GPU are summed with NCCL, which needs one GPU per process; everything else goes through Gloo.
 
     Args:
-        store: where they meet, such as a `TCPStore` on rank 0's machine, with nothing of an earlier group in it.
-        rank: of this process, from 0.
-        size: number of processes; for one, nothing is opened.
-        device: of this process's model.
-        timeout: after which a process counts as lost. It must cover what one does while the others wait: loading a
-            batch, saving, scoring.
+        store: where the processes find each other, such as a `TCPStore` on rank 0's machine; not used before.
+        rank: number of this process, from 0.
+        size: number of processes; with one, nothing is opened.
+        device: device of this process's model.
+        timeout: time after which a silent process counts as lost. It must cover what one process does while the others
+            wait: loading a batch, saving, scoring.
 
     Raises:
         ProcessGroupError: not all processes came in time.
     """
     if size == 1:
-        yield ALONE
+        yield SINGLE_PROCESS
         return
     backend = "gloo"
     if device.type == "cuda":

@@ -1,4 +1,4 @@
-"""The declared precisions of a network's arithmetic."""
+"""Precision of a network's arithmetic."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from bench.pose.models.heads import Coordinates
+from bench.pose.outputs import Coordinates
 
-__all__ = ["Precision", "computing", "single", "take_precision_at_its_word"]
+__all__ = ["Precision", "autocast", "disable_tf32", "to_float32"]
 
 Precision = Literal["float32", "bfloat16"]
-"""float32 throughout, or convolutions and matrix products in bfloat16 with weights, sums and losses in float32."""
+"""float32 throughout; or bfloat16 for convolutions and matrix products, with weights, sums and losses in float32."""
 
 
-def computing(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
-    """Where a network's forward pass has the precision."""
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """Context in which a forward pass runs in the given precision."""
     return nullcontext() if precision == "float32" else torch.autocast(device.type, torch.bfloat16)
 
 
-def take_precision_at_its_word() -> None:
-    """Have GPUs compute float32 in float32, of whose convolutions' factors they keep 10 bits unless told otherwise."""
+def disable_tf32() -> None:
+    """Have GPUs compute float32 convolutions in float32; by default their factors keep only 10 bits (TF32)."""
     torch.backends.cudnn.allow_tf32 = False
 
 
-def single(output: Tensor | Coordinates) -> Tensor | Coordinates:
-    """A network's output in float32, or in the type that a network of higher precision has, for loss and decoding."""
+def to_float32(output: Tensor | Coordinates) -> Tensor | Coordinates:
+    """Cast a network's bfloat16 output to float32 for loss and decoding; other types stay."""
     if isinstance(output, Coordinates):
-        return Coordinates(*map(_at_least_single, output))
-    return _at_least_single(output)
+        return Coordinates(*map(_to_float32, output))
+    return _to_float32(output)
 
 
-def _at_least_single(values: Tensor) -> Tensor:
+def _to_float32(values: Tensor) -> Tensor:
     return values.float() if values.dtype == torch.bfloat16 else values

@@ -6,25 +6,29 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
+from bench.pose.builtin import Deferred
 from bench.pose.errors import ExtensionError, UnknownNameError
 
 __all__ = ["Registry"]
 
 EntryT = TypeVar("EntryT")
 
+PACKAGE = __name__.partition(".")[0]
+
 
 class Registry(Mapping[str, EntryT]):
-    """Entries of one kind by name, in the order in which they were added. Names are taken once and for all.
+    """Entries of one kind by name, in the order in which they were added. A name is taken once and for all.
 
     Attributes:
-        kind: what the entries are, for messages.
+        kind: what an entry is, for messages.
     """
 
-    def __init__(self, kind: str, entries: Mapping[str, EntryT]) -> None:
-        """Begin with the built-in entries."""
+    def __init__(self, kind: str, entries: Mapping[str, EntryT] | None = None) -> None:
+        """Begin with built-in entries, if there are any that do not register themselves."""
         self.kind = kind
-        self._entries = dict(entries)
-        self._origins: dict[str, str] = {}
+        self._entries = dict(entries or {})
+        self._modules: dict[str, str] = dict.fromkeys(self._entries, PACKAGE)
+        self._deferred: set[str] = set()
 
     def __getitem__(self, name: str) -> EntryT:
         return self._entries[name]
@@ -36,32 +40,41 @@ class Registry(Mapping[str, EntryT]):
         return len(self._entries)
 
     def named(self, name: str) -> EntryT:
-        """The entry of that name. Raises `UnknownNameError`, which lists what is registered."""
+        """The entry of that name. Raises `UnknownNameError`, which lists the registered names."""
         if name not in self._entries:
             raise UnknownNameError(self.kind, name, self._entries)
         return self._entries[name]
 
     def add(self, name: str, entry: EntryT, definition: Any) -> None:
-        """Add an extension's entry.
+        """Add an entry.
 
         Args:
             name: letters, digits and underscores, as suites and command lines write it.
-            entry: what it is.
-            definition: the function or class that it was made of, by which messages and records name its module.
+            entry: under that name.
+            definition: the function or class that it was made of, which tells its module to messages and records. A
+                `Deferred` one is replaced when its module is imported and registers the same name.
 
         Raises:
-            ExtensionError: the name is taken, or no name.
+            ExtensionError: the name is taken, or is not valid.
         """
-        origin = inspect.getmodule(definition)
-        module = origin.__name__ if origin is not None else "an unknown module"
+        module = _module_of(definition)
         if not name.isidentifier():
             raise ExtensionError(f"{module}: {self.kind} {name!r:.80} must be named by letters, digits and underscores")
-        if name in self._entries:
-            owner = self._origins.get(name, "bench itself")
+        if name in self._entries and not (name in self._deferred and self._modules[name] == module):
+            owner = self.origin(name) or "bench itself"
             raise ExtensionError(f"{module}: there is a {self.kind} {name!r} already, by {owner}; choose another name")
         self._entries[name] = entry
-        self._origins[name] = module
+        self._modules[name] = module
+        (self._deferred.add if isinstance(definition, Deferred) else self._deferred.discard)(name)
 
     def origin(self, name: str) -> str | None:
-        """The module that added an entry; None for a built-in one."""
-        return self._origins.get(name)
+        """The module of an extension that added an entry; None for a built-in one."""
+        module = self._modules.get(name, PACKAGE)
+        return None if module.partition(".")[0] == PACKAGE else module
+
+
+def _module_of(definition: Any) -> str:
+    if isinstance(definition, Deferred):
+        return definition.module
+    module = inspect.getmodule(definition)
+    return module.__name__ if module is not None else "an unknown module"

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from hotcoco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from bench.pose.data.coco_format import CocoKeypoints, clean_annotations, skeleton_of
@@ -22,13 +23,12 @@ from bench.pose.data.mpii import MpiiInstances
 from bench.pose.data.reading import is_id, is_number, read_json
 from bench.pose.errors import DataError, UnknownNameError
 from bench.pose.metrics.coco import check_results, coco_metrics, judge, load_ground_truth, run_coco
-from bench.pose.metrics.crowdpose import judge_crowdpose, read_crowdpose, run_crowdpose
+from bench.pose.metrics.crowdpose import judge_crowdpose, run_crowdpose, with_areas
 from bench.pose.metrics.diagnostics import Diagnostics
 from bench.pose.metrics.nms import list_results, rescore, to_results
 from bench.pose.metrics.oks_diagnostics import oks_diagnostics
-from bench.pose.metrics.oks_evaluator import judge_results
+from bench.pose.metrics.oks_evaluator import quick_precision, read_truth
 from bench.pose.metrics.oks_per_instance import OksPerInstance
-from bench.pose.metrics.oks_truth import OksTruth, read_truth
 from bench.pose.metrics.pckh import HeadTruth, pckh, read_head_truth, read_predictions, write_predictions
 from bench.pose.metrics.pckh_per_instance import judge_pckh
 from bench.pose.metrics.per_instance import PerInstanceResults
@@ -53,7 +53,7 @@ class Scoring(Protocol):
         """What results are worth; nothing if only somebody else can tell. Raises `DataError` for unusable ones."""
 
     def quick_metrics(self, results: Results) -> Metrics:
-        """The same metrics of what `results` made, to rounding and sooner: for scores that nobody keeps."""
+        """At least the headline metric of what `results` made, to rounding and sooner: it selects the weights."""
 
     def assess(self, results: Results) -> Assessment:
         """The same metrics, with what is behind them. Raises `DataError` for unusable results."""
@@ -85,13 +85,13 @@ class OksProtocol:
         run: evaluates results by an annotation file's contents and the sigmas of the keypoints.
         metrics: of the evaluation that was run.
         judge: what it decided image by image.
-        read: truth for the quick evaluator, of an annotation file's contents and the number of keypoints.
+        annotations: contents of an annotation file as the quick evaluator takes them.
     """
 
     run: Callable[[dict[str, Any], Results, Sequence[float]], COCOeval]
     metrics: Callable[[COCOeval], Metrics]
     judge: Callable[[COCOeval], OksPerInstance]
-    read: Callable[[dict[str, Any], int], OksTruth]
+    annotations: Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -124,10 +124,11 @@ class OksScoring:
         return self.protocol.metrics(self.protocol.run(self.annotations, results, self.skeleton.sigmas))
 
     def quick_metrics(self, results: Results) -> Metrics:
-        """The same statistics without pycocotools; the annotations are read the first time only."""
+        """AP alone, without pycocotools where it makes no difference; the annotations are read the first time only."""
         if self._truth is None:
             return self.metrics(results)
-        return judge_results(self._truth, results, self.skeleton.sigmas).metrics()
+        check_results(self._truth.imgs, results, self.skeleton.size)
+        return {"AP": quick_precision(self._truth, results, self.skeleton.sigmas)}
 
     def assess(self, results: Results) -> Assessment:
         """Everything from one evaluation."""
@@ -139,8 +140,8 @@ class OksScoring:
         return Assessment(self.protocol.metrics(evaluation), per_instance, diagnostics)
 
     @cached_property
-    def _truth(self) -> OksTruth | None:
-        return None if self.protocol is None else self.protocol.read(self.annotations, self.skeleton.size)
+    def _truth(self) -> COCO | None:
+        return None if self.protocol is None else read_truth(self.protocol.annotations(self.annotations))
 
     def files(self, results: Results) -> dict[str, bytes]:
         """None: the COCO results format is what tools expect."""
@@ -226,8 +227,8 @@ def _crowdpose_metrics(evaluation: COCOeval) -> Metrics:
 
 
 OKS_PROTOCOLS: Mapping[str, OksProtocol] = {
-    "coco": OksProtocol(_run_coco, coco_metrics, judge, read_truth),
-    "crowdpose": OksProtocol(run_crowdpose, _crowdpose_metrics, judge_crowdpose, read_crowdpose),
+    "coco": OksProtocol(_run_coco, coco_metrics, judge, dict),
+    "crowdpose": OksProtocol(run_crowdpose, _crowdpose_metrics, judge_crowdpose, with_areas),
 }
 
 PROTOCOLS = (*OKS_PROTOCOLS, "mpii")

@@ -1,4 +1,4 @@
-"""How a batch is divided among the processes that work on one training. Imports no torch."""
+"""How a batch is divided among the processes of one training. Imports no torch."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ __all__ = ["WHOLE", "Share"]
 
 @dataclass(frozen=True)
 class Share:
-    """What one of several processes does of every batch.
+    """The part of every batch that one of several processes takes.
 
-    A batch falls into parts, cut as `torch.chunk(replicas)` cuts them, each with BatchNorm statistics of its own
-    (behaviour T4). A process takes several whole parts; or, where there are fewer parts than processes, several
-    processes divide a part among them. Processes side by side take neighbours, so that the shares in the order of ranks
-    are the batch.
+    A batch is cut into parts as `torch.chunk(replicas)` does, and each part has its own BatchNorm statistics (behaviour
+    T4). A process takes several whole parts; or, with more processes than parts, several processes divide a part. The
+    shares in the order of ranks make up the batch.
 
     Attributes:
-        replicas: parts of a full batch.
-        rank: of the process, from 0.
+        replicas: number of parts of a full batch.
+        rank: number of the process, from 0.
         size: number of processes.
 
     Raises:
-        ValueError: neither of `replicas` and `size` is a multiple of the other, or there is no such process.
+        ValueError: neither `replicas` nor `size` is a multiple of the other, or `rank` is not below `size`.
     """
 
     replicas: int = 1
@@ -42,15 +41,15 @@ class Share:
 
     @property
     def partners(self) -> int:
-        """How many processes, this one included, divide a part among them; 1 where each takes whole parts."""
+        """Number of processes that divide a part, this one included; 1 if each takes whole parts."""
         return max(1, self.size // self.replicas)
 
     def part_size(self, instances: int) -> int:
-        """Instances in each part of a batch; the last may have fewer, and a small batch fewer parts."""
+        """Instances per part of a batch. The last part may have fewer, and a small batch has fewer parts."""
         return math.ceil(instances / self.replicas)
 
     def of(self, instances: int) -> slice:
-        """The instances of a batch that this process takes, possibly none."""
+        """Slice of a batch that this process takes, possibly empty."""
         group, member = divmod(self.rank, self.partners)
         taken = max(1, self.replicas // self.size) * self.part_size(instances)
         begin, end = (min(edge * taken, instances) for edge in (group, group + 1))
@@ -58,4 +57,4 @@ class Share:
 
 
 WHOLE = Share()
-"""The share of a process that works alone."""
+"""The share of a single process."""

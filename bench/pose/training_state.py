@@ -1,4 +1,4 @@
-"""The state of a training, to go on from."""
+"""The state of a training in a checkpoint."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class TrainingState(TypedDict):
 
     Attributes:
         model: weights and running statistics by name.
-        optimizer: of torch's Adam: its moments and step counts.
+        optimizer: state of torch's Adam: its moments and step counts.
         position: epoch and step, from 0, of the next step.
         history: finished epochs.
-        broken: images that were left out, and why.
-        epoch_loss: sum of the losses of the epoch under way, and instances so far.
+        broken: instances that were left out, and what is wrong with each.
+        epoch_loss: sum of the losses of the current epoch, and its number of instances so far.
         best: validation score and weights of the best epoch so far, where those are kept.
-        random_state: of torch's generator.
+        random_state: state of torch's random generator.
     """
 
     model: dict[str, Tensor]

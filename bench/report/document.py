@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.analysis.formatting import describe_settings
 from bench.analysis.results import read_results
@@ -84,7 +85,12 @@ class Report:
 
 
 def make_report(
-    plan: Plan, store: Store, *, pictures: bool = True, left_out: Mapping[str, str] | None = None
+    plan: Plan,
+    store: Store,
+    *,
+    pictures: bool = True,
+    left_out: Mapping[str, str] | None = None,
+    style: Path | None = None,
 ) -> Report:
     """The report of a plan.
 
@@ -93,6 +99,10 @@ def make_report(
         store: its results.
         pictures: draw plots and images, which takes most of the time.
         left_out: see `read_results`.
+        style: a style file of matplotlib for the plots, on top of ours.
+
+    Raises:
+        BenchError: the style file cannot be used.
     """
     suite = plan.suite
     results = read_results(plan, store, left_out)
@@ -100,7 +110,7 @@ def make_report(
     tables = [TableData.collect(results, table, uncertainty) for table in suite.tables]
     keys = {row: f"row-{number}" for number, row in enumerate(results.rows.index, start=1)}
     claims = claims_table(results, uncertainty)
-    drawn, problems = draw_pictures(results, uncertainty, store) if pictures else ((), ())
+    drawn, problems = draw_pictures(results, uncertainty, store, style) if pictures else ((), ())
     return Report(
         name=suite.name,
         title=suite.title,

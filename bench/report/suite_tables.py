@@ -55,11 +55,11 @@ class TableData:
     """
 
     results: Results
-    wanted: schema.Table
+    wanted: schema.SuiteTable
     rows: tuple[RowData, ...]
 
     @classmethod
-    def collect(cls, results: Results, wanted: schema.Table, uncertainty: Uncertainty) -> TableData:
+    def collect(cls, results: Results, wanted: schema.SuiteTable, uncertainty: Uncertainty) -> TableData:
         """All that is known of a table's cells."""
         return cls(results, wanted, table_rows(results, wanted, uncertainty))
 

@@ -16,7 +16,7 @@ from bench.analysis.results import Results
 from bench.analysis.rows import as_records, split_rows
 from bench.analysis.uncertainty import Uncertainty
 from bench.paper.rows import TABLES, PublishedRow, published_rows
-from bench.planning.printed_sizes import Comparison, compare_sizes
+from bench.planning.printed_sizes import SizeComparison, compare_sizes
 from bench.pose.data.datasets import dataset_info
 from bench.suite import schema
 from bench.suite.expansion import complete_cell
@@ -65,7 +65,7 @@ class RowData:
         return self.seeds[self.seeds["state"] == "done"]
 
 
-def paper_rows(wanted: schema.Table) -> tuple[PublishedRow, ...]:
+def paper_rows(wanted: schema.SuiteTable) -> tuple[PublishedRow, ...]:
     """Rows of the paper's table beside ours that print one of our columns; MPII's has one set of them per threshold."""
     return tuple(
         row
@@ -75,12 +75,12 @@ def paper_rows(wanted: schema.Table) -> tuple[PublishedRow, ...]:
 
 
 @cache
-def printed_sizes() -> Mapping[str, Comparison]:
+def printed_sizes() -> Mapping[str, SizeComparison]:
     """Sizes of the paper's networks as counted, by row."""
     return {item.row.id: item for item in compare_sizes()}
 
 
-def table_rows(results: Results, wanted: schema.Table, uncertainty: Uncertainty) -> tuple[RowData, ...]:
+def table_rows(results: Results, wanted: schema.SuiteTable, uncertainty: Uncertainty) -> tuple[RowData, ...]:
     """The rows of a table, with what is known of its metrics.
 
     Where the suite measures rows of the paper again they are in the paper's order, what varies them further stands with

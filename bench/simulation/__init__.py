@@ -1,22 +1,14 @@
-"""Made-up records, for trying reports, claims and gates out without a GPU. Nothing of them is a result.
+"""Made-up records, for trying reports, claims and gates out without a GPU. None of the numbers is a result.
 
-Every record says that it is simulated, and every report prints it on every page. How the numbers come about:
+Every record says that it is simulated, and every report prints that on every page. The numbers come about like this:
 
-- An evaluation that answers published rows has their metrics. Any other has, on the scale of log-odds, the mean of the
-  published rows of its protocol, weighted by how alike they are in backbone, input height, multiply-adds,
-  representation and refinement; that is a guess, and settings beyond these, such as splitting factors, make no
-  difference.
-- AP by OKS threshold falls in two straight lines of log-odds, through the published AP50 and AP75, so that its mean is
-  AP; where these are not published its shape is the mean of those that are. Other metrics that the paper does not
-  print follow from AP by their mean distance in the rows that print both; recalls follow precisions as AR follows AP.
-- A training's luck, one number from a normal distribution that depends on its id and on the random state alone, moves
-  all its metrics by the same log-odds: about `spread` points of AP or PCKh in standard deviation.
-- A thousand images (instances, for MPII) that do not exist are then judged one by one so that AP and AR, or the columns
-  of PCKh, come out as they should, and the record's metrics are those of these per-instance results, as a measured
-  record's are. Which instances are easy is partly common to all trainings. What only a server scores has no
-  per-instance results.
-- Ceilings are those measured on ground truth that was encoded and decoded again (OKS only); the mean pose is given a
-  low constant. AP of keypoints, errors and training curves have plausible shapes that agree with AP.
-- Nobody was predicted and no time was spent: instances, seconds and hardware say so. There are no weights, predictions
-  or images.
+- Metrics are those of the published rows that an evaluation answers. Where there is none they are copied from the
+  published row of the same protocol that is most alike in representation, backbone, input height and refinement.
+- Each training has one random number, drawn from its id and the random state. It moves all its metrics by the same
+  log-odds, which is about `spread` points of AP or PCKh in standard deviation.
+- A thousand images (instances for MPII) that do not exist are scored one by one, so that intervals and comparisons in
+  pairs can be computed. Their AP or mean PCKh is that of the record; metrics without a published value are theirs.
+- The mean pose, ceilings, APs of keypoints, kinds of errors and training curves are plain formulas.
+- Nobody was predicted and no time was spent: numbers of instances, seconds and hardware say so. There are no weights,
+  predictions or images. What only a server scores has no per-image results.
 """

@@ -21,7 +21,7 @@ class Equivalence:
 
     Attributes:
         p: the larger of the two one-sided tests' p; None where nothing is known of the error.
-        agreement: equivalent where p is below 1 - level; different where the two-sided interval at this level has no
+        agreement: equivalent where p is below 1 - `LEVEL`; different where the two-sided interval at this level has no
             point within the margin.
     """
 
@@ -29,15 +29,14 @@ class Equivalence:
     agreement: Agreement
 
 
-def equivalence(estimate: EffectEstimate, margin: float, level: float = LEVEL) -> Equivalence:
+def equivalence(estimate: EffectEstimate, margin: float) -> Equivalence:
     """Whether an estimated difference is closer to zero than a margin.
 
     Args:
         estimate: of the difference.
         margin: in its units, positive.
-        level: one minus the probability to call equivalent what is not.
     """
-    interval = estimate.interval(level)
+    interval = estimate.interval()
     if estimate.error is None or interval is None:
         return Equivalence(None, "undecided")
     if estimate.error == 0:
@@ -46,7 +45,7 @@ def equivalence(estimate: EffectEstimate, margin: float, level: float = LEVEL) -
         above = stdtr(estimate.freedom, -(estimate.value + margin) / estimate.error)
         below = stdtr(estimate.freedom, (estimate.value - margin) / estimate.error)
         p = float(max(above, below))
-    if p < 1 - level:
+    if p < 1 - LEVEL:
         return Equivalence(p, "equivalent")
     apart = interval[0] >= margin or interval[1] <= -margin
     return Equivalence(p, "different" if apart else "undecided")

@@ -33,11 +33,11 @@ class EffectEstimate:
     seeds: int = 1
     sources: tuple[Source, ...] = ()
 
-    def interval(self, level: float = LEVEL) -> tuple[float, float] | None:
-        """Two-sided interval by Student's t; None where nothing is known of the error."""
+    def interval(self) -> tuple[float, float] | None:
+        """Two-sided interval at `LEVEL` by Student's t; None where nothing is known of the error."""
         if self.error is None:
             return None
-        reach = self.error * float(stdtrit(self.freedom, 0.5 + level / 2))
+        reach = self.error * float(stdtrit(self.freedom, 0.5 + LEVEL / 2))
         return self.value - reach, self.value + reach
 
     def widened(self, variance: float) -> EffectEstimate:

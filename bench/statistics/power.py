@@ -13,7 +13,7 @@ from bench.statistics.variances import LEVEL, Variance, add_safely, add_welch
 __all__ = ["MOST_SEEDS", "POWER", "power_of", "seeds_needed"]
 
 POWER = 0.8
-"""Power that is aimed at where none is given."""
+"""Probability of finding an effect that seeds are counted for."""
 
 MOST_SEEDS = 1000
 """Beyond this we give no recommendation."""
@@ -22,9 +22,7 @@ SURE = 1e3
 """Standard errors that leave no doubt; SciPy cannot compute with many more."""
 
 
-def power_of(
-    effect: float, deviations: Sequence[float], seeds: int, *, fixed: float = 0.0, level: float = LEVEL
-) -> float:
+def power_of(effect: float, deviations: Sequence[float], seeds: int, *, fixed: float = 0.0) -> float:
     """Probability that a two-sided t test finds an effect, on its own side, by the noncentral t distribution.
 
     Args:
@@ -32,30 +30,18 @@ def power_of(
         deviations: between seeds, of what each kind of training adds to the effect.
         seeds: of each kind of training, two or more.
         fixed: variance of the effect that more seeds do not make smaller, taken as known.
-        level: of the test.
     """
     over_seeds = add_welch([Variance(deviation**2 / seeds, seeds - 1) for deviation in deviations])
     variance = add_safely([over_seeds, Variance(fixed)])
     if not variance.value:
         return 1.0 if effect else 0.0
     shift = min(abs(effect) / math.sqrt(variance.value), SURE)
-    critical = float(stdtrit(variance.freedom, 0.5 + level / 2))
+    critical = float(stdtrit(variance.freedom, 0.5 + LEVEL / 2))
     return 1 - float(nctdtr(variance.freedom, shift, critical))
 
 
-def seeds_needed(
-    effect: float,
-    deviations: Sequence[float],
-    *,
-    fixed: float = 0.0,
-    level: float = LEVEL,
-    power: float = POWER,
-) -> int | None:
-    """Seeds of each kind of training, two at least, that make `power_of` reach `power`; None above `MOST_SEEDS`."""
-
-    def reached(seeds: int) -> float:
-        return power_of(effect, deviations, seeds, fixed=fixed, level=level)
-
+def seeds_needed(effect: float, deviations: Sequence[float], *, fixed: float = 0.0) -> int | None:
+    """Seeds of each kind of training, two at least, that make `power_of` reach `POWER`; None above `MOST_SEEDS`."""
     counts = range(2, MOST_SEEDS + 1)
-    found = bisect.bisect_left(counts, power, key=reached)
+    found = bisect.bisect_left(counts, POWER, key=lambda seeds: power_of(effect, deviations, seeds, fixed=fixed))
     return counts[found] if found < len(counts) else None

@@ -1,1 +1,1 @@
-"""The results folder: its layout, its documents, leases and provenance."""
+"""The results folder: its folders, documents, leases and provenance."""

@@ -1,4 +1,4 @@
-"""Metrics of records on resampled images: computed once, and kept beside the per-instance results."""
+"""Bootstrap: metrics of records on resampled images, computed once and stored beside the per-instance results."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ __all__ = ["Resamples"]
 Array = npt.NDArray[Any]
 
 LOADED = 8
-"""Per-instance results that stay in memory: those of a row's seeds, for its next metric."""
+"""Number of per-instance results kept in memory: those of a row's seeds, for its next metric."""
 
 ORIGIN, UNITS = "origin", "units"
 """Names in a file of resamples that are not metrics."""
 
 
 @dataclass
-class _Kept:
-    """What a file of resamples holds.
+class _StoredResamples:
+    """Contents of a file of resamples.
 
     Attributes:
-        origin: hash of the per-instance results and of the way of resampling.
-        units: that were resampled; 0 as long as nothing was.
-        metrics: (resamples,) each.
+        origin: hash of the per-instance results and the resampling scheme.
+        units: number of resampled units (images); 0 before anything was resampled.
+        metrics: each metric over the resamples, (resamples,).
     """
 
     origin: str
@@ -50,10 +50,10 @@ class _Kept:
 
 
 class Resamples:
-    """Metrics over resamples of the records of a store.
+    """Metrics of a store's records on resampled images.
 
     Attributes:
-        problems: per-instance results that cannot be used.
+        problems: errors of per-instance results that cannot be used.
     """
 
     def __init__(
@@ -66,22 +66,22 @@ class Resamples:
         """Read nothing yet.
 
         Args:
-            store: of the records.
+            store: store of the records.
             load: reads a file of per-instance results.
-            resamples: drawn per set of images.
+            resamples: number of resamples per set of images.
         """
         self.problems: list[str] = []
         self._store, self._load, self._number = store, load, resamples
-        self._kept: dict[str, _Kept | None] = {}
+        self._kept: dict[str, _StoredResamples | None] = {}
         self._useless: set[tuple[str, str]] = set()
         self._per_instance = lru_cache(LOADED)(load)
         self._counts = lru_cache(None)(self._draw)
 
     def of(self, record: str, metric: str) -> tuple[Array, int] | None:
-        """A metric over resamples, (resamples,), NaN where it is undefined, and the number of images.
+        """A metric over the resamples, (resamples,), NaN where undefined, and the number of images.
 
-        None where the record has no per-instance results, or unusable ones, or ones without the metric. Metrics of
-        extensions are never among them.
+        None if the record has no usable per-instance results, or if they do not give the metric, such as an
+        extension's.
         """
         if metric in OWN_METRICS or (record, metric) in self._useless:
             return None
@@ -98,51 +98,51 @@ class Resamples:
             return None
         return None if kept is None else (kept.metrics[metric], kept.units)
 
-    def _read(self, folder: EvaluationFolder) -> _Kept | None:
-        """What was computed before from the same per-instance results; None where there are none."""
+    def _read(self, folder: EvaluationFolder) -> _StoredResamples | None:
+        """Resamples stored earlier for the same per-instance results, or empty ones; None without such results."""
         if not folder.per_instance.is_file():
             return None
         contents = folder.per_instance.read_bytes()
         origin = hashlib.sha256(f"{SCHEME} {self._number} ".encode() + contents).hexdigest()
-        return _load_kept(folder.resamples, origin) or _Kept(origin)
+        return _load_kept(folder.resamples, origin) or _StoredResamples(origin)
 
     def keep(self, record: str, metrics: Sequence[str]) -> None:
-        """Compute metrics of a record, so that whoever asks for them later need not.
+        """Compute and store metrics of a record ahead of time.
 
         Raises:
             DataError: the per-instance results are unusable.
-            UnknownNameError: they know no such metric.
+            UnknownNameError: they do not give such a metric.
         """
         folder = self._store.evaluation(record)
         kept = self._kept[record] = self._read(folder)
         if kept is not None:
             self._compute(folder, kept, metrics)
 
-    def _compute(self, folder: EvaluationFolder, kept: _Kept, metrics: Sequence[str]) -> None:
+    def _compute(self, folder: EvaluationFolder, kept: _StoredResamples, metrics: Sequence[str]) -> None:
         per_instance = self._per_instance(folder.per_instance)
         counts = self._counts(per_instance.units, per_instance.fingerprint)
         kept.metrics |= per_instance.resample(counts, metrics)
         kept.units = per_instance.units
-        with contextlib.suppress(StoreError):  # a folder that cannot be written costs time, nothing else
+        with contextlib.suppress(StoreError):  # in a read-only folder they are computed again next time
             _save_kept(folder.resamples, kept)
 
     def _draw(self, units: int, fingerprint: str) -> Array:
         return resample_counts(units, fingerprint, self._number)
 
 
-def _load_kept(file: Path, origin: str) -> _Kept | None:
-    """The contents of a file; None where there is none of this origin, or a broken one, which is then made again."""
+def _load_kept(file: Path, origin: str) -> _StoredResamples | None:
+    """Contents of a file; None if it is missing, broken or of another origin, and must be computed again."""
     try:
         with np.load(file, allow_pickle=False) as stored:
             arrays = dict(stored)
         if str(arrays.pop(ORIGIN)) != origin:
             return None
-        return _Kept(origin, int(arrays.pop(UNITS)), arrays)
+        return _StoredResamples(origin, int(arrays.pop(UNITS)), arrays)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
 
 
-def _save_kept(file: Path, kept: _Kept) -> None:
+def _save_kept(file: Path, kept: _StoredResamples) -> None:
     buffer = io.BytesIO()
     arrays: dict[str, Array] = {ORIGIN: np.array(kept.origin), UNITS: np.array(kept.units), **kept.metrics}
     np.savez(buffer, allow_pickle=False, **arrays)

@@ -1,12 +1,13 @@
-"""What is written down of trainings and evaluations: the documents of the results folder."""
+"""The documents of the results folder."""
 
 from __future__ import annotations
 
 import time
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from bench.files import JsonDocument
 from bench.pose.metrics.diagnostics import Diagnostics
 from bench.store.provenance import Provenance
 from bench.suite.specs import EvalSpec, TrainSpec
@@ -23,26 +24,22 @@ __all__ = [
 ]
 
 State = Literal["done", "running", "queued", "failed", "cancelled", "interrupted", "missing", "unknown"]
-"""Where a training stands; "unknown" is a submitted one of which the scheduler does not answer."""
+"""State of a training; "unknown" means it was submitted and the scheduler does not answer."""
 
 Cause = Literal["exception", "out_of_memory", "killed", "stalled"]
-"""Why a job failed: an error that it raised, too little memory, a process killed from outside, or no progress between
-time limits."""
+"""Cause of a failure: an error raised by the job, too little memory, a process killed from outside, or no progress
+between time limits."""
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class EpochEntry(_Document):
+class EpochEntry(JsonDocument):
     """One epoch of a training curve.
 
     Attributes:
-        epoch: from 0.
+        epoch: number of the epoch, from 0.
         loss: mean over its instances.
-        learning_rate: at its end.
-        instances: that it trained on.
-        validation: headline metric of the selection split after it, where the best epoch is kept.
+        learning_rate: learning rate at its end.
+        instances: number of instances trained on.
+        validation: headline metric on the selection split after the epoch, if the best epoch's weights are kept.
     """
 
     epoch: int
@@ -52,19 +49,19 @@ class EpochEntry(_Document):
     validation: float | None = None
 
 
-class TrainingRecord(_Document):
+class TrainingRecord(JsonDocument):
     """A finished training.
 
     Attributes:
-        id: of the training.
-        spec: of it.
-        params: parameters of its network.
-        history: its curve.
-        seconds: that it took, all runs together.
-        weights_sha256: of `weights.pt` beside it.
+        id: id of the training.
+        spec: spec of the training.
+        params: number of parameters of its network.
+        history: its training curve.
+        seconds: wall time of all runs together.
+        weights_sha256: hash of `weights.pt` in the same folder.
         problems: broken images and annotations that were left out.
-        provenance: where it came from.
-        simulated: whether nothing was trained, and there are no weights (`bench simulate`).
+        provenance: code, versions, hardware and data of the training.
+        simulated: whether the record is made up by `bench simulate`, without weights.
     """
 
     id: str
@@ -78,25 +75,24 @@ class TrainingRecord(_Document):
     simulated: bool = False
 
 
-class Record(_Document):
+class Record(JsonDocument):
     """The result of one evaluation.
 
     Attributes:
-        id: of the evaluation.
-        spec: of it.
-        training: spec of the training that it measures.
-        metrics: of the dataset's protocol: COCO's and CrowdPose's in 0..1 with `mean_oks`, MPII's in percent. None yet
-            where only a server can score.
-        scored_by: us, or the server of a dataset that does not publish the split's annotations.
-        baseline: the same metrics of the mean pose of the training instances, on the same instances with annotated
-            boxes.
-        instances: number predicted.
-        seconds: that it took.
+        id: id of the evaluation.
+        spec: spec of the evaluation.
+        training: spec of the evaluated training.
+        metrics: metrics of the dataset's protocol: COCO's and CrowdPose's in 0..1 with `mean_oks`, MPII's in percent.
+            Empty until a server's score is entered, if only a server can score.
+        scored_by: "bench", or "server" for a dataset that does not publish the split's annotations.
+        baseline: the same metrics of the training instances' mean pose, on the same instances with annotated boxes.
+        instances: number of predicted instances.
+        seconds: wall time of the evaluation.
         problems: broken images and annotations that were left out.
-        provenance: where it came from.
-        diagnostics: finer readings of the same predictions; None where there is no truth to judge them by.
-        ceiling: the same metrics of a network without any error: what is lost to the representation alone.
-        simulated: whether nothing was measured, and the numbers are made up (`bench simulate`).
+        provenance: code, versions, hardware and data of the evaluation.
+        diagnostics: details of the same predictions by keypoint, threshold and kind of error; None without annotations.
+        ceiling: the same metrics of a network without any error, limited by the representation alone.
+        simulated: whether the record is made up by `bench simulate`.
     """
 
     id: str
@@ -110,28 +106,34 @@ class Record(_Document):
     problems: list[str]
     provenance: Provenance
     diagnostics: Diagnostics | None = None
-    ceiling: dict[str, float] = {}
+    ceiling: dict[str, float] = Field(default_factory=dict)
     simulated: bool = False
 
 
-class ServerScore(_Document):
-    """A score that a dataset's server returned for the predictions with this hash, and where it can be looked up."""
+class ServerScore(JsonDocument):
+    """A score of a dataset's server.
+
+    Attributes:
+        metrics: the server's metrics, in 0..1.
+        source: where the score can be looked up.
+        predictions_sha256: hash of the scored predictions.
+    """
 
     metrics: dict[str, float]
     source: str
     predictions_sha256: str
 
 
-class Failure(_Document):
+class Failure(JsonDocument):
     """Why a job ended without a result.
 
     Attributes:
-        kind: class of the error.
-        message: what it says.
-        cause: decides whether the job is tried again.
-        details: its traceback, where it has one.
-        retry: whether whoever started the job tries it again.
-        at: seconds since the epoch.
+        kind: class name of the error.
+        message: message of the error.
+        cause: cause of the failure, which decides whether the job is retried.
+        details: traceback, if there is one.
+        retry: whether the job will be retried.
+        at: time of the failure, seconds since the epoch.
     """
 
     kind: str
@@ -142,20 +144,20 @@ class Failure(_Document):
     at: float = Field(default_factory=time.time)
 
 
-class JobProgress(_Document):
-    """A running job's last sign of life.
+class JobProgress(JsonDocument):
+    """Progress of a running job at its last heartbeat.
 
     Attributes:
-        phase: what it does.
-        pid: of its process.
-        host: that it runs on.
-        at: seconds since the epoch.
-        epoch: from 1.
-        epochs: of the training.
-        fraction: of the phase that is done.
-        loss: mean of the epoch so far.
-        rate: instances per second.
-        remaining: seconds that the phase will take at this rate.
+        phase: current phase of the job.
+        pid: id of its process.
+        host: machine that it runs on.
+        at: time of the heartbeat, seconds since the epoch.
+        epoch: current epoch, from 1.
+        epochs: number of epochs of the training.
+        fraction: finished fraction of the phase.
+        loss: mean loss of the epoch so far.
+        rate: instances/s.
+        remaining: seconds left of the phase at this rate.
     """
 
     phase: Literal["training", "evaluating"]

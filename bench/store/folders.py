@@ -1,12 +1,12 @@
-"""The results folder: what was trained and measured, by id.
+"""The results folder: trainings and evaluations by id.
 
     trainings/ID/    spec.json  checkpoint.pt  weights.pt  training.json  progress.json  failure.json  cancelled.json
                      leases/N.json  log.txt
-    evaluations/ID/  spec.json  predictions.json  per_instance.npz  instances.json  instances/*.jpg  record.json
-    failure.json
+    evaluations/ID/  spec.json  predictions.json  per_instance.npz  resamples.npz  instances.json  instances/*.jpg
+                     record.json  failure.json  server.json
 
-`resamples.npz` is what reports computed from the per-instance results, and may be deleted.
-`training.json` and `record.json` are written last: where one is, its folder is complete.
+`training.json` and `record.json` are written last: a folder that has one is complete. `resamples.npz` holds metrics on
+resampled images, and may be deleted.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.files import StoreError, load_document, remove, remove_leftovers, write_json
+from bench.files import DocumentT, StoreError, load_document, read_json, remove, remove_leftovers, write_json
 from bench.store.documents import Failure, JobProgress, Record, ServerScore, TrainingRecord
 from bench.store.leases import Lease, Leases, Owner
-from bench.suite.specs import EvalSpec, TrainSpec
+from bench.suite.specs import SCHEMA_VERSION, EvalSpec, TrainSpec, schema_of
 
 __all__ = ["EvaluationFolder", "Store", "StoreListing", "TrainingFolder"]
 
 
 class _Within:
-    """A path within a folder, put together when it is asked for: whoever plans looks at one in a dozen."""
+    """A path within a folder, joined on access: a plan looks at few of them."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -43,20 +43,41 @@ class _Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def _load_record(self, kind: type[DocumentT]) -> DocumentT | None:
+        """The record as a document; None if there is none. Raises `StoreError`, also for one of an older schema."""
+        try:
+            return load_document(self.record_file, kind)
+        except StoreError:
+            schema = self.record_schema()
+            if schema in {None, SCHEMA_VERSION}:
+                raise
+            raise StoreError(
+                f"{self.record_file}: its spec is of schema {schema}, this version of bench reads schema"
+                f" {SCHEMA_VERSION}; read it with the version of bench that its provenance names, or run its suite"
+                " again, which makes new results beside it"
+            ) from None
+
+    def record_schema(self) -> int | None:
+        """The schema version of the record's spec, by the folder's id; None if it cannot be told."""
+        try:
+            return schema_of(read_json(self.record_file)["spec"], self.path.name)
+        except (StoreError, KeyError, TypeError, ValueError):
+            return None
+
     def failure(self) -> Failure | None:
-        """Why the last try failed, if it did."""
+        """The stored failure of the last try, if it failed."""
         return load_document(self.failure_file, Failure)
 
     def fail(self, failure: Failure) -> None:
-        """Leave word of a failure."""
+        """Store a failure."""
         write_json(self.failure_file, failure.model_dump())
 
     def clear_failure(self) -> None:
-        """Remove the word of an earlier failure."""
+        """Remove an earlier failure."""
         remove(self.failure_file)
 
     def save_spec(self, spec: TrainSpec | EvalSpec) -> None:
-        """Store a spec beside its id; a different one already there is an error."""
+        """Store the spec. A different one that is already there is an error."""
         file = self.path / "spec.json"
         stored = load_document(file, type(spec))
         if stored is not None and stored.id != spec.id:
@@ -72,17 +93,17 @@ class TrainingFolder(_Folder):
     checkpoint = _Within("checkpoint.pt")
     weights = _Within("weights.pt")
     log = _Within("log.txt")
-    job_progress_file = _Within("progress.json")
+    progress_file = _Within("progress.json")
     cancel_file = _Within("cancelled.json")
 
     @property
     def leases(self) -> Leases:
-        """All that were ever made on it."""
+        """All leases ever made on the training."""
         return Leases(self.path / "leases")
 
     def rendezvous_file(self, token: str) -> Path:
-        """Where the processes of one try of a training find each other."""
-        return self.path / f"meeting-{token}.json"
+        """File through which the processes of one try of a training find each other."""
+        return self.path / f"rendezvous-{token}.json"
 
     @contextlib.contextmanager
     def lease(
@@ -99,28 +120,28 @@ class TrainingFolder(_Folder):
             yield lease
 
     def cancel(self) -> None:
-        """Wish that nobody works on it; whoever does saves its state and stops."""
+        """Request cancellation; a running worker saves its state and stops."""
         write_json(self.cancel_file, {"at": time.time()})
 
     @property
     def cancelled(self) -> bool:
-        """Whether nobody is to work on it."""
+        """Whether cancellation was requested."""
         return self.cancel_file.exists()
 
     def uncancel(self) -> None:
-        """Take the wish back that nobody works on it."""
+        """Withdraw the request for cancellation."""
         remove(self.cancel_file)
 
     def record(self) -> TrainingRecord | None:
         """The finished training, if it is; its spec must have the folder's id."""
-        record = load_document(self.record_file, TrainingRecord)
+        record = self._load_record(TrainingRecord)
         if record is not None and not record.id == record.spec.id == self.path.name:
             raise StoreError(f"{self.record_file}: its spec has id {record.spec.id}, not {self.path.name}")
         return record
 
     def job_progress(self) -> JobProgress | None:
         """The last sign of life of whoever works on it."""
-        return load_document(self.job_progress_file, JobProgress)
+        return load_document(self.progress_file, JobProgress)
 
 
 class EvaluationFolder(_Folder):
@@ -135,20 +156,20 @@ class EvaluationFolder(_Folder):
     server_file = _Within("server.json")
 
     def spec(self) -> EvalSpec | None:
-        """What is evaluated, if that was ever begun."""
+        """The evaluation's spec, if it was ever started."""
         return load_document(self.path / "spec.json", EvalSpec)
 
     def server_score(self) -> ServerScore | None:
-        """What the dataset's server said of the predictions, if it was entered."""
+        """The entered score of the dataset's server, if any."""
         return load_document(self.server_file, ServerScore)
 
     def record(self) -> Record | None:
-        """The record, if the evaluation is done, with the server's score in place of none.
+        """The record, if the evaluation is done, with the server's score if its metrics are empty.
 
         Raises:
-            StoreError: its specs do not have the folder's id and the training's, or the file is unusable.
+            StoreError: the file is unusable, or its specs do not fit its ids.
         """
-        record = load_document(self.record_file, Record)
+        record = self._load_record(Record)
         if record is not None and record.training.id != record.spec.training:
             raise StoreError(
                 f"{self.record_file}: its training has id {record.training.id}, not {record.spec.training}"
@@ -168,31 +189,31 @@ class Store:
         self.evaluations = root / "evaluations"
 
     def training(self, training_id: str) -> TrainingFolder:
-        """Folder of a training, which need not exist."""
+        """The folder of a training, which need not exist."""
         return TrainingFolder(self.trainings / training_id)
 
     def evaluation(self, evaluation_id: str) -> EvaluationFolder:
-        """Folder of an evaluation, which need not exist."""
+        """The folder of an evaluation, which need not exist."""
         return EvaluationFolder(self.evaluations / evaluation_id)
 
     def folders(self, training_id: str, evaluation_ids: Iterable[str]) -> list[TrainingFolder | EvaluationFolder]:
-        """Folders of a training and of evaluations of it."""
+        """The folders of a training and some of its evaluations."""
         return [self.training(training_id), *map(self.evaluation, evaluation_ids)]
 
     def complete(self, training_id: str, evaluation_ids: Iterable[str]) -> bool:
-        """Whether a training and evaluations of it are done."""
+        """Whether a training and some of its evaluations are done."""
         return all(folder.record_file.exists() for folder in self.folders(training_id, evaluation_ids))
 
     def finished_evaluation(self, prefix: str) -> tuple[EvaluationFolder, Record]:
-        """The one finished evaluation whose id starts like this. Raises `StoreError` for any other case."""
+        """The only finished evaluation whose id has this prefix. Raises `StoreError` if there is not exactly one."""
         folder = self.find(prefix)
         record = folder.record() if isinstance(folder, EvaluationFolder) else None
         if not isinstance(folder, EvaluationFolder) or record is None:
-            raise StoreError(f"{folder.path.name} is no finished evaluation")
+            raise StoreError(f"{folder.path.name} is not a finished evaluation")
         return folder, record
 
     def find(self, prefix: str) -> TrainingFolder | EvaluationFolder:
-        """The one training or evaluation whose id starts like this. Raises `StoreError` for none or several."""
+        """The only training or evaluation whose id has this prefix. Raises `StoreError` for none or several."""
         kinds: Mapping[Path, Any] = {self.trainings: self.training, self.evaluations: self.evaluation}
         found = [
             open_folder(path.name)
@@ -208,7 +229,7 @@ class Store:
 
 
 class StoreListing:
-    """The folders that a store had when this was made, from two directory listings instead of several stats per id."""
+    """The folders of a store at the time of construction, from two directory listings instead of a stat per file."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -216,16 +237,16 @@ class StoreListing:
         self._evaluations = _names(store.evaluations)
 
     def training(self, training_id: str) -> TrainingFolder | None:
-        """Folder of a training; None if there was none."""
+        """The folder of a training; None if it did not exist."""
         return self._store.training(training_id) if training_id in self._trainings else None
 
     def evaluation(self, evaluation_id: str) -> EvaluationFolder | None:
-        """Folder of an evaluation; None if there was none."""
+        """The folder of an evaluation; None if it did not exist."""
         return self._store.evaluation(evaluation_id) if evaluation_id in self._evaluations else None
 
 
-class _Any:
-    """Names of a folder that cannot be listed: each may be there, and whoever looks hears what is wrong."""
+class _AnyName:
+    """Names in a folder that cannot be listed: any may exist, and opening it reports the error."""
 
     def __contains__(self, _name: object) -> bool:
         return True
@@ -237,4 +258,4 @@ def _names(folder: Path) -> Container[str]:
     except FileNotFoundError:
         return frozenset()
     except OSError:
-        return _Any()
+        return _AnyName()

@@ -1,15 +1,15 @@
-"""Who works on what: leases on a shared file system that survive a crash and are taken over safely.
+"""Leases on a shared file system: they survive a crash and are taken over safely.
 
-A thing's leases are the numbered files of one folder; the highest number holds the thing. A file takes its number by a
-hard link, which a shared file system lets succeed exactly once: of many who want the next number one gets it. No file
-is ever removed or reused: a holder that was taken for dead and wakes up finds a higher number and stops
-(`Lease.ensure`).
+The leases of a training are numbered files in one folder; the highest number is the current lease. A file gets its
+number by a hard link, which succeeds for exactly one of several processes, even on a shared file system. No file is
+ever removed or reused. So a holder that was taken for dead and wakes up finds a higher number and stops, see
+`Lease.ensure`.
 
-A lease is over when its holder says so or is shown to be dead:
+A lease ends when its holder releases it or is known to be dead:
 
-- on the kernel that it was made on, the holder's lock on its file is gone: the kernel lets go of it with the process;
+- on the same kernel, the holder's lock on its file is gone: the kernel drops it when the process ends;
 - elsewhere, the scheduler says that the holder's job is over;
-- or else nothing has touched the file for `STALE_SECONDS` while the taker watched, on the taker's own clock.
+- otherwise, nobody touched the file for `STALE_SECONDS` while the would-be taker watched, on the taker's clock.
 """
 
 from __future__ import annotations
@@ -28,53 +28,51 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import StringConstraints
 
-from bench.files import StoreError, load_document, write_json
+from bench.files import JsonDocument, StoreError, load_document, write_json
 
 __all__ = ["BusyError", "JobId", "Lease", "LeaseLostError", "Leases", "Owner", "slurm_job"]
 
 NUMBERED = re.compile(r"[0-9]{6,12}\.json", re.ASCII)
 
 BEAT_SECONDS = 5.0
-"""Between two signs of life of a holder."""
+"""Seconds between two heartbeats of a holder."""
 
 STALE_SECONDS = 120.0
-"""Without a sign of life, after which a holder that nothing else vouches for is taken for dead."""
+"""Seconds without a heartbeat after which a holder is taken for dead, if nothing else is known about it."""
 
 POLL_SECONDS = 0.2
 JUDGE_SECONDS = 10.0
-"""Between two questions to the scheduler while waiting for a holder."""
+"""Seconds between two questions to the scheduler while waiting for a holder."""
 
 
 JobId = Annotated[str, StringConstraints(pattern=r"^[0-9]+(_[0-9]+)?$")]
-"""A SLURM job, "123" or "123_4". It is handed to SLURM's commands, which take other texts for options."""
+"""A SLURM job, "123" or "123_4". It is passed to SLURM's commands, which could take other texts for options."""
 
 
 class BusyError(StoreError):
-    """Somebody else holds the lease."""
+    """Another process holds the lease."""
 
 
 class LeaseLostError(StoreError):
-    """The lease was taken over by somebody who took this process for dead."""
+    """Another process took the lease over, because it took this process for dead."""
 
 
-class Owner(BaseModel):
-    """Who made a lease.
+class Owner(JsonDocument):
+    """The process that made a lease.
 
     Attributes:
-        token: tells this lease from all others.
+        token: unique to this lease.
         host: name of the machine.
-        boot: identity of the running kernel; lets others on it ask the kernel whether the process lives.
-        pid: of the process.
-        job: SLURM job, "123" or "123_4", in which the process runs.
-        restart: how often SLURM had restarted that job.
-        since: seconds since the epoch.
-        locked: whether the file system lets the holder lock its file.
+        boot: identity of the running kernel, on which others can check the process's lock.
+        pid: id of the process.
+        job: SLURM job of the process, "123" or "123_4", if any.
+        restart: number of restarts of that job by SLURM.
+        since: time of the lease, seconds since the epoch.
+        locked: whether the file system supports locks.
         released: whether the holder has finished.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     token: str
     host: str
@@ -92,7 +90,7 @@ class Owner(BaseModel):
 
 
 def slurm_job(environment: Mapping[str, str] = os.environ) -> tuple[str | None, int]:
-    """The SLURM job that this process belongs to, "123" or "123_4", if any, and how often it was restarted."""
+    """The SLURM job of this process, "123" or "123_4", if any, and the number of its restarts."""
     job = environment.get("SLURM_JOB_ID")
     if "SLURM_ARRAY_JOB_ID" in environment:
         job = f"{environment['SLURM_ARRAY_JOB_ID']}_{environment['SLURM_ARRAY_TASK_ID']}"
@@ -109,15 +107,15 @@ def _kernel() -> str:
 
 
 @dataclass(frozen=True)
-class _Entry:
-    """One lease as it stands in the folder."""
+class _NumberedLease:
+    """One lease in the folder."""
 
     number: int
     path: Path
     owner: Owner
 
     def holder_lives(self) -> bool | None:
-        """Whether the holder is at work; None if that cannot be told from here."""
+        """Whether the holder is alive; None if that is unknown on this machine."""
         if self.owner.released:
             return False
         if self.owner.boot != _kernel() or not self.owner.locked:
@@ -130,7 +128,7 @@ class _Entry:
             return False
 
     def touched(self) -> float:
-        """When the holder last gave a sign of life, in the file system's time."""
+        """Time of the holder's last heartbeat, by the file system's clock."""
         return self.path.stat().st_mtime
 
 
@@ -147,24 +145,26 @@ class Lease:
 
     @property
     def lost(self) -> bool:
-        """Whether somebody has taken the lease over, or removed its file."""
+        """Whether the lease was taken over, or its file removed."""
         return self._leases.file(self._number + 1).exists() or not self._there()
 
     def ensure(self) -> None:
-        """To be called before anything is written that stays.
+        """Check the lease; to be called before any permanent write.
 
         Raises:
-            LeaseLostError: the lease was taken over; whatever was to be written is somebody else's now.
+            LeaseLostError: the lease was taken over; this process must not write.
             StoreError: the folder was removed.
         """
         if not self.lost:
             return
         if self._leases.latest() is None:
-            raise StoreError(f"{self._leases.folder.parent} was removed while it was being worked on")
-        raise LeaseLostError(f"{self._leases.folder.parent} was taken over; this process was taken for dead")
+            raise StoreError(f"{self._leases.folder.parent} was removed while this process was working on it")
+        raise LeaseLostError(
+            f"{self._leases.folder.parent} was taken over by another process, which took this one for dead"
+        )
 
     def _there(self) -> bool:
-        """Whether the file of this number is the one that this process locks: another may follow a removed one."""
+        """Whether the file of this number is still the one that this process locked."""
         try:
             found = os.stat(self._leases.file(self._number))
         except FileNotFoundError:
@@ -172,13 +172,13 @@ class Lease:
         return os.path.samestat(found, os.fstat(self._descriptor))
 
     def release(self) -> None:
-        """Say that the work is over."""
+        """End the lease."""
         self._ended.set()
         if not self.lost:
             done = self._owner.model_copy(update={"released": True})
             with contextlib.suppress(
                 StoreError
-            ):  # the lock goes with the process; a full disk must not hide why it ends
+            ):  # the lock ends with the process; a full disk must not hide another error
                 write_json(self._leases.file(self._number), done.model_dump(mode="json"), durable=False)
         os.close(self._descriptor)
 
@@ -189,45 +189,45 @@ class Lease:
 
 
 class Leases:
-    """All leases ever made on one thing."""
+    """All leases ever made on one training, or on one results folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def file(self, number: int) -> Path:
-        """Of the lease of that number."""
+        """File of the lease with a number."""
         return self.folder / f"{number:06d}.json"
 
     def latest(self) -> Owner | None:
-        """Who made the last lease."""
+        """Owner of the latest lease."""
         entry = self._latest()
         return entry.owner if entry else None
 
     def history(self) -> list[Owner]:
-        """All leases, first to last."""
+        """Owners of all leases, first to last."""
         return [entry.owner for number in self._numbers() if (entry := self._entry(number))]
 
     def held(self) -> bool:
-        """Whether somebody is at work, as far as a reader can tell that looks once and asks no scheduler."""
+        """Whether a holder is alive, as far as one look at the file tells, without asking the scheduler."""
         entry = self._latest()
         if entry is None:
             return False
         lives = entry.holder_lives()
-        # A sign from the future is one of before a clock was set back.
+        # A time in the future means that a clock was set back.
         return abs(time.time() - entry.touched()) < STALE_SECONDS if lives is None else lives
 
     @contextlib.contextmanager
     def take(
         self, patience: float = 0, job_lives: Callable[[Owner], bool | None] = lambda _owner: None
     ) -> Iterator[Lease]:
-        """Hold the lease. A dead holder's is taken over.
+        """Hold the lease. The lease of a dead holder is taken over.
 
         Args:
-            patience: seconds to wait for a holder that lives; finding out whether it does may take longer.
-            job_lives: what a scheduler knows of a holder's job; None if it does not know.
+            patience: seconds to wait for a living holder; finding out whether it lives may take longer.
+            job_lives: asks the scheduler whether a holder's job lives; None if it does not know.
 
         Raises:
-            BusyError: somebody still holds it after that time.
+            BusyError: another process still holds the lease after that time.
             StoreError: the folder cannot be made or written.
         """
         try:
@@ -251,12 +251,12 @@ class Leases:
                 if lease is not None:
                     return lease
             elif entry and lives and time.monotonic() - started >= patience:
-                raise BusyError(f"{self.folder.parent.name} is being worked on by {entry.owner}")
+                raise BusyError(f"{self.folder.parent.name} is held by {entry.owner}")
             else:
                 time.sleep(POLL_SECONDS)
 
     def _try(self, number: int) -> Lease | None:
-        """Make the lease of that number, unless somebody else has made it."""
+        """Make the lease with a number, unless another process was faster."""
         job, restart = slurm_job()
         owner = Owner(
             token=uuid.uuid4().hex,
@@ -268,7 +268,7 @@ class Leases:
             since=time.time(),
         )
         draft = self.folder / f".{owner.token}.partial"
-        # Locked before it can be seen, so that no reader ever finds a living holder's file unlocked.
+        # Locked before it is visible, so that no reader finds a living holder's file unlocked.
         descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         try:
             locked = _lock(descriptor)
@@ -276,7 +276,7 @@ class Leases:
             os.fsync(descriptor)
             with contextlib.suppress(FileExistsError):
                 os.link(draft, self.file(number))
-            # Two names mean that the link is ours, whatever a file server's lost answer made of the call.
+            # Two names mean that the link is ours, even if the file server's answer was lost.
             if os.fstat(descriptor).st_nlink == 2:
                 return Lease(self, number, owner, os.dup(descriptor))
             return None
@@ -284,7 +284,7 @@ class Leases:
             draft.unlink()
             os.close(descriptor)
 
-    def _latest(self) -> _Entry | None:
+    def _latest(self) -> _NumberedLease | None:
         numbers = self._numbers()
         return self._entry(numbers[-1]) if numbers else None
 
@@ -294,13 +294,13 @@ class Leases:
         except FileNotFoundError:
             return []
 
-    def _entry(self, number: int) -> _Entry | None:
+    def _entry(self, number: int) -> _NumberedLease | None:
         owner = load_document(self.file(number), Owner)
-        return _Entry(number, self.file(number), owner) if owner else None
+        return _NumberedLease(number, self.file(number), owner) if owner else None
 
 
 class _Judge:
-    """Decides whether the holder lives that somebody waits for."""
+    """Decides whether the holder of a lease is alive, over repeated looks."""
 
     def __init__(self, job_lives: Callable[[Owner], bool | None]) -> None:
         self._job_lives = job_lives
@@ -308,15 +308,15 @@ class _Judge:
         self._first: tuple[int, float] | None = None
         self._since = 0.0
 
-    def lives(self, entry: _Entry) -> bool | None:
-        """Whether the entry's holder is at work; None while that is open, for `STALE_SECONDS` at most."""
+    def lives(self, entry: _NumberedLease) -> bool | None:
+        """Whether the holder is alive; None while that is undecided, for `STALE_SECONDS` at most."""
         lives = entry.holder_lives()
         if lives is None and time.monotonic() - self._asked >= JUDGE_SECONDS:
             lives = self._job_lives(entry.owner)
             self._asked = time.monotonic()
         return self._watch(entry) if lives is None else lives
 
-    def _watch(self, entry: _Entry) -> bool | None:
+    def _watch(self, entry: _NumberedLease) -> bool | None:
         sign = (entry.number, entry.touched())
         if self._first is None or self._first[0] != entry.number:
             self._first, self._since = sign, time.monotonic()
@@ -326,7 +326,7 @@ class _Judge:
 
 
 def _lock(descriptor: int) -> bool:
-    """Lock an open file; False where the file system has no locks."""
+    """Lock an open file; returns False if the file system has no locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""Cells of a results folder by their ids: a training, or an evaluation with its training."""
+"""Look up cells of a results folder by id: a training, or an evaluation with its training."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class StoredCell:
     """A training, or an evaluation with its training, as the store holds it.
 
     Attributes:
-        training: its spec.
-        evaluation: likewise; None for a training.
-        training_record: None until it is finished.
-        record: of the evaluation; None until it is finished.
+        training: spec of the training.
+        evaluation: spec of the evaluation; None for a training.
+        training_record: record of the training; None until it is finished.
+        record: record of the evaluation; None until it is finished.
     """
 
     training: TrainSpec
@@ -38,20 +38,20 @@ class StoredCell:
 
     @property
     def id(self) -> str:
-        """Of the evaluation, or else of the training."""
+        """Id of the evaluation, or else of the training."""
         return self.evaluation.id if self.evaluation is not None else self.training.id
 
     @property
     def simulated(self) -> bool:
-        """Whether a result of it is made up."""
+        """Whether one of the records is made up by `bench simulate`."""
         return any(record is not None and record.simulated for record in (self.record, self.training_record))
 
 
 def look_up(store: Store, prefix: str) -> StoredCell:
-    """The training or evaluation whose id starts so.
+    """The training or evaluation whose id has this prefix.
 
     Raises:
-        StoreError: none or several do, a file of it cannot be read, or its spec is not in the store.
+        StoreError: not exactly one id fits, a file cannot be read, or the spec is missing.
     """
     folder = store.find(prefix)
     if not isinstance(folder, EvaluationFolder):
@@ -59,16 +59,16 @@ def look_up(store: Store, prefix: str) -> StoredCell:
         return StoredCell(_training_spec(store, folder.path.name, record), None, record, None)
     result, spec = folder.record(), folder.spec()
     if spec is None:
-        raise StoreError(f"{folder.path}: holds no spec, so that its training is not known")
+        raise StoreError(f"{folder.path}: has no spec, so its training is unknown")
     training_record = store.training(spec.training).record()
     training = result.training if result is not None else _training_spec(store, spec.training, training_record)
     return StoredCell(training, spec, training_record, result)
 
 
 def seeds_of(store: Store, cell: StoredCell) -> list[StoredCell]:
-    """Cells that differ from one in nothing but the seed, itself among them, by seed.
+    """Cells that differ from `cell` only in the seed, including itself, ordered by seed.
 
-    What cannot be read is passed over: whoever asks for it hears what is wrong.
+    Unreadable files are skipped; looking them up reports the error.
     """
     trainings = {
         spec.id: spec
@@ -97,7 +97,7 @@ def _training_spec(store: Store, id_: str, record: TrainingRecord | None) -> Tra
     file = store.training(id_).path / "spec.json"
     spec = load_document(file, TrainSpec)
     if spec is None:
-        raise StoreError(f"{file}: there is no such file, so that the training is not known")
+        raise StoreError(f"{file}: no such file, so the training is unknown")
     return spec
 
 

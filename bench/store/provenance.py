@@ -1,4 +1,4 @@
-"""Where a result came from: code, versions, hardware, data, and the command that makes it again."""
+"""Provenance of results: code, versions, hardware, data, and the command that makes them again."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from bench.extensions import sources_of_results
 __all__ = ["SNAPSHOT_FILE", "Provenance", "checkout", "collect", "describe_hardware"]
 
 SNAPSHOT_FILE = "snapshot.json"
-"""Beside a copy of this package: the commit and the dirty state of the checkout that it was copied from."""
+"""File beside a copy of this package with the commit and dirty state of the original checkout."""
 
-PACKAGES = ("bench", "torch", "torchvision", "numpy", "opencv-python-headless", "pycocotools", "numba")
+PACKAGES = ("bench", "torch", "torchvision", "numpy", "opencv-python-headless", "pycocotools", "hotcoco")
 
 
 class Provenance(BaseModel):
-    """Where a result came from.
+    """How a result was made.
 
     Attributes:
-        commit: of the code; None outside a git checkout.
+        commit: commit of the code; None outside a git checkout.
         dirty: whether the checkout had changes; None outside one.
-        versions: of Python and the packages that decide numbers.
+        versions: versions of Python and of the packages that decide numbers.
         hardware: see `describe_hardware`.
         files: sha256 of each annotation and box file read, by name.
-        seed: of the training.
-        command: that makes the result again.
-        started: seconds since the epoch.
-        extensions: sha256 of the code of each package that added something to what decides results, by its name.
-        pixels: where crops got theirs from, which changes none: "decoded", "packed" or "held".
+        seed: seed of the training.
+        command: command line that makes the result again.
+        started: start time, seconds since the epoch.
+        extensions: sha256 of the code of each extension package that affects results, by package name.
+        pixels: source of the crops' pixels, which does not change them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -81,7 +81,7 @@ def collect(
 
 
 def describe_hardware(device: str, threads: int, workers: int = 0) -> dict[str, str | int]:
-    """Processor, its cores, the device, threads of torch and processes that load crops; of GPUs their models too."""
+    """Processor, cores, device, torch's threads, processes that load crops, and GPU models if the device is a GPU."""
     hardware: dict[str, str | int] = {
         "processor": _processor(),
         "machine": platform.machine(),
@@ -95,7 +95,7 @@ def describe_hardware(device: str, threads: int, workers: int = 0) -> dict[str, 
 
 @cache
 def checkout() -> tuple[str | None, bool | None]:
-    """Commit and dirty state of the checkout that this package lies in or was copied from; None if there is none."""
+    """Commit and dirty state of the checkout that holds this package or that it was copied from; None without one."""
     folder = Path(__file__).parent
     snapshot = folder.parent / SNAPSHOT_FILE
     if snapshot.exists():
@@ -132,7 +132,7 @@ def _processor() -> str:
 
 
 def _gpus() -> str:
-    """Models of this machine's GPUs, each once, as the driver's files name them; empty where they do not tell."""
+    """Models of this machine's GPUs, each once, according to the driver's files; empty if unknown."""
     names = set()
     for file in Path("/proc/driver/nvidia/gpus").glob("*/information"):
         fields = dict(line.partition(":")[::2] for line in file.read_text(encoding="utf-8").splitlines())

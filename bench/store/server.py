@@ -1,4 +1,4 @@
-"""Evaluations that only a dataset's server can score: the package to send, and the ledger of what came back."""
+"""Evaluations that only a dataset's server can score: the archive to submit, and the score to enter."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bench.store.folders import EvaluationFolder
 __all__ = ["enter_score", "package"]
 
 SENT = ("image_id", "category_id", "keypoints", "score")
-"""Fields of a result that the server reads."""
+"""Fields of a prediction that the server reads."""
 
 FIXED_DATE = (2021, 1, 1, 0, 0, 0)
 """Date of the archive's member, so that equal predictions give equal archives."""
@@ -30,17 +30,17 @@ def package(folder: EvaluationFolder, split: CocoKeypoints, algorithm: str, out:
     """Write `person_keypoints_SPLIT_ALGORITHM_results.zip` with the JSON of that name, as the COCO server wants it.
 
     Args:
-        folder: of a finished evaluation.
-        split: that was predicted.
-        algorithm: name for the submission: letters, digits and `-`.
+        folder: folder of a finished evaluation.
+        split: predicted split.
+        algorithm: name of the submission: letters, digits and `-`.
         out: folder for the archive.
 
     Raises:
         StoreError: the predictions are gone.
-        DataError: the name, or a prediction's image, number of values or a value is not what the server takes.
+        DataError: the server would refuse the name or a prediction.
     """
     if not re.fullmatch(r"[A-Za-z0-9-]+", algorithm):
-        raise DataError(f"algorithm name {algorithm!r}: only letters, digits and '-' are taken")
+        raise DataError(f"algorithm name {algorithm!r}: use only letters, digits and '-'")
     results = read_json(folder.predictions)
     if not isinstance(results, list) or not results:
         raise StoreError(f"{folder.predictions}: no predictions; remove {folder.record_file} to have them made again")
@@ -56,20 +56,20 @@ def package(folder: EvaluationFolder, split: CocoKeypoints, algorithm: str, out:
 
 
 def enter_score(folder: EvaluationFolder, record: Record, metrics: Mapping[str, Any], source: str) -> ServerScore:
-    """Enter a score that the server returned for a finished evaluation; its table rows show it from then on.
+    """Enter the server's score of a finished evaluation; reports then show it.
 
     Args:
-        folder: of the evaluation.
-        record: of the evaluation.
+        folder: folder of the evaluation.
+        record: record of the evaluation.
         metrics: some of `STATISTICS`, in 0..1.
         source: where the score can be looked up, such as the submission's address.
 
     Raises:
-        StoreError: the evaluation is scored by us, or has another score entered already.
+        StoreError: the evaluation is scored by bench, or another score was entered.
         DataError: a name is unknown, or a value lies outside 0..1.
     """
     if record.scored_by != "server":
-        raise StoreError(f"evaluation {folder.path.name} is scored here; only server-scored ones are entered")
+        raise StoreError(f"evaluation {folder.path.name} is scored by bench; only scores of a server can be entered")
     for name, value in metrics.items():
         if name not in STATISTICS:
             raise DataError(f"unknown metric {name!r}; valid: {', '.join(STATISTICS)}")
@@ -83,6 +83,6 @@ def enter_score(folder: EvaluationFolder, record: Record, metrics: Mapping[str, 
         predictions_sha256=sha256(folder.predictions),
     )
     if folder.server_file.exists() and folder.server_score() != score:
-        raise StoreError(f"{folder.server_file} holds another score; remove it to enter this one")
+        raise StoreError(f"{folder.server_file} has another score; remove it to enter this one")
     write_json(folder.server_file, score.model_dump())
     return score

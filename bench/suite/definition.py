@@ -1,4 +1,4 @@
-"""A dataset of one's own in COCO's format, as a suite declares it: no code is needed for one.
+"""A user's own dataset in COCO's format, declared by a suite without code.
 
 The definition is part of the specs of its trainings: it decides what they learn and how they are scored.
 """
@@ -21,14 +21,14 @@ from bench.suite.structure import ContradictionError
 __all__ = ["Definition", "SkeletonDefinition"]
 
 
-class _Frozen(BaseModel):
+class _DefinitionPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 def _inside(path: str) -> str:
     """Refuse a path that leaves the dataset's folder."""
     if not path or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-        raise ValueError(f"{path!r:.80} is no path inside the dataset's folder")
+        raise ValueError(f"{path!r:.80} is not a path inside the dataset's folder")
     return path
 
 
@@ -46,12 +46,12 @@ File = Annotated[str, AfterValidator(_inside)]
 Sigma = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class SkeletonDefinition(_Frozen):
+class SkeletonDefinition(_DefinitionPart):
     """Keypoints by name.
 
     Attributes:
         keypoints: names in the order of the annotations.
-        sigmas: per keypoint, the OKS falloff in units of the square root of the person's area.
+        sigmas: per keypoint, the OKS falloff in units of the square root of the instance's area.
         pairs: keypoints that a horizontal flip exchanges, as (left, right).
         upper: keypoints of the upper body, for half-body augmentation; none switches it off.
         limbs: pairs of keypoints to draw.
@@ -73,7 +73,7 @@ class SkeletonDefinition(_Frozen):
     def _problems(self) -> Iterator[Problem]:
         for number, keypoint in enumerate(self.keypoints):
             if keypoint in self.keypoints[:number]:
-                yield Problem(("joints", number), f"keypoint {keypoint!r} is listed twice")
+                yield Problem(("keypoints", number), f"keypoint {keypoint!r} is listed twice")
         if len(self.sigmas) != len(self.keypoints):
             yield Problem(("sigmas",), f"{len(self.sigmas)} sigmas for {len(self.keypoints)} keypoints")
         lists = {"pairs": self.pairs, "limbs": self.limbs, "upper": [(name,) for name in self.upper]}
@@ -89,7 +89,7 @@ class SkeletonDefinition(_Frozen):
             yield Problem(("pairs",), f"keypoint {keypoint!r} is exchanged twice")
 
 
-class Definition(_Frozen):
+class Definition(_DefinitionPart):
     """A dataset in COCO's format, in its folder under the data root.
 
     Attributes:

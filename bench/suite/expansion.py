@@ -10,30 +10,24 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from bench.pose.codecs.representations import REPRESENTATIONS
-from bench.suite.claims.cases import Case, find_cases
+from bench.pose.codecs.representation import CODEC_SETTINGS, DECODING_SETTINGS, REPRESENTATIONS
+from bench.suite.claims.cases import ClaimCase, find_cases
 from bench.suite.rules import Rule, apply_rules
 from bench.suite.schema import Suite
 from bench.suite.source import SuiteError
-from bench.suite.specs import EvalSpec, TrainSpec, shared_settings
+from bench.suite.specs import EVALUATORS, EvalSpec, TrainSpec, evaluation_key, shared_settings
 from bench.suite.structure import plain_message
 
-__all__ = ["Cell", "Expansion", "complete_cell", "expand", "make_spec"]
+__all__ = ["Expansion", "SuiteCell", "complete_cell", "expand", "make_spec"]
 
 SpecT = TypeVar("SpecT", TrainSpec, EvalSpec)
 
-CODEC_SETTINGS = frozenset(
-    {"split_ratio", "sigma", "label_smoothing", "loss_reduction", "weight_bounds", "heatmap_center"}
-)
-"""Settings of trainings of which each representation reads some; the others are `None` in its specs, so that they make
-no difference."""
-
 MOST_COMBINATIONS = 100_000
-"""Of a suite's axes, and of an entry of its evaluations: minutes of planning. A few lines more would take years."""
+"""Limit of the combinations of a suite's axes, and of an entry of its evaluations. Planning so many takes minutes."""
 
 
 @dataclass(frozen=True)
-class Cell:
+class SuiteCell:
     """One training of a suite with the evaluations to make of it."""
 
     training: TrainSpec
@@ -42,17 +36,17 @@ class Cell:
 
 @dataclass(frozen=True)
 class Expansion:
-    """All of a suite.
+    """The cells of a suite.
 
     Attributes:
         cells: each training once.
-        excluded: axis values of what is left out, and why.
-        cases: of each claim, by its id.
+        excluded: axis values of each combination that is left out, and the reason.
+        cases: the cases of each claim, by its id.
     """
 
-    cells: tuple[Cell, ...]
+    cells: tuple[SuiteCell, ...]
     excluded: tuple[tuple[Mapping[str, Any], str], ...]
-    cases: Mapping[str, tuple[Case, ...]]
+    cases: Mapping[str, tuple[ClaimCase, ...]]
 
 
 def expand(suite: Suite) -> Expansion:
@@ -64,7 +58,7 @@ def expand(suite: Suite) -> Expansion:
         SuiteError: there are too many, a cell is incomplete or contradicts itself, or has no evaluation; a claim
             selects none or several.
     """
-    cells: dict[str, Cell] = {}
+    cells: dict[str, SuiteCell] = {}
     excluded = []
     names = list(suite.axes)
     _check_number(suite, "the axes", suite.axes)
@@ -79,7 +73,7 @@ def expand(suite: Suite) -> Expansion:
             continue
         training = make_spec(TrainSpec, full, f"{suite.file}: cell {_words(axes)}")
         if training.id not in cells:
-            cells[training.id] = Cell(training, tuple(_evaluations(suite, training)))
+            cells[training.id] = SuiteCell(training, tuple(_evaluations(suite, training)))
     return Expansion(tuple(cells.values()), tuple(excluded), _cases(suite, cells.values()))
 
 
@@ -90,9 +84,9 @@ def _check_number(suite: Suite, whose: str, values: Mapping[str, Collection[Any]
 
 
 def complete_cell(rules: Iterable[Rule], given: Mapping[str, Any]) -> dict[str, Any]:
-    """All settings of a cell: those given, and the rules' for the rest; `None` for what its representation ignores.
+    """All settings of a cell: the given ones, the rules' for the rest, and `None` where its representation reads none.
 
-    Without epochs there is no best one to choose: the selection is final then.
+    With 0 epochs the selection is final, because there is no best epoch to choose.
     """
     cell = apply_rules(rules, dict(given), fixed=given.keys())
     cell |= {"selection": "final"} if cell.get("epochs") == 0 else {}
@@ -103,18 +97,18 @@ def complete_cell(rules: Iterable[Rule], given: Mapping[str, Any]) -> dict[str, 
 
 
 def _read_settings(representation: str) -> frozenset[str]:
-    """What a representation reads; of an unknown one, which its spec will refuse, everything."""
+    """Settings that a representation reads; all of them for an unknown one, which its spec will refuse."""
     known = REPRESENTATIONS.get(representation)
-    return CODEC_SETTINGS if known is None else known.settings
+    return CODEC_SETTINGS | DECODING_SETTINGS if known is None else known.settings
 
 
-def _cases(suite: Suite, cells: Iterable[Cell]) -> dict[str, tuple[Case, ...]]:
+def _cases(suite: Suite, cells: Iterable[SuiteCell]) -> dict[str, tuple[ClaimCase, ...]]:
     """Cases of the claims; rows that differ in their seed alone are one."""
     if not suite.claims:
         return {}
     rows = [shared_settings(cell.training, evaluation) for cell in cells for evaluation in cell.evaluations]
     distinct = list({tuple(row.values()): row for row in rows}.values())
-    varied = [*suite.axes, *(f"evaluation_{name}" for entry in suite.evaluations for name in entry.settings)]
+    varied = [*suite.axes, *(evaluation_key(name) for entry in suite.evaluations for name in entry.settings)]
     open_settings = [name for name in dict.fromkeys(varied) if name != "seed"]
     return {claim.id: find_cases(claim, distinct, open_settings) for claim in suite.claims}
 
@@ -125,7 +119,7 @@ def _data(suite: Suite) -> dict[str, Any]:
 
 
 def _evaluations(suite: Suite, training: TrainSpec) -> Iterator[EvalSpec]:
-    known = training.model_dump()
+    known = dict(training)
     seen: set[str] = set()
     for entry in suite.evaluations:
         for values in itertools.product(*entry.settings.values()):
@@ -134,9 +128,8 @@ def _evaluations(suite: Suite, training: TrainSpec) -> Iterator[EvalSpec]:
             if not entry.applies(cell):
                 continue
             if "post_process" not in _read_settings(training.representation):
-                cell["post_process"] = False
-            if not cell["post_process"]:
-                cell["refinement"] = None
+                cell["post_process"] = "none"
+            cell["evaluator"] = EVALUATORS[training.data.protocol]
             settings = {name: cell[name] for name in EvalSpec.model_fields if name in cell}
             spec = make_spec(
                 EvalSpec, settings | {"training": training.id}, f"{suite.file}: evaluation {_words(given)}"
@@ -160,7 +153,7 @@ def make_spec(kind: type[SpecT], settings: Mapping[str, Any], where: str) -> Spe
 
 
 def _describe(detail: Mapping[str, Any]) -> str:
-    """A wrong setting by name, or what contradicts itself between settings."""
+    """A wrong setting by name, or the contradiction between settings."""
     if detail["type"] == "missing":
         return f"{detail['loc'][0]} has no value; give it one under `set`, or make it an axis"
     return ": ".join([*map(str, detail["loc"][:1]), plain_message(detail)])

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from bench.pose.errors import UnknownNameError
-from bench.suite.rules import EVALUATION_SETTINGS, TRAINING_SETTINGS, Rule, read_rules
+from bench.suite.rules import DERIVED_SETTINGS, EVALUATION_SETTINGS, TRAINING_SETTINGS, Rule, read_rules
 from bench.suite.source import Problem, read_yaml
 
 __all__ = ["RECIPES", "Recipe", "load_recipe", "quirks"]
@@ -23,8 +23,8 @@ class Recipe:
     """Rules for trainings and for evaluations.
 
     Attributes:
-        train: of trainings, those of the extended recipe first.
-        evaluate: of evaluations, likewise.
+        train: rules for trainings, those of the extended recipe first.
+        evaluate: rules for evaluations, likewise.
         own_train: the rules that this recipe adds to the one it extends.
     """
 
@@ -46,7 +46,7 @@ def load_recipe(name: str) -> Recipe:
         source.data["evaluate"],
         ("evaluate",),
         problems,
-        settings=EVALUATION_SETTINGS,
+        settings=[name for name in EVALUATION_SETTINGS if name not in DERIVED_SETTINGS],
         conditions=(*conditions, *EVALUATION_SETTINGS),
     )
     if problems:

@@ -26,20 +26,20 @@ from bench.suite.rules import (
     read_values,
 )
 from bench.suite.source import Problem, Source, read_yaml
-from bench.suite.specs import Dataset, Hash, Positive
+from bench.suite.specs import EVALUATORS, Hash, Positive, SuiteDataset
 from bench.suite.structure import check_structure
 from bench.suite.weights import WeightsNames
 
-__all__ = ["Suite", "Table", "load_suite"]
+__all__ = ["Suite", "SuiteTable", "load_suite"]
 
 CELL_CONDITIONS = ("dataset", "split", *TRAINING_SETTINGS)
 
 
-class _Section(BaseModel):
+class _SuiteSection(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Table(_Section):
+class SuiteTable(_SuiteSection):
     """A table to print.
 
     Attributes:
@@ -67,23 +67,23 @@ class Table(_Section):
         return noticeable(metric) if self.margin is None else self.margin
 
 
-class _Train(_Section):
+class _Train(_SuiteSection):
     axes: dict[str, Any] = Field(min_length=1)
     set: list[Any] = []
     exclude: list[Any] = []
     recipe: str = "paper"
 
 
-class _Document(_Section):
+class _SuiteDocument(_SuiteSection):
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
     title: str
     description: str = ""
     extensions: Annotated[tuple[ModuleName, ...], Field(strict=False)] = ()
-    dataset: Dataset
+    dataset: SuiteDataset
     weights: dict[str, Hash] = {}
     train: _Train
     evaluate: list[Any] = Field(min_length=1)
-    tables: list[Table] = Field(min_length=1)
+    tables: list[SuiteTable] = Field(min_length=1)
     claims: list[Declaration] = []
 
 
@@ -113,14 +113,14 @@ class Suite:
     title: str
     description: str
     extensions: Extensions
-    dataset: Dataset
+    dataset: SuiteDataset
     weights: Mapping[str, str]
     axes: Mapping[str, tuple[Any, ...]]
     rules: tuple[Rule, ...]
     exclusions: tuple[Rule, ...]
     evaluations: tuple[Rule, ...]
     recipe: Recipe
-    tables: tuple[Table, ...]
+    tables: tuple[SuiteTable, ...]
     claims: tuple[Claim, ...]
 
 
@@ -136,7 +136,7 @@ def load_suite(file: Path, *, run_extensions: bool = True) -> Suite:
     """
     source = read_yaml(file)
     extensions = _load_extensions(source, run=run_extensions)
-    document = check_structure(source, _Document)
+    document = check_structure(source, _SuiteDocument)
     problems: list[Problem] = []
     train, names = document.train, WeightsNames(document.weights, problems)
     axes = {
@@ -152,6 +152,7 @@ def load_suite(file: Path, *, run_extensions: bool = True) -> Suite:
         document.claims, data=document.dataset.info, axes=axes, weights=names, source=source, problems=problems
     )
     problems += _semantic_problems(document, axes, exclusions)
+    problems += _evaluator_problems(document.dataset, evaluations)
     if problems:
         raise source.error(problems)
     return Suite(
@@ -214,8 +215,23 @@ def _read_evaluations(items: list[Any], problems: list[Problem]) -> list[Rule]:
     return evaluations
 
 
+def _evaluator_problems(dataset: SuiteDataset, evaluations: list[Rule]) -> list[Problem]:
+    """Entries of `evaluate` with another evaluator than that of the dataset's protocol."""
+    info = dataset.info
+    valid = EVALUATORS[info.protocol]
+    return [
+        Problem(
+            ("evaluate", number, "evaluator"),
+            f"evaluator: {value!r:.80} does not score {info.name}, whose protocol is {info.protocol}; valid: {valid}",
+        )
+        for number, entry in enumerate(evaluations)
+        for value in entry.settings.get("evaluator", ())
+        if value != valid
+    ]
+
+
 def _semantic_problems(
-    document: _Document, axes: Mapping[str, tuple[Any, ...]], exclusions: list[Rule]
+    document: _SuiteDocument, axes: Mapping[str, tuple[Any, ...]], exclusions: list[Rule]
 ) -> list[Problem]:
     problems = []
     if document.train.recipe not in RECIPES:

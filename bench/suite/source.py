@@ -19,6 +19,13 @@ MOST_BYTES = 2_000_000
 MOST_VALUES = 100_000
 """Of one file: ten times a baseline of all that the paper measured with ten seeds."""
 
+FORMER_KEYS = {
+    "initialisation": "initialization",
+    "joints": "keypoints",
+    "half_body_min_joints": "half_body_min_keypoints",
+}
+"""Keys of suites written for earlier versions, which are still read, and their names now."""
+
 Path_ = tuple[str | int, ...]
 """Keys and list positions that lead from the document to a value."""
 
@@ -132,6 +139,8 @@ def _note_lines(node: yaml.Node, path: Path_, lines: dict[Path_, int], repeated:
         raise ComposerError(None, None, f"more than {MOST_VALUES:,} values, those of aliases included", node.start_mark)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                key.value = FORMER_KEYS.get(key.value, key.value)
             place = (*path, str(key.value))
             if place in lines:
                 repeated.append(Problem(place, f"{key.value!r} is given twice in one mapping"))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, Literal, Self
@@ -18,6 +17,8 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainSerializer,
+    PlainValidator,
     SerializerFunctionWrapHandler,
     StringConstraints,
     ValidationInfo,
@@ -26,18 +27,30 @@ from pydantic import (
 )
 
 from bench.files import STORED
-from bench.pose.codecs.representations import REPRESENTATIONS
+from bench.pose.codecs.representation import REPRESENTATIONS, FlipShift, PostProcess
 from bench.pose.data.datasets import DATASETS, DatasetInfo
 from bench.pose.errors import UnknownNameError, nearest
-from bench.pose.models.backbones import BACKBONES
-from bench.pose.models.spec import CELL, INITIALIZATIONS, ModelSpec
+from bench.pose.input_size import CELL, InputSize
+from bench.pose.models.backbone import BACKBONES, network_shape
+from bench.pose.models.network import INITIALIZATIONS
 from bench.pose.registry import Registry
 from bench.pose.shares import Share
 from bench.suite.definition import Definition
 from bench.suite.source import Problem
 from bench.suite.structure import ContradictionError
 
-__all__ = ["SCHEMA_VERSION", "Dataset", "EvalSpec", "Hash", "TrainSpec", "parse_size", "schema_of", "shared_settings"]
+__all__ = [
+    "EVALUATORS",
+    "SCHEMA_VERSION",
+    "EvalSpec",
+    "Hash",
+    "Size",
+    "SuiteDataset",
+    "TrainSpec",
+    "evaluation_key",
+    "schema_of",
+    "shared_settings",
+]
 
 SCHEMA_VERSION = 3
 """Raised whenever the meaning of a spec changes, so that old results are not mistaken for new ones."""
@@ -67,21 +80,13 @@ def _registered(registry: Registry[Any]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Height and width in px of an input size written "HxW". Raises `ValueError` unless both are multiples of 32."""
-    match = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", text)
-    size = (int(match[1]), int(match[2])) if match else (0, 0)
-    if 0 in size or any(side % CELL for side in size):
-        raise ValueError(f"input size {text!r} is not HEIGHTxWIDTH with multiples of {CELL}, such as 64x64 or 256x192")
-    return size
+def _read_size(value: Any) -> InputSize:
+    return value if isinstance(value, InputSize) else InputSize.parse(str(value))
 
 
-def _check_size(text: str) -> str:
-    parse_size(text)
-    return text
+Size = Annotated[InputSize, PlainValidator(_read_size), PlainSerializer(str, return_type=str)]
+"""An input size, which files and command lines write as HxW."""
 
-
-Size = Annotated[str, AfterValidator(_check_size)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 SplitRatio = Annotated[float, Field(ge=2 / CELL, allow_inf_nan=False)]  # two bins at least on the smallest crop
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -91,11 +96,11 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,80}$")]
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Frozen(BaseModel):
+class _SpecPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Dataset(_Frozen):
+class SuiteDataset(_SpecPart):
     """A dataset and the splits that a suite uses of it.
 
     Attributes:
@@ -141,7 +146,7 @@ def _describe_dataset(name: str, definition: Definition | None) -> DatasetInfo:
     return DATASETS.named(name) if definition is None else definition.info(name)
 
 
-class _Identified(_Frozen):
+class _Identified(_SpecPart):
     @property
     def id(self) -> str:
         """Hash of the canonical JSON of this spec."""
@@ -173,18 +178,18 @@ def _hash(canonical: str) -> str:
 
 
 class TrainSpec(_Identified):
-    """One set of weights to be made.
+    """One set of weights to train.
 
     `None` stands where a representation has no such setting. Settings that are not listed here are those of
     `CodecSettings`, `Augmentation`, `OptimizerConfig` and `CropSettings`.
 
     Attributes:
         dataset: by name.
-        definition: of a dataset that its suite defines; where there is none, nothing is written.
+        definition: of a dataset that its suite defines; not written where there is none.
         split: to train on.
         backbone: of the network.
         representation: of keypoints.
-        input_size: "HxW" of the crops in px, multiples of 32.
+        input_size: height and width of the crops in px, multiples of 32, written as HxW.
         initialization: "imagenet", "checkpoint" for given weights, or how to draw them, see `initialize`.
         weights: sha256 of the file that `initialization: checkpoint` starts from; with 0 epochs it is measured as it
             is. Suites name the file.
@@ -249,7 +254,13 @@ class TrainSpec(_Identified):
             raise ValueError("selection: best needs a selection_split to validate on after every epoch")
         if info.context is not STORED:
             keypoints = self.data.skeleton.size
-            ModelSpec(self.backbone, self.representation, keypoints, self.size, self.split_ratio)
+            network_shape(
+                self.backbone,
+                self.representation,
+                keypoints=keypoints,
+                input_size=self.input_size,
+                split_ratio=self.split_ratio,
+            )
         Share(self.replicas, size=self.world_size)
         if self.batch_size < self.world_size:
             raise ValueError(
@@ -262,11 +273,6 @@ class TrainSpec(_Identified):
         """What is known of the dataset. Raises `UnknownNameError` if its extension is not loaded."""
         return _describe_dataset(self.dataset, self.definition)
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """Input height and width in px."""
-        return parse_size(self.input_size)
-
 
 class EvalSpec(_Identified):
     """One way to measure one training.
@@ -277,22 +283,20 @@ class EvalSpec(_Identified):
         boxes: "gt" for annotated boxes, "detector" for the dataset's detector boxes.
         flip_test: average with the prediction on the flipped crop.
         flip_shift: see `CodecSettings`.
-        post_process: refine heatmap peaks.
-        refinement: how they are refined; None where they are not.
+        post_process: refinement of heatmap peaks, see `CodecSettings`; "none" for other representations.
         score_threshold: keypoints above it count in an instance's score.
         nms_threshold: OKS above which the weaker of two instances goes.
         batch_size: instances per forward pass.
         precision: of the forward pass, see `bench.pose.precision`.
-        evaluator: of record.
+        evaluator: that computes the metrics of record; it follows from the protocol of the dataset, see `EVALUATORS`.
     """
 
     training: str
     split: str
     boxes: Literal["gt", "detector"]
     flip_test: bool
-    flip_shift: Literal["reference", "exact", "none"]
-    post_process: bool
-    refinement: Literal["quarter", "dark"] | None
+    flip_shift: FlipShift
+    post_process: PostProcess
     score_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     nms_threshold: Probability
     batch_size: Count
@@ -300,8 +304,23 @@ class EvalSpec(_Identified):
     evaluator: Literal["pycocotools", "crowdpose", "pckh"]
 
 
+EVALUATORS: Mapping[str, Literal["pycocotools", "crowdpose", "pckh"]] = {
+    "coco": "pycocotools",
+    "crowdpose": "crowdpose",
+    "mpii": "pckh",
+}
+"""The evaluator of each protocol of datasets."""
+
+
+def evaluation_key(name: str) -> str:
+    """Name of an evaluation's setting in a table row: its own, unless trainings have a setting of that name.
+
+    An evaluation's `split`, `batch_size` and `precision` are `evaluation_split` and so on; the others keep their names.
+    """
+    return f"evaluation_{name}" if name in TrainSpec.model_fields else name
+
+
 def shared_settings(training: TrainSpec, evaluation: EvalSpec) -> dict[str, Any]:
-    """Everything that the seeds of one table row share; names of the evaluation's settings begin with `evaluation_`."""
-    measured = evaluation.model_dump(exclude={"training"})
-    trained = training.model_dump(exclude={"seed", "definition"})
-    return trained | {f"evaluation_{name}": value for name, value in measured.items()}
+    """All settings of a table row, which its seeds share; see `evaluation_key` for the names of the evaluation's."""
+    trained = {name: value for name, value in training if name not in {"seed", "definition"}}
+    return trained | {evaluation_key(name): value for name, value in evaluation if name != "training"}

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 from bench.extend import executor
 
 if TYPE_CHECKING:
-    from bench.planning.executors import Request
+    from bench.planning.executors import RunRequest
 
 
 @executor("one_by_one", profile="none")
-def one_by_one(request: Request) -> int:
+def one_by_one(request: RunRequest) -> int:
     """Write each job down and have `python -m bench.execute` do it; 1 if one failed."""
-    if request.task.dry_run:
+    if request.dry_run:
         return 0
-    folder = request.task.results / "jobs"
+    folder = request.results / "jobs"
     failed = False
     for job in request.jobs():
         folder.mkdir(parents=True, exist_ok=True)

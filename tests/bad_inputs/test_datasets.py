@@ -120,7 +120,7 @@ CASES = [
     ),
     mpii(
         "keypoints missing",
-        entry(keypoints=[[1, 2]]),
+        entry(joints=[[1, 2]]),
         "train.json: instance 0: keypoints are not 16 pairs of finite numbers",
     ),
     mpii("no scale", entry(scale=0), "train.json: instance 0: scale 0 is not a positive number"),

@@ -33,29 +33,31 @@ CASES = [
         "unknown key", "partition", "partitoin", "profile.yaml:1: unknown key 'partitoin' (did you mean 'partition'?)"
     ),
     edit("key twice", "partition: gpu", "partition: gpu\npartition: cpu", "profile.yaml:2: 'partition' is given twice"),
-    edit("time that is none", "01:00:00", "01:00", "profile.yaml:2: time: '01:00' is no time limit; write minutes"),
-    edit("no time at all", "01:00:00", "0", "profile.yaml:2: time: a time limit of '0' leaves no time at all"),
-    edit("memory that is none", "32GB", "lots", "profile.yaml:5: memory: 'lots' is no amount of memory"),
+    edit("time that is none", "01:00:00", "01:00", "profile.yaml:2: time: '01:00' is not a time limit; write minutes"),
+    edit("no time at all", "01:00:00", "0", "profile.yaml:2: time: a time limit of '0' leaves no time"),
+    edit("memory that is none", "32GB", "lots", "profile.yaml:5: memory: 'lots' is not an amount of memory"),
     edit(
         "a line break",
         "gpu\n",
         '"gpu\\n#SBATCH --exclusive"\n',
         "profile.yaml:1: partition: expected a text on one line",
     ),
-    edit("sbatch in the setup", "memory: 32GB", "setup: ['#SBATCH --qos=high']", "#SBATCH belongs into no setup line"),
+    edit(
+        "sbatch in the setup", "memory: 32GB", "setup: ['#SBATCH --qos=high']", "setup lines must not contain #SBATCH"
+    ),
     edit("negative GPUs", "gpus_per_node: 1", "gpus_per_node: -1", "profile.yaml:3: gpus_per_node: Input should be"),
     edit(
         "GPUs that are none",
         "gpus_per_node: 1",
         "gres: 'gpu;rm'",
-        "profile.yaml:3: gres: 'gpu;rm' is no list of generic",
+        "profile.yaml:3: gres: 'gpu;rm' is not a list of generic",
     ),
     edit("GPUs twice", "memory: 32GB", "gres: gpu:2", "profile.yaml:5: gres and gpus_per_node both ask for GPUs"),
     edit(
         "signal beyond the limit",
         "memory: 32GB",
         "signal_delay: 3600",
-        "profile.yaml:5: signal_delay: 3600 s are too near",
+        "profile.yaml:5: signal_delay: 3600 s is too close",
     ),
     edit(
         "memory twice",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from bench.execute.slurm.ledger import Ledger
 from bench.files import write_bytes
 from bench.pose.errors import DataError
 from bench.pose.metrics.per_instance import load_per_instance
+from bench.suite.expansion import expand
+from bench.suite.schema import load_suite
 from tests.bad_inputs.case import Case, Meet, run
 from tests.bad_inputs.test_checkpoints import Code
 from tests.fuzz.documents import CALIBRATION, LEDGER, ONE_CELL, finished
@@ -24,8 +27,18 @@ Edit = Callable[[dict[str, Any]], object]
 
 REPORT = "report suite.yaml --format md,csv --out reports"
 STATUS = "status suite.yaml"
-EVALUATION = "26c6c088"
-"""First digits of the id of the one evaluation."""
+
+
+def _evaluation_id() -> str:
+    """The id of the one evaluation, which depends on the schema of specs."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "suite.yaml"
+        file.write_text(ONE_CELL)
+        (cell,) = expand(load_suite(file)).cells
+    return cell.evaluations[0].id
+
+
+EVALUATION = _evaluation_id()
 
 
 def _file(folder: Path, pattern: str) -> Path:
@@ -263,7 +276,7 @@ def test_names_that_control_terminals_are_shown_harmlessly(tmp_path: Path, monke
 def test_per_instance_that_are_none(arrays: dict[str, Any], tmp_path: Path) -> None:
     file = tmp_path / "per_instance.npz"
     np.savez(file, **arrays)
-    with pytest.raises(DataError, match=r"per-instance results\.npz: not a readable file of per-instance results"):
+    with pytest.raises(DataError, match=r"per_instance\.npz: not a readable file of per-instance results"):
         load_per_instance(file)
 
 

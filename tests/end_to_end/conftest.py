@@ -25,7 +25,7 @@ train:
     - {initialization: kaiming, epochs: 3, milestones: [2], batch_size: 16}
     - {when: {representation: simdr}, selection: best, selection_split: val16}
 evaluate:
-  - {boxes: gt, post_process: [true, false], when: {representation: heatmap}}
+  - {boxes: gt, post_process: [quarter, none], when: {representation: heatmap}}
   - {boxes: gt, when: {representation: simdr}}
 tables:
   - {id: tiny}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.execute.job import Job, Outcome, Resources
+from bench.execute.job import Job, JobOutcome, Resources
 from bench.execute.pool import job_context
 from bench.files import sha256
 from bench.pose.checkpoints import load_file
@@ -68,7 +68,7 @@ def kill_once(job: Job, rng: random.Random, span: float) -> bool:
         process.join(rng.uniform(0, span))
         process.kill()
     process.join(120)
-    assert process.exitcode in (-signal.SIGKILL, Outcome.DONE)
+    assert process.exitcode in (-signal.SIGKILL, JobOutcome.DONE)
     return process.exitcode == -signal.SIGKILL
 
 
@@ -85,7 +85,7 @@ def finish(job: Job) -> None:
     process = context.Process(target=run_whole, args=(job,))
     process.start()
     process.join(120)
-    assert process.exitcode == Outcome.DONE
+    assert process.exitcode == JobOutcome.DONE
 
 
 def test_killed_at_twenty_random_moments(tmp_path: Path, suite: Path, data_root: Path) -> None:
@@ -127,6 +127,6 @@ def test_asked_to_stop_it_saves_and_goes_on_later(
         wait_for_job_progress(job, process)
         process.terminate()
         process.join(120)
-        assert process.exitcode in (Outcome.STOPPED, Outcome.DONE, -signal.SIGTERM)
-        stops += process.exitcode == Outcome.STOPPED
+        assert process.exitcode in (JobOutcome.STOPPED, JobOutcome.DONE, -signal.SIGTERM)
+        stops += process.exitcode == JobOutcome.STOPPED
     assert weights(job) == weights(undisturbed)

@@ -40,8 +40,8 @@ def test_it_is_trained_measured_and_reported(tmp_path: Path) -> None:
     records = [json.loads(file.read_text()) for file in (tmp_path / "results").glob("evaluations/*/record.json")]
     assert len(records) == 2
     for record in records:
-        assert record["training"]["definition"]["skeleton"]["joints"] == list(KEYPOINTS)
-        assert set(record["diagnostics"]["joints"]) == set(KEYPOINTS)
+        assert record["training"]["definition"]["skeleton"]["keypoints"] == list(KEYPOINTS)
+        assert set(record["diagnostics"]["keypoints"]) == set(KEYPOINTS)
         assert record["ceiling"]["AP"] > 0.9
     report = bench("report", suite, "--format", "md,html", cwd=tmp_path)
     assert report.returncode == 0, report.stderr
@@ -88,7 +88,7 @@ def test_the_definition_is_part_of_the_identity(tmp_path: Path) -> None:
             "is exchanged twice",
         ),
         ("name: tripods", "name: coco", "there is a dataset 'coco' already"),
-        ("title: Tripods", "annotations: ../SPLIT.json", "is no path inside the dataset's folder"),
+        ("title: Tripods", "annotations: ../SPLIT.json", "is not a path inside the dataset's folder"),
         ("title: Tripods", "annotations: instances.json", "needs SPLIT once"),
         ("  define:\n", "  defined:\n", "unknown key 'defined' (did you mean 'define'?)"),
     ],

@@ -102,11 +102,11 @@ def test_diff_ranks_what_differs(run: Run, records: dict[str, dict[str, Any]]) -
     one, other = records["plain"]["id"], records["flipped"]["id"]
     printed = run("diff", one, other)
     assert printed.returncode == 0, printed.stderr
-    assert "evaluation_flip_test" in printed.stdout
+    assert "flip_test" in printed.stdout
     assert "every published row has it" in printed.stdout
     assert "B - A" in printed.stdout
     (difference,) = json.loads(run("diff", one, other, "--json").stdout)["differences"]
-    assert (difference["a"], difference["b"]) == ({"evaluation_flip_test": False}, {"evaluation_flip_test": True})
+    assert (difference["a"], difference["b"]) == ({"flip_test": False}, {"flip_test": True})
     assert (difference["points"], difference["matters"]) == (None, True)
 
     refusal = run("diff", one, records["flipped"]["spec"]["training"])

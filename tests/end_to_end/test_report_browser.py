@@ -71,15 +71,15 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bench = Bench(tmp_path_factory.mktemp("report"))
     plan = bench.fill(SUITE, _scores, simulated=True)
     for training in plan.trainings:
-        bench.store.folders.training(training.spec.id).log.write_text(f"epoch 1\nseed {training.spec.seed} {HOSTILE}\n")
+        bench.store.training(training.spec.id).log.write_text(f"epoch 1\nseed {training.spec.seed} {HOSTILE}\n")
     simdr = [training for training in plan.trainings if training.spec.representation == "simdr"]
     # Both seeds of the first row of SimDR, and one seed of the last.
     for training in (*simdr[:2], simdr[-1]):
-        bench.store.folders.training(training.spec.id).record_file.unlink()
-        bench.store.folders.evaluation(training.evaluations[0].spec.id).record_file.unlink()
-        bench.store.folders.training(training.spec.id).fail(Failure(kind="Memory", message=HOSTILE))
+        bench.store.training(training.spec.id).record_file.unlink()
+        bench.store.evaluation(training.evaluations[0].spec.id).record_file.unlink()
+        bench.store.training(training.spec.id).fail(Failure(kind="Memory", message=HOSTILE))
     path = bench.folder / "report.html"
-    text = render_html(bench.make(bench.planning.plan(SUITE)))
+    text = render_html(bench.make(bench.plan(SUITE)))
     write_atomically(path, lambda stream: stream.write(text.encode()))
     return path
 
@@ -145,7 +145,7 @@ def test_a_click_on_a_cell_opens_what_is_known_of_it(opened: Opened) -> None:
     assert not dialog.is_visible()
     opened.rows()[0].locator("td").nth(10).click()
     assert dialog.is_visible()
-    assert dialog.get_by_role("heading", level=2).inner_text() == "SimBa-Res50, heatmap + extra post., 64x64"
+    assert dialog.get_by_role("heading", level=2).inner_text() == "SimBa-Res50, heatmap + quarter, 64x64"
     text = dialog.inner_text()
     for fact in (SIMULATED, "seed 0", "seed 1", "95% interval", "34.4", "0123456789abcdef", "abad1dea", "learning_rate",
                  "a processor", "feedbeef", "im<1>.jpg: truncated", HOSTILE, "epoch 1"):  # fmt: skip

@@ -73,8 +73,6 @@ def finished(folder: Path) -> tuple[Plan, Store]:
     plan = bench.fill(ONE_CELL, lambda _training, _evaluation: {"AP": 0.5, "mean_oks": 0.6}, baseline={"AP": 0.1})
     for training in plan.trainings:
         for item in training.evaluations:
-            write_json(
-                bench.store.folders.evaluation(item.spec.id).path / "spec.json", item.spec.model_dump(mode="json")
-            )
+            write_json(bench.store.evaluation(item.spec.id).path / "spec.json", item.spec.model_dump(mode="json"))
     suite = load_suite(folder / "suite.yaml")
-    return make_plan(suite, bench.store.folders), bench.store.folders
+    return make_plan(suite, bench.store), bench.store

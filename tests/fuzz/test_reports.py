@@ -83,7 +83,7 @@ def written(words: Sequence[str], formats: Sequence[str]) -> dict[str, bytes]:
         suite["claims"][0]["says"] = says
         text = yaml.safe_dump(suite)
         plan = bench.fill(text, lambda _training, _evaluation: {"AP": 0.5}, problems=problems)
-        files = write_report([plan], bench.store.folders, Path(name) / "reports", formats=formats)
+        files = write_report([plan], bench.store, Path(name) / "reports", formats=formats)
         return {file.name: file.read_bytes() for file in files if file.suffix != ".png"}
 
 

@@ -7,14 +7,16 @@ import torch
 from bench.pose.codecs.heatmap import HeatmapCodec, HeatmapTarget
 from bench.pose.codecs.simdr import SimDRCodec, SimDRTarget
 from bench.pose.codecs.simdr_star import SimDRStarCodec, SimDRStarTarget
-from bench.pose.compiled import compiled_keypoints
 from bench.pose.locating import locate
-from bench.pose.models.heads import Coordinates
+from bench.pose.outputs import Coordinates
 from bench.pose.skeletons import COCO_17
 from tests.parity.golden import golden
 
 SIZES = [(64, 64), (128, 128), (256, 192), (384, 288)]
 FLIP = COCO_17.flip_indices
+FLIP_SHIFTS = ("none", "reference")
+"""Our names of the reference's SHIFT_HEATMAP."""
+
 LOSS_SIZE = (64, 48)
 """Input size whose bins at k = 1 are those of the golden losses."""
 
@@ -81,7 +83,7 @@ def logits(arrays: dict[str, np.ndarray]) -> Coordinates:
 @pytest.mark.parametrize(("reduction", "name"), [("sum", "NMTCritierion"), ("mean", "NMTNORMCritierion")])
 def test_simdr_loss(reduction: str, name: str, smoothing: float) -> None:
     want = golden("loss_simdr")
-    codec = SimDRCodec(LOSS_SIZE, FLIP, split_ratio=1, label_smoothing=smoothing, reduction=reduction)
+    codec = SimDRCodec(LOSS_SIZE, FLIP, split_ratio=1, label_smoothing=smoothing, loss_reduction=reduction)
     output = logits(want)
     target = SimDRTarget(torch.from_numpy(want["target"]), torch.from_numpy(want["weight"])[..., 0])
     loss = codec.loss(output, target)
@@ -106,19 +108,18 @@ def test_simdr_star_loss() -> None:
 
 def assert_decodes(codec, views: list, want: dict[str, np.ndarray], case: str, size: tuple[int, int]) -> None:
     center, scale = (torch.from_numpy(want[name]).float() for name in ("center", "scale"))
-    found = [locate(codec, views, center, scale, size)]
-    if len(views) == 2:
-        found.append(compiled_keypoints(codec, views, center, scale, size))
-    for keypoints in found:
-        np.testing.assert_allclose(keypoints[..., :2], want[f"{case}_preds"][..., :2], atol=1e-4)
-        np.testing.assert_allclose(keypoints[..., 2], want[f"{case}_preds"][..., 2], atol=1e-6)
+    keypoints = locate(codec, views, center, scale, size)
+    np.testing.assert_allclose(keypoints[..., :2], want[f"{case}_preds"][..., :2], atol=1e-4)
+    np.testing.assert_allclose(keypoints[..., 2], want[f"{case}_preds"][..., 2], atol=1e-6)
 
 
 @pytest.mark.parametrize("refine", [False, True])
 @pytest.mark.parametrize(("flip", "shift"), [(0, 0), (1, 0), (1, 1)])
 def test_heatmap_decoding(flip: int, shift: int, refine: bool) -> None:
     want = golden("decode_heatmap_64x64")
-    codec = HeatmapCodec((64, 64), FLIP, sigma=1, refinement="quarter" if refine else None, flip_shift=shift)
+    codec = HeatmapCodec(
+        (64, 64), FLIP, sigma=1, post_process="quarter" if refine else "none", flip_shift=FLIP_SHIFTS[shift]
+    )
     output, flipped = torch.from_numpy(want["out"]), torch.from_numpy(want["out_flip"])
     case = f"flip{flip}_shift{shift}_post{int(refine)}"
     assert_decodes(codec, [output, flipped][: 1 + flip], want, case, (64, 64))
@@ -128,10 +129,10 @@ def test_heatmap_decoding(flip: int, shift: int, refine: bool) -> None:
 @pytest.mark.parametrize(
     ("file", "make"),
     [
-        ("decode_simdr_64x64", lambda shift: SimDRCodec((64, 64), FLIP, split_ratio=3, flip_shift=-shift)),
+        ("decode_simdr_64x64", lambda shift: SimDRCodec((64, 64), FLIP, split_ratio=3, flip_shift=FLIP_SHIFTS[shift])),
         (
             "decode_sa-simdr_256x192",
-            lambda shift: SimDRStarCodec((256, 192), FLIP, split_ratio=2, sigma=4, flip_shift=-shift),
+            lambda shift: SimDRStarCodec((256, 192), FLIP, split_ratio=2, sigma=4, flip_shift=FLIP_SHIFTS[shift]),
         ),
     ],
 )

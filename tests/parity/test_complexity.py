@@ -42,7 +42,7 @@ def published(name: str) -> Complexity:
 def sizes(name: str) -> dict[str, object]:
     facts = CONFIGURATIONS[name]
     return {
-        "joints": facts["joints"],
+        "keypoints": facts["joints"],
         "input_size": tuple(facts["input_size"]),
         "split_ratio": facts["split_ratio"],
     }
@@ -64,7 +64,7 @@ def test_measurement_is_exact(name: str) -> None:
 
 @pytest.mark.parametrize("representation", ["heatmap", "simdr_star"])
 def test_tokenpose_of_other_keypoints_is_predicted_exactly(representation: str) -> None:
-    settings = {"joints": 14, "input_size": (64, 64), "split_ratio": None if representation == "heatmap" else 1.5}
+    settings = {"keypoints": 14, "input_size": (64, 64), "split_ratio": None if representation == "heatmap" else 1.5}
     with torch.device("meta"):
         model = build_model("tokenpose_s", representation, **settings)
     assert predict("tokenpose_s", representation, **settings) == measure(model.to_empty(device="cpu"), (64, 64))

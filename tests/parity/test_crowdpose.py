@@ -12,7 +12,7 @@ import pytest
 from pycocotools.cocoeval import COCOeval
 
 from bench.pose.metrics.coco import load_ground_truth
-from bench.pose.metrics.crowdpose import evaluate_crowdpose
+from bench.pose.metrics.crowdpose import judge_crowdpose, run_crowdpose
 from bench.pose.scoring import score_file
 from bench.pose.skeletons import CROWDPOSE_14
 from tests.parity.golden import FIXTURES
@@ -25,9 +25,13 @@ EXPECTED = {
 }  # fmt: skip
 
 
+def evaluate(truth: dict[str, Any], results: list[dict[str, Any]]) -> dict[str, float]:
+    return judge_crowdpose(run_crowdpose(truth, results, CROWDPOSE_14.sigmas)).metrics()
+
+
 def test_the_example_of_the_dataset() -> None:
     truth, results = (json.loads(file.read_text()) for file in (TRUTH, PREDICTIONS))
-    found = evaluate_crowdpose(truth, results, CROWDPOSE_14.sigmas)
+    found = evaluate(truth, results)
     assert {name: found[name] for name in EXPECTED} == pytest.approx(EXPECTED, abs=1e-6)
     assert 0.8 < found["mean_oks"] < 1
 
@@ -116,14 +120,14 @@ WRONG: dict[str, dict[str, Any]] = {
 
 
 def test_our_evaluation_is_the_right_one(crowded: tuple[dict[str, Any], list[dict[str, Any]]]) -> None:
-    assert evaluate_crowdpose(*crowded, CROWDPOSE_14.sigmas)["AP"] == pytest.approx(plain_ap(*crowded), abs=1e-12)
+    assert evaluate(*crowded)["AP"] == pytest.approx(plain_ap(*crowded), abs=1e-12)
 
 
 @pytest.mark.parametrize("change", WRONG.values(), ids=WRONG)
 def test_and_none_of_the_wrong_ones(
     change: dict[str, Any], crowded: tuple[dict[str, Any], list[dict[str, Any]]]
 ) -> None:
-    right = evaluate_crowdpose(*crowded, CROWDPOSE_14.sigmas)["AP"]
+    right = evaluate(*crowded)["AP"]
     assert 0.05 < right < 0.95
     assert abs(plain_ap(*crowded, **change) - right) > 0.002
 
@@ -138,4 +142,4 @@ def test_the_file_s_own_count_decides_who_counts(
     (tmp_path / "predictions.json").write_text(json.dumps(results))
     found, problems = score_file("crowdpose", tmp_path / "predictions.json", tmp_path / "truth.json")
     assert not problems
-    assert found == evaluate_crowdpose(truth, results, CROWDPOSE_14.sigmas)
+    assert found == evaluate(truth, results)

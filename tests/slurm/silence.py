@@ -1,6 +1,6 @@
 """A view that shows nothing."""
 
-from bench.execute.job import Job, Outcome
+from bench.execute.job import Job, JobOutcome
 from bench.store.documents import JobProgress
 
 
@@ -13,4 +13,4 @@ class SilentView:
 
     def beat(self, job: Job, job_progress: JobProgress) -> None: ...
 
-    def finish(self, job: Job, outcome: Outcome, reason: str) -> None: ...
+    def finish(self, job: Job, outcome: JobOutcome, reason: str) -> None: ...

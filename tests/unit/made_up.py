@@ -35,7 +35,7 @@ train:
     input_size: [64x64, 128x128]
     seed: [0, 1, 2]
 evaluate:
-  - {boxes: gt, post_process: [true, false], when: {representation: heatmap}}
+  - {boxes: gt, post_process: [quarter, none], when: {representation: heatmap}}
   - {boxes: gt, when: {representation: simdr}}
 tables: [{id: results, metrics: [AP, AR]}]
 """

@@ -26,7 +26,7 @@ from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import CropSettings
 from bench.pose.data.instances import Instance
 from bench.pose.models.build import build_model, initialize
-from bench.pose.parallel import ALONE, ProcessGroup, join
+from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup, init_process_group
 from bench.pose.skeletons import COCO_17
 from bench.pose.torchvision_shim import torchvision_models
 from bench.pose.training import OptimizerConfig, Training
@@ -80,7 +80,7 @@ def _member(end: Connection, port: int, rank: int, size: int, packed: bytes) -> 
     torch.set_num_threads(1)
     store = TCPStore("127.0.0.1", port, is_master=False)
     try:
-        with join(store, rank=rank, size=size, device=CPU, timeout=timedelta(seconds=PATIENCE)) as group:
+        with init_process_group(store, rank=rank, size=size, device=CPU, timeout=timedelta(seconds=PATIENCE)) as group:
             result = function(group, *arguments)
     except Exception as error:
         result = error
@@ -125,7 +125,7 @@ def training(
     representation: str = "simdr",
     *,
     replicas: int = 1,
-    group: ProcessGroup = ALONE,
+    group: ProcessGroup = SINGLE_PROCESS,
     double: bool = True,
     validate: Callable[[nn.Module], float | None] | None = None,
     batch_size: int = 8,

@@ -34,7 +34,7 @@ History = Callable[[PlannedTraining], Sequence[EpochEntry] | None]
 def suite_text(
     dataset: str = "{name: coco, train: train2017, eval: val2017}",
     boxes: str = "detector",
-    post_process: str = "[true, false]",
+    post_process: str = "[quarter, none]",
     **axes: Sequence[Any],
 ) -> str:
     """A suite with some axes added or replaced."""

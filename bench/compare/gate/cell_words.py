@@ -45,8 +45,7 @@ def _ways(suite: Suite, values: Mapping[str, Any]) -> list[str]:
     ]
     if values["representation"] == "heatmap":
         refinement = values[POST_PROCESS]
-        by = "" if refinement is True else f" by {refinement}"
-        ways.append(f"refined{by}" if is_post_processed(refinement) else "not refined")
+        ways.append(f"refined by {refinement}" if is_post_processed(refinement) else "not refined")
     named = dict.fromkeys(name for rule in suite.evaluations for name in rule.settings if name not in ALWAYS_SAID)
     return ways + [f"{name} {_text(values[evaluation_column(name)])}" for name in named]
 

@@ -1,1 +1,1 @@
-"""Running planned work on a SLURM cluster: what a job asks for, how it is handed in and how it is followed."""
+"""Running jobs on a SLURM cluster: profiles, submissions, and what the scheduler knows."""

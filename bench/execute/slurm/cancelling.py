@@ -1,4 +1,4 @@
-"""Takes jobs back from SLURM. Imports no torch."""
+"""Cancels jobs of SLURM. Imports no torch."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["withdraw"]
 
 
 def withdraw(store: Store, trainings: Sequence[str]) -> list[str]:
-    """End the SLURM jobs of cancelled trainings, except those in which other trainings go on.
+    """Cancel the SLURM jobs of cancelled trainings, except those that have other trainings to do.
 
-    The wish that nobody works on a training must be in the store already: a job that does several stops that one.
+    The trainings must be marked as cancelled in the store already: a job with several trainings stops the marked ones.
 
     Returns:
-        Ids of the jobs that were ended.
+        Ids of the cancelled SLURM jobs.
 
     Raises:
         SchedulerError: SLURM does not answer or refuses.
@@ -32,6 +32,6 @@ def withdraw(store: Store, trainings: Sequence[str]) -> list[str]:
         if not store.training(id_).cancelled and not store.complete(id_, ticket.evaluations)
     }
     jobs = [job for job in listed_jobs() if job.alive and (job.name, job.index or 0) in concerned - busy]
-    # A job that runs sees the wish, saves and ends; one that waits has nobody who could see it.
+    # A running job sees the mark, saves and ends by itself; a waiting one cannot.
     cancel_jobs(job.id for job in jobs)
     return [job.id for job in jobs]

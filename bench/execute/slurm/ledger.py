@@ -1,10 +1,10 @@
-"""What was handed to SLURM, written down before it is handed over. Imports no torch.
+"""The ledger of submissions to SLURM, written before SLURM is asked. Imports no torch.
 
     submissions/ID/  submission.json  suite.yaml  profile.json  jobs/TRAINING.json  tasks/ARRAY-N.pkl
                      sent-ARRAY.json  log/
 
-A submission's arrays have names that occur nowhere else, so that what became of them can be found out even where the
-process that submitted them was killed before it could write down what SLURM answered.
+The names of a submission's arrays are unique, so that their jobs can be found even if the submitting process was killed
+before it could write down SLURM's answer.
 """
 
 from __future__ import annotations
@@ -14,30 +14,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import model_validator
 
 from bench.execute.job import Retries
-from bench.files import load_document, write_json
+from bench.files import JsonDocument, load_document, write_json
 from bench.store.leases import JobId, Leases
 
 __all__ = ["Array", "Ledger", "Sent", "Submission", "SubmissionFolder", "Ticket"]
 
 
 MEMORY_KILL = "exceeded memory limit"
-"""In what SLURM writes when it kills a step for its memory. Without cgroups its states do not tell that from a kill."""
+"""Part of SLURM's message when it kills a step for its memory. Without cgroups its job states do not show it."""
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Array(_Document):
+class Array(JsonDocument):
     """A job array to submit.
 
     Attributes:
-        name: of its jobs.
+        name: name of its jobs.
         world_size: processes of each training.
-        tasks: for each task of the array, the trainings that it does.
+        tasks: for each task of the array, the ids of its trainings.
     """
 
     name: str
@@ -45,20 +41,20 @@ class Array(_Document):
     tasks: list[list[str]]
 
 
-class Submission(_Document):
+class Submission(JsonDocument):
     """An intent to submit.
 
     Attributes:
-        id: of the submission.
+        id: id of the submission.
         suite: name of the suite.
-        suite_file: where it was read from.
+        suite_file: file of the suite.
         snapshot: folder of the code that the jobs run.
-        at: seconds since the epoch.
-        pack: trainings that a task does side by side on each of its devices.
-        signal_delay: seconds between SLURM's signal that a time limit comes and the limit.
-        retries: how often a job is tried again after each cause.
-        arrays: to submit.
-        evaluations: for each training, the ids of the evaluations that its job makes.
+        at: time of the submission, seconds since the epoch.
+        pack: trainings that a task runs at once on each of its devices.
+        signal_delay: seconds between SLURM's signal and the time limit.
+        retries: how often a job is retried after each cause of failure.
+        arrays: job arrays to submit.
+        evaluations: for each training, the ids of its job's evaluations.
     """
 
     id: str
@@ -80,24 +76,24 @@ class Submission(_Document):
         return self
 
 
-class Sent(_Document):
-    """What SLURM answered for one array: the id of its job, or why it refused."""
+class Sent(JsonDocument):
+    """SLURM's answer for one array: the id of its job, or why it refused."""
 
     job: JobId | None
     error: str = ""
 
 
-class Ticket(_Document):
-    """Where in which submission a training is.
+class Ticket(JsonDocument):
+    """The place of a training in a submission.
 
     Attributes:
-        submission: id of it.
-        at: when it was written, seconds since the epoch.
-        name: of the array.
-        index: of the task.
-        alone: whether the task does no other training.
-        evaluations: ids of those that the job makes.
-        sent: what SLURM answered; None if nobody wrote that down.
+        submission: id of the submission.
+        at: time of the submission, seconds since the epoch.
+        name: name of the array.
+        index: number of the task in the array.
+        alone: whether the task has no other training.
+        evaluations: ids of the job's evaluations.
+        sent: SLURM's answer; None if it was not written down.
     """
 
     submission: str
@@ -110,12 +106,12 @@ class Ticket(_Document):
 
     @property
     def job(self) -> str | None:
-        """Id of the array's job, if it is known."""
+        """Id of the array's SLURM job, if known."""
         return self.sent.job if self.sent else None
 
 
 class SubmissionFolder:
-    """Folder of one submission."""
+    """The folder of one submission."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -125,20 +121,20 @@ class SubmissionFolder:
         self.log = path / "log"
 
     def job(self, training: str) -> Path:
-        """Everything that the job of a training needs to know."""
+        """File of the `Job` of a training."""
         return self.path / "jobs" / f"{training}.json"
 
     def pickle(self, array: int, task: int) -> Path:
-        """What submitit runs for a task."""
+        """File of the function that submitit runs for a task."""
         return self.path / "tasks" / f"{array}-{task}.pkl"
 
     @cached_property
     def submission(self) -> Submission | None:
-        """The intent; None if the folder is not complete."""
+        """The submission; None if the folder is not complete."""
         return load_document(self.file, Submission)
 
     def last_words(self, job: str) -> str:
-        """The last line that a job wrote to its standard error; "" if there is none."""
+        """Last line on the standard error of a job, "" if there is none; preferably one about its memory."""
         lines = [
             line
             for file in sorted(self.log.glob(f"{job}_*_log.err"))
@@ -149,15 +145,15 @@ class SubmissionFolder:
         return (killed or lines or [""])[-1].strip()
 
     def sent(self, array: int) -> Sent | None:
-        """What SLURM answered for an array, if it was asked and the answer was written down."""
+        """SLURM's answer for an array, if it was written down."""
         return load_document(self.path / f"sent-{array}.json", Sent)
 
     def note_sent(self, array: int, sent: Sent) -> None:
-        """Write down what SLURM answered."""
+        """Write down SLURM's answer."""
         write_json(self.path / f"sent-{array}.json", sent.model_dump())
 
     def tickets(self) -> Iterator[tuple[str, Ticket]]:
-        """Each training of the submission with its place in it."""
+        """The id of each training of the submission, with its place."""
         submission = self.submission
         if submission is None:
             return
@@ -185,10 +181,10 @@ class Ledger:
     def __init__(self, results: Path) -> None:
         self.path = results / "submissions"
         self.leases = Leases(self.path / "leases")
-        """Whoever plans and submits holds them, so that two at the same moment do not submit the same twice."""
+        """Held while planning and submitting, so that two processes do not submit the same training."""
 
     def folder(self, submission: str) -> SubmissionFolder:
-        """Folder of a submission, which need not exist."""
+        """The folder of a submission, which need not exist."""
         return SubmissionFolder(self.path / submission)
 
     def folders(self) -> list[SubmissionFolder]:
@@ -197,5 +193,5 @@ class Ledger:
         return sorted(found, key=lambda folder: folder.submission.at if folder.submission else 0)
 
     def tickets(self) -> dict[str, Ticket]:
-        """The latest place of each training that was ever submitted."""
+        """The latest place of each submitted training."""
         return {training: ticket for folder in self.folders() for training, ticket in folder.tickets()}

@@ -1,4 +1,4 @@
-"""Which extra parameters of sbatch and srun a profile may set, and why it may not set the others."""
+"""Checks of a profile's extra parameters of sbatch and srun."""
 
 from __future__ import annotations
 
@@ -28,50 +28,50 @@ _FIELDS = {
     "mem-per-cpu": "memory_per_cpu",
     "time": "time",
 }
-"""Parameters that have a field of their own."""
+"""Parameters with a field of their own in profiles."""
 
 _HARNESS = {
     "array": "one task per training, or per pack of them",
-    "chdir": "jobs run where they were handed in",
+    "chdir": "jobs run in the folder of the submitting process",
     "comment": "it marks the jobs of a suite",
-    "error": "logs stand beside the results",
-    "input": "jobs read nothing",
+    "error": "logs are stored beside the results",
+    "input": "jobs read no input",
     "job-name": "it names the suite",
     "no-requeue": "preempted jobs go back to the queue",
-    "open-mode": "a requeued job adds to its log",
-    "output": "logs stand beside the results",
+    "open-mode": "a requeued job appends to its log",
+    "output": "logs are stored beside the results",
     "requeue": "preempted jobs go back to the queue",
     "signal": "see signal_delay",
 }
-"""Parameters that the harness sets, and what it does with them."""
+"""Parameters that the harness sets, with the reason."""
 
 _UNFIT = {
-    "clusters": "jobs are followed on this cluster only",
-    "help": "it hands in no job",
+    "clusters": "jobs are tracked on this cluster only",
+    "help": "it submits no job",
     "hold": "the job would wait for `scontrol release`",
-    "parsable": "it changes the answer that holds the job's number",
-    "quiet": "it hides the answer that holds the job's number",
-    "test-only": "it hands in no job",
-    "usage": "it hands in no job",
-    "version": "it hands in no job",
-    "wait": "handing in would last as long as the job",
+    "parsable": "it changes the output that holds the job's id",
+    "quiet": "it hides the output that holds the job's id",
+    "test-only": "it submits no job",
+    "usage": "it submits no job",
+    "version": "it submits no job",
+    "wait": "submitting would take as long as the job",
     "wrap": "the harness writes the script",
 }
-"""Parameters that would keep the harness from handing in or following a job."""
+"""Parameters that would keep the harness from submitting or tracking a job, with the reason."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 def sbatch_problems(extra: Mapping[str, object]) -> list[Problem]:
-    """What is wrong with the names of extra sbatch parameters, each under `sbatch`."""
+    """Problems of the names of extra sbatch parameters."""
     return [Problem(("sbatch", name), message) for name in extra for message in _sbatch_problem(name)]
 
 
 def _sbatch_problem(name: str) -> Iterator[str]:
     if not _NAME.fullmatch(name):
-        yield f"{name!r:.80} is no long option of sbatch; write it without the leading --, such as exclude"
+        yield f"{name!r:.80} is not a long option of sbatch; write it without the leading --, for example exclude"
         return
-    # sbatch takes any beginning of an option's name for the whole, so the beginnings of these are refused too.
+    # sbatch accepts abbreviated options, so abbreviations of these are refused too.
     for refused, reason in {**_FIELDS, **_HARNESS, **_UNFIT}.items():
         if refused == name or (refused.startswith(name) and name not in _FIELDS | _HARNESS | _UNFIT):
             short = "" if refused == name else f" (short for {refused!r})"
@@ -88,7 +88,7 @@ def _why(name: str, reason: str) -> str:
 
 
 def srun_problems(extra: Sequence[str]) -> list[Problem]:
-    """What is wrong with extra arguments of srun, each under `srun`."""
+    """Problems of extra arguments of srun."""
     problems = []
     for number, argument in enumerate(extra):
         name = argument.partition("=")[0]

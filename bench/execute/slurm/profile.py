@@ -1,4 +1,4 @@
-"""Profiles: what a job of ours asks of one SLURM cluster, read from YAML. Imports neither torch nor submitit."""
+"""Profiles: the resources that jobs request from one SLURM cluster, in YAML. Imports neither torch nor submitit."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from bench.pose.errors import BenchError
 from bench.suite.source import Problem, read_yaml
 from bench.suite.structure import ContradictionError, check_structure
 
-__all__ = ["Layout", "Profile", "load_profile"]
+__all__ = ["JobShape", "Profile", "load_profile"]
 
 MOST_LISTED = 40
-"""Valid numbers of processes that an error lists."""
+"""Most valid numbers of processes that an error lists."""
 
 
 def _check_line(text: str) -> str:
-    # Each of these becomes one line of a script: a line break would smuggle in more.
+    # Each of these becomes one line of a script: a line break would add more lines.
     if not text.strip() or not text.isprintable():
         raise ValueError(f"expected a text on one line without control characters, found {text!r:.80}")
     return text
@@ -32,7 +32,7 @@ def _check_line(text: str) -> str:
 
 def _check_setup(text: str) -> str:
     if any(line.lstrip().startswith("#SBATCH") for line in text.splitlines()):
-        raise ValueError("#SBATCH belongs into no setup line; use the profile's fields or sbatch")
+        raise ValueError("setup lines must not contain #SBATCH; use the profile's fields or sbatch")
     return text
 
 
@@ -68,18 +68,14 @@ Memory = Annotated[Line, AfterValidator(_check_memory)]
 Count = Annotated[int, Field(ge=1)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
 @dataclass(frozen=True)
-class Layout:
-    """How the processes of one training are spread over nodes, one task each.
+class JobShape:
+    """How the processes of one training are distributed over nodes, one task each.
 
     Attributes:
-        nodes: that the job takes.
-        tasks_per_node: processes on each.
-        gpus_per_node: that the job takes of each.
+        nodes: number of nodes.
+        tasks_per_node: processes on each node.
+        gpus_per_node: GPUs of each node.
     """
 
     nodes: int
@@ -92,37 +88,39 @@ class Layout:
         return self.nodes * self.tasks_per_node
 
 
-class Profile(_Section):
-    """What a job asks of one cluster.
+class Profile(BaseModel):
+    """What jobs request from one cluster.
 
     Attributes:
-        partition: queue; the cluster's default where None.
-        account: that pays for the job.
+        partition: queue; None is the cluster's default.
+        account: account that pays for the job.
         qos: quality of service.
         constraint: features that nodes must have.
-        reservation: to run in.
+        reservation: reservation to run in.
         nodes: most nodes that one training may span.
-        gpus_per_node: GPUs of a node that one job takes; fewer where a training has fewer processes.
-        gres: generic resources of a node, instead of `gpus_per_node` where a site wants GPUs asked for like this.
-        tasks_per_node: most processes of one training on a node; as many as GPUs, or one, where not given.
+        gpus_per_node: GPUs of a node that one job uses; fewer for a training with fewer processes.
+        gres: generic resources of a node, for sites that do not support `gpus_per_node`.
+        tasks_per_node: most processes of one training on a node; by default as many as GPUs, or one.
         cpus_per_task: CPUs of each process.
-        memory: of a node, "32GB"; the same for every layout.
-        memory_per_cpu: instead of `memory`.
-        time: limit of a job: minutes, "HH:MM:SS" or "D-HH:MM:SS".
-        signal_delay: seconds before the limit at which the job is told to save and stop.
-        throttle: array tasks that run at once.
-        queue_limit: most jobs that a suite has queued at once; further cells share jobs, one after the other.
-        pack: trainings side by side in one job, which share its GPU and CPUs.
-        setup: lines of shell before the job. They are run as they stand: a profile is trusted like a script.
-        python: command that starts Python, itself shell; this environment's where None.
-        sbatch: further parameters of sbatch by their long names.
-        srun: further arguments of srun.
-        device: "auto" is CUDA where the job has GPUs; see `resolved_device`.
-        threads: of each training; its share of `cpus_per_task` where not given.
-        workers: processes of each training that load crops.
+        memory: memory per node, for example "32GB", whatever the number of processes.
+        memory_per_cpu: memory per CPU, instead of `memory`.
+        time: time limit of a job: minutes, "HH:MM:SS" or "D-HH:MM:SS".
+        signal_delay: seconds before the time limit at which the job is told to save and stop.
+        throttle: most array tasks that run at once.
+        queue_limit: most queued jobs of a suite; further trainings share jobs, one after the other.
+        pack: trainings that run at once in one job and share its GPU and CPUs.
+        setup: shell lines before the job. They run unchanged: a profile is trusted like a script.
+        python: shell command that starts Python; None is this environment's.
+        sbatch: more parameters of sbatch by their long names.
+        srun: more arguments of srun.
+        device: device of the trainings; "auto" is CUDA if the job has GPUs.
+        threads: torch's threads per training; by default its share of `cpus_per_task`.
+        workers: processes that load crops, per training.
         save_every: seconds between checkpoints.
-        retries: of failed trainings.
+        retries: how often failed trainings are retried.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     partition: Line | None = None
     account: Line | None = None
@@ -165,21 +163,21 @@ class Profile(_Section):
 
     @property
     def gpus(self) -> int:
-        """GPUs of a node that a job with `tasks_per_node` processes takes, however they are asked for."""
+        """GPUs of a node that a job with `tasks_per_node` processes uses, whichever way they are requested."""
         return _gpus(self.gpus_per_node, self.gres)
 
     @property
     def resolved_device(self) -> Literal["cpu", "cuda"]:
-        """Device of the trainings, "auto" decided."""
+        """Device of the trainings, with "auto" resolved."""
         if self.device == "auto":
             return "cuda" if self.gpus else "cpu"
         return self.device
 
-    def layout(self, world_size: int) -> Layout:
-        """How a training of so many processes is spread over nodes: as few nodes as can be.
+    def shape(self, world_size: int) -> JobShape:
+        """Distribute a training of `world_size` processes over as few nodes as possible.
 
         Raises:
-            BenchError: nodes would get unequal shares, or there are too few; it says what is valid.
+            BenchError: nodes would get unequal shares, or there are too few nodes; the message lists valid sizes.
         """
         tasks = min(world_size, self.tasks_per_node)
         nodes = world_size // tasks if tasks > 0 else 0
@@ -191,41 +189,41 @@ class Profile(_Section):
                 f"a training of {world_size} processes does not fit this profile (tasks_per_node {self.tasks_per_node},"
                 f" nodes {self.nodes}); valid: {', '.join(listed)}"
             )
-        return Layout(nodes, tasks, self._share(self.gpus, tasks))
+        return JobShape(nodes, tasks, self._share(self.gpus, tasks))
 
-    def parameters(self, layout: Layout) -> dict[str, Any]:
+    def parameters(self, shape: JobShape) -> dict[str, Any]:
         """Keyword arguments for `update_parameters` of submitit's `SlurmExecutor`."""
-        gres = scale_gpus(self.gres, lambda count: self._share(count, layout.tasks_per_node)) if self.gres else None
+        gres = scale_gpus(self.gres, lambda count: self._share(count, shape.tasks_per_node)) if self.gres else None
         given = {
             "partition": self.partition,
             "account": self.account,
             "qos": self.qos,
             "constraint": self.constraint,
             "time": self.minutes,
-            "nodes": layout.nodes,
-            "ntasks_per_node": layout.tasks_per_node,
+            "nodes": shape.nodes,
+            "ntasks_per_node": shape.tasks_per_node,
             "cpus_per_task": self.cpus_per_task,
-            "gpus_per_node": self._share(self.gpus_per_node, layout.tasks_per_node) or None,
+            "gpus_per_node": self._share(self.gpus_per_node, shape.tasks_per_node) or None,
             "gres": gres,
             "mem": self.memory,
             "mem_per_cpu": self.memory_per_cpu,
             "array_parallelism": self.throttle,
             "signal_delay_s": self.signal_delay,
             "setup": list(self.setup) or None,
-            # Since SLURM 22.05 srun takes no notice of what sbatch was told about CPUs per task.
+            # Since SLURM 22.05 srun does not inherit --cpus-per-task from sbatch.
             "srun_args": [f"--cpus-per-task={self.cpus_per_task}", *self.srun],
             "additional_parameters": self._additional_parameters(),
         }
         return {name: value for name, value in given.items() if value is not None}
 
     def _additional_parameters(self) -> dict[str, Any]:
-        # A switch that is false is one that is not given: sbatch knows no --name=False.
+        # A false switch is omitted: sbatch has no --name=False.
         extra = {name: value for name, value in self.sbatch.items() if value is not False}
         reservation = {"reservation": self.reservation} if self.reservation else {}
         return {"requeue": True, **reservation, **extra}
 
     def _share(self, count: int, tasks: int) -> int:
-        """Of a node's `count` GPUs, those of so many of its tasks, rounded up."""
+        """Number of a node's `count` GPUs for `tasks` of its tasks, rounded up."""
         return -(-count * tasks // self.tasks_per_node)
 
     def _contradictions(self) -> Iterator[Problem]:
@@ -241,7 +239,7 @@ class Profile(_Section):
         if self.signal_delay * 2 > self.minutes * 60:
             yield Problem(
                 ("signal_delay",),
-                f"signal_delay: {self.signal_delay} s are too near to the time limit of {self.minutes * 60} s;"
+                f"signal_delay: {self.signal_delay} s is too close to the time limit of {self.minutes * 60} s;"
                 f" at most {self.minutes * 30}, or a longer time",
             )
         if self.pack > 1 and (self.tasks_per_node > 1 or self.nodes > 1):

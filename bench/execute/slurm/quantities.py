@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable
 
-__all__ = ["count_gpus", "format_time", "parse_memory", "parse_time", "scale_gpus"]
+__all__ = ["count_gpus", "parse_memory", "parse_time", "scale_gpus"]
 
 _TIME = re.compile(
     r"(?:(?P<days>[0-9]{1,4})-(?=[0-9]{2}:))?(?P<hours>[0-9]{1,5}):(?P<minutes>[0-5][0-9]):(?P<seconds>[0-5][0-9])"
@@ -26,7 +26,7 @@ def parse_time(text: str | int) -> int:
         text: minutes, "HH:MM:SS" or "D-HH:MM:SS".
 
     Raises:
-        ValueError: it is none of these, or no time at all.
+        ValueError: it has another form, or is zero.
     """
     plain = re.fullmatch(r"[0-9]{1,8}", str(text), re.ASCII)
     match = _TIME.fullmatch(str(text))
@@ -36,24 +36,19 @@ def parse_time(text: str | int) -> int:
         days, hours, whole, seconds = (int(match[name] or 0) for name in ("days", "hours", "minutes", "seconds"))
         minutes = (days * 24 + hours) * 60 + whole + math.ceil(seconds / 60)
     else:
-        raise ValueError(f"{text!r:.80} is no time limit; write minutes, HH:MM:SS or D-HH:MM:SS")
+        raise ValueError(f"{text!r:.80} is not a time limit; write minutes, HH:MM:SS or D-HH:MM:SS")
     if minutes == 0:
-        raise ValueError(f"a time limit of {text!r:.80} leaves no time at all")
+        raise ValueError(f"a time limit of {text!r:.80} leaves no time")
     return minutes
 
 
-def format_time(minutes: int) -> str:
-    """Minutes as SLURM prints them: "HH:MM:00", with days before it from one day on."""
-    days, rest = divmod(minutes, 24 * 60)
-    clock = f"{rest // 60:02}:{rest % 60:02}:00"
-    return f"{days}-{clock}" if days else clock
-
-
 def parse_memory(text: str) -> int:
-    """Kilobytes (1024 bytes) of an amount such as "32GB" or "500M". Raises `ValueError` if it is none."""
+    """Kilobytes (1024 bytes) of an amount such as "32GB" or "500M". Raises `ValueError` for other texts."""
     match = _MEMORY.fullmatch(text)
     if not match:
-        raise ValueError(f"{text!r:.80} is no amount of memory; write a whole number and a unit, such as 32GB or 500MB")
+        raise ValueError(
+            f"{text!r:.80} is not an amount of memory; write a whole number and a unit, for example 32GB or 500MB"
+        )
     return int(match["amount"]) * _KILOBYTES[match["unit"]]
 
 
@@ -61,7 +56,7 @@ def count_gpus(gres: str) -> int:
     """GPUs that a list of generic resources such as "gpu:a100:2,license:1" names.
 
     Raises:
-        ValueError: it is no such list, or names GPUs of several types, of which no training makes use.
+        ValueError: it is not such a list, or it names GPUs of several types, which no training uses.
     """
     counts = [int(match["count"] or 1) for match in _entries(gres) if match["name"] == "gpu"]
     if len(counts) > 1:
@@ -84,7 +79,7 @@ def _entries(gres: str) -> list[re.Match[str]]:
     matches = [_GRES.fullmatch(entry) for entry in gres.split(",")]
     if not all(matches):
         raise ValueError(
-            f"{gres!r:.80} is no list of generic resources; write NAME[:TYPE][:COUNT], several with commas between,"
-            " such as gpu:a100:2"
+            f"{gres!r:.80} is not a list of generic resources; write NAME[:TYPE][:COUNT], separated by commas,"
+            " for example gpu:a100:2"
         )
     return [match for match in matches if match]

@@ -1,4 +1,4 @@
-"""What SLURM knows of jobs: `squeue` for those that live or ended lately, `sacct` for older ones. Imports no torch."""
+"""State of SLURM jobs: from `squeue` for current and recent ones, `sacct` for older ones. Imports no torch."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FINISHED = frozenset(
     {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "REVOKED"}
     | {"TIMEOUT"}
 )
-"""States that a job does not leave by itself. All others count as alive: a state unknown here must kill nothing."""
+"""Final states of a job. All other states count as alive, so that an unknown state never takes a job's lease."""
 
 WAITING = frozenset({"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD"})
 
@@ -37,7 +37,7 @@ SACCT_FIELDS = "JobID,JobName,State,NodeList"
 
 
 class SchedulerError(BenchError):
-    """SLURM does not answer, or refuses."""
+    """SLURM does not answer, or refuses a request."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,11 @@ class SchedulerJob:
 
     Attributes:
         id: "123", or "123_4" for a task.
-        name: of the job.
-        index: of the task; None for a job without tasks.
+        name: name of the job.
+        index: number of the task; None for a job without tasks.
         state: in SLURM's words, such as "PENDING".
-        nodes: where it runs or ran.
-        reason: why it waits or ended, in SLURM's words.
+        nodes: nodes where it runs or ran.
+        reason: why it waits or has ended, in SLURM's words.
     """
 
     id: str
@@ -72,7 +72,7 @@ class SchedulerJob:
 
 
 def listed_jobs() -> list[SchedulerJob]:
-    """All of this user's jobs that live, and those that ended lately.
+    """All current and recent jobs of this user.
 
     Raises:
         SchedulerError: the controller does not answer.
@@ -91,7 +91,7 @@ def listed_jobs() -> list[SchedulerJob]:
 
 
 def ended_jobs(ids: Sequence[str]) -> list[SchedulerJob]:
-    """What accounting remembers of jobs, given as ids without their task; nothing where there is no accounting."""
+    """Jobs in SLURM's accounting by ids without their task; none if there is no accounting."""
     if not ids or not shutil.which("sacct"):
         return []
     try:
@@ -109,9 +109,9 @@ def ended_jobs(ids: Sequence[str]) -> list[SchedulerJob]:
 
 
 def job_lives(owner: Owner) -> bool | None:
-    """Whether the job of a lease's owner can still be at work; None if nobody knows.
+    """Whether the SLURM job of a lease's owner may still run; None if that is unknown.
 
-    An earlier start of the very job that asks is over: SLURM starts a job again only when it has ended.
+    An earlier start of the asking job itself is over: SLURM restarts a job only after it has ended.
     """
     if owner.job is None:
         return None
@@ -126,7 +126,7 @@ def job_lives(owner: Owner) -> bool | None:
 
 
 def cancel_jobs(ids: Iterable[str]) -> None:
-    """End jobs. Raises `SchedulerError` if SLURM refuses."""
+    """Cancel jobs. Raises `SchedulerError` if SLURM refuses."""
     listed = list(ids)
     if listed:
         _ask(["scancel", *listed])
@@ -138,7 +138,7 @@ def partitions() -> list[str]:
 
 
 def has_accounting() -> bool:
-    """Whether `sacct` answers, which remembers jobs that `squeue` has forgotten."""
+    """Whether accounting (`sacct`) is available."""
     try:
         _ask(["sacct", "-n", "-X", "-o", "JobID"])
     except SchedulerError:

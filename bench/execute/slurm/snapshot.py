@@ -1,4 +1,4 @@
-"""The code as it was submitted: a queued job runs it, whatever happens in the checkout later. Imports no torch."""
+"""Snapshots of the code: a queued job runs them, even if the checkout changes later. Imports no torch."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-import bench
-from bench.extensions import NO_EXTENSIONS, Extensions, content_hash, source_files
+from bench.extensions import NO_EXTENSIONS, Extensions, content_hash, place_of, source_files
 from bench.files import StoreError, write_json
 from bench.store.provenance import SNAPSHOT_FILE, checkout
 
@@ -19,17 +18,17 @@ ID_LENGTH = 12
 
 
 def take_snapshot(folder: Path, extensions: Extensions = NO_EXTENSIONS) -> Path:
-    """Copy this package and those of extensions into a folder under `folder`, unless they are there already.
+    """Copy this package and those of extensions into a folder under `folder`, unless it exists already.
 
-    The commit that this package comes from is written down beside it.
+    The commit of this package is written beside it.
 
     Returns:
-        The copy's folder, to be put first on the path of modules. Its name is a hash of the contents.
+        The copy's folder, for the front of Python's module path. Its name is a hash of the contents.
 
     Raises:
         StoreError: it cannot be written.
     """
-    packages = {"bench": Path(bench.__file__).parent, **extensions.packages()}
+    packages = {"bench": place_of("bench"), **extensions.packages()}
     target = folder / _combined_hash(packages)
     if target.exists():
         return target
@@ -44,13 +43,13 @@ def take_snapshot(folder: Path, extensions: Extensions = NO_EXTENSIONS) -> Path:
             if not target.exists():
                 copy.rename(target)
     except OSError as error:
-        if not target.exists():  # somebody else who submits the same code may have been faster
+        if not target.exists():  # another process may have copied the same code
             raise StoreError(f"cannot copy the code to {target}: {error.strerror or error}") from error
     return target
 
 
 def _copy(place: Path, target: Path) -> None:
-    """A module or a package into a folder of the path of modules."""
+    """Copy a module or a package into a folder."""
     for file in source_files(place):
         copy = target / file.relative_to(place.parent)
         copy.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Hands planned trainings to SLURM as job arrays of submitit. Imports no torch."""
+"""Submits jobs to SLURM as job arrays of submitit. Imports no torch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.execute.job import Job
 from bench.execute.slurm.ledger import Array, Ledger, Sent, Submission, SubmissionFolder
 from bench.execute.slurm.profile import Profile
 from bench.execute.slurm.snapshot import take_snapshot
-from bench.execute.slurm.task import Task
+from bench.execute.slurm.task import ArrayTask
 from bench.files import write_json
 from bench.store.folders import Store
 from bench.suite.schema import Suite
@@ -26,7 +26,7 @@ from bench.suite.schema import Suite
 __all__ = ["MAX_ARRAY", "Arrangement", "arrange", "submit"]
 
 UNLIMITED = 10**6
-"""Time limits that submitit lets a job reach: time is no failure, and `Task` finds out whether a job gets anywhere."""
+"""Timeouts that submitit allows a job: a timeout is no failure, and `ArrayTask` detects jobs without progress."""
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ MAX_ARRAY = 1000
 
 @dataclass(frozen=True)
 class Arrangement:
-    """How jobs are spread over arrays, and those that found no room in the queue."""
+    """Jobs grouped into arrays, and the jobs without room in the queue."""
 
     arrays: list[Array]
     left: list[Job]
@@ -45,26 +45,26 @@ class Arrangement:
 def arrange(jobs: Sequence[Job], profile: Profile, name: str, *, queued: int = 0) -> Arrangement:
     """Group jobs by the resources that they need; each group becomes one or more arrays.
 
-    A task does `pack` trainings side by side. Where the profile limits how many jobs may be queued, tasks do several
-    rounds of trainings, one after the other.
+    A task runs `pack` trainings at once. If the profile limits the number of queued jobs, tasks run several rounds of
+    trainings, one after the other.
 
     Args:
-        jobs: to submit.
-        profile: of the cluster.
-        name: that the arrays' names begin with.
-        queued: jobs of the suite that are in the queue already.
+        jobs: jobs to submit.
+        profile: profile of the cluster.
+        name: prefix of the arrays' names.
+        queued: number of the suite's jobs that are queued already.
 
     Raises:
-        BenchError: the profile has no layout for a training.
+        BenchError: a training does not fit the profile.
     """
     room = len(jobs) if profile.queue_limit is None else max(profile.queue_limit - queued, 0)
     if not room:
         return Arrangement([], list(jobs))
     sizes = sorted({job.training.world_size for job in jobs})
     for size in sizes:
-        profile.layout(size)
+        profile.shape(size)
     sizes = sizes[:room]
-    # Each size may need one task more than its share, because its last one is not full.
+    # Each size may need one more task than its share, because its last task may not be full.
     rounds = math.ceil(math.ceil(len(jobs) / profile.pack) / max(room - len(sizes) + 1, 1))
     if profile.queue_limit is None:
         rounds = 1
@@ -79,12 +79,12 @@ def arrange(jobs: Sequence[Job], profile: Profile, name: str, *, queued: int = 0
 def submit(
     jobs: Sequence[Job], arrays: Sequence[Array], suite: Suite, profile: Profile, results: Path, *, id_: str
 ) -> list[Sent]:
-    """Write the intent down, then submit each array.
+    """Write the submission down, then submit each array.
 
-    The caller holds the ledger's lease. Failed or cancelled trainings among the jobs start with a clean slate.
+    The caller must hold the ledger's lease. Earlier failures and cancellations of the jobs are cleared.
 
     Returns:
-        What SLURM answered for each array.
+        SLURM's answer for each array.
     """
     folder = Ledger(results).folder(id_)
     submission = Submission(
@@ -116,18 +116,18 @@ def _chunks(items: Sequence[T], size: int) -> list[list[T]]:
 
 
 def _clear(job: Job, store: Store) -> None:
-    """Forget earlier failures and wishes that nobody works on it."""
+    """Clear earlier failures and the cancellation of a training."""
     store.training(job.id).uncancel()
     for folder in store.folders(job.id, job.evaluation_ids):
         folder.clear_failure()
 
 
-def _tasks(folder: SubmissionFolder, array: int, tasks: int) -> list[Task]:
-    return [Task(str(folder.path.absolute()), array, index) for index in range(tasks)]
+def _tasks(folder: SubmissionFolder, array: int, tasks: int) -> list[ArrayTask]:
+    return [ArrayTask(str(folder.path.absolute()), array, index) for index in range(tasks)]
 
 
 def _pickle_tasks(folder: SubmissionFolder, submission: Submission) -> None:
-    """Put down what submitit will run, so that a job finds it although the process that submitted it was killed."""
+    """Store what submitit will run, so that a job finds it even if the submitting process was killed."""
     for number, array in enumerate(submission.arrays):
         for task in _tasks(folder, number, len(array.tasks)):
             file = folder.pickle(number, task.index)
@@ -136,10 +136,10 @@ def _pickle_tasks(folder: SubmissionFolder, submission: Submission) -> None:
 
 
 def _send(folder: SubmissionFolder, submission: Submission, number: int, profile: Profile) -> Sent:
-    """Submit one array and write down what SLURM answered."""
+    """Submit one array and write down SLURM's answer."""
     array = submission.arrays[number]
     executor = submitit.SlurmExecutor(folder.log.absolute(), max_num_timeout=UNLIMITED, python=profile.python)
-    parameters = profile.parameters(profile.layout(array.world_size))
+    parameters = profile.parameters(profile.shape(array.world_size))
     setup = [*parameters.pop("setup", []), *_setup(folder, submission, number)]
     try:
         executor.update_parameters(job_name=array.name, setup=setup, **parameters)
@@ -153,18 +153,18 @@ def _send(folder: SubmissionFolder, submission: Submission, number: int, profile
 
 
 def _setup(folder: SubmissionFolder, submission: Submission, number: int) -> list[str]:
-    """Shell lines of every job: its code is the snapshot's, and what it runs is where submitit looks for it."""
+    """Shell lines of every job: use the snapshot's code, and put the task where submitit looks for it."""
     log = shlex.quote(str(folder.log.absolute()))
     tasks = shlex.quote(str((folder.path / "tasks").absolute()))
     return [
         f"export PYTHONPATH={shlex.quote(submission.snapshot)}${{PYTHONPATH:+:$PYTHONPATH}}",
-        "export PYTHONSAFEPATH=1",  # or the folder in which a job starts comes before the snapshot
+        "export PYTHONSAFEPATH=1",  # otherwise the job's working folder comes before the snapshot
         f"submitted={log}/${{SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}}${{SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}}_submitted.pkl",
         f'[ -e "$submitted" ] || cp {tasks}/{number}-${{SLURM_ARRAY_TASK_ID:-0}}.pkl "$submitted"',
     ]
 
 
 def _words(error: Exception) -> str:
-    """What SLURM said, without submitit's report of the call."""
+    """SLURM's error message without submitit's report of the call."""
     lines = [line.strip() for line in str(error).splitlines() if "error:" in line]
     return "; ".join(lines) or str(error)

@@ -1,4 +1,4 @@
-"""What runs on a node: one task of a job array, which does its trainings and asks SLURM to go on after a time limit."""
+"""One task of a job array, as it runs on a node. At a time limit it asks SLURM to requeue it."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from rich.console import Console
 from submitit import JobEnvironment
 from submitit.core.utils import DelayedSubmission
 
-from bench.execute.job import Job, Outcome
+from bench.execute.job import Job, JobOutcome
 from bench.execute.pool import Pool
 from bench.execute.progress import PlainView
-from bench.execute.ranks import Rank, make_slots
+from bench.execute.ranks import GroupMember, make_slots
 from bench.execute.slurm.ledger import Submission, SubmissionFolder
 from bench.files import StoreError, load_document
 from bench.store.documents import Failure
 from bench.store.folders import Store
 from bench.store.leases import slurm_job
 
-__all__ = ["Task"]
+__all__ = ["ArrayTask"]
 
 STOP_SHARE = 0.7
-"""Part of the time before a limit in which jobs may save their state; the rest is for SLURM to take the job back."""
+"""Fraction of the time before a limit in which jobs may save their state; the rest is for requeueing the job."""
 
 END_SECONDS = 600.0
-"""How long a task that was told to end waits for SLURM to end it: one that ends by itself is not started again."""
+"""Seconds that a stopped task waits for SLURM to end it: SLURM does not restart a task that ends by itself."""
 
 
 @dataclass
-class Task:
-    """One task of an array of a submission. submitit pickles it: it holds plain values only.
+class ArrayTask:
+    """One task of an array of a submission. submitit pickles it, so it holds plain values only.
 
     Attributes:
-        folder: of the submission.
-        array: number of the array in it.
-        index: of the task in the array.
-        stalls: for each training, how many runs in a row ended at a time limit without progress.
+        folder: folder of the submission.
+        array: number of the array in the submission.
+        index: number of the task in the array.
+        stalls: for each training, the number of consecutive runs that ended at a time limit without progress.
     """
 
     folder: str
@@ -51,30 +51,30 @@ class Task:
     _pool: Pool | None = field(default=None, init=False, repr=False)
 
     def __call__(self) -> None:
-        """Do the trainings of this task. Ends the process with status 1 if one failed."""
+        """Run the trainings of this task. Ends the process with status 1 if one failed."""
         folder, submission = self._submission()
         environment = JobEnvironment()
-        jobs = [job for job in self._jobs(folder, submission) if not _settled(job, submission.at)]
-        self._marks = {job.id: _mark(job) for job in jobs}
+        jobs = [job for job in self._jobs(folder, submission) if not _nothing_left(job, submission.at)]
+        self._marks = {job.id: _progress_mark(job) for job in jobs}
         self._pool = Pool(
             jobs,
             PlainView(Console(soft_wrap=True)),
             slots=make_slots(_devices(jobs), pack=submission.pack),
-            ranks=lambda job, attempt: [_rank(environment, job, attempt)],
+            members=lambda job, attempt: [_member(environment, job, attempt)],
             retries=submission.retries,
         )
         outcomes = self._pool.run()
-        if Outcome.STOPPED in outcomes:
+        if JobOutcome.STOPPED in outcomes:
             time.sleep(END_SECONDS)
-        sys.exit(1 if {Outcome.FAILED, Outcome.STOPPED} & set(outcomes) else 0)
+        sys.exit(1 if {JobOutcome.FAILED, JobOutcome.STOPPED} & set(outcomes) else 0)
 
     def checkpoint(self) -> DelayedSubmission | None:
-        """Called by submitit when the time limit comes: save everything. None if there is nothing to go on with."""
-        # SLURM has only just signalled; it may do so again while the job saves.
+        """Called by submitit before the time limit: save everything. Returns None if nothing is left to do."""
+        # SLURM may send the signal again while the job saves.
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)
         _, submission = self._submission()
-        if self._pool is None:  # nothing was begun yet
-            return DelayedSubmission(Task(self.folder, self.array, self.index, self.stalls))
+        if self._pool is None:  # nothing was started yet
+            return DelayedSubmission(ArrayTask(self.folder, self.array, self.index, self.stalls))
         jobs = self._pool.unfinished
         self._pool.stop_within(STOP_SHARE * submission.signal_delay)
         stalls = {job.id: self._stalls(job) for job in jobs}
@@ -82,9 +82,9 @@ class Task:
         for job in jobs:
             if stalls[job.id] >= limit:
                 _give_up(job, limit)
-        if all(_settled(job, submission.at) for job in jobs):
+        if all(_nothing_left(job, submission.at) for job in jobs):
             return None
-        return DelayedSubmission(Task(self.folder, self.array, self.index, stalls))
+        return DelayedSubmission(ArrayTask(self.folder, self.array, self.index, stalls))
 
     def _submission(self) -> tuple[SubmissionFolder, Submission]:
         folder = SubmissionFolder(Path(self.folder))
@@ -99,34 +99,34 @@ class Task:
     def _stalls(self, job: Job) -> int:
         owner = Store(job.resources.results).training(job.id).leases.latest()
         waits = owner is None or (owner.job, owner.restart) != slurm_job()
-        if waits or _mark(job) != self._marks[job.id]:
+        if waits or _progress_mark(job) != self._marks[job.id]:
             return 0
         return self.stalls.get(job.id, 0) + 1
 
 
-def _rank(environment: JobEnvironment, job: Job, attempt: int) -> Rank:
+def _member(environment: JobEnvironment, job: Job, attempt: int) -> GroupMember:
     name, restart = slurm_job()
     token = f"{name}-{restart}-{attempt}"
-    return Rank(environment.global_rank, job.training.world_size, token, local_rank=environment.local_rank)
+    return GroupMember(environment.global_rank, job.training.world_size, token, local_rank=environment.local_rank)
 
 
 def _devices(jobs: Sequence[Job]) -> list[str]:
-    """The devices that SLURM gave to this task."""
+    """Devices that SLURM assigned to this task."""
     kind = jobs[0].resources.device if jobs else "cpu"
     visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
     return [f"cuda:{number}" for number in range(len(visible))] or [kind] if kind == "cuda" else [kind]
 
 
-def _settled(job: Job, since: float) -> bool:
-    """Whether nothing is left to do for a job: it is done, cancelled, or has failed since it was submitted."""
+def _nothing_left(job: Job, since: float) -> bool:
+    """Whether a job is done, cancelled, or has failed since it was submitted."""
     store = Store(job.resources.results)
     failures = [folder.failure() for folder in store.folders(job.id, job.evaluation_ids)]
     failed = any(failure and failure.at > since and not failure.retry for failure in failures)
     return failed or store.training(job.id).cancelled or store.complete(job.id, job.evaluation_ids)
 
 
-def _mark(job: Job) -> tuple[float, ...]:
-    """Changes with every lasting progress of a job."""
+def _progress_mark(job: Job) -> tuple[float, ...]:
+    """A value that changes with every saved progress of a job."""
     store = Store(job.resources.results)
     files = [folder.record_file for folder in store.folders(job.id, job.evaluation_ids)]
     return tuple(file.stat().st_mtime if file.exists() else 0 for file in (store.training(job.id).checkpoint, *files))

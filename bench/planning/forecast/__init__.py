@@ -1,24 +1,21 @@
-"""Forecasts of what unfinished trainings take on one kind of hardware, with 90 % intervals. Imports no torch.
+"""Forecasts of the time of unfinished trainings on one kind of hardware, with 90 % intervals. Imports no torch.
 
-The model, and what it takes for granted:
+The model and its assumptions:
 
-- Time is linear in five kinds of work (`bench.planning.forecast.work`), each at a price of its own that is not
-  negative: crops made, megapixels decoded, parameters updated, multiply-adds trained on, multiply-adds of forward
-  passes. Prices come from a calibration of the hardware and from finished trainings on it, by least squares of relative
-  errors.
-- What the prices miss is log-normal. A network is off by the same factor in all of its trainings, so where it was
-  measured under other settings, what it was off by there is taken along; of a network never seen, the spread between
-  networks is its error.
-- A training of which one just like it is on record (all the same but seed, epochs and learning rates) takes the same
-  time per instance; prices are not asked. Single evaluations likewise.
-- Runs of the same work differ, even where one record alone cannot show it: `prices.REPEAT_SPREAD` is what is assumed
-  until records say otherwise.
-- Bounds are quantiles of Student's t, with the degrees of freedom that the observations leave.
-- In totals, errors with one cause add up and errors with different causes go in quadrature: wrong prices and a wrong
-  factor of a network are shared by all trainings that they enter, luck of single runs is not. So a total is relatively
-  surer than its parts, but never surer than the calibration.
+- Time is linear in five kinds of work (`bench.planning.forecast.work`), each with a non-negative price: crops made,
+  megapixels decoded, parameters updated, multiply-adds of training, multiply-adds of forward passes. Prices are fitted
+  to a calibration of the hardware and to finished trainings on it, by least squares of relative errors.
+- The residuals are log-normal. A network deviates from the prices by the same factor in all of its trainings, so its
+  factor is known if it was measured under other settings. For a new network, the error is the spread between networks.
+- A training that was done before with the same settings (except seed, epochs and learning rates) takes the same time
+  per instance, and prices are not used. The same holds for evaluations.
+- Runs of the same work differ by `prices.REPEAT_SPREAD` until records show otherwise.
+- Bounds are quantiles of Student's t with the observations' remaining degrees of freedom.
+- In totals, errors with the same cause add up, and errors with different causes are added in quadrature. Errors of
+  prices and of a network's factor are shared by all trainings that use them; the variation of single runs is not. So a
+  total is relatively more certain than its parts, but never more certain than the calibration.
 
-Not counted: start-up, reading annotations, scoring (where priced by the calibration), waiting in queues. Disk caches
-are warm, the machine does nothing else than while it was measured, interrupted trainings are counted whole. What is
-unknown, such as the instances of a split, gives no forecast but the reason.
+Not included: start-up, reading annotations, scoring (if priced by the calibration), waiting in queues. It assumes warm
+disk caches and no more load than during the measurement. Interrupted trainings are counted as a whole. If something
+is unknown, such as the size of a split, there is a reason instead of a forecast.
 """

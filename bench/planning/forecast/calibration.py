@@ -1,4 +1,4 @@
-"""Measuring what this machine takes for training steps and predictions of a few networks."""
+"""Measures the time of training steps and predictions of a few networks on this machine."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ import torch
 from bench.planning.forecast.evidence import Calibration, CalibrationPoint
 from bench.planning.predicted_complexity import predict as predict_cost
 from bench.pose.codecs.base import Codec
-from bench.pose.codecs.build import build_codec
-from bench.pose.codecs.representations import CodecSettings
+from bench.pose.codecs.representation import CodecSettings, build_codec
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.crops import CropSettings
@@ -24,56 +23,56 @@ from bench.pose.data.datasets import dataset_info
 from bench.pose.data.instances import Instance
 from bench.pose.data.synthetic import SyntheticSet, generate
 from bench.pose.inference import predict
+from bench.pose.input_size import InputSize
 from bench.pose.models.build import build_model, initialize
 from bench.pose.models.heads import PoseModel
 from bench.pose.training import OptimizerConfig, Training
 from bench.store.provenance import collect
-from bench.suite.specs import parse_size
 
 __all__ = ["calibrate"]
 
 Run = Callable[[Callable[[], bool]], None]
-"""Goes on until what it is given, which it calls after every batch, is true."""
+"""Runs batches, calling its argument after each one, until that returns True."""
 
 INSTANCES = 64
 """Synthetic instances per image size."""
 
 IMAGE_SIZES = ((160, 208), (480, 640))
-"""Height and width in px: of the synthetic dataset, and as most images of COCO."""
+"""Height and width in px of the synthetic dataset and of most images of COCO."""
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "heatmap": {"sigma": 2.0, "weight_bounds": "exact"},
     "simdr": {"split_ratio": 2.0, "label_smoothing": 0.1, "loss_reduction": "sum"},
     "simdr_star": {"split_ratio": 2.0, "sigma": 4.0, "weight_bounds": "exact"},
 }
-"""Of each representation, for lack of a suite."""
+"""Settings of each representation."""
 
 EPOCHS, REPEATS = 10**6, 200
-"""Enough of the same instances for a training and for a prediction that are broken off."""
+"""Repetitions of the same instances in a training and in a prediction, which are stopped before the end."""
 
 LEARNING_RATE = 1e-6
-"""The work is the same whatever is learnt, and a small step cannot diverge."""
+"""Small enough not to diverge; the time does not depend on it."""
 
 ROUNDS = 3
-"""How often each network gets its turn, so that what else the machine does strikes all alike."""
+"""Number of turns per network, so that other load on the machine affects all alike."""
 
 CAUTION = 1.5
-"""How much longer than its multiply-adds and the network before it say a network is taken to need."""
+"""Safety factor on the time of the next network, predicted from the previous one's speed."""
 
 
 @dataclass(frozen=True)
-class Rung:
-    """A network to measure, with the instances per batch."""
+class CalibrationNetwork:
+    """A network to measure, with its batch size."""
 
     backbone: str
     representation: str
-    input_size: str
+    input_size: InputSize
     batch_size: int
 
     @property
     def codec(self) -> CodecSettings:
-        """Of the representation."""
-        return CodecSettings(self.representation, parse_size(self.input_size), **SETTINGS[self.representation])
+        """Settings of the representation."""
+        return CodecSettings(self.representation, self.input_size, **SETTINGS[self.representation])
 
     @property
     def split_ratio(self) -> float | None:
@@ -83,52 +82,54 @@ class Rung:
     @property
     def work(self) -> float:
         """Multiply-adds of the forward pass of a batch."""
-        keypoints, size = dataset_info("synthetic").skeleton.size, parse_size(self.input_size)
+        keypoints, size = dataset_info("synthetic").skeleton.size, self.input_size
         cost = predict_cost(
             self.backbone, self.representation, keypoints=keypoints, input_size=size, split_ratio=self.split_ratio
         )
         return self.batch_size * cost.multiply_adds
 
 
-LADDER = (
-    Rung("simba_tiny", "heatmap", "64x64", 32),
-    Rung("simba_tiny", "simdr", "128x128", 8),
-    Rung("simba_tiny", "simdr_star", "64x64", 4),
-    Rung("simba_res50", "simdr", "64x64", 8),
-    Rung("hrnet_w32", "simdr_star", "64x64", 16),
-    Rung("simba_res50", "heatmap", "128x128", 16),
-    Rung("hrnet_w32", "simdr", "128x128", 8),
+NETWORKS = (
+    CalibrationNetwork("simba_tiny", "heatmap", InputSize(64, 64), 32),
+    CalibrationNetwork("simba_tiny", "simdr", InputSize(128, 128), 8),
+    CalibrationNetwork("simba_tiny", "simdr_star", InputSize(64, 64), 4),
+    CalibrationNetwork("simba_res50", "simdr", InputSize(64, 64), 8),
+    CalibrationNetwork("hrnet_w32", "simdr_star", InputSize(64, 64), 16),
+    CalibrationNetwork("simba_res50", "heatmap", InputSize(128, 128), 16),
+    CalibrationNetwork("hrnet_w32", "simdr", InputSize(128, 128), 8),
 )
-"""From little work to much; sizes and batches vary so that the kinds of work can be told apart."""
+"""Networks in increasing order of work. Sizes and batches vary so that all prices can be fitted."""
 
-GPU_LADDER = (
-    *LADDER,
-    Rung("tokenpose_s", "simdr", "256x192", 32),
-    Rung("simba_res50", "simdr_star", "256x192", 64),
-    Rung("hrnet_w32", "simdr", "256x192", 32),
-    Rung("hrnet_w48", "simdr_star", "384x288", 32),
+GPU_NETWORKS = (
+    *NETWORKS,
+    CalibrationNetwork("tokenpose_s", "simdr", InputSize(256, 192), 32),
+    CalibrationNetwork("simba_res50", "simdr_star", InputSize(256, 192), 64),
+    CalibrationNetwork("hrnet_w32", "simdr", InputSize(256, 192), 32),
+    CalibrationNetwork("hrnet_w48", "simdr_star", InputSize(384, 288), 32),
 )
 
-ALWAYS = 3
-"""Rungs that are measured whatever time they take: fewer tell nothing."""
+MINIMUM = 3
+"""Number of networks that are always measured: fewer do not determine the prices."""
 
 
 class _EnoughError(Exception):
-    """A prediction was watched for long enough."""
+    """A prediction was measured for long enough."""
 
 
 class Meter:
-    """One phase of one network, with the instances that went through and the seconds that they took."""
+    """Measures one phase of one network: number of processed instances and their time in seconds."""
 
-    def __init__(self, rung: Rung, megapixels: float, phase: Literal["training", "evaluation"], run: Run) -> None:
-        self.rung = rung
+    def __init__(
+        self, network: CalibrationNetwork, megapixels: float, phase: Literal["training", "evaluation"], run: Run
+    ) -> None:
+        self.network = network
         self.instances, self.seconds = 0, 0.0
         self._megapixels, self._phase, self._run = megapixels, phase, run
 
     def measure(self, seconds: float) -> None:
-        """Run for so many seconds, one batch at least, after a batch that starts things up and is left out.
+        """Run for some seconds and at least one batch, after a warm-up batch that is not counted.
 
-        The clock runs from the end of a batch to the end of the next: loading counts as far as it is waited for.
+        Time runs from the end of one batch to the end of the next, so loading counts only while it is waited for.
         """
         started: float | None = None
         before = self.seconds
@@ -139,7 +140,7 @@ class Meter:
             if started is None:
                 started = now
                 return False
-            self.instances += self.rung.batch_size
+            self.instances += self.network.batch_size
             self.seconds = before + now - started
             return now - started >= seconds
 
@@ -147,20 +148,20 @@ class Meter:
 
     @property
     def longest(self) -> float:
-        """Seconds that `measure(0)` takes."""
-        return 2 * self.seconds * self.rung.batch_size / self.instances
+        """Time of `measure(0)` in seconds."""
+        return 2 * self.seconds * self.network.batch_size / self.instances
 
     @property
     def point(self) -> CalibrationPoint:
-        """What was measured."""
-        rung = self.rung
+        """The measurement."""
+        network = self.network
         return CalibrationPoint(
             phase=self._phase,
-            backbone=rung.backbone,
-            representation=rung.representation,
-            input_size=rung.input_size,
-            split_ratio=rung.split_ratio,
-            batch_size=rung.batch_size,
+            backbone=network.backbone,
+            representation=network.representation,
+            input_size=network.input_size,
+            split_ratio=network.split_ratio,
+            batch_size=network.batch_size,
             megapixels=self._megapixels,
             instances=self.instances,
             seconds=self.seconds,
@@ -168,16 +169,16 @@ class Meter:
 
 
 def calibrate(*, device: str, threads: int, workers: int, seconds: float, command: str) -> Calibration:
-    """Measure for about so many seconds what this machine takes.
+    """Measure this machine for about `seconds`.
 
-    The first `ALWAYS` networks are measured in any case, larger ones as far as there is time and memory.
+    The first `MINIMUM` networks are always measured, larger ones if there is enough time and memory.
 
     Args:
         device: "cpu", "cuda" or "cuda:N".
-        threads: of torch.
+        threads: torch's threads.
         workers: processes that load crops.
-        seconds: to take.
-        command: that calibrates again, for the record.
+        seconds: time to take.
+        command: command line that calibrates again.
     """
     started, clock = time.time(), time.perf_counter()
     torch.set_num_threads(threads)
@@ -185,7 +186,7 @@ def calibrate(*, device: str, threads: int, workers: int, seconds: float, comman
     with tempfile.TemporaryDirectory() as folder:
         images = [_draw(Path(folder), size) for size in IMAGE_SIZES]
         deadline = clock + seconds
-        meters = _climb(images, torch.device(device), workers, deadline)
+        meters = _measure_each(images, torch.device(device), workers, deadline)
         _repeat(meters, deadline)
     return Calibration(
         points=[meter.point for meter in meters],
@@ -203,64 +204,70 @@ def _draw(folder: Path, size: tuple[int, int]) -> tuple[float, list[Instance]]:
     return size[0] * size[1] / 1e6, CocoKeypoints(folder, split, info.skeleton, info.layout, info.protocol).instances()
 
 
-def _climb(
+def _measure_each(
     images: Sequence[tuple[float, list[Instance]]], device: torch.device, workers: int, deadline: float
 ) -> list[Meter]:
-    """Measure networks once each, from little work to much, until time or memory is short."""
+    """Measure each network once, in increasing order of work, until time or memory runs out."""
     meters: list[Meter] = []
     pace = 0.0
-    for number, rung in enumerate(LADDER if device.type == "cpu" else GPU_LADDER):
+    for number, network in enumerate(NETWORKS if device.type == "cpu" else GPU_NETWORKS):
         begun = time.perf_counter()
-        if number >= ALWAYS and begun + CAUTION * pace * rung.work > deadline:
+        if number >= MINIMUM and begun + CAUTION * pace * network.work > deadline:
             break
-        # Each phase sees both image sizes, on alternate rungs.
+        # Each phase uses both image sizes, on alternate networks.
         one, other = images if number % 2 else images[::-1]
-        found = [_training(rung, *one, device, workers), _evaluation(rung, *other, device, workers)]
+        found = [_training(network, *one, device, workers), _evaluation(network, *other, device, workers)]
         try:
             for meter in found:
                 meter.measure(0)
         except torch.OutOfMemoryError:
             break
         meters += found
-        pace = (time.perf_counter() - begun) / rung.work
+        pace = (time.perf_counter() - begun) / network.work
     return meters
 
 
 def _repeat(meters: Sequence[Meter], deadline: float) -> None:
-    """Spend the time that is left on all alike, each meter in several turns."""
+    """Divide the remaining time among all meters, in several turns."""
     share = max(deadline - time.perf_counter(), 0) / (ROUNDS * len(meters))
     for meter in (*meters,) * ROUNDS:
         if time.perf_counter() + meter.longest < deadline:
             meter.measure(share / 2)
 
 
-def _network(rung: Rung, device: torch.device) -> PoseModel:
-    skeleton, size = dataset_info("synthetic").skeleton, parse_size(rung.input_size)
+def _network(network: CalibrationNetwork, device: torch.device) -> PoseModel:
+    skeleton, size = dataset_info("synthetic").skeleton, network.input_size
     model = build_model(
-        rung.backbone, rung.representation, keypoints=skeleton.size, input_size=size, split_ratio=rung.split_ratio
+        network.backbone,
+        network.representation,
+        keypoints=skeleton.size,
+        input_size=size,
+        split_ratio=network.split_ratio,
     )
     initialize(model, scheme="kaiming")
     return model.to(device)
 
 
-def _codec(rung: Rung) -> Codec[Any, Any]:
-    return build_codec(rung.codec, dataset_info("synthetic").skeleton.flip_indices)
+def _codec(network: CalibrationNetwork) -> Codec[Any, Any]:
+    return build_codec(network.codec, dataset_info("synthetic").skeleton.flip_indices)
 
 
-def _crops(rung: Rung) -> CropSettings:
-    return CropSettings(parse_size(rung.input_size), "rgb", dataset_info("synthetic").skeleton)
+def _crops(network: CalibrationNetwork) -> CropSettings:
+    return CropSettings(network.input_size, "rgb", dataset_info("synthetic").skeleton)
 
 
-def _training(rung: Rung, megapixels: float, instances: list[Instance], device: torch.device, workers: int) -> Meter:
+def _training(
+    network: CalibrationNetwork, megapixels: float, instances: list[Instance], device: torch.device, workers: int
+) -> Meter:
     training = Training(
-        model=_network(rung, device),
-        codec=_codec(rung),
+        model=_network(network, device),
+        codec=_codec(network),
         instances=instances,
-        crops=_crops(rung),
+        crops=_crops(network),
         augmentation=Augmentation(),
         settings=OptimizerConfig(
             epochs=EPOCHS,
-            batch_size=rung.batch_size,
+            batch_size=network.batch_size,
             learning_rate=LEARNING_RATE,
             learning_rate_factor=1.0,
             milestones=(),
@@ -274,11 +281,13 @@ def _training(rung: Rung, megapixels: float, instances: list[Instance], device: 
     def run(enough: Callable[[], bool]) -> None:
         training.run(lambda _progress: enough(), save=lambda: None, workers=workers)
 
-    return Meter(rung, megapixels, "training", run)
+    return Meter(network, megapixels, "training", run)
 
 
-def _evaluation(rung: Rung, megapixels: float, instances: list[Instance], device: torch.device, workers: int) -> Meter:
-    model = _network(rung, device)
+def _evaluation(
+    network: CalibrationNetwork, megapixels: float, instances: list[Instance], device: torch.device, workers: int
+) -> Meter:
+    model = _network(network, device)
 
     def run(enough: Callable[[], bool]) -> None:
         def watch(_done: int) -> None:
@@ -288,14 +297,14 @@ def _evaluation(rung: Rung, megapixels: float, instances: list[Instance], device
         with contextlib.suppress(_EnoughError):
             predict(
                 model,
-                _codec(rung),
+                _codec(network),
                 instances * REPEATS,
-                _crops(rung),
+                _crops(network),
                 flip_test=True,
                 device=device,
-                batch_size=rung.batch_size,
+                batch_size=network.batch_size,
                 workers=workers,
                 watch=watch,
             )
 
-    return Meter(rung, megapixels, "evaluation", run)
+    return Meter(network, megapixels, "evaluation", run)

@@ -1,4 +1,4 @@
-"""What is known of a kind of hardware: its calibration and the records of what it did."""
+"""Measurements on a kind of hardware: its calibration and the records of finished work."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from bench.files import StoreError, load_document
+from bench.files import JsonDocument, StoreError, load_document
 from bench.planning.forecast.prices import Observation, Prices, Rates
 from bench.planning.forecast.work import (
-    InstanceCounts,
-    Task,
-    evaluation_task,
+    SplitSizes,
+    WorkItem,
+    evaluation_item,
     forward_work,
-    training_task,
+    training_item,
     training_work,
 )
 from bench.planning.jobs import LocalOptions, local_slots
@@ -30,13 +30,13 @@ from bench.pose.skeletons import COCO_17
 from bench.store.documents import Record, TrainingRecord
 from bench.store.folders import Store
 from bench.store.provenance import Provenance, describe_hardware
-from bench.suite.specs import parse_size
+from bench.suite.specs import Size
 
 __all__ = [
     "Calibration",
     "CalibrationPoint",
     "Evidence",
-    "Kind",
+    "HardwareKind",
     "calibration_file",
     "gather",
     "job_hardware",
@@ -45,18 +45,18 @@ __all__ = [
 ]
 
 LONG = 60.0
-"""Seconds from which a run says something of prices; shorter ones start up more than they work."""
+"""Shortest run in seconds that is used for prices; shorter ones are dominated by start-up."""
 
 
 @dataclass(frozen=True)
-class Kind:
-    """Hardware as far as it decides how long work takes.
+class HardwareKind:
+    """The properties of hardware that decide how long work takes.
 
     Attributes:
         device: "cpu" or "cuda".
         gpu: model of the GPU; empty for "cpu".
-        processor: model.
-        threads: of torch.
+        processor: model of the CPU.
+        threads: torch's threads.
         workers: processes that load crops.
     """
 
@@ -67,8 +67,8 @@ class Kind:
     workers: int
 
     @classmethod
-    def of(cls, hardware: Mapping[str, str | int]) -> Kind:
-        """The kind that a provenance's hardware is of."""
+    def of(cls, hardware: Mapping[str, str | int]) -> HardwareKind:
+        """The kind of a provenance's hardware."""
         return cls(
             device=str(hardware.get("device", "")).partition(":")[0],
             gpu=str(hardware.get("gpu", "")),
@@ -79,44 +79,40 @@ class Kind:
 
     @property
     def slug(self) -> str:
-        """For file names."""
+        """Name for files."""
         text = f"{self.device} {self.gpu} {self.processor} {self.threads} threads {self.workers} workers"
         return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
     @property
     def unit(self) -> str:
-        """Of forecast hours."""
+        """Unit of forecast hours."""
         return "GPU-hours" if self.device == "cuda" else "machine-hours"
 
 
 def _count(value: str | int | None) -> int:
-    """A number of a provenance; 0 where it is none."""
+    """A number in a provenance; 0 for anything else."""
     return value if isinstance(value, int) else 0
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class CalibrationPoint(_Document):
-    """One thing that a calibration measured.
+class CalibrationPoint(JsonDocument):
+    """One measurement of a calibration.
 
     Attributes:
-        phase: steps of a training, or predictions with the flipped view.
-        backbone: of the network.
-        representation: of it.
-        input_size: "HxW".
-        split_ratio: of the representation; None for heatmaps.
+        phase: training steps, or predictions with flip testing.
+        backbone: backbone of the network.
+        representation: representation of the network.
+        input_size: crop size "HxW".
+        split_ratio: bins per px; None for heatmaps.
         batch_size: instances per batch.
-        megapixels: of each image.
-        instances: that went through.
-        seconds: that they took.
+        megapixels: size of each image.
+        instances: number of processed instances.
+        seconds: time of all of them.
     """
 
     phase: Literal["training", "evaluation"]
     backbone: str
     representation: str
-    input_size: str
+    input_size: Size
     split_ratio: float | None
     batch_size: Annotated[int, Field(ge=1)]
     megapixels: Annotated[float, Field(gt=0)]
@@ -133,8 +129,8 @@ class CalibrationPoint(_Document):
 
     @property
     def observation(self) -> Observation:
-        """As what prices are fitted to."""
-        size, keypoints = parse_size(self.input_size), COCO_17.size
+        """The measurement as input for fitting prices."""
+        size, keypoints = self.input_size, COCO_17.size
         cost = predict(
             self.backbone, self.representation, keypoints=keypoints, input_size=size, split_ratio=self.split_ratio
         )
@@ -147,8 +143,8 @@ class CalibrationPoint(_Document):
         return Observation(self.backbone, work, self.seconds)
 
 
-class Calibration(_Document):
-    """What `bench calibrate` measured, and on what."""
+class Calibration(JsonDocument):
+    """The measurements of `bench calibrate`, with the hardware in the provenance."""
 
     version: Literal[1] = 1
     points: list[CalibrationPoint]
@@ -156,18 +152,18 @@ class Calibration(_Document):
     provenance: Provenance
 
     @property
-    def kind(self) -> Kind:
-        """Of the hardware."""
-        return Kind.of(self.provenance.hardware)
+    def kind(self) -> HardwareKind:
+        """Kind of the measured hardware."""
+        return HardwareKind.of(self.provenance.hardware)
 
 
-def calibration_file(results: Path, kind: Kind) -> Path:
-    """Where a results folder has the calibration of a kind of hardware."""
+def calibration_file(results: Path, kind: HardwareKind) -> Path:
+    """File of the calibration of a kind of hardware in a results folder."""
     return results / "calibrations" / f"{kind.slug}.json"
 
 
 def load_calibration(file: Path) -> Calibration:
-    """Read a calibration. Raises `StoreError` if there is none or it is unusable."""
+    """Read a calibration. Raises `StoreError` if it is missing or unusable."""
     calibration = load_document(file, Calibration)
     if calibration is None:
         raise StoreError(f"{file}: no such file; `bench calibrate` on the hardware in question writes it")
@@ -175,44 +171,42 @@ def load_calibration(file: Path) -> Calibration:
 
 
 def job_hardware(options: LocalOptions) -> tuple[str, int]:
-    """Device and threads that a job on this machine gets under such options."""
+    """Device and threads of a job on this machine with these options."""
     slots = local_slots(options, ())
     return slots[0].devices[0], options.threads_of(len(slots))
 
 
-def kind_here(options: LocalOptions) -> Kind:
-    """The kind of hardware that a job on this machine gets under such options."""
+def kind_here(options: LocalOptions) -> HardwareKind:
+    """Kind of hardware of a job on this machine with these options."""
     device, threads = job_hardware(options)
-    return Kind.of(describe_hardware(device, threads, options.workers))
+    return HardwareKind.of(describe_hardware(device, threads, options.workers))
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of a kind of hardware.
+    """All measurements on a kind of hardware.
 
     Attributes:
-        kind: of the hardware.
-        instances: of splits.
-        rates: of tasks that it did before.
-        prices: of work in general; None where too little was measured.
-        calibrated: whether a calibration is part of the prices.
+        kind: kind of hardware.
+        instances: number of instances of splits.
+        rates: rates of work done before.
+        prices: prices of work; None if too little was measured.
     """
 
-    kind: Kind
-    instances: InstanceCounts
+    kind: HardwareKind
+    instances: SplitSizes
     rates: Rates
     prices: Prices | None
-    calibrated: bool
 
 
-def gather(store: Store, kind: Kind, calibration: Calibration | None = None) -> Evidence:
+def gather(store: Store, kind: HardwareKind, calibration: Calibration | None = None) -> Evidence:
     """Read the store's records, each once, and its calibration for the hardware unless another one is given.
 
-    Records that cannot be read are passed over: whoever asks for them hears what is wrong.
+    Unreadable records are skipped; reading them elsewhere reports the error.
     """
     own = calibration or load_document(calibration_file(store.root, kind), Calibration)
     trainings, evaluations = list(_trainings(store)), list(_evaluations(store))
-    instances = InstanceCounts(trainings, evaluations)
+    instances = SplitSizes(trainings, evaluations)
     done = list(_done(trainings, evaluations, instances, kind))
     observations = [point.observation for point in own.points] if own else []
     observations += _mean_observations(done)
@@ -221,7 +215,6 @@ def gather(store: Store, kind: Kind, calibration: Calibration | None = None) -> 
         instances,
         Rates((task.key, seconds / task.units) for task, seconds in done),
         Prices(observations) if Prices.sufficient(observations) else None,
-        calibrated=own is not None,
     )
 
 
@@ -240,19 +233,24 @@ def _evaluations(store: Store) -> Iterator[Record]:
 
 
 def _done(
-    trainings: list[TrainingRecord], evaluations: list[Record], instances: InstanceCounts, kind: Kind
-) -> Iterator[tuple[Task, float]]:
-    """Tasks that such hardware did, each with the seconds that it took."""
-    found: list[tuple[TrainingRecord | Record, Task | str]] = []
-    found += [(record, training_task(record.spec, instances)) for record in trainings]
-    found += [(record, evaluation_task(record.spec, record.training, instances)) for record in evaluations]
+    trainings: list[TrainingRecord], evaluations: list[Record], instances: SplitSizes, kind: HardwareKind
+) -> Iterator[tuple[WorkItem, float]]:
+    """Finished work on such hardware, with its time in seconds."""
+    found: list[tuple[TrainingRecord | Record, WorkItem | str]] = []
+    found += [(record, training_item(record.spec, instances)) for record in trainings]
+    found += [(record, evaluation_item(record.spec, record.training, instances)) for record in evaluations]
     for record, task in found:
-        if isinstance(task, Task) and task.units and record.seconds > 0 and Kind.of(record.provenance.hardware) == kind:
+        if (
+            isinstance(task, WorkItem)
+            and task.units
+            and record.seconds > 0
+            and HardwareKind.of(record.provenance.hardware) == kind
+        ):
             yield task, record.seconds
 
 
-def _mean_observations(done: list[tuple[Task, float]]) -> Iterator[Observation]:
-    """One observation for all runs of the same work: repeating one says nothing of the others."""
+def _mean_observations(done: list[tuple[WorkItem, float]]) -> Iterator[Observation]:
+    """One mean observation for all runs of the same work, so that repetitions do not outweigh other work."""
     runs: dict[object, list[Observation]] = defaultdict(list)
     for task, seconds in done:
         if task.work is not None and seconds >= LONG:

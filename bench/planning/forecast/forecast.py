@@ -1,4 +1,4 @@
-"""Forecasts of plans, and what of a plan fits a budget."""
+"""Forecasts of trainings, and the trainings that fit a budget."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from operator import add
 from typing import Any, Literal
 
 from bench.planning.forecast.evidence import Evidence
-from bench.planning.forecast.prices import Estimate
-from bench.planning.forecast.work import Task, evaluation_task, training_task
+from bench.planning.forecast.prices import TimeEstimate
+from bench.planning.forecast.work import WorkItem, evaluation_item, training_item
 from bench.planning.plan import PlannedTraining
 from bench.pose.errors import BenchError
 
@@ -25,25 +25,24 @@ UNMEASURED = "this hardware was never measured"
 
 @dataclass(frozen=True)
 class Forecast:
-    """What is left of a training, in device-hours: a device less time than the job takes is a device fewer.
+    """The remaining time of a training in device-hours: wall hours times devices.
 
     Attributes:
-        estimate: in device-seconds.
-        source: "measured" if all parts of it are on record for the same hardware; "calibration" if one had to be
-            priced.
+        estimate: estimate in device-seconds.
+        source: "measured" if all of the work was done before on the same hardware, otherwise "calibration".
     """
 
-    estimate: Estimate
+    estimate: TimeEstimate
     source: Literal["measured", "calibration"]
 
     @property
     def hours(self) -> float:
-        """Device-hours that are as likely too many as too few."""
+        """Median device-hours."""
         return self.estimate.seconds / HOUR
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Device-hours between which the truth lies with a probability of 90 %."""
+        """90 % interval of device-hours."""
         low, high = self.estimate.bounds
         return low / HOUR, high / HOUR
 
@@ -55,58 +54,60 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Unknown:
-    """Why there is no forecast."""
+    """There is no forecast, for this reason."""
 
     reason: str
 
 
 class BudgetError(BenchError):
-    """A budget for trainings whose cost is not known."""
+    """The cost of a training in a budget is unknown."""
 
 
 def forecast(training: PlannedTraining, evidence: Evidence) -> Forecast | Unknown:
-    """What is left of an unfinished training; an interrupted one counts as a whole."""
+    """Forecast of an unfinished training; an interrupted one counts as a whole."""
     if not evidence.rates and evidence.prices is None:
         return Unknown(UNMEASURED)
     spec, instances = training.spec, evidence.instances
-    tasks = [] if training.state == "done" or not spec.epochs else [(spec.id, training_task(spec, instances))]
-    tasks += [
-        (way.spec.id, evaluation_task(way.spec, spec, instances)) for way in training.evaluations if way.state != "done"
+    items = [] if training.state == "done" or not spec.epochs else [(spec.id, training_item(spec, instances))]
+    items += [
+        (evaluation.spec.id, evaluation_item(evaluation.spec, spec, instances))
+        for evaluation in training.evaluations
+        if evaluation.state != "done"
     ]
     estimates, measured = [], True
-    for run, task in tasks:
-        found = task if isinstance(task, str) else _estimate(task, run, evidence)
+    for run, item in items:
+        found = item if isinstance(item, str) else _estimate(item, run, evidence)
         if isinstance(found, str):
             return Unknown(found)
         estimates.append(found)
-        measured = measured and isinstance(task, Task) and task.key in evidence.rates
-    return Forecast(reduce(add, estimates, Estimate()), "measured" if measured else "calibration")
+        measured = measured and isinstance(item, WorkItem) and item.key in evidence.rates
+    return Forecast(reduce(add, estimates, TimeEstimate()), "measured" if measured else "calibration")
 
 
-def _estimate(task: Task, run: str, evidence: Evidence) -> Estimate | str:
-    """Device-seconds of a task, or what is not known of it."""
-    if task.key in evidence.rates:
-        return evidence.rates.estimate(task.key, task.units, run).times(task.devices)
-    if task.work is None:
-        return task.unknown
+def _estimate(item: WorkItem, run: str, evidence: Evidence) -> TimeEstimate | str:
+    """Device-seconds of some work, or the reason why they are unknown."""
+    if item.key in evidence.rates:
+        return evidence.rates.estimate(item.key, item.units, run).times(item.devices)
+    if item.work is None:
+        return item.unknown
     if evidence.prices is None:
         return UNMEASURED
-    return evidence.prices.estimate(task.network, task.work)
+    return evidence.prices.estimate(item.network, item.work)
 
 
-def total(forecasts: Iterable[Forecast | Unknown]) -> Estimate:
-    """Device-seconds of all that is known."""
-    return reduce(add, (item.estimate for item in forecasts if isinstance(item, Forecast)), Estimate())
+def total(forecasts: Iterable[Forecast | Unknown]) -> TimeEstimate:
+    """Sum of all known forecasts, in device-seconds."""
+    return reduce(add, (item.estimate for item in forecasts if isinstance(item, Forecast)), TimeEstimate())
 
 
 def affordable(trainings: Sequence[PlannedTraining], forecasts: Sequence[Forecast | Unknown], hours: float) -> int:
-    """How many of the trainings, from the first on, fit together into so many device-hours.
+    """Number of trainings, from the first on, that fit into a budget of device-hours together.
 
-    Their upper bounds are added up: the sum is above the upper bound of all together, so that the budget holds with
-    more than 95 % probability. The first that does not fit ends it, however small the ones after it.
+    Their upper bounds are added. The sum is above the upper bound of the total, so the budget holds with a probability
+    of more than 95 %. The first training that does not fit ends the count, even if later ones are smaller.
 
     Raises:
-        BudgetError: a training up to there has no forecast.
+        BudgetError: one of these trainings has no forecast.
     """
     spent = 0.0
     for number, (training, item) in enumerate(zip(trainings, forecasts, strict=True)):

@@ -1,4 +1,4 @@
-"""The statistics of forecasts: sums of uncertain times, prices of work, rates of repeated work."""
+"""Statistics of forecasts: sums of uncertain times, prices of work, rates of repeated work."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ import numpy.typing as npt
 
 from bench.planning.forecast.work import KINDS
 
-__all__ = ["PRIOR_FREEDOM", "REPEAT_SPREAD", "Estimate", "Observation", "Prices", "Rates", "Spread"]
+__all__ = ["PRIOR_FREEDOM", "REPEAT_SPREAD", "Observation", "Prices", "Rates", "Spread", "TimeEstimate"]
 
 CONFIDENCE = 0.9
-"""Probability that the truth lies between the bounds."""
+"""Probability that the true time lies between the bounds."""
 
 REPEAT_SPREAD = 0.1
-"""Standard deviation of the logarithm of the time that the same work takes again, as far as nothing is measured."""
+"""Assumed standard deviation of the logarithm of the time of repeated runs, before any are measured."""
 
 PRIOR_FREEDOM = 3
-"""Observations, in degrees of freedom, that `REPEAT_SPREAD` is worth."""
+"""Weight of `REPEAT_SPREAD` in degrees of freedom."""
 
 Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """An uncertain time. Estimates add up to the estimate of the sum.
+class TimeEstimate:
+    """An uncertain time. Estimates can be added.
 
     Attributes:
-        seconds: that are as likely too many as too few.
-        errors: standard deviations in seconds by cause. One cause moves all that it enters together; causes are
-            independent of each other.
+        seconds: median time.
+        errors: standard deviations in seconds by cause. Errors with the same cause are fully correlated; different
+            causes are independent.
         freedom: degrees of freedom of the standard deviations.
     """
 
@@ -41,22 +41,22 @@ class Estimate:
     errors: Mapping[Hashable, float] = field(default_factory=dict)
     freedom: float = math.inf
 
-    def __add__(self, other: Estimate) -> Estimate:
+    def __add__(self, other: TimeEstimate) -> TimeEstimate:
         causes = dict.fromkeys((*self.errors, *other.errors))
         errors = {cause: self.errors.get(cause, 0.0) + other.errors.get(cause, 0.0) for cause in causes}
-        return Estimate(self.seconds + other.seconds, errors, min(self.freedom, other.freedom))
+        return TimeEstimate(self.seconds + other.seconds, errors, min(self.freedom, other.freedom))
 
-    def times(self, factor: float) -> Estimate:
-        """So many times as long."""
+    def times(self, factor: float) -> TimeEstimate:
+        """The estimate multiplied by a factor."""
         errors = {cause: error * factor for cause, error in self.errors.items()}
-        return Estimate(self.seconds * factor, errors, self.freedom)
+        return TimeEstimate(self.seconds * factor, errors, self.freedom)
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Seconds between which the truth lies with probability `CONFIDENCE`, log-normally."""
+        """Log-normal interval in seconds with probability `CONFIDENCE`."""
         if not self.seconds:
             return 0.0, 0.0
-        from scipy.special import stdtrit  # slow to import, and not needed where nothing is known
+        from scipy.special import stdtrit  # slow to import, and not needed without measurements
 
         quantile = float(stdtrit(min(self.freedom, 1e6), (1 + CONFIDENCE) / 2))
         factor = math.exp(quantile * math.hypot(*self.errors.values()) / self.seconds)
@@ -65,24 +65,24 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Spread:
-    """A standard deviation of logarithms, with its degrees of freedom."""
+    """A standard deviation of logarithms and its degrees of freedom."""
 
     deviation: float
     freedom: float
 
     @classmethod
     def pooled(cls, squares: float, freedom: float) -> Spread:
-        """Of a sum of squares and what is assumed beforehand, but not below what was measured alone."""
+        """Pool a measured sum of squares with the prior, but never below the measurement alone."""
         total = PRIOR_FREEDOM + freedom
         variance = (PRIOR_FREEDOM * REPEAT_SPREAD**2 + squares) / total
         return cls(math.sqrt(max(variance, squares / freedom if freedom else 0.0)), total)
 
 
 class Rates:
-    """Seconds per unit of work that was done before, from the logarithms of what was measured."""
+    """Seconds per unit of repeated work, averaged in logarithms."""
 
     def __init__(self, measured: Iterable[tuple[Hashable, float]]) -> None:
-        """Take (key, seconds per unit) of each run; runs with equal keys did equal work."""
+        """Take (key, seconds per unit) of each run; runs with equal keys did the same work."""
         logarithms: dict[Hashable, list[float]] = defaultdict(list)
         for key, seconds in measured:
             logarithms[key].append(math.log(seconds))
@@ -96,18 +96,18 @@ class Rates:
     def __contains__(self, key: Hashable) -> bool:
         return key in self._logarithms
 
-    def estimate(self, key: Hashable, units: float, run: Hashable) -> Estimate:
-        """Time of one more run, named `run`: runs share the error of their mean rate, and have luck of their own."""
+    def estimate(self, key: Hashable, units: float, run: Hashable) -> TimeEstimate:
+        """Time of one more run. Its error is that of the mean rate, shared by all runs, and that of the run itself."""
         values = self._logarithms[key]
         seconds = units * math.exp(float(np.mean(values)))
         error = seconds * self._spread.deviation
         errors: dict[Hashable, float] = {("rate", key): error / math.sqrt(len(values)), ("run", run): error}
-        return Estimate(seconds, errors, self._spread.freedom)
+        return TimeEstimate(seconds, errors, self._spread.freedom)
 
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """Work that a network did in so many seconds."""
+    """The measured time of some work of a network."""
 
     network: str
     work: Array
@@ -115,14 +115,14 @@ class Observation:
 
 
 class Prices:
-    """Seconds per unit of each kind of work, and what networks are off by.
+    """Seconds per unit of each kind of work, with a factor for each measured network.
 
     Attributes:
         values: price of each of `KINDS`.
     """
 
     def __init__(self, observations: Sequence[Observation]) -> None:
-        """Fit; `sufficient` must hold of the observations."""
+        """Fit the prices; `sufficient(observations)` must be true."""
         from scipy.optimize import nnls
 
         work = np.array([item.work for item in observations])
@@ -130,7 +130,7 @@ class Prices:
         relative = work / seconds[:, None]
         scales = np.linalg.norm(relative, axis=0)
         self.values: Array = nnls(relative / scales, np.ones(len(seconds)))[0] / scales
-        # Prices that came out as nothing stay among the uncertain ones: they may be wrong too.
+        # Prices of zero are uncertain too.
         covariance = np.linalg.inv((relative / scales).T @ (relative / scales)) / np.outer(scales, scales)
         self._root: Array = np.linalg.cholesky(covariance).astype(np.float64)
         residuals: dict[str, list[float]] = defaultdict(list)
@@ -141,15 +141,15 @@ class Prices:
 
     @staticmethod
     def sufficient(observations: Sequence[Observation]) -> bool:
-        """Whether these tell the kinds of work apart, with something left to judge the fit by."""
+        """Whether the observations determine all prices, with degrees of freedom left."""
         if len(observations) <= len(KINDS):
             return False
         relative = np.array([item.work / item.seconds for item in observations])
         scales = np.linalg.norm(relative, axis=0)
         return bool(scales.all()) and int(np.linalg.matrix_rank(relative / scales)) == len(KINDS)
 
-    def estimate(self, network: str, work: Array) -> Estimate:
-        """Time of some work of a network."""
+    def estimate(self, network: str, work: Array) -> TimeEstimate:
+        """Estimated time of some work of a network."""
         known = self._residuals.get(network)
         spread = self._between if known is None else self._within
         factor = 1.0 if known is None else math.exp(float(np.mean(known)))
@@ -157,14 +157,14 @@ class Prices:
         own = spread.deviation * (1.0 if known is None else math.sqrt(1 + 1 / len(known)))
         shared = spread.deviation * factor * (work @ self._root)
         errors: dict[Hashable, float] = {("price", number): float(error) for number, error in enumerate(shared)}
-        return Estimate(seconds, errors | {("network", network): own * seconds}, spread.freedom)
+        return TimeEstimate(seconds, errors | {("network", network): own * seconds}, spread.freedom)
 
 
 def _spreads(residuals: Mapping[str, Sequence[float]]) -> tuple[Spread, Spread]:
-    """Spread of a network about what it is off by on average, and of all networks about the prices.
+    """Spread within networks, about each one's mean residual, and between networks, about the prices.
 
-    Observations of a network err alike: it is networks that give the latter its degrees of freedom, of which prices
-    take one, and it is corrected for that on top of what the fit takes from the observations.
+    Observations of one network are correlated. So the second spread has one degree of freedom per network, less one for
+    the prices, and is corrected for that in addition to the degrees of freedom of the fit.
     """
     count, networks = sum(map(len, residuals.values())), len(residuals)
     inner = sum(float(np.var(values)) * len(values) for values in residuals.values())

@@ -1,4 +1,4 @@
-"""The work in trainings and evaluations, and the instances and pixels that it follows from."""
+"""The work of trainings and evaluations, computed from their instances, pixels and networks."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.planning.plan import GIGA, complexity_of
-from bench.pose.models.spec import Complexity
+from bench.pose.models.network import Complexity
 from bench.store.documents import Record, TrainingRecord
 from bench.suite.specs import EvalSpec, TrainSpec
 
 __all__ = [
     "KINDS",
     "MEGAPIXELS",
-    "InstanceCounts",
-    "Task",
-    "evaluation_task",
+    "SplitSizes",
+    "WorkItem",
+    "evaluation_item",
     "forward_work",
-    "training_task",
+    "training_item",
     "training_work",
 ]
 
 KINDS = {
-    "crops": "a crop, with what goes with each instance",
+    "crops": "a crop, with all other work per instance",
     "megapixels": "a megapixel decoded",
     "updates": "1e9 parameters updated",
-    "training": "1e9 multiply-adds of a forward pass in training, with its way back",
+    "training": "1e9 multiply-adds of a forward pass in training, with its backward pass",
     "forward": "1e9 multiply-adds of another forward pass",
 }
-"""Kinds of work, in the order of every vector of work, and what their prices are paid for."""
+"""Kinds of work, in the order of every work vector, with the unit of each price."""
 
 PUBLISHED_INSTANCES: Mapping[tuple[str, str, str], int] = {
     ("coco", "train2017", "gt"): 149_813,
@@ -42,7 +42,7 @@ PUBLISHED_INSTANCES: Mapping[tuple[str, str, str], int] = {
     ("mpii", "train", "gt"): 22_246,
     ("mpii", "valid", "gt"): 2_958,
 }
-"""Instances by dataset, split and boxes as the reference counts them: annotated ones, or all of a detector's boxes."""
+"""Number of instances by dataset, split and boxes, as the reference counts annotations or detector boxes."""
 
 MEGAPIXELS: Mapping[str, float] = {
     "coco": 0.28,
@@ -51,24 +51,24 @@ MEGAPIXELS: Mapping[str, float] = {
     "lspet": 0.08,
     "synthetic": 160 * 208 / 1e6,
 }
-"""Mean size of an image, of samples except for synthetic ones, which are all alike. Only decoding depends on it."""
+"""Mean image size, estimated from samples; synthetic images have one size. It affects decoding only."""
 
 USUAL_MEGAPIXELS = 0.28
-"""Of datasets that are not listed."""
+"""Image size of other datasets."""
 
 VALIDATION_PASSES = 2
-"""Forward passes per instance when a training validates: the reference tests with the flipped view then, too."""
+"""Forward passes per instance in validation: the reference uses flip testing there too."""
 
 SAME_COST = frozenset(
     {"seed", "epochs", "learning_rate", "learning_rate_factor", "milestones", "milestone_timing", "warmup_steps"}
 )
-"""Settings of a training that leave the time per instance alone."""
+"""Settings of a training that do not change the time per instance."""
 
 Work = npt.NDArray[np.float64]
 
 
 def training_work(complexity: Complexity, *, instances: int, epochs: int, batch_size: int, megapixels: float) -> Work:
-    """Work of training on so many instances, in the order of `KINDS`. `megapixels` is of one image."""
+    """Work of a training, in the order of `KINDS`. `megapixels` is the size of one image."""
     crops = instances * epochs
     steps = math.ceil(instances / batch_size) * epochs
     trained = crops * complexity.multiply_adds / GIGA
@@ -76,12 +76,12 @@ def training_work(complexity: Complexity, *, instances: int, epochs: int, batch_
 
 
 def forward_work(complexity: Complexity, *, instances: int, passes: int, megapixels: float) -> Work:
-    """Work of predicting so many instances with so many forward passes each."""
+    """Work of predicting instances with `passes` forward passes each, in the order of `KINDS`."""
     return np.array([instances, instances * megapixels, 0, 0, instances * passes * complexity.multiply_adds / GIGA])
 
 
-class InstanceCounts:
-    """How many instances splits have: as records count them, else by their name or by what is published."""
+class SplitSizes:
+    """Number of instances of splits: from records, from a synthetic split's name, or as published."""
 
     def __init__(self, trainings: Iterable[TrainingRecord] = (), evaluations: Iterable[Record] = ()) -> None:
         self._known = dict(PUBLISHED_INSTANCES)
@@ -92,7 +92,7 @@ class InstanceCounts:
             self._known[record.training.dataset, record.spec.split, record.spec.boxes] = record.instances
 
     def count(self, dataset: str, split: str, boxes: str = "gt") -> int | None:
-        """Instances of a split with annotated ("gt") or a detector's boxes; None if that is not known."""
+        """Number of instances of a split with annotated ("gt") or detector boxes; None if unknown."""
         digits = split.lstrip("abcdefghijklmnopqrstuvwxyz")
         if dataset == "synthetic" and boxes == "gt" and digits.isdecimal():
             return int(digits)
@@ -100,16 +100,16 @@ class InstanceCounts:
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
-    """A training or an evaluation as something that takes time.
+class WorkItem:
+    """The work of a training or an evaluation.
 
     Attributes:
-        key: what tasks share that take the same time per unit.
-        units: instances, times epochs.
-        network: backbone.
-        work: in the order of `KINDS`; None where it cannot be priced.
-        unknown: why it cannot.
-        devices: that it occupies.
+        key: equal for items that take the same time per unit.
+        units: instances times epochs.
+        network: name of the backbone.
+        work: work vector in the order of `KINDS`; None if it cannot be priced.
+        unknown: why it cannot be priced.
+        devices: number of devices that it occupies.
     """
 
     key: tuple[Any, ...]
@@ -120,8 +120,8 @@ class Task:
     devices: int = 1
 
 
-def training_task(spec: TrainSpec, instances: InstanceCounts) -> Task | str:
-    """A training, with the validations after its epochs; what is unknown of it instead, if its instances are."""
+def training_item(spec: TrainSpec, instances: SplitSizes) -> WorkItem | str:
+    """The work of a training with its validations, or the reason why it is unknown."""
     count = instances.count(spec.dataset, spec.split)
     if count is None:
         return _uncounted(spec.dataset, spec.split, "gt")
@@ -137,13 +137,13 @@ def training_task(spec: TrainSpec, instances: InstanceCounts) -> Task | str:
         else:
             predicted = validated * spec.epochs
             work += forward_work(complexity, instances=predicted, passes=VALIDATION_PASSES, megapixels=megapixels)
-    return Task(
+    return WorkItem(
         _key(spec), count * spec.epochs, spec.backbone, None if unknown else work, unknown, devices=spec.world_size
     )
 
 
-def evaluation_task(spec: EvalSpec, training: TrainSpec, instances: InstanceCounts) -> Task | str:
-    """An evaluation of a training; what is unknown of it instead, if its instances are."""
+def evaluation_item(spec: EvalSpec, training: TrainSpec, instances: SplitSizes) -> WorkItem | str:
+    """The work of an evaluation, or the reason why it is unknown."""
     count = instances.count(training.dataset, spec.split, spec.boxes)
     if count is None:
         return _uncounted(training.dataset, spec.split, spec.boxes)
@@ -155,7 +155,7 @@ def evaluation_task(spec: EvalSpec, training: TrainSpec, instances: InstanceCoun
     )
     ways = tuple(value for name, value in spec if name != "training")
     unknown = _uncalibrated(training)
-    return Task(
+    return WorkItem(
         (*_key(training), *ways),
         count,
         training.backbone,
@@ -170,11 +170,11 @@ def _key(spec: TrainSpec) -> tuple[Any, ...]:
 
 
 def _uncalibrated(spec: TrainSpec) -> str:
-    """Why prices do not apply, measured as they are with one process."""
+    """Why prices, which are measured with one process, do not apply; empty if they do."""
     size = spec.world_size
-    return "" if size == 1 else f"what {size} processes of one training lose by waiting was never measured"
+    return "" if size == 1 else f"the time of a training with {size} processes was never measured"
 
 
 def _uncounted(dataset: str, split: str, boxes: str) -> str:
     kind = "annotated instances" if boxes == "gt" else "detector boxes"
-    return f"it is unknown how many {kind} {dataset} {split} has"
+    return f"the number of {kind} of {dataset} {split} is unknown"

@@ -1,4 +1,5 @@
 """Keypoint representations: how keypoints become training targets, and network outputs become keypoints.
 
-`bench.pose.codecs.base` states the interface, `bench.pose.codecs.build` makes a codec from its name.
+One file per representation holds a codec class that registers itself by the decorator `codec`. The interface is
+`bench.pose.codecs.base`; `bench.pose.codecs.representation` makes a codec from its name.
 """

@@ -8,15 +8,17 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from bench.pose.codecs.coordinate import CoordinateCodec, softmax
+from bench.pose.codecs.base import Keypoints, peak
+from bench.pose.codecs.coordinate import CoordinateCodec, mean, softmax
+from bench.pose.codecs.representation import FlipShift, codec
 from bench.pose.geometry import Size
-from bench.pose.models.heads import Coordinates
+from bench.pose.outputs import Coordinates
 
 __all__ = ["SimDRCodec", "SimDRTarget", "smoothed_divergence"]
 
 
 CERTAIN = 50.0
-"""Logit of the right bin, 0 being that of all others."""
+"""Logit of the right bin in an ideal output, where all others have 0."""
 
 
 class SimDRTarget(NamedTuple):
@@ -26,12 +28,13 @@ class SimDRTarget(NamedTuple):
     weight: Tensor
 
 
+@codec("simdr", title="SimDR", output="coordinates", settings=("split_ratio", "label_smoothing", "loss_reduction"))
 class SimDRCodec(CoordinateCodec[SimDRTarget]):
     """SimDR. See `CoordinateCodec` for the arguments not listed here.
 
     Args:
         label_smoothing: probability mass spread over the other bins; 0 gives plain cross entropy.
-        reduction: "sum" adds over bins and keypoints and divides by instances (the reference's NMTCritierion, T7);
+        loss_reduction: "sum" adds over bins and keypoints and divides by instances (the reference's NMTCritierion, T7);
             "mean" averages over bins, keypoints and instances (NMTNORMCritierion, T8).
     """
 
@@ -42,12 +45,12 @@ class SimDRCodec(CoordinateCodec[SimDRTarget]):
         *,
         split_ratio: float,
         label_smoothing: float = 0.1,
-        reduction: Literal["sum", "mean"] = "sum",
-        flip_shift: float = -1.0,
+        loss_reduction: Literal["sum", "mean"] = "sum",
+        flip_shift: FlipShift = "reference",
     ) -> None:
         super().__init__(input_size, flip_indices, split_ratio=split_ratio, flip_shift=flip_shift)
         self.label_smoothing = label_smoothing
-        self.reduction = reduction
+        self.loss_reduction = loss_reduction
 
     def encode(self, keypoints: Tensor, visible: Tensor) -> SimDRTarget:
         """Nearest bins, ties to even; a keypoint whose bin lies outside loses its weight (behaviour D23)."""
@@ -67,19 +70,19 @@ class SimDRCodec(CoordinateCodec[SimDRTarget]):
         total = output.x.new_zeros(())
         for logits, bins in zip(output, target.bins.unbind(-1), strict=True):
             divergence = smoothed_divergence(logits, bins, self.label_smoothing) * target.weight
-            count = instances if self.reduction == "sum" else instances * keypoints * logits.shape[-1]
+            count = instances if self.loss_reduction == "sum" else instances * keypoints * logits.shape[-1]
             total = total + divergence.sum() / count
         return total
 
-    def _view(self, output: Coordinates) -> Coordinates:
-        return softmax(output)
+    def merge(self, output: Coordinates, flipped: Coordinates | None = None) -> Coordinates:
+        """Probabilities (instances, keypoints, bins) of both axes, averaged over the two views."""
+        view = softmax(output)
+        return view if flipped is None else mean(view, softmax(self.unflip(flipped)))
 
-    def _probabilities(self, merged: Coordinates) -> Coordinates:
-        return merged
-
-    def _confidence(self, peak_x: Tensor, peak_y: Tensor) -> Tensor:
-        """The larger peak (behaviour E4)."""
-        return torch.maximum(peak_x, peak_y)
+    def decode(self, merged: Coordinates) -> Keypoints:
+        """The likeliest bin of each axis in crop px; the larger of the two peaks is the confidence (behaviour E4)."""
+        (peak_x, x), (peak_y, y) = peak(merged.x), peak(merged.y)
+        return Keypoints(torch.stack([x, y], dim=-1) / self.split_ratio, torch.maximum(peak_x, peak_y))
 
 
 def smoothed_divergence(logits: Tensor, classes: Tensor, smoothing: float) -> Tensor:

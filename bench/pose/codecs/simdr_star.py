@@ -8,9 +8,11 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from bench.pose.codecs.coordinate import CoordinateCodec, softmax
+from bench.pose.codecs.base import Keypoints, peak
+from bench.pose.codecs.coordinate import CoordinateCodec, mean, softmax
+from bench.pose.codecs.representation import FlipShift, codec
 from bench.pose.geometry import Size
-from bench.pose.models.heads import Coordinates
+from bench.pose.outputs import Coordinates
 
 __all__ = ["SimDRStarCodec", "SimDRStarTarget"]
 
@@ -23,13 +25,14 @@ class SimDRStarTarget(NamedTuple):
     weight: Tensor
 
 
+@codec("simdr_star", title="SimDR*", output="coordinates", settings=("split_ratio", "sigma", "weight_bounds"))
 class SimDRStarCodec(CoordinateCodec[SimDRStarTarget]):
     """SimDR*. See `CoordinateCodec` for the arguments not listed here.
 
     Args:
-        sigma: of the Gaussian, in bins.
-        bounds: "reference" keeps the weight of keypoints up to 3 sigma *px* outside the crop, though sigma is in bins
-            (behaviour D24); "exact" of those whose Gaussian, cut off at 3 sigma bins, reaches a bin.
+        sigma: standard deviation of the Gaussian, in bins.
+        weight_bounds: "reference" keeps the weight of keypoints up to 3 sigma *px* outside the crop, though sigma is in
+            bins (behaviour D24); "exact" keeps it where the Gaussian, cut off at 3 sigma bins, reaches a bin.
     """
 
     def __init__(
@@ -39,38 +42,40 @@ class SimDRStarCodec(CoordinateCodec[SimDRStarTarget]):
         *,
         split_ratio: float,
         sigma: float,
-        bounds: Literal["reference", "exact"] = "reference",
-        flip_shift: float = -1.0,
+        weight_bounds: Literal["reference", "exact"] = "reference",
+        flip_shift: FlipShift = "reference",
     ) -> None:
         super().__init__(input_size, flip_indices, split_ratio=split_ratio, flip_shift=flip_shift)
         self.sigma = sigma
-        self.bounds = bounds
+        self.weight_bounds = weight_bounds
 
     def encode(self, keypoints: Tensor, visible: Tensor) -> SimDRStarTarget:
         """Normal densities around the exact coordinate, not renormalized at the borders (behaviour D25)."""
         weight = (visible & self._within_reach(keypoints)).float()
-        mean = keypoints * self.split_ratio
-        x, y = (self._density(mean[..., axis], self.bins[axis]) * weight.unsqueeze(-1) for axis in (0, 1))
+        center = keypoints * self.split_ratio
+        x, y = (self._density(center[..., axis], self.bins[axis]) * weight.unsqueeze(-1) for axis in (0, 1))
         return SimDRStarTarget(x.float(), y.float(), weight)
+
+    def _within_reach(self, keypoints: Tensor) -> Tensor:
+        """Whether each keypoint keeps its weight, (instances, keypoints)."""
+        exact = self.weight_bounds == "exact"
+        unit = self.split_ratio if exact else 1.0
+        center = keypoints * unit
+        limit = center.new_tensor([self.input_size[1], self.input_size[0]]) * unit
+        reach = 3 * self.sigma
+        # Truncation towards zero, as in the reference, keeps a keypoint whose last cell ends just outside.
+        first, end = torch.trunc(center - reach), torch.trunc(center + reach + 1)
+        return ((first < limit) & (end >= (1 if exact else 0))).all(dim=-1)
+
+    def _density(self, center: Tensor, bins: int) -> Tensor:
+        """Normal densities (instances, keypoints, bins) around centers (instances, keypoints) in bins."""
+        distance = torch.arange(bins, device=center.device) - center.unsqueeze(-1)
+        return torch.exp(-(distance**2) / (2 * self.sigma**2)) / (self.sigma * math.sqrt(2 * math.pi))
 
     def ideal_output(self, target: SimDRStarTarget) -> Coordinates:
         """Logits of the densities."""
         tiny = torch.finfo(target.x.dtype).tiny
         return Coordinates(target.x.clamp(min=tiny).log(), target.y.clamp(min=tiny).log())
-
-    def _within_reach(self, keypoints: Tensor) -> Tensor:
-        exact = self.bounds == "exact"
-        unit = self.split_ratio if exact else 1.0
-        mean = keypoints * unit
-        limit = mean.new_tensor([self.input_size[1], self.input_size[0]]) * unit
-        reach = 3 * self.sigma
-        # Truncation towards zero, as in the reference, keeps a keypoint whose last cell ends just outside.
-        first, end = torch.trunc(mean - reach), torch.trunc(mean + reach + 1)
-        return ((first < limit) & (end >= (1 if exact else 0))).all(dim=-1)
-
-    def _density(self, mean: Tensor, bins: int) -> Tensor:
-        distance = torch.arange(bins, device=mean.device) - mean.unsqueeze(-1)
-        return torch.exp(-(distance**2) / (2 * self.sigma**2)) / (self.sigma * math.sqrt(2 * math.pi))
 
     def loss(self, output: Coordinates, target: SimDRStarTarget) -> Tensor:
         """Kullback-Leibler divergence, averaged over bins, keypoints and instances, both axes added (behaviour T8)."""
@@ -80,12 +85,12 @@ class SimDRStarCodec(CoordinateCodec[SimDRStarTarget]):
             total = total + (divergence * target.weight.unsqueeze(-1)).mean()
         return total
 
-    def _view(self, output: Coordinates) -> Coordinates:
-        return output
+    def merge(self, output: Coordinates, flipped: Coordinates | None = None) -> Coordinates:
+        """Logits (instances, keypoints, bins) of both axes, averaged over the two views."""
+        return output if flipped is None else mean(output, self.unflip(flipped))
 
-    def _probabilities(self, merged: Coordinates) -> Coordinates:
-        return softmax(merged)
-
-    def _confidence(self, peak_x: Tensor, peak_y: Tensor) -> Tensor:
-        """The smaller peak (behaviour E4)."""
-        return torch.minimum(peak_x, peak_y)
+    def decode(self, merged: Coordinates) -> Keypoints:
+        """The likeliest bin of each axis in crop px; the smaller of the two peaks is the confidence (behaviour E4)."""
+        probabilities = softmax(merged)
+        (peak_x, x), (peak_y, y) = peak(probabilities.x), peak(probabilities.y)
+        return Keypoints(torch.stack([x, y], dim=-1) / self.split_ratio, torch.minimum(peak_x, peak_y))

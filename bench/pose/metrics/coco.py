@@ -6,7 +6,7 @@ import contextlib
 import copy
 import io
 import math
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,13 +55,19 @@ def evaluate(ground_truth: COCO, results: Sequence[dict[str, Any]], sigmas: Sequ
     return coco_metrics(run_coco(ground_truth, results, sigmas))
 
 
-def run_coco(ground_truth: COCO, results: Sequence[dict[str, Any]], sigmas: Sequence[float]) -> COCOeval:
+def run_coco(
+    ground_truth: COCO,
+    results: Sequence[dict[str, Any]],
+    sigmas: Sequence[float],
+    areas: Mapping[str, tuple[float, float]] | None = None,
+) -> COCOeval:
     """Evaluate COCO results on all images of an annotation file.
 
     Args:
         ground_truth: as made by `load_ground_truth`.
         results: predicted instances in the COCO results format.
         sigmas: per keypoint; the number of keypoints follows from it.
+        areas: ranges of instances's areas in px^2 by name; None for COCO's.
 
     Raises:
         DataError: a result names an unknown image, has a wrong number of values, or a value that is not finite.
@@ -69,6 +75,8 @@ def run_coco(ground_truth: COCO, results: Sequence[dict[str, Any]], sigmas: Sequ
     check_results(ground_truth.imgs, results, len(sigmas))
     evaluation = COCOeval(ground_truth, load_results(ground_truth, results), "keypoints")
     evaluation.params.kpt_oks_sigmas = np.asarray(sigmas, dtype=np.float64)
+    if areas is not None:
+        evaluation.params.areaRngLbl, evaluation.params.areaRng = list(areas), list(areas.values())
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation.evaluate()
     return evaluation

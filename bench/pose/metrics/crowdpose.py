@@ -6,10 +6,7 @@ again on the easy, medium and hard images, which the images' crowd index tells a
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,27 +15,12 @@ from pycocotools.cocoeval import COCOeval
 
 from bench.pose.data.datasets import CROWDPOSE_AREA
 from bench.pose.errors import DataError
-from bench.pose.metrics.coco import check_results, judge, load_ground_truth, load_results
-from bench.pose.metrics.oks_per_instance import CROWDING, MAX_PREDICTIONS, OksPerInstance
-from bench.pose.metrics.oks_truth import OksTruth, read_truth
+from bench.pose.metrics.coco import judge, load_ground_truth, run_coco
+from bench.pose.metrics.oks_per_instance import CROWDING, OksPerInstance
 
-__all__ = ["evaluate_crowdpose", "judge_crowdpose", "read_crowdpose", "run_crowdpose"]
+__all__ = ["judge_crowdpose", "run_crowdpose", "with_areas"]
 
 ANY_SIZE = (0.0, 1e5**2)
-
-
-def evaluate_crowdpose(
-    annotations: Mapping[str, Any], results: Sequence[dict[str, Any]], sigmas: Sequence[float]
-) -> dict[str, float]:
-    """Score results in the COCO format as crowdposetools does.
-
-    Arguments and errors as in `run_crowdpose`.
-
-    Returns:
-        AP, AP50, AP75, AR, AR50, AR75 in 0..1, AP_E, AP_M, AP_H, rounded to four decimals, and `mean_oks` as in
-        `bench.pose.metrics.coco.evaluate`; -1 where there are no such images or instances.
-    """
-    return judge_crowdpose(run_crowdpose(annotations, results, sigmas)).metrics()
 
 
 def run_crowdpose(
@@ -54,15 +36,7 @@ def run_crowdpose(
     Raises:
         DataError: an image lacks its crowd index, an annotation its box, or a result is unusable.
     """
-    ground_truth = load_ground_truth(_with_areas(annotations))
-    check_results(ground_truth.imgs, results, len(sigmas))
-    evaluation = COCOeval(ground_truth, load_results(ground_truth, results), "keypoints")
-    evaluation.params.kpt_oks_sigmas = np.asarray(sigmas, dtype=np.float64)
-    evaluation.params.maxDets = [MAX_PREDICTIONS]
-    evaluation.params.areaRng, evaluation.params.areaRngLbl = [list(ANY_SIZE)], ["all"]
-    with contextlib.redirect_stdout(io.StringIO()):
-        evaluation.evaluate()
-    return evaluation
+    return run_coco(load_ground_truth(with_areas(annotations)), results, sigmas, areas={"all": ANY_SIZE})
 
 
 def judge_crowdpose(evaluation: COCOeval) -> OksPerInstance:
@@ -73,18 +47,6 @@ def judge_crowdpose(evaluation: COCOeval) -> OksPerInstance:
     return judge(evaluation, "crowdpose", _groups(evaluation.cocoGt.dataset["images"], evaluation.params.imgIds))
 
 
-def read_crowdpose(annotations: Mapping[str, Any], keypoints: int) -> OksTruth:
-    """Instances of a CrowdPose annotation file's contents as the quick evaluator wants them; errors as in
-    `run_crowdpose`.
-
-    Args:
-        annotations: images carry `crowdIndex`.
-        keypoints: of each instance.
-    """
-    truth = read_truth(_with_areas(annotations), keypoints, protocol="crowdpose", ranges=[ANY_SIZE])
-    return replace(truth, groups=_groups(annotations["images"], truth.image_ids.tolist()))
-
-
 def _groups(images: Sequence[Mapping[str, Any]], image_ids: Sequence[int]) -> npt.NDArray[np.bool_]:
     """Which images are easy, medium and hard, (3, images) in the order of the ids."""
     by_id = {image["id"]: image["crowdIndex"] for image in images}
@@ -92,7 +54,8 @@ def _groups(images: Sequence[Mapping[str, Any]], image_ids: Sequence[int]) -> np
     return np.array([(low <= indices) & (indices < high) for low, high in CROWDING.values()])
 
 
-def _with_areas(annotations: Mapping[str, Any]) -> dict[str, Any]:
+def with_areas(annotations: Mapping[str, Any]) -> dict[str, Any]:
+    """Contents of an annotation file with the areas that CrowdPose gives instances; errors as in `run_crowdpose`."""
     try:
         instances = [
             instance | {"area": CROWDPOSE_AREA * instance["bbox"][2] * instance["bbox"][3]}

@@ -64,7 +64,7 @@ def match(
 
     Args:
         pairs: of predictions and instances.
-        similarity: (pairs, kinds), or (pairs, 1) if it is the same for all kinds; each kind is matched by itself.
+        similarity: (pairs, kinds); each kind is matched by itself.
         ignored: (instances, kinds) bool.
         crowd: (instances,) bool; crowds must be ignored.
         thresholds: of the similarity.
@@ -85,7 +85,7 @@ def match(
     order = similarity.argsort(axis=0, kind="stable")
     preference = order.argsort(axis=0) + len(near) * ~ignored[instances]
     similar = similarity[..., None] >= limits
-    columns = np.arange(ignored.shape[1])[:, None] % order.shape[1]
+    columns = np.arange(ignored.shape[1])[:, None]
     ends = np.flatnonzero(np.diff(pairs.turns[near], append=-1)) + 1
     for begin, end in pairwise([0, *ends.tolist()]):
         now = slice(begin, end)
@@ -93,8 +93,8 @@ def match(
         free = similar[now] & ~taken[instances[now]]
         best = np.maximum.reduceat(np.where(free, preference[now, :, None], -1), first, axis=0)
         found = best >= 0
-        instances = instances[order[best % len(near), columns]]
-        matches[chosen] = np.where(found, instances, -1)
-        who, kinds, levels = np.nonzero(found & ~crowd[instances])
-        taken[instances[who, kinds, levels], kinds, levels] = True
+        matched = instances[order[best % len(near), columns]]
+        matches[chosen] = np.where(found, matched, -1)
+        who, kinds, levels = np.nonzero(found & ~crowd[matched])
+        taken[matched[who, kinds, levels], kinds, levels] = True
     return matches

@@ -14,15 +14,12 @@ from bench.pose.errors import UnknownNameError
 from bench.pose.metrics.average_precision import average_precision, recall, weighted_sum
 from bench.pose.metrics.resample_counts import checked_counts
 
-__all__ = ["CROWDING", "MAX_PREDICTIONS", "OKS_THRESHOLDS", "OksPerInstance"]
+__all__ = ["CROWDING", "OKS_THRESHOLDS", "OksPerInstance"]
 
 Array = npt.NDArray[Any]
 
 OKS_THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).round(2).tolist())
 """Of the OKS above which a prediction is right."""
-
-MAX_PREDICTIONS = 20
-"""Of an image: the best ones, which alone count."""
 
 CROWDING = {"AP_E": (0.0, 0.2), "AP_M": (0.2, 0.8), "AP_H": (0.8, np.inf)}
 """Crowd index of easy, medium and hard images: at least the first, below the second number."""

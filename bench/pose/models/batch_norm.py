@@ -121,7 +121,7 @@ class _Standardise(torch.autograd.Function):
         gradient = gradients[0]
         normalized, scale, count = ctx.saved_tensors
         sums = torch.stack([gradient.sum((0, 2, 3)), (gradient * normalized).sum((0, 2, 3))])
-        shift, slope = ctx.group.sum_(sums)[:, :, None, None] / count.clamp(min=1)
+        shift, slope = ctx.group.all_reduce(sums)[:, :, None, None] / count.clamp(min=1)
         return (gradient - shift - normalized * slope) * scale[:, None, None], None, None
 
 
@@ -137,7 +137,7 @@ def _keypoint_moments(input: Tensor, group: ProcessGroup) -> tuple[Tensor, Tenso
     if own:
         variance, mean = torch.var_mean(input, (0, 2, 3), correction=0)
         table[group.rank] = torch.cat([mean, variance, mean.new_tensor([own])])
-    means, variances, counts = group.sum_(table).split([channels, channels, 1], dim=1)
+    means, variances, counts = group.all_reduce(table).split([channels, channels, 1], dim=1)
     count = counts.sum()
     parts = counts / count.clamp(min=1)
     keypoint_mean = (parts * means).sum(0)
@@ -156,7 +156,7 @@ def distribute(model: nn.Module, group: ProcessGroup) -> Division:
     layers = [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
     able = [layer for layer in layers if isinstance(layer, ReplicaBatchNorm2d)]
     share = Share(able[0].replicas if able else 1, group.rank, group.size)
-    division = Division(share, group.divide(share.partners))
+    division = Division(share, group.subgroup(share.partners))
     if group.size > 1:
         if len(able) < len(layers):
             raise ValueError("the network has BatchNorm layers for one process; build it for the group's size")

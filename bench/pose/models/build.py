@@ -8,13 +8,12 @@ from functools import partial
 from torch import Tensor, nn
 
 from bench.pose.errors import CheckpointError, UnknownNameError
-from bench.pose.models.backbones import BACKBONES
+from bench.pose.models.backbone import BACKBONES, network_shape
 from bench.pose.models.batch_norm import NormLayer, ReplicaBatchNorm2d
 from bench.pose.models.heads import MapModel, PoseModel
-from bench.pose.models.spec import INITIALIZATIONS, ModelSpec
-from bench.pose.models.tokenpose import TokenPose
+from bench.pose.models.network import INITIALIZATIONS
 
-__all__ = ["BACKBONES", "build_model", "initialize", "load_trunk"]
+__all__ = ["build_model", "initialize", "load_trunk"]
 
 _REFERENCE_STD = 0.001
 
@@ -48,12 +47,12 @@ def build_model(
         ValueError: a size, the split ratio or the number of replicas is out of range, or the backbone has no such
             representation or input size.
     """
-    spec = ModelSpec(backbone, representation, keypoints, input_size, split_ratio)
+    shape = network_shape(backbone, representation, keypoints=keypoints, input_size=input_size, split_ratio=split_ratio)
     if replicas < 1:
         raise ValueError(f"replicas must be at least 1, got {replicas}")
     plain = replicas == world_size == 1
     norm_layer: NormLayer = nn.BatchNorm2d if plain else partial(ReplicaBatchNorm2d, replicas=replicas)
-    return BACKBONES[backbone].build(spec, norm_layer)
+    return BACKBONES[backbone].build(shape, norm_layer)
 
 
 def initialize(model: PoseModel, *, scheme: str) -> None:
@@ -61,7 +60,8 @@ def initialize(model: PoseModel, *, scheme: str) -> None:
 
     All randomness comes from torch's global generator: seed it first for a reproducible start. Whatever the
     weights were before has no influence. Normalization starts as the identity in both schemes, and the linear heads
-    with torch's default; all linear layers and the tokens of TokenPose start from N(0, 0.02), see its `draw_tokens`.
+    with torch's default; all linear layers and the tokens of TokenPose start from N(0, 0.02), see its
+    `draw_own_weights`.
 
     - "reference": every convolution from N(0, 0.001), as the reference does without ImageNet weights
       (behaviour, "Initialization"); Simple Baselines keep torch's random bias of the final convolution.
@@ -106,13 +106,13 @@ def load_trunk(model: PoseModel, state_dict: Mapping[str, Tensor]) -> None:
 
 
 def _draw_default(module: nn.Module) -> None:
-    """The start that every scheme gives to normalization, linear layers and tokens."""
+    """Draw normalization, linear layers and a network's own weights, which start alike in every scheme."""
     for layer in module.modules():
         if isinstance(layer, _WITH_DEFAULT):
             layer.reset_parameters()
     for network in module.modules():
-        if isinstance(network, TokenPose):
-            network.draw_tokens()
+        if isinstance(network, PoseModel):
+            network.draw_own_weights()
 
 
 def _draw_normal(module: nn.Module, *, zero_bias: bool = True) -> None:

@@ -12,11 +12,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from bench.pose.models.backbones import HRNET_WIDTHS
+from bench.pose.models.backbone import backbone
 from bench.pose.models.batch_norm import NormLayer
 from bench.pose.models.convolution import TinyMapConv2d
 from bench.pose.models.heads import MapModel
-from bench.pose.models.spec import ModelSpec
+from bench.pose.models.network import NetworkShape
 from bench.pose.models.stem import STEM_CHANNELS, STEM_LAYERS, add_stem, stem_maps
 from bench.pose.torchvision_shim import torchvision_models
 
@@ -26,19 +26,25 @@ _BLOCKS_PER_BRANCH = 4
 _MODULES_PER_STAGE = {"stage2": 1, "stage3": 4, "stage4": 3}
 
 
+@backbone("hrnet_w32", title="HRNet-W32", width=32)
+@backbone("hrnet_w48", title="HRNet-W48", width=48)
 class HRNet(MapModel):
     """Stem to stride 4, a stage of bottlenecks, then three stages of two, three and four branches.
 
     Only the branch of stride 4 is read out, so the last exchange computes no other.
+
+    Args:
+        shape: of the network.
+        norm_layer: makes each batch normalization.
+        width: channels of the highest-resolution branch.
     """
 
     trunk: ClassVar[tuple[str, ...]] = (
         *STEM_LAYERS, "transition1", "stage2", "transition2", "stage3", "transition3", "stage4"
     )  # fmt: skip
 
-    def __init__(self, spec: ModelSpec, norm_layer: NormLayer) -> None:
-        width = HRNET_WIDTHS[spec.backbone]
-        super().__init__(spec, channels=width)
+    def __init__(self, shape: NetworkShape, norm_layer: NormLayer, *, width: int) -> None:
+        super().__init__(shape, channels=width)
         add_stem(self, norm_layer)
         two, three, four = ([width * 2**branch for branch in range(count)] for count in (2, 3, 4))
         self.transition1 = _Transition([STEM_CHANNELS], two, norm_layer)
@@ -48,8 +54,8 @@ class HRNet(MapModel):
         self.transition3 = _Transition(three, four, norm_layer)
         self.stage4 = _stage("stage4", four, norm_layer, outputs=1)
 
-    def features(self, images: Tensor) -> Tensor:
-        """Features [B, width, H/4, W/4] of normalized images [B, 3, H, W]."""
+    def feature_maps(self, images: Tensor) -> Tensor:
+        """Feature maps [B, width, H/4, W/4] of normalized images [B, 3, H, W]."""
         branches = self.stage2(self.transition1([stem_maps(self, images)]))
         branches = self.stage3(self.transition2(branches))
         highest: Tensor = self.stage4(self.transition3(branches))[0]

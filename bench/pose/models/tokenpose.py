@@ -1,23 +1,26 @@
 """TokenPose-S: a transformer whose tokens are patches of an image and keypoints (Li et al., ICCV 2021).
 
-Described in protocols 1.3; sizes are in `bench.pose.models.tokens`. In shapes, J is the number of keypoints, V the
-number of patches, N = J + V, and D the length of a token. Layers have the names of the published weights.
+Described in protocols 1.3. In shapes, J is the number of keypoints, V the number of patches, N = J + V, and D the
+length of a token. Layers have the names of the published weights.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bench.pose.models.backbone import backbone
 from bench.pose.models.batch_norm import NormLayer
-from bench.pose.models.heads import Coordinates, PoseModel
-from bench.pose.models.spec import ModelSpec
+from bench.pose.models.heads import PoseModel
+from bench.pose.models.network import NetworkShape
 from bench.pose.models.stem import STEM_CHANNELS, add_stem, stem_maps
-from bench.pose.models.tokens import DEPTH, DIM, HEADS, HIDDEN, PATCHES, heatmap_widths, map_size, patch_grid
+from bench.pose.models.tokens import heatmap_widths, hidden_width, map_size, patch_grid
+from bench.pose.outputs import Coordinates
 
 __all__ = ["PrefixedTokenPose", "TokenPose", "sine_embedding"]
 
@@ -26,41 +29,51 @@ _LONGEST_PERIOD = 10_000
 
 
 class TokenPose(PoseModel):
-    """Stem to stride 4, a linear layer on each patch, and 12 pre-norm transformer layers; joints' tokens are read out.
+    """Stem to stride 4, a linear layer on each patch, and pre-norm transformer layers; keypoints' tokens are read out.
 
     The head is shared by all keypoints: layer normalization and a linear layer to each classification, or one or two
     such pairs to a heatmap. There is no dropout and no ImageNet start.
+
+    Args:
+        shape: of the network.
+        norm_layer: makes each batch normalization.
+        patch: cells (height, width) of the stem's maps that make a visual token.
+        dim: length of a token.
+        depth: number of transformer layers.
+        heads: attention heads per layer.
     """
 
-    def __init__(self, spec: ModelSpec, norm_layer: NormLayer) -> None:
+    def __init__(
+        self, shape: NetworkShape, norm_layer: NormLayer, *, patch: tuple[int, int], dim: int, depth: int, heads: int
+    ) -> None:
         super().__init__()
-        self.keypoints = spec.keypoints
-        self.patch, self.grid = PATCHES[spec.input_size], patch_grid(spec.input_size)
-        self.keypoint_token = nn.Parameter(torch.empty(1, spec.keypoints, DIM))
+        self.keypoints = shape.keypoints
+        self.patch, self.grid = patch, patch_grid(shape.input_size, patch)
+        self.keypoint_token = nn.Parameter(torch.empty(1, shape.keypoints, dim))
         # A parameter rather than a buffer, because the published weights count and store it as one.
-        self.pos_embedding = nn.Parameter(sine_embedding(*self.grid, DIM), requires_grad=False)
-        patch_height, patch_width = self.patch
-        self.patch_to_embedding = nn.Linear(patch_height * patch_width * STEM_CHANNELS, DIM)
+        self.pos_embedding = nn.Parameter(sine_embedding(*self.grid, dim), requires_grad=False)
+        patch_height, patch_width = patch
+        self.patch_to_embedding = nn.Linear(patch_height * patch_width * STEM_CHANNELS, dim)
         add_stem(self, norm_layer)
-        self.transformer = _Transformer()
-        self.map_size = map_size(spec.input_size)
+        self.transformer = _Transformer(dim, depth, heads)
+        self.map_size = map_size(shape.input_size)
         self.mlp_head_x: nn.Module | None = None
         self.mlp_head_y: nn.Module | None = None
-        if spec.bins is None:
-            self.mlp_head = _head(*heatmap_widths(spec.input_size))
+        if shape.bins is None:
+            self.mlp_head = _head(*heatmap_widths(shape.input_size, dim))
         else:
-            self.mlp_head_x, self.mlp_head_y = (_head(DIM, bins) for bins in spec.bins)
-        self.draw_tokens()
+            self.mlp_head_x, self.mlp_head_y = (_head(dim, bins) for bins in shape.bins)
+        self.draw_own_weights()
 
     @torch.no_grad()
-    def draw_tokens(self) -> None:
-        """Draw what every initialization scheme shares: the joints' tokens and the linear layers, biases at zero.
+    def draw_own_weights(self) -> None:
+        """Draw what every initialization scheme shares: the keypoints' tokens and the linear layers, biases at zero.
 
         Weights are from N(0, 0.02) (truncated at +-2, as is usual and without effect), as in the reference; the
         position embedding gets its fixed values back. Convolutions and normalization stay as they are.
         """
         nn.init.trunc_normal_(self.keypoint_token, std=_STD)
-        self.pos_embedding.copy_(sine_embedding(*self.grid, DIM))
+        self.pos_embedding.copy_(sine_embedding(*self.grid, self.pos_embedding.shape[-1]))
         for layer in self.modules():
             if isinstance(layer, nn.Linear):
                 nn.init.trunc_normal_(layer.weight, std=_STD)
@@ -76,7 +89,7 @@ class TokenPose(PoseModel):
         return Coordinates(x=self.mlp_head_x(keypoints), y=self.mlp_head_y(keypoints))
 
     def keypoint_tokens(self, images: Tensor) -> Tensor:
-        """The joints' tokens [B, J, D] after the last layer, of normalized images [B, 3, H, W]."""
+        """The keypoints' tokens [B, J, D] after the last layer, of normalized images [B, 3, H, W]."""
         patches = self._patches(stem_maps(self, images))
         visual = self.patch_to_embedding(patches) + self.pos_embedding
         keypoints = self.keypoint_token.expand(len(images), -1, -1)
@@ -93,14 +106,48 @@ class TokenPose(PoseModel):
 class PrefixedTokenPose(PoseModel):
     """`TokenPose` with `features.` before the name of every weight, as the published heatmap weights have it."""
 
-    def __init__(self, spec: ModelSpec, norm_layer: NormLayer) -> None:
+    def __init__(self, network: TokenPose) -> None:
         super().__init__()
-        self.features = TokenPose(spec, norm_layer)
+        self.features = network
 
     def forward(self, images: Tensor) -> Tensor | Coordinates:
         """See `TokenPose.forward`."""
         output: Tensor | Coordinates = self.features(images)
         return output
+
+
+@backbone(
+    "tokenpose_s",
+    title="TokenPose-S",
+    input_sizes=((64, 64), (128, 128), (256, 192)),
+    patches={(64, 64): (1, 1), (128, 128): (2, 2), (256, 192): (4, 3)},
+    dim=192,
+    depth=12,
+    heads=8,
+)
+def tokenpose(
+    shape: NetworkShape,
+    norm_layer: NormLayer,
+    *,
+    patches: Mapping[tuple[int, int], tuple[int, int]],
+    dim: int,
+    depth: int,
+    heads: int,
+) -> PoseModel:
+    """TokenPose under the names of the published weights.
+
+    Args:
+        shape: of the network.
+        norm_layer: makes each batch normalization.
+        patches: cells (height, width) of a patch for each input size. Only the largest has a published configuration;
+            of the others, these patches alone have the published numbers of parameters and GFLOPs. All three give 256
+            visual tokens.
+        dim: length of a token.
+        depth: number of transformer layers.
+        heads: attention heads per layer.
+    """
+    network = TokenPose(shape, norm_layer, patch=patches[shape.input_size], dim=dim, depth=depth, heads=heads)
+    return network if shape.bins else PrefixedTokenPose(network)
 
 
 def sine_embedding(rows: int, columns: int, dim: int) -> Tensor:
@@ -123,12 +170,13 @@ def sine_embedding(rows: int, columns: int, dim: int) -> Tensor:
 
 
 class _Transformer(nn.Module):
-    """Twelve times attention and two linear layers; patches are told their position again before all but the first."""
+    """Layers of attention and two linear layers each; patches get their position again before all but the first."""
 
-    def __init__(self) -> None:
+    def __init__(self, dim: int, depth: int, heads: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
-            nn.ModuleList([_Residual(_Attention()), _Residual(_feed_forward())]) for _ in range(DEPTH)
+            nn.ModuleList([_Residual(dim, _Attention(dim, heads)), _Residual(dim, _feed_forward(dim))])
+            for _ in range(depth)
         )
 
     def forward(self, tokens: Tensor, positions: Tensor) -> Tensor:
@@ -144,11 +192,11 @@ class _Transformer(nn.Module):
 
 
 class _Residual(nn.Module):
-    """Add to the tokens what a layer makes of their normalization."""
+    """A layer on normalized tokens, added to the tokens."""
 
-    def __init__(self, layer: nn.Module) -> None:
+    def __init__(self, dim: int, layer: nn.Module) -> None:
         super().__init__()
-        self.fn = nn.Sequential(OrderedDict(norm=nn.LayerNorm(DIM), fn=layer))
+        self.fn = nn.Sequential(OrderedDict(norm=nn.LayerNorm(dim), fn=layer))
 
     def forward(self, tokens: Tensor) -> Tensor:
         result: Tensor = tokens + self.fn(tokens)
@@ -156,28 +204,31 @@ class _Residual(nn.Module):
 
 
 class _Attention(nn.Module):
-    """Self-attention of all tokens in 8 heads, scaled by the token's length and not, as usual, the head's.
+    """Self-attention of all tokens, scaled by the token's length and not, as usual, the head's.
 
     Written as matrix products, which are deterministic on every device and which the work counter sees.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
-        self.to_qkv = nn.Linear(DIM, 3 * DIM, bias=False)
-        self.to_out = nn.Sequential(nn.Linear(DIM, DIM))  # a sequence of one, as the published names have it
+        self.heads = heads
+        self.to_qkv = nn.Linear(dim, 3 * dim, bias=False)
+        self.to_out = nn.Sequential(nn.Linear(dim, dim))  # a sequence of one, as the published names have it
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """[B, N, D] of [B, N, D]."""
-        split = self.to_qkv(tokens).unflatten(2, (3, HEADS, DIM // HEADS))  # [B, N, 3, heads, D/heads]
+        """Tokens [B, N, D] after attention to all tokens [B, N, D]."""
+        dim = tokens.shape[-1]
+        split = self.to_qkv(tokens).unflatten(2, (3, self.heads, dim // self.heads))  # [B, N, 3, heads, D/heads]
         query, key, value = split.permute(2, 0, 3, 1, 4).unbind()
-        weights = (query @ key.transpose(2, 3) * DIM**-0.5).softmax(dim=3)
+        weights = (query @ key.transpose(2, 3) * dim**-0.5).softmax(dim=3)
         result: Tensor = self.to_out((weights @ value).transpose(1, 2).flatten(2))
         return result
 
 
-def _feed_forward() -> nn.Sequential:
-    """Two linear layers; places 2 and 4 of the published sequence held dropout, of which there is none."""
-    net = nn.Sequential(nn.Linear(DIM, HIDDEN), nn.GELU(), nn.Identity(), nn.Linear(HIDDEN, DIM))
+def _feed_forward(dim: int) -> nn.Sequential:
+    """Two linear layers; the identity takes the place of the published sequence's dropout, which is not used."""
+    hidden = hidden_width(dim)
+    net = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Identity(), nn.Linear(hidden, dim))
     return nn.Sequential(OrderedDict(net=net))
 
 

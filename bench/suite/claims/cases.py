@@ -1,4 +1,4 @@
-"""What a claim is about: for each combination of what it leaves open, the cells of the suite that its terms select."""
+"""The cases of a claim: for each combination of the settings it leaves open, the cells that its terms select."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.pose.input_size import InputSize
 from bench.suite.claims.language import Inequality, Term
 from bench.suite.source import SuiteError
 
-__all__ = ["Case", "Claim", "Settings", "find_cases"]
+__all__ = ["Claim", "ClaimCase", "Settings", "find_cases"]
 
 Settings = Mapping[str, Any]
-"""Of a table row: a training's, but for its seed, and an evaluation's; names of the latter begin with `evaluation_`."""
+"""All settings of a table row by name, see `bench.suite.specs.shared_settings`."""
+
+Selection = Mapping[str, tuple[Any, ...]]
+"""Values of settings, one of which each selected row must have."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Claim:
         says: the sentence.
         source: where the paper says it.
         that: the inequality.
-        selections: settings that each of its terms asks for.
+        selections: values of settings that each of its terms asks for.
         at: values of settings that all terms are restricted to.
         matters: an effect below this is too small to matter, in the units of records.
         place: "FILE:LINE" of the inequality.
@@ -35,26 +39,26 @@ class Claim:
     says: str
     source: str
     that: Inequality
-    selections: Mapping[Term, Settings]
-    at: Mapping[str, tuple[Any, ...]]
+    selections: Mapping[Term, Selection]
+    at: Selection
     matters: float
     place: str
 
 
 @dataclass(frozen=True)
-class Case:
-    """One combination of what a claim leaves open.
+class ClaimCase:
+    """One combination of the settings that a claim leaves open.
 
     Attributes:
         values: of the settings that are open, by name.
-        cells: what each term of the claim selects.
+        cells: the cell that each term of the claim selects.
     """
 
     values: Settings
     cells: Mapping[Term, Settings]
 
 
-def find_cases(claim: Claim, cells: Sequence[Settings], open_settings: Collection[str]) -> tuple[Case, ...]:
+def find_cases(claim: Claim, cells: Sequence[Settings], open_settings: Collection[str]) -> tuple[ClaimCase, ...]:
     """A claim's cases, in the order of the suite's cells.
 
     A cell that has no such setting, because its representation does not read it, belongs to all of its values.
@@ -76,7 +80,7 @@ def find_cases(claim: Claim, cells: Sequence[Settings], open_settings: Collectio
     return tuple(_cases(claim, kept, open_settings))
 
 
-def _cases(claim: Claim, cells: Sequence[Settings], open_settings: Collection[str]) -> Iterator[Case]:
+def _cases(claim: Claim, cells: Sequence[Settings], open_settings: Collection[str]) -> Iterator[ClaimCase]:
     selections = claim.selections
     named = {name for selection in selections.values() for name in selection}
     concerned = [cell for cell in cells if any(_select([cell], selection) for selection in selections.values())]
@@ -87,7 +91,7 @@ def _cases(claim: Claim, cells: Sequence[Settings], open_settings: Collection[st
         if any(selected.values()):  # else the suite has no such combination
             only = {term: _only(claim, term, found, values, open_settings) for term, found in selected.items()}
             _check_different(claim, only)
-            yield Case(values, only)
+            yield ClaimCase(values, only)
 
 
 def _divide(
@@ -118,8 +122,8 @@ def _distinct(cells: Iterable[Settings], name: str) -> list[Any]:
     return [value for value in dict.fromkeys(cell[name] for cell in cells) if value is not None]
 
 
-def _select(cells: Iterable[Settings], selection: Settings) -> list[Settings]:
-    return [cell for cell in cells if all(cell[name] == value for name, value in selection.items())]
+def _select(cells: Iterable[Settings], selection: Selection) -> list[Settings]:
+    return [cell for cell in cells if all(cell[name] in values for name, values in selection.items())]
 
 
 def _only(
@@ -155,4 +159,5 @@ def _words(settings: Mapping[str, Any]) -> str:
 
 
 def _value(value: Any) -> str:
-    return " or ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    several = isinstance(value, list | tuple) and not isinstance(value, InputSize)
+    return " or ".join(map(str, value)) if several else str(value)

@@ -1,36 +1,43 @@
-"""What the selectors of a claim mean in a suite: settings and their values."""
+"""The meaning of a claim's selectors in a suite: settings and their values."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
+from bench.pose.codecs.representation import PostProcess
 from bench.pose.errors import nearest
+from bench.pose.input_size import InputSize
 from bench.suite.claims.language import LanguageError, Selector, Term
 from bench.suite.rules import EVALUATION_SETTINGS, TRAINING_SETTINGS, read_values
 from bench.suite.source import Problem
-from bench.suite.specs import EvalSpec
+from bench.suite.specs import evaluation_key
 
 __all__ = ["CLAIM_SETTINGS", "read_selection", "setting_key"]
 
 TRAINING = tuple(name for name in TRAINING_SETTINGS if name != "seed")
 
 CLAIM_SETTINGS = (*TRAINING, *(name for name in EVALUATION_SETTINGS if name not in TRAINING))
-"""Settings that a claim may name; it speaks of means over seeds."""
+"""Settings that a claim may name. The seed is not among them, because a claim compares means over seeds."""
 
-SWITCHES = tuple(name for name in EVALUATION_SETTINGS if EvalSpec.model_fields[name].annotation is bool)
-"""Settings that are on where they are named alone, and off after "not"."""
+SWITCHES: Mapping[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
+    "flip_test": ((True,), (False,)),
+    "post_process": (tuple(way for way in get_args(PostProcess) if way != "none"), ("none",)),
+}
+"""Settings that a claim may name alone or after "not", and the values that each of the two means."""
 
 
 def setting_key(name: str) -> str:
-    """The name of a setting among those of a table row, see `Settings`; what trainings have is taken from these."""
-    return name if name in TRAINING else f"evaluation_{name}"
+    """The name of a setting in a table row, see `shared_settings`; a name that trainings have means theirs."""
+    return name if name in TRAINING else evaluation_key(name)
 
 
-def read_selection(term: Term, axes: Mapping[str, Sequence[Any]], weights: Mapping[str, str]) -> dict[str, Any]:
-    """The settings that a term asks for, by their keys in `Settings`.
+def read_selection(
+    term: Term, axes: Mapping[str, Sequence[Any]], weights: Mapping[str, str]
+) -> dict[str, tuple[Any, ...]]:
+    """The values that a term allows for each setting that it names, by the keys of a table row.
 
     Args:
         term: of a claim.
@@ -40,32 +47,40 @@ def read_selection(term: Term, axes: Mapping[str, Sequence[Any]], weights: Mappi
     Raises:
         LanguageError: a selector means nothing, or two contradict each other.
     """
-    selection: dict[str, Any] = {}
+    selection: dict[str, tuple[Any, ...]] = {}
     for selector in term.selectors:
-        name, value = _read(selector, axes, weights)
+        name, values = _read(selector, axes, weights)
         key = setting_key(name)
         if key in selection:
             raise LanguageError(selector.column, f"{name} is given twice in {term}")
-        selection[key] = value
+        selection[key] = values
     return selection
 
 
-def _read(selector: Selector, axes: Mapping[str, Sequence[Any]], weights: Mapping[str, str]) -> tuple[str, Any]:
+def _read(
+    selector: Selector, axes: Mapping[str, Sequence[Any]], weights: Mapping[str, str]
+) -> tuple[str, tuple[Any, ...]]:
     if selector.negated:
-        return _checked(selector, selector.word, SWITCHES, "switch"), False
+        name = _checked(selector, selector.word, tuple(SWITCHES), "switch")
+        return name, SWITCHES[name][1]
     if selector.value is not None:
         name = _checked(selector, selector.word, CLAIM_SETTINGS, "setting")
-        return name, _typed(selector, name, weights.get(selector.value, selector.value))
+        return name, (_typed(selector, name, weights.get(selector.value, selector.value)),)
     word = weights.get(selector.word, selector.word)
-    owners = [name for name, values in axes.items() if word in values]
+    texts = {
+        name: {str(value): value for value in values if isinstance(value, str | InputSize)}
+        for name, values in axes.items()
+    }
+    owners = [name for name, values in texts.items() if word in values]
     if len(owners) == 1:
-        return owners[0], word
+        return owners[0], (texts[owners[0]][word],)
     if owners:
         raise LanguageError(
             selector.column, f"{selector.word!r} is a value of {' and of '.join(owners)}; write NAME={selector.word}"
         )
-    texts = [value for values in axes.values() for value in values if isinstance(value, str)]
-    return _checked(selector, selector.word, (*SWITCHES, *texts), "selector", " or NAME=VALUE"), True
+    named = [word for words in texts.values() for word in words]
+    name = _checked(selector, selector.word, (*SWITCHES, *named), "selector", " or NAME=VALUE")
+    return name, SWITCHES[name][0]
 
 
 def _checked(selector: Selector, name: str, valid: Sequence[str], kind: str, also: str = "") -> str:
@@ -84,7 +99,7 @@ def _typed(selector: Selector, name: str, text: str) -> Any:
     try:
         (value,) = read_values(name, yaml.safe_load(text), (), problems, valid=CLAIM_SETTINGS)
     except (yaml.YAMLError, ValueError):
-        raise LanguageError(selector.column, f"{name}: {text!r:.80} is no value") from None
+        raise LanguageError(selector.column, f"{name}: {text!r:.80} is not a value") from None
     if problems:
         raise LanguageError(selector.column, problems[0].message)
     return value

@@ -53,7 +53,7 @@ def test_a_loader_process_that_is_killed(bench: Bench, undisturbed: str) -> None
     """By the shell that stands in for the job: what else descends from it loads crops."""
     kill = Fault("exec pkill -KILL -P $PPID", CHECKPOINT, times=3)
     said = bench("run", "--workers", 2, ends=1, fault=kill)
-    assert "a process that loads crops died, often for want of memory: DataLoader worker" in said
+    assert "a process that loads crops died (often: out of memory): DataLoader worker" in said
     assert bench.failure()["cause"] == "killed"
     assert (bench.training() / "checkpoint.pt").exists()
     said = bench("retry", "--workers", 2)

@@ -82,7 +82,7 @@ def test_the_training_s_folder(bench: Bench, undisturbed: str) -> None:
     removal = Fault(f"rm -r {bench.results}/trainings/*", "/images/train48/", times=70)
     said = bench("run", ends=1, fault=removal)
     assert f"{bench.results}/trainings/" in said
-    assert "was removed while it was being worked on" in said
+    assert "was removed while this process was working on it" in said
     assert [file.name for file in bench.training().iterdir()] == ["failure.json"]
     assert "was removed while" in bench("status")
     bench("run")

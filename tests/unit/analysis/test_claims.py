@@ -17,6 +17,7 @@ from bench.analysis.results import read_results
 from bench.analysis.uncertainty import Uncertainty
 from bench.analysis.verdicts import CaseVerdict, ClaimVerdict, judge
 from bench.planning.plan import Plan, PlannedEvaluation, PlannedTraining, make_plan
+from bench.pose.input_size import InputSize
 from bench.pose.metrics.catalog import METRICS, noticeable
 from bench.pose.metrics.coco import STATISTICS
 from bench.report.claims import claims_table
@@ -165,7 +166,7 @@ MISTAKES = {
     "unknown setting": ("AP[k=2] > 0", "column 4: unknown setting 'k'"),
     "near setting": ("AP[split_rato=2] > 0", "(did you mean 'split_ratio'?)"),
     "value out of range": ("AP[split_ratio=-1] > 0", "column 4: split_ratio: Input should be greater"),
-    "value that is none": ("AP[split_ratio=2001-99-99] > 0", "column 4: split_ratio: '2001-99-99' is no value"),
+    "value that is none": ("AP[split_ratio=2001-99-99] > 0", "column 4: split_ratio: '2001-99-99' is not a value"),
     "seed": ("AP[seed=1] > 0", "column 4: claims speak of means over seeds"),
     "setting given twice": ("AP[simdr, heatmap] > 0", "column 11: representation is given twice"),
 }
@@ -191,14 +192,14 @@ def test_a_mistake_is_named_with_line_and_column(that: str, message: str, tmp_pa
     ("that", "at", "message"),
     [
         ("AP[simdr] - AP[heatmap] > 0", "{}", "AP[simdr] selects no cell of the suite where backbone=simba_tiny, "
-         "input_size=64x64, post_process=True, although other terms do"),
+         "input_size=64x64, post_process=quarter, although other terms do"),
         ("AP[simdr] > 0.1", "{backbone: simba_res18}", "no cell of the suite has backbone=simba_res18"),
         ("AP[simdr, post_process] > 0", "{}", "AP[simdr, post_process] selects no cell of the suite"),
         ("AP[simdr, 64x64] - AP[simdr] > 0", "{}",
          "AP[simdr] selects 2 cells where backbone=simba_tiny; add to its selectors input_size=64x64 or 128x128"),
         ("AP[heatmap] - AP[representation=heatmap, not post_process] > 0", "{}",
          "AP[heatmap] selects 2 cells where backbone=simba_tiny, input_size=64x64; add to its selectors "
-         "post_process=True or False"),
+         "post_process=quarter or none"),
         ("AP[simdr] - AP[representation=simdr] > 0", "{}", "AP[simdr] and AP[representation=simdr] are the same cell"),
     ],
 )  # fmt: skip
@@ -254,7 +255,11 @@ def cases(text: str, folder: Path) -> list[dict[str, Any]]:
     """Values of each case of the one claim."""
     file = folder / "suite.yaml"
     file.write_text(text)
-    return [dict(case.values) for case in expand(load_suite(file)).cases["gain"]]
+    found = expand(load_suite(file)).cases["gain"]
+    return [
+        {name: str(value) if isinstance(value, InputSize) else value for name, value in case.values.items()}
+        for case in found
+    ]
 
 
 def test_what_a_claim_leaves_open_is_a_case_each(tmp_path: Path) -> None:
@@ -479,7 +484,7 @@ def test_seeds_that_do_not_overlap_are_named(tmp_path: Path) -> None:
     made_up = MadeUp(tmp_path, with_claim("AP[heatmap, post_process] > AP[heatmap, not post_process]"))
 
     def scores(training: PlannedTraining, evaluation: PlannedEvaluation) -> Mapping[str, float] | None:
-        return {"AP": 0.5} if training.spec.seed == int(evaluation.spec.post_process) else None
+        return {"AP": 0.5} if training.spec.seed == int(evaluation.spec.post_process != "none") else None
 
     made_up.fill(scores)
     assert "its seeds are others" in rows_of(made_up)[1]["explanation"]

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from bench.simulation.records import simulate
+from bench.simulation.scores import Chance
 
 import bench as results_api
 from bench.analysis.frame import results_frame
@@ -22,8 +24,6 @@ from bench.pose.errors import DataError
 from bench.pose.metrics.oks_per_instance import OksPerInstance
 from bench.pose.metrics.pckh_per_instance import PckhPerInstance
 from bench.pose.metrics.per_instance import save_per_instance
-from bench.simulation.records import simulate
-from bench.simulation.scores import Chance
 from bench.suite.schema import load_suite
 from tests.reports import COCO, SYNTHETIC, Bench, coco_scores, csv_rows
 

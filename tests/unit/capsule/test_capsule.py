@@ -26,8 +26,8 @@ from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.datasets import open_split
 from bench.pose.metrics.per_instance import save_per_instance
 from bench.pose.scoring import split_scoring
-from bench.simulation.records import simulate
-from bench.simulation.scores import Chance
+from bench.simulation.simulated_records import simulate
+from bench.simulation.simulated_scores import Chance
 from bench.store.documents import Record, TrainingRecord
 from bench.store.folders import Store
 from bench.store.provenance import Provenance
@@ -42,7 +42,7 @@ train:
   axes: {backbone: [simba_tiny], representation: [heatmap, simdr], input_size: [64x64]}
   set: [{initialization: kaiming}]
 evaluate:
-  - {boxes: gt, post_process: [true, false], when: {representation: heatmap}}
+  - {boxes: gt, post_process: [quarter, none], when: {representation: heatmap}}
   - {boxes: gt, when: {representation: simdr}}
 tables: [{id: crowd, metrics: [AP]}]
 """

@@ -126,7 +126,7 @@ def test_splits_are_found_by_their_annotation_files(tmp_path: Path) -> None:
 
 
 def original(folder: Path, instances: int = 7, *, transposed: bool = False) -> np.ndarray:
-    """`keypoints.mat` and images; keypoint N of the original order lies at x = 10 + 5 N. Returns (3, 14, instances)."""
+    """`joints.mat` and images; keypoint N of the original order lies at x = 10 + 5 N. Returns (3, 14, instances)."""
     keypoints = np.zeros((3, 14, instances))
     keypoints[0] = 10 + 5 * np.arange(14)[:, None]
     keypoints[1] = np.linspace(20, 60, 14)[:, None] + np.arange(instances)
@@ -173,7 +173,7 @@ def test_converting_twice_makes_the_same_files(tmp_path: Path) -> None:
 
 
 def test_another_original_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"keypoints\.mat: no such file"):
+    with pytest.raises(DataError, match=r"joints\.mat: no such file"):
         convert(tmp_path / "joints.mat", tmp_path, tmp_path)
     (tmp_path / "joints.mat").write_text("no MATLAB")
     with pytest.raises(DataError, match="not a readable MATLAB file"):

@@ -21,11 +21,12 @@ from tests.unit.suites import SUITE
     [
         (["plan", "suite.yaml"], Exit.DONE, "trainings: 2"),
         (["run", "suite.yaml"], Exit.FAILED, "failed"),  # there are no data
-        (["doctor", "--results", "suite.yaml"], Exit.FAILED, "fault"),
+        (["doctor", "--results", "suite.yaml"], Exit.FAILED, "failed"),
         (["data", "verify", "coco", "val2017"], Exit.FAILED, "missing"),
         (["paln", "suite.yaml"], Exit.USAGE, "No such command 'paln'"),
         (["plan", "suite.yaml", "--threads", "some"], Exit.USAGE, "--threads"),
         (["plan", "absent.yaml"], Exit.UNUSABLE, "absent.yaml: No such file or directory"),
+        (["report", "suite.yaml", "--style", "own.mplstyle"], Exit.UNUSABLE, "own.mplstyle: not a usable style file"),
         (["run", "suite.yaml", "--executor", "slurn"], Exit.UNUSABLE, "did you mean 'slurm'?"),
         (["show", "0123456789ab"], Exit.UNUSABLE, "must name one training or evaluation"),
         (["verify", "suite.yaml"], Exit.UNUSABLE, "suite.yaml"),

@@ -15,7 +15,7 @@ from bench.pose.data.datasets import DATASETS
 from bench.store.documents import Record, TrainingRecord
 from bench.store.folders import Store
 from bench.store.provenance import Provenance
-from bench.suite.specs import EvalSpec, TrainSpec
+from bench.suite.specs import EvalSpec, TrainSpec, evaluation_key
 from tests.unit.suites import example_evaluation, example_training, load
 
 PROVENANCE = Provenance(
@@ -70,7 +70,7 @@ def test_known_effects_come_first_and_the_largest_at_the_top(tmp_path: Path, sto
     found = compare_cells(store, first, second)
     assert rows(found) == [
         (("initialization",), (-5.4, -5.4)),
-        (("evaluation_boxes",), (-2, -2)),
+        (("boxes",), (-2, -2)),
         (("milestone_timing",), None),
         (("half_body_min_keypoints",), None),
         (("code",), None),
@@ -80,7 +80,7 @@ def test_known_effects_come_first_and_the_largest_at_the_top(tmp_path: Path, sto
     assert found.same_data
 
     backwards = compare_cells(store, second, first)
-    assert rows(backwards)[:2] == [(("initialization",), (5.4, 5.4)), (("evaluation_boxes",), (2, 2))]
+    assert rows(backwards)[:2] == [(("initialization",), (5.4, 5.4)), (("boxes",), (2, 2))]
     assert backwards.differences[0].before == {"initialization": "kaiming"}
 
 
@@ -101,14 +101,14 @@ def test_published_rows_tell_what_a_method_a_network_and_a_size_do(tmp_path: Pat
         store,
     )  # fmt: skip
     ids = {
-        (item.spec.backbone, item.spec.representation, item.spec.input_size): put(
+        (item.spec.backbone, item.spec.representation, str(item.spec.input_size)): put(
             store, item.spec, item.evaluations[0].spec, {"AP": 0.5}
         )
         for item in plan.trainings
     }
     found = compare_cells(store, ids["simba_res50", "heatmap", "64x64"], ids["simba_res50", "simdr", "64x64"])
     method, *others = found.differences
-    assert {"representation", "split_ratio", "sigma", "evaluation_post_process"} < set(method.settings)
+    assert {"representation", "split_ratio", "sigma", "post_process"} < set(method.settings)
     assert method.effect.points == pytest.approx((6.4, 6.4))  # 34.4 and 40.8
     assert method.effect.source == "coco_val/1 and coco_val/3"
     assert not others
@@ -120,7 +120,7 @@ def test_published_rows_tell_what_a_method_a_network_and_a_size_do(tmp_path: Pat
 
 
 def test_nothing_is_published_for_unpublished_cells(tmp_path: Path) -> None:
-    cell = example_training(tmp_path).model_dump() | {"evaluation_split": "val2017", "evaluation_post_process": False}
+    cell = example_training(tmp_path).model_dump() | {"evaluation_split": "val2017", "post_process": "none"}
     assert published_effect(cell, cell | {"backbone": "simba_res18"}, ["backbone"]) is None
     assert published_effect(cell | {"dataset": "lspet"}, cell | {"backbone": "hrnet_w32"}, ["dataset"]) is None
 
@@ -167,7 +167,7 @@ def test_a_training_and_an_evaluation_are_not_compared(tmp_path: Path, store: St
 
 
 def test_the_list_of_effects_names_settings_that_exist() -> None:
-    settings = {*TrainSpec.model_fields, *(f"evaluation_{name}" for name in EvalSpec.model_fields)}
+    settings = {*TrainSpec.model_fields, *map(evaluation_key, EvalSpec.model_fields)}
     for entry in known_effects():
         for name in (*entry.settings, *entry.when):
             assert name in settings or name.startswith("version of "), name

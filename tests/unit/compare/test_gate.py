@@ -378,7 +378,7 @@ def test_an_update_replaces_values_and_keeps_what_was_written_by_hand(gate: Gate
     gate.measure(moved("heatmap", -0.25))
     done = gate.check("--update")
     assert done.exit_code == 0
-    assert "heatmap, 64x64, seed 0; annotated boxes, flip test, refined: AP 0.5 -> 0.25" in done.output
+    assert "heatmap, 64x64, seed 0; annotated boxes, flip test, refined by quarter: AP 0.5 -> 0.25" in done.output
     after = gate.read()
     assert after["default"] == before["default"]
     first, second = after["evaluations"][:2]

@@ -2,6 +2,7 @@
 
 import pytest
 
+import bench.cli.execution  # noqa: F401  # registers the executors local and slurm
 from bench.conformance.kinds import KINDS
 
 
@@ -10,4 +11,5 @@ def sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test adds to the registries, which are the process's, is gone after it."""
     for kind in KINDS.values():
         monkeypatch.setattr(kind.registry, "_entries", dict(kind.registry))
-        monkeypatch.setattr(kind.registry, "_origins", dict(kind.registry._origins))
+        monkeypatch.setattr(kind.registry, "_modules", dict(kind.registry._modules))
+        monkeypatch.setattr(kind.registry, "_deferred", set(kind.registry._deferred))

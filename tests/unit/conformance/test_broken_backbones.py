@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.conformance.backbones import backbone_checks
+from bench.conformance.backbone_checks import backbone_checks
 from bench.extend import backbone
 from bench.pose.models.batch_norm import NormLayer
-from bench.pose.models.heads import Coordinates, MapModel
-from bench.pose.models.spec import ModelSpec
+from bench.pose.models.heads import MapModel
+from bench.pose.models.network import NetworkShape
+from bench.pose.outputs import Coordinates
 from tests.unit.conformance.verdicts import failures
 
 pytestmark = pytest.mark.usefixtures("sandbox")
@@ -22,30 +23,30 @@ pytestmark = pytest.mark.usefixtures("sandbox")
 class Plain(MapModel):
     """Breaks nothing: a convolution of stride 4."""
 
-    def __init__(self, spec: ModelSpec, norm_layer: NormLayer, *, channels: int = 24) -> None:
-        super().__init__(spec, channels=channels)
+    def __init__(self, shape: NetworkShape, norm_layer: NormLayer, *, channels: int = 24) -> None:
+        super().__init__(shape, channels=channels)
         self.layers = nn.Sequential(
             nn.Conv2d(3, channels, 8, 4, padding=2, bias=False), norm_layer(channels), nn.ReLU()
         )
 
-    def features(self, images: Tensor) -> Tensor:
+    def feature_maps(self, images: Tensor) -> Tensor:
         return self.layers(images)
 
 
 class OwnNormalization(Plain):
-    def __init__(self, spec: ModelSpec, norm_layer: NormLayer) -> None:
-        super().__init__(spec, nn.BatchNorm2d)
+    def __init__(self, shape: NetworkShape, norm_layer: NormLayer) -> None:
+        super().__init__(shape, nn.BatchNorm2d)
 
 
 class DeadParameter(Plain):
-    def __init__(self, spec: ModelSpec, norm_layer: NormLayer) -> None:
-        super().__init__(spec, norm_layer)
+    def __init__(self, shape: NetworkShape, norm_layer: NormLayer) -> None:
+        super().__init__(shape, norm_layer)
         self.unused = nn.Linear(3, 3)
 
 
 class BatchDependent(Plain):
-    def features(self, images: Tensor) -> Tensor:
-        return super().features(images - 0.01 * images.mean(dim=0))
+    def feature_maps(self, images: Tensor) -> Tensor:
+        return super().feature_maps(images - 0.01 * images.mean(dim=0))
 
 
 class HalfSize(Plain):
@@ -55,8 +56,8 @@ class HalfSize(Plain):
 
 
 class Random(Plain):
-    def features(self, images: Tensor) -> Tensor:
-        return nn.functional.dropout(super().features(images), 0.1, training=True)
+    def feature_maps(self, images: Tensor) -> Tensor:
+        return nn.functional.dropout(super().feature_maps(images), 0.1, training=True)
 
 
 class Forgetful(Plain):
@@ -64,12 +65,12 @@ class Forgetful(Plain):
 
     gain: Tensor
 
-    def __init__(self, spec: ModelSpec, norm_layer: NormLayer) -> None:
-        super().__init__(spec, norm_layer)
+    def __init__(self, shape: NetworkShape, norm_layer: NormLayer) -> None:
+        super().__init__(shape, norm_layer)
         self.register_buffer("gain", torch.rand(()) + 0.5, persistent=False)
 
-    def features(self, images: Tensor) -> Tensor:
-        return super().features(images) * self.gain
+    def feature_maps(self, images: Tensor) -> Tensor:
+        return super().feature_maps(images) * self.gain
 
 
 class Stubborn(Plain):
@@ -81,19 +82,19 @@ class Stubborn(Plain):
 
 
 class Raising(Plain):
-    def features(self, images: Tensor) -> Tensor:
+    def feature_maps(self, images: Tensor) -> Tensor:
         raise RuntimeError("no such\nlayer")
 
 
 WIDTHS = count(8)
 
 
-def growing(spec: ModelSpec, norm_layer: NormLayer) -> MapModel:
+def growing(shape: NetworkShape, norm_layer: NormLayer) -> MapModel:
     """No two of its networks are alike."""
-    return Plain(spec, norm_layer, channels=next(WIDTHS))
+    return Plain(shape, norm_layer, channels=next(WIDTHS))
 
 
-BROKEN: list[tuple[Callable[[ModelSpec, NormLayer], MapModel], set[str], str]] = [
+BROKEN: list[tuple[Callable[[NetworkShape, NormLayer], MapModel], set[str], str]] = [
     (Plain, set(), ""),
     (OwnNormalization, {"normalization"}, "norm_layer did not make layers.1 (BatchNorm2d)"),
     (DeadParameter, {"gradients"}, "no gradient reaches unused.weight, unused.bias"),

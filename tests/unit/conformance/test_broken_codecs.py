@@ -8,13 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.conformance.codecs import codec_checks
+from bench.conformance.codec_checks import codec_checks
 from bench.extend import codec
 from bench.pose.codecs.base import Keypoints
 from bench.pose.codecs.heatmap import HeatmapCodec, HeatmapTarget
-from bench.pose.codecs.representations import CodecSettings
 from bench.pose.codecs.simdr import SimDRCodec, SimDRTarget
-from bench.pose.models.heads import Coordinates
+from bench.pose.outputs import Coordinates
 from tests.unit.conformance.verdicts import failures
 
 pytestmark = pytest.mark.usefixtures("sandbox")
@@ -93,16 +92,7 @@ SIMDR = [
 
 @pytest.mark.parametrize(("kind", "expected", "message"), SIMDR, ids=[kind.__name__ for kind, *_ in SIMDR])
 def test_each_is_caught(kind: type[SimDRCodec], expected: set[str], message: str) -> None:
-    @codec("own", output="coordinates", settings=["label_smoothing"])
-    def build(settings: CodecSettings, flip_indices: tuple[int, ...]) -> SimDRCodec:
-        return kind(
-            settings.input_size,
-            flip_indices,
-            split_ratio=settings.needed("split_ratio"),
-            label_smoothing=settings.needed("label_smoothing"),
-            flip_shift=settings.bin_shift,
-        )
-
+    codec("own", output="coordinates", settings=["label_smoothing"])(kind)
     failed = failures(codec_checks("own"))
     assert failed.keys() == expected
     assert message in "".join(failed.values())
@@ -138,8 +128,8 @@ MAPS = [
 @pytest.mark.parametrize(("kind", "expected", "message"), MAPS, ids=[kind.__name__ for kind, *_ in MAPS])
 def test_each_of_maps_is_caught(kind: type[HeatmapCodec], expected: set[str], message: str) -> None:
     @codec("own", output="maps", settings=["sigma"])
-    def build(settings: CodecSettings, flip_indices: tuple[int, ...]) -> HeatmapCodec:
-        return kind(settings.input_size, flip_indices, sigma=settings.needed("sigma"), refinement=None, center="exact")
+    def build(*sizes: Any, **settings: Any) -> HeatmapCodec:
+        return kind(*sizes, post_process="none", heatmap_center="exact", **settings)
 
     failed = failures(codec_checks("own"))
     assert failed.keys() - {"flipped views"} == expected

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.conformance.datasets import dataset_checks
+from bench.conformance.dataset_checks import dataset_checks
 from bench.conformance.kinds import KINDS, Surroundings
-from bench.conformance.metrics import metric_checks
+from bench.conformance.metric_checks import metric_checks
 from bench.extend import dataset, metric
 from bench.pose.data.datasets import DATASETS
 from bench.pose.data.layout import Layout
@@ -49,7 +49,7 @@ def broken_skeleton(**fields: Any) -> dict[str, str]:
         ({"upper": ("wing",)}, "upper name 'wing'"),
         ({"sigmas": SKELETON.sigmas[1:]}, "13 sigmas for 14 keypoints"),
         ({"sigmas": (0.0, *SKELETON.sigmas[1:])}, "left_shoulder: 0"),
-        ({"joints": ("head", *SKELETON.keypoints[1:])}, "a keypoint is named twice"),
+        ({"keypoints": ("head", *SKELETON.keypoints[1:])}, "a keypoint is named twice"),
     ],
 )
 def test_skeletons(fields: dict[str, Any], message: str) -> None:
@@ -82,12 +82,12 @@ def shifted(instance: dict[str, Any], by: float) -> list[float]:
         (lambda made: each(made, bbox=lambda _n, _one: [20, 10, 1, 90]), {"annotations", "crops"}, "a box of 0 x 89"),
         (
             lambda made: each(made, keypoints=lambda _n, one: shifted(one, 400)),
-            {"joints", "crops"},
+            {"keypoints", "crops"},
             "0.0% of 84 keypoints",
         ),
         (lambda made: each(made, bbox=lambda _n, _one: [0, 0, 9, 9]), {"crops"}, "keypoints do, at least 90%"),
         (lambda made: made["images"][0].update(file_name="../x.png"), {"opening"}, "leaves the image folder"),
-        (lambda made: made["images"][0].update(file_name="x.png"), {"images", "joints"}, "x.png"),
+        (lambda made: made["images"][0].update(file_name="x.png"), {"images", "keypoints"}, "x.png"),
         (lambda made: made["images"][0].update(width=99), {"images"}, "120 x 160 px, annotated as (120, 99)"),
         (lambda made: [image.pop("crowdIndex") for image in made["images"]], {"truth"}, "crowdIndex"),
     ],

@@ -12,7 +12,7 @@ import json, sys
 from dataclasses import asdict
 from pathlib import Path
 import torch
-from bench.conformance.check import run_checks, source_of
+from bench.checks import run_checks, source_of
 from bench.conformance.kinds import KINDS, Surroundings
 from bench.extensions import Extensions
 
@@ -41,7 +41,7 @@ def test_the_example_keeps_to_everything(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert {"mobile_tiny", "integral", "gingerbread", "mean_error", "one_by_one", "wiki"} <= found.keys()
-    failed = [(name, result) for name, some in found.items() for result in some if result["verdict"] == "FAIL"]
+    failed = [(name, result) for name, some in found.items() for result in some if result["verdict"] == "failed"]
     assert failed == []
     skipped = {result["name"] for some in found.values() for result in some if result["verdict"] == "skipped"}
     # Of means of distributions nobody knows the one that a network would learn; no file of `wiki` is HTML.

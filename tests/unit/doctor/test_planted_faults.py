@@ -35,17 +35,17 @@ def test_a_sound_installation(sound: Installation) -> None:
     result = sound.call("--json")
     document = json.loads(result.stdout)
     assert result.exit_code == 0, document
-    assert document.keys() == {"healthy", "checks"}
-    assert document["healthy"] is True
+    assert document.keys() == {"passed", "checks"}
+    assert document["passed"] is True
     checks = {check["name"]: check for check in document["checks"]}
     assert len(checks) == len(document["checks"]), "names differ"
-    assert all(check.keys() == {"name", "verdict", "found", "fix"} for check in checks.values())
+    assert all(check.keys() == {"name", "title", "verdict", "found", "fix"} for check in checks.values())
     assert all(check["found"] for check in checks.values())
-    assert all(bool(check["fix"]) == (check["verdict"] in {"warning", "fault"}) for check in checks.values())
+    assert all(bool(check["fix"]) == (check["verdict"] in {"warning", "failed"}) for check in checks.values())
     looked_at = {name for name, check in checks.items() if check["verdict"] == "ok"}
     assert looked_at >= {
-        "python", "packages", "torchvision", "opencv", "torch", "results folder", "results leases", "results clock",
-        "results records", "data root", "dataset coco", "dataset crowdpose", "dataset mpii", "imagenet weights",
+        "python", "packages", "pycocotools", "opencv", "torch", "results folder", "results leases", "results records",
+        "data root", "dataset coco", "dataset crowdpose", "dataset mpii", "imagenet weights",
         "recorded data", "slurm", "slurm profile",
     }  # fmt: skip
     assert checks["dataset lspet"]["verdict"] == "skipped"
@@ -67,7 +67,7 @@ def other_version(package: str, found: str | None) -> Plant:
             raise PackageNotFoundError(name)
         return found
 
-    return lambda _, monkeypatch: monkeypatch.setattr("bench.doctor.software.version", version)
+    return lambda _, monkeypatch: monkeypatch.setattr("bench.doctor.machine_checks.version", version)
 
 
 def old_python(_: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,9 @@ def gpu_without_cuda(_: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def no_memory(_: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.doctor.limits.memory_limit", lambda: 200_000_000)
+    monkeypatch.setattr(
+        "bench.doctor.machine_checks._control_group", lambda *names: ["200000000"] if "memory.max" in names else []
+    )
 
 
 def file_for_results(sound: Installation, _: pytest.MonkeyPatch) -> None:
@@ -112,7 +114,7 @@ def results_below_a_file(sound: Installation, _: pytest.MonkeyPatch) -> None:
 
 def no_room(_: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = SimpleNamespace(disk_usage=lambda _folder: SimpleNamespace(free=5_000_000))
-    monkeypatch.setattr("bench.doctor.results.shutil", usage)
+    monkeypatch.setattr("bench.doctor.results_checks.shutil", usage)
 
 
 def no_hard_links(_: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +132,7 @@ def no_replacing(_: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def clock_skew(_: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.doctor.results.time", SimpleNamespace(time=lambda: time.time() - 3600))
+    monkeypatch.setattr("bench.doctor.results_checks.time", SimpleNamespace(time=lambda: time.time() - 3600))
 
 
 def corrupt_record(sound: Installation, _: pytest.MonkeyPatch) -> None:
@@ -180,6 +182,11 @@ def some_image_missing(sound: Installation, _: pytest.MonkeyPatch) -> None:
     (sound.data / "coco" / "images" / "train2017" / "102.png").unlink()
 
 
+def broken_image(sound: Installation, _: pytest.MonkeyPatch) -> None:
+    image = sound.data / "coco" / "images" / "train2017" / "102.png"
+    image.write_bytes(image.read_bytes()[:100])
+
+
 def truncated_pixels(sound: Installation, _: pytest.MonkeyPatch) -> None:
     (pixels,) = (sound.data / "crowdpose" / "packed" / "test").glob("*.pixels")
     os.truncate(pixels, pixels.stat().st_size - 1)
@@ -221,23 +228,29 @@ FAULTS: Sequence[tuple[Plant, str, str, str]] = (
     (crashing_opencv, "opencv", "took its process down: SIGKILL", "opencv-python-headless>=4.10,<5"),
     (broken_torch, "torch", "a convolution on cpu is off by nan", "pip install"),
     (gpu_without_cuda, "gpus", "1 here, but torch", "--device cpu"),
-    (no_memory, "memory", "0.2 GB available, limit 0.2 GB", "more memory"),
-    (file_for_results, "results folder", "results is no folder", "--results"),
-    (results_below_a_file, "results folder", "profile.yaml is no folder", "--results"),
+    (no_memory, "memory", "0.2 GB, limit 0.2 GB", "more memory"),
+    (file_for_results, "results folder", "results is not a folder", "--results"),
+    (results_below_a_file, "results folder", "profile.yaml is not a folder", "--results"),
     (no_replacing, "results folder", "Invalid cross-device link", "--results"),
     (no_room, "results room", "0.0 GB free", "make room"),
     (no_hard_links, "results leases", "Operation not permitted", "shared file system"),
-    (clock_skew, "results clock", "3600 s ahead", "NTP"),
+    (clock_skew, "results leases", "3600 s ahead", "NTP"),
     (corrupt_record, "results records", "record.json is not valid JSON", "remove that file"),
     (tampered_record, "results records", "record.json: its spec has id", "remove that file"),
-    (older_record, "results records", "training.json: of schema 1; this version reads schema 2", "version of bench"),
-    (file_for_data, "data root", "profile.yaml is no folder", "--data-root"),
+    (
+        older_record,
+        "results records",
+        "its spec is of schema 1, this version of bench reads schema 3",
+        "version of bench",
+    ),
+    (file_for_data, "data root", "profile.yaml is not a folder", "--data-root"),
     (no_boxes, "dataset crowdpose", "det_for_crowd_test_0.1_0.5.json is missing", "bench data prepare crowdpose"),
     (broken_boxes, "dataset crowdpose", "box 0: needs image_id", "bench data prepare crowdpose"),
     (no_json, "dataset mpii", "train.json: not valid JSON", "bench data prepare mpii"),
     (no_annotations, "dataset mpii", "no annot/SPLIT.json of any split", "bench data prepare mpii"),
     (no_images, "dataset mpii", "images is not a folder", "bench data prepare mpii"),
-    (some_image_missing, "dataset coco", "102.png is missing", "bench data prepare coco"),
+    (some_image_missing, "dataset coco", "102.png: No such file", "bench data prepare coco"),
+    (broken_image, "dataset coco", "102.png: ", "bench data prepare coco"),
     (truncated_pixels, "dataset crowdpose", "bytes instead of", "bench data pack crowdpose test"),
     (wrong_weights, "imagenet weights", "its sha256 is", "get it from"),
     (changed_annotations, "recorded data", "person_keypoints_train2017.json has sha256", "put the right file back"),
@@ -257,8 +270,8 @@ def test_a_planted_fault_is_found(
     result = sound.call("--json")
     assert result.exit_code == 1, result.output
     document = json.loads(result.stdout)
-    assert document["healthy"] is False
-    faults = {check["name"]: check for check in document["checks"] if check["verdict"] == "fault"}
+    assert document["passed"] is False
+    faults = {check["name"]: check for check in document["checks"] if check["verdict"] == "failed"}
     assert list(faults) == [name], faults
     assert found in faults[name]["found"]
     assert fix in faults[name]["fix"]
@@ -269,10 +282,10 @@ def test_instances_read_the_advice_below_the_fault(sound: Installation, monkeypa
     result = sound.call()
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
-    (row,) = (number for number, line in enumerate(lines) if line.startswith("fault"))
+    (row,) = (number for number, line in enumerate(lines) if line.startswith("failed"))
     assert "dataset crowdpose" in lines[row]
     assert lines[row + 1].strip().startswith("-> `bench data prepare crowdpose")
-    assert ", 1 fault, " in lines[-1]
+    assert ", 1 failed, " in lines[-1]
 
 
 def test_wrong_usage_ends_2() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.execute.job import Job, Outcome, Resources
+from bench.execute.job import Job, JobOutcome, Resources
 from bench.execute.pool import Pool
 from bench.execute.ranks import Slot
 from tests.slurm.silence import SilentView
@@ -31,4 +31,4 @@ def test_told_to_stop_before_the_first_process_exists(
     )
     job = Job(training=example_training(tmp_path), evaluations=(), resources=resources, command="none")
     pool = Pool([job], SilentView(), slots=[Slot(("cpu",))])
-    assert pool.run() == [Outcome.STOPPED]
+    assert pool.run() == [JobOutcome.STOPPED]

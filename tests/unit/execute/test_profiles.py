@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from submitit.slurm.slurm import _get_default_parameters, _make_sbatch_string
 
-from bench.execute.slurm.profile import Layout, Profile, load_profile
-from bench.execute.slurm.quantities import count_gpus, format_time, parse_memory, parse_time, scale_gpus
+from bench.execute.slurm.profile import JobShape, Profile, load_profile
+from bench.execute.slurm.quantities import count_gpus, parse_memory, parse_time, scale_gpus
 from bench.pose.errors import BenchError
 from bench.suite.source import SuiteError
 
@@ -39,7 +39,7 @@ MISTAKES = {
     "unknown key": (("account: lab", "acount: lab"), 2, "unknown key 'acount' (did you mean 'account'?)"),
     "unknown key's alternatives": (("account: lab", "group: lab"), 2, "valid: partition, account, qos"),
     "unknown retry": (("killed: 1", "kiled: 1"), 13, "'kiled' (did you mean 'killed'?); valid: killed, out_of_memory"),
-    "key no text": (("account: lab", "3: lab"), 2, "the key 3 is no text"),
+    "key no text": (("account: lab", "3: lab"), 2, "the key 3 is not a text"),
     "no time": (("time: 12:30:00\n", ""), 1, "the key 'time' is missing"),
     "repeated key": (("account: lab", "partition: gpu"), 2, "'partition' is given twice"),
     "text for a number": (("cpus_per_task: 8", "cpus_per_task: eight"), 5, "should be a valid integer, found 'eight'"),
@@ -50,21 +50,21 @@ MISTAKES = {
     "no frequency": (("account: lab", "save_every: 0"), 2, "save_every: Input should be greater than 0"),
     "endless frequency": (("account: lab", "save_every: .inf"), 2, "save_every: Input should be a finite number"),
     "unknown device": (("account: lab", "device: gpu"), 2, "device: Input should be 'auto', 'cpu' or 'cuda'"),
-    "minutes and seconds": (("12:30:00", "30:00"), 3, "'30:00' is no time limit; write minutes, HH:MM:SS or"),
-    "61 minutes": (("12:30:00", "12:61:00"), 3, "'12:61:00' is no time limit"),
-    "25 hours of a day": (("12:30:00", "1-25:00:00"), 3, "'1-25:00:00' is no time limit"),
-    "no time at all": (("12:30:00", "00:00:00"), 3, "leaves no time at all"),
+    "minutes and seconds": (("12:30:00", "30:00"), 3, "'30:00' is not a time limit; write minutes, HH:MM:SS or"),
+    "61 minutes": (("12:30:00", "12:61:00"), 3, "'12:61:00' is not a time limit"),
+    "25 hours of a day": (("12:30:00", "1-25:00:00"), 3, "'1-25:00:00' is not a time limit"),
+    "no time at all": (("12:30:00", "00:00:00"), 3, "leaves no time"),
     "fraction of a minute": (("12:30:00", "1.5"), 3, "time: Input should be a valid string, found 1.5"),
     "truth for a time": (("12:30:00", "true"), 3, "time: Input should be a valid string, found True"),
-    "memory without unit": (("32GB", '"32"'), 6, "'32' is no amount of memory; write a whole number and a unit"),
-    "memory with a fraction": (("32GB", "1.5GB"), 6, "'1.5GB' is no amount of memory"),
+    "memory without unit": (("32GB", '"32"'), 6, "'32' is not an amount of memory; write a whole number and a unit"),
+    "memory with a fraction": (("32GB", "1.5GB"), 6, "'1.5GB' is not an amount of memory"),
     "two kinds of memory": (("memory: 32GB", "memory: 32GB\nmemory_per_cpu: 4GB"), 7, "exclude each other"),
     "two ways to ask for GPUs": (("memory: 32GB", "memory: 32GB\ngres: gpu:2"), 7, "gres and gpus_per_node both ask"),
-    "no generic resource": (("gpus_per_node: 1", "gres: gpu=2"), 4, "'gpu=2' is no list of generic resources"),
+    "no generic resource": (("gpus_per_node: 1", "gres: gpu=2"), 4, "'gpu=2' is not a list of generic resources"),
     "two types of GPU": (("gpus_per_node: 1", "gres: gpu:a:1,gpu:b:1"), 4, "names GPUs more than once"),
     "more processes than GPUs": (("account: lab", "tasks_per_node: 2"), 2, "2 processes cannot share 1 GPUs evenly"),
-    "a warning after the start": (("12:30:00", "2"), 1, "90 s are too near to the time limit of 120 s; at most 60"),
-    "a warning too early": (("account: lab", "signal_delay: 22501"), 2, "signal_delay: 22501 s are too near"),
+    "a warning after the start": (("12:30:00", "2"), 1, "90 s is too close to the time limit of 120 s; at most 60"),
+    "a warning too early": (("account: lab", "signal_delay: 22501"), 2, "signal_delay: 22501 s is too close"),
     "a warning that SLURM cannot give": (("account: lab", "signal_delay: 65536"), 2, "less than or equal to 65535"),
     "a pack over nodes": (("account: lab", "nodes: 2\npack: 2"), 3, "pack: only trainings of one process share a job"),
     "a pack of pairs": (("gpus_per_node: 1", "gpus_per_node: 2\npack: 2"), 5, "set tasks_per_node and nodes to 1"),
@@ -76,24 +76,24 @@ MISTAKES = {
     "line break for Python": (("account: lab", 'python: "python\\nrm"'), 2, "python: expected a text on one line"),
     "line break for sbatch": (("node[1-3]", '"a\\nb"'), 10, "exclude: expected a text on one line"),
     "line break for srun": (("--label", '"a\\nb"'), 11, "srun: expected a text on one line"),
-    "sbatch in setup": (("module load cuda", '"#SBATCH --uid=0"'), 8, "setup: #SBATCH belongs into no setup line"),
+    "sbatch in setup": (("module load cuda", '"#SBATCH --uid=0"'), 8, "setup: setup lines must not contain #SBATCH"),
     "setup no list": (("setup:\n  - module load cuda", "setup: module load cuda"), 7, "setup: Input should be a"),
     "sbatch no mapping": (("sbatch:\n  exclude: node[1-3]", "sbatch: --exclude=x"), 9, "sbatch: Input should be a"),
     "fraction for sbatch": (("node[1-3]", "1.5"), 10, "expected a text, a whole number, true or false, found 1.5"),
     "list for sbatch": (("node[1-3]", "[a]"), 10, "expected a text, a whole number, true or false, found ['a']"),
     "nothing for sbatch": (("node[1-3]", ""), 10, "expected a text, a whole number, true or false, found None"),
-    "dashes before a parameter": (("exclude:", "--exclude:"), 10, "'--exclude' is no long option of sbatch"),
-    "short option": (("exclude:", "A B:"), 10, "'A B' is no long option of sbatch; write it without the leading --"),
-    "break in a parameter": (("exclude:", '"a\\nb":'), 10, "is no long option of sbatch"),
-    "number as parameter": (("exclude:", "3:"), 10, "the key 3 is no text"),
+    "dashes before a parameter": (("exclude:", "--exclude:"), 10, "'--exclude' is not a long option of sbatch"),
+    "short option": (("exclude:", "A B:"), 10, "'A B' is not a long option of sbatch; write it without the leading --"),
+    "break in a parameter": (("exclude:", '"a\\nb":'), 10, "is not a long option of sbatch"),
+    "number as parameter": (("exclude:", "3:"), 10, "the key 3 is not a text"),
     "parameter of the harness": (("exclude: node[1-3]", "requeue: true"), 10, "'requeue' is set by the harness: preem"),
     "name of the job": (("exclude:", "job-name:"), 10, "'job-name' is set by the harness: it names the suite"),
-    "name written with _": (("exclude:", "job_name:"), 10, "'job_name' is no long option of sbatch"),
+    "name written with _": (("exclude:", "job_name:"), 10, "'job_name' is not a long option of sbatch"),
     "beginning of a name": (("exclude:", "outp:"), 10, "'outp' (short for 'output') is set by the harness: logs"),
     "parameter with a field": (("exclude:", "mem:"), 10, "'mem' has a field of its own: use memory"),
     "beginning of a field": (("exclude:", "ntasks-per-n:"), 10, "(short for 'ntasks-per-node') has a field of its own"),
-    "parameter that hides the number": (("exclude:", "parsable:"), 10, "'parsable' cannot be used: it changes the ans"),
-    "log of srun": (("--label", "--label, --output=x"), 11, "'--output' is set by the harness: logs stand beside"),
+    "parameter that hides the number": (("exclude:", "parsable:"), 10, "'parsable' cannot be used: it changes the out"),
+    "log of srun": (("--label", "--label, --output=x"), 11, "'--output' is set by the harness: logs are stored beside"),
     "short log of srun": (("--label", "-o, x"), 11, "'-o' is set by the harness"),
     "CPUs of srun": (("--label", "--cpus-per-task=2"), 11, "'--cpus-per-task' has a field of its own"),
 }  # fmt: skip
@@ -124,7 +124,7 @@ def errors(text: str, folder: Path) -> list[tuple[int, str]]:
 
 def script(profile: Profile, world_size: int = 1, **more: Any) -> list[str]:
     """Lines of the script that submitit makes of a profile."""
-    parameters = profile.parameters(profile.layout(world_size))
+    parameters = profile.parameters(profile.shape(world_size))
     assert set(parameters) <= set(_get_default_parameters())
     return _make_sbatch_string("python -m job", "/folder", map_count=5, **parameters, **more).splitlines()
 
@@ -183,7 +183,7 @@ def test_what_a_profile_says_is_what_sbatch_gets(tmp_path: Path) -> None:
 
 def test_least_profile_asks_for_nothing_more() -> None:
     profile = Profile(time="60")
-    assert profile.parameters(profile.layout(1)) == {
+    assert profile.parameters(profile.shape(1)) == {
         "time": 60, "nodes": 1, "ntasks_per_node": 1, "cpus_per_task": 1, "signal_delay_s": 90,
         "srun_args": ["--cpus-per-task=1"], "additional_parameters": {"requeue": True},
     }  # fmt: skip
@@ -219,40 +219,35 @@ FOUR = Profile(time="60", gpus_per_node=4, nodes=3, gres="license:1")
 
 
 @pytest.mark.parametrize(
-    ("world_size", "layout"),
+    ("world_size", "shape"),
     [(1, (1, 1, 1)), (2, (1, 2, 2)), (3, (1, 3, 3)), (4, (1, 4, 4)), (8, (2, 4, 4)), (12, (3, 4, 4))],
 )
-def test_layouts_take_as_few_nodes_and_gpus_as_they_can(world_size: int, layout: tuple[int, int, int]) -> None:
-    found = FOUR.layout(world_size)
-    assert found == Layout(*layout)
+def test_layouts_take_as_few_nodes_and_gpus_as_they_can(world_size: int, shape: tuple[int, int, int]) -> None:
+    found = FOUR.shape(world_size)
+    assert found == JobShape(*shape)
     assert found.world_size == world_size
     parameters = FOUR.parameters(found)
-    assert (parameters["nodes"], parameters["ntasks_per_node"], parameters["gpus_per_node"]) == layout
+    assert (parameters["nodes"], parameters["ntasks_per_node"], parameters["gpus_per_node"]) == shape
 
 
 @pytest.mark.parametrize("world_size", [-1, 0, 5, 6, 16])
 def test_layouts_that_do_not_fit_are_refused_with_what_would(world_size: int) -> None:
     with pytest.raises(BenchError, match=rf"training of {world_size} processes .* valid: 1, 2, 3, 4, 8, 12$"):
-        FOUR.layout(world_size)
+        FOUR.shape(world_size)
 
 
 def test_generic_resources_shrink_with_the_processes() -> None:
     profile = Profile(time="60", gres="nvme:1,gpu:a100:8", tasks_per_node=4)
-    asked = [profile.parameters(profile.layout(size)) for size in (1, 2, 4)]
+    asked = [profile.parameters(profile.shape(size)) for size in (1, 2, 4)]
     assert [item["gres"] for item in asked] == ["nvme:1,gpu:a100:2", "nvme:1,gpu:a100:4", "nvme:1,gpu:a100:8"]
     assert not any("gpus_per_node" in item for item in asked)
-    assert profile.layout(2).gpus_per_node == 4
+    assert profile.shape(2).gpus_per_node == 4
 
 
 def test_processes_without_gpus_spread_too() -> None:
     profile = Profile(time="60", tasks_per_node=2, nodes=2)
-    assert profile.layout(4) == Layout(nodes=2, tasks_per_node=2, gpus_per_node=0)
-    assert "gpus_per_node" not in profile.parameters(profile.layout(4))
-
-
-@given(minutes=st.integers(1, 9999 * 1440))
-def test_times_round_trip(minutes: int) -> None:
-    assert parse_time(format_time(minutes)) == parse_time(minutes) == minutes
+    assert profile.shape(4) == JobShape(nodes=2, tasks_per_node=2, gpus_per_node=0)
+    assert "gpus_per_node" not in profile.parameters(profile.shape(4))
 
 
 @given(

@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.execute.job import Job, Resources
-from bench.execute.ranks import Rank, make_slots
+from bench.execute.ranks import GroupMember, make_slots
 from bench.execute.slurm.ledger import Ledger
 from bench.execute.slurm.profile import Profile
 from bench.execute.slurm.scheduler import SchedulerError, ended_jobs, listed_jobs
 from bench.execute.slurm.submission import MAX_ARRAY, arrange
 from bench.planning.plan import Plan, make_plan
-from bench.planning.submit import hand_over
+from bench.planning.submit import submit_plan
 from bench.pose.errors import BenchError
 from bench.store.documents import Failure
 from bench.store.folders import Store
@@ -123,7 +123,7 @@ def test_a_submission_is_whole_before_slurm_has_it(
     store = Store(results)
     first = planner().trainings[0].spec.id
     store.training(first).cancel()
-    done = hand_over(
+    done = submit_plan(
         planner, unfinished, profile(throttle=1, setup=["module load x"]), data_root=tmp_path, results=results
     )
     assert (tmp_path / "seen").read_text().strip().endswith("submission.json"), "the intent comes first"
@@ -137,11 +137,11 @@ def test_a_submission_is_whole_before_slurm_has_it(
     assert "#SBATCH --requeue" in text
     assert text.index("module load x") < text.index("export PYTHONPATH=") < text.index("srun")
     assert {training.state for training in planner().trainings} == {"queued"}
-    again = hand_over(planner, unfinished, profile(), data_root=tmp_path, results=results)
+    again = submit_plan(planner, unfinished, profile(), data_root=tmp_path, results=results)
     assert not again.arrays, "what is queued is not submitted again"
 
     snapshot = Path(folder.submission.snapshot)
-    assert (snapshot / "bench" / "leases.py").exists()
+    assert (snapshot / "bench" / "store" / "leases.py").exists()
     assert json.loads((snapshot / "snapshot.json").read_text()).keys() == {"commit", "dirty"}
     code = "import bench, bench.store.provenance; print(bench.__file__, bench.store.provenance.checkout()[0])"
     told = subprocess.run(
@@ -168,7 +168,7 @@ def test_what_slurm_refuses_is_kept_as_the_reason(
 ) -> None:
     commands("sbatch", "echo 'sbatch: error: invalid partition specified: x' >&2; exit 1")
     commands("squeue", "")
-    done = hand_over(planner, unfinished, profile(), data_root=tmp_path, results=tmp_path / "results")
+    done = submit_plan(planner, unfinished, profile(), data_root=tmp_path, results=tmp_path / "results")
     assert done.errors == ["sbatch: error: invalid partition specified: x"]
     assert done.trainings == 0
     (status, *_) = [training.status for training in planner().trainings]
@@ -176,7 +176,7 @@ def test_what_slurm_refuses_is_kept_as_the_reason(
 
 
 def test_a_dry_run_touches_nothing(tmp_path: Path, planner: Callable[[], Plan]) -> None:
-    done = hand_over(planner, unfinished, profile(), data_root=tmp_path, results=tmp_path / "results", dry_run=True)
+    done = submit_plan(planner, unfinished, profile(), data_root=tmp_path, results=tmp_path / "results", dry_run=True)
     assert [len(array.tasks) for array in done.arrays] == [2]
     assert not (tmp_path / "results").exists()
 
@@ -218,7 +218,7 @@ def test_slots(devices: list[str], pack: int, width: int, slots: list[tuple[str,
 def test_each_process_of_a_job_gets_its_device(tmp_path: Path) -> None:
     (slot,) = make_slots(["cuda:0", "cuda:1"], width=2)
     (job,) = jobs(tmp_path, 1)
-    found = [slot.equip(job, Rank(rank, 2, "token", rank)).resources.device for rank in range(2)]
+    found = [slot.equip(job, GroupMember(rank, 2, "token", rank)).resources.device for rank in range(2)]
     assert found == ["cuda:0", "cuda:1"]
 
 
@@ -231,5 +231,5 @@ def test_a_failure_is_forgotten_when_it_is_submitted_again(
     for training in planner().trainings:
         store.training(training.spec.id).fail(Failure(kind="DataError", message="no such file"))
     assert {training.state for training in planner().trainings} == {"failed"}
-    hand_over(planner, lambda plan: list(plan.unfinished), profile(), data_root=tmp_path, results=store.root)
+    submit_plan(planner, lambda plan: list(plan.unfinished), profile(), data_root=tmp_path, results=store.root)
     assert not any(store.training(training.spec.id).failure() for training in planner().trainings)

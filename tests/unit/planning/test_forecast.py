@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.planning.forecast.evidence import Calibration, CalibrationPoint, Kind, calibration_file, gather
+from bench.planning.forecast.evidence import Calibration, CalibrationPoint, HardwareKind, calibration_file, gather
 from bench.planning.forecast.forecast import BudgetError, Forecast, Unknown, affordable, forecast, total
-from bench.planning.forecast.prices import PRIOR_FREEDOM, REPEAT_SPREAD, Estimate, Observation, Prices, Rates
+from bench.planning.forecast.prices import PRIOR_FREEDOM, REPEAT_SPREAD, Observation, Prices, Rates, TimeEstimate
 from bench.planning.forecast.work import (
     KINDS,
     MEGAPIXELS,
-    InstanceCounts,
-    Task,
+    SplitSizes,
+    WorkItem,
     forward_work,
-    training_task,
+    training_item,
     training_work,
 )
 from bench.planning.plan import Plan, PlannedTraining, make_plan
@@ -31,7 +31,7 @@ from bench.store.provenance import Provenance
 from tests.unit.suites import example_training, load
 
 HARDWARE: dict[str, str | int] = {"processor": "Abacus", "threads": 2, "workers": 0, "device": "cpu"}
-KIND = Kind.of(HARDWARE)
+KIND = HardwareKind.of(HARDWARE)
 PRICES = np.array([2e-3, 5e-3, 4e-2, 2e-1, 5e-2])
 """Made-up seconds per unit of each kind of work."""
 
@@ -120,7 +120,7 @@ def test_synthetic_images_have_the_size_that_is_assumed() -> None:
 
 
 def test_instances_come_from_the_name_or_from_what_is_published() -> None:
-    instances = InstanceCounts()
+    instances = SplitSizes()
     assert instances.count("synthetic", "train3000") == 3000
     assert instances.count("coco", "train2017") == 149_813
     assert instances.count("coco", "val2017", "detector") == 104_125
@@ -136,9 +136,9 @@ def test_work_is_counted(tmp_path: Path) -> None:
     assert work.tolist() == pytest.approx([10, 5, 0, 0, 20 * cost.multiply_adds / 1e9])
 
     blind = example_training(tmp_path, selection="final", selection_split=None)
-    task, watched = training_task(blind, InstanceCounts()), training_task(example_training(tmp_path), InstanceCounts())
-    assert isinstance(task, Task)
-    assert isinstance(watched, Task)
+    task, watched = training_item(blind, SplitSizes()), training_item(example_training(tmp_path), SplitSizes())
+    assert isinstance(task, WorkItem)
+    assert isinstance(watched, WorkItem)
     assert task.work is not None
     assert watched.work is not None
     extra = dict(zip(KINDS, (watched.work - task.work) / (6352 * 5), strict=True))
@@ -183,15 +183,15 @@ def test_bounds_of_one_repeated_run_are_those_of_student_s_t() -> None:
 
 
 def test_causes_that_are_shared_do_not_average_out() -> None:
-    def spread(estimates: Sequence[Estimate]) -> float:
-        summed = sum(estimates, Estimate())
+    def spread(estimates: Sequence[TimeEstimate]) -> float:
+        summed = sum(estimates, TimeEstimate())
         return math.hypot(*summed.errors.values()) / summed.seconds
 
-    shared = [Estimate(10.0, {"price": 1.0}, 5) for _ in range(100)]
-    lucky = [Estimate(10.0, {("run", number): 1.0}, 5) for number in range(100)]
+    shared = [TimeEstimate(10.0, {"price": 1.0}, 5) for _ in range(100)]
+    lucky = [TimeEstimate(10.0, {("run", number): 1.0}, 5) for number in range(100)]
     assert spread(shared) == pytest.approx(0.1)
     assert spread(lucky) == pytest.approx(0.01)
-    assert Estimate().bounds == (0.0, 0.0)
+    assert TimeEstimate().bounds == (0.0, 0.0)
 
 
 @pytest.mark.parametrize(("deviation", "runs"), [(0.05, 1), (0.1, 1), (0.1, 5), (0.3, 12)])
@@ -227,7 +227,7 @@ def test_bounds_by_calibration_hold(known: bool) -> None:
             estimates.append(prices.estimate(network, item.work))
             truths.append(item.seconds * factors[network] * math.exp(random.normal(0, 0.05)))
         held += sum(e.bounds[0] < truth < e.bounds[1] for e, truth in zip(estimates, truths, strict=True))
-        low, high = sum(estimates, Estimate()).bounds
+        low, high = sum(estimates, TimeEstimate()).bounds
         together += low < sum(truths) < high
     assert held / rounds / len(asked) >= 0.87
     assert together / rounds >= 0.87
@@ -249,7 +249,9 @@ def test_measured_work_is_forecast_exactly(tmp_path: Path) -> None:
     assert hours(forecast(longer, evidence)) == pytest.approx(2.1), "twice the epochs, as many evaluations"
     heatmap = next(item for item in plan.trainings if item.spec.representation == "heatmap")
     assert isinstance(forecast(heatmap, evidence), Unknown)
-    assert isinstance(forecast(again, gather(store, Kind.of(HARDWARE | {"threads": 8}))), Unknown), "other hardware"
+    assert isinstance(forecast(again, gather(store, HardwareKind.of(HARDWARE | {"threads": 8}))), Unknown), (
+        "other hardware"
+    )
 
 
 def test_what_is_finished_costs_nothing(tmp_path: Path) -> None:
@@ -282,7 +284,7 @@ def test_calibration_forecasts_the_rest(tmp_path: Path) -> None:
             + 2 * predicted * cost.multiply_adds / 1e9 * PRICES[4]
         )
         assert (found.source, found.hours) == ("calibration", pytest.approx(seconds / 3600))
-    assert isinstance(forecast(training, gather(store, Kind.of(HARDWARE | {"device": "cuda:0"}))), Unknown)
+    assert isinstance(forecast(training, gather(store, HardwareKind.of(HARDWARE | {"device": "cuda:0"}))), Unknown)
 
 
 def test_what_is_unknown_is_said(tmp_path: Path) -> None:
@@ -290,11 +292,11 @@ def test_what_is_unknown_is_said(tmp_path: Path) -> None:
     calibrated(store)
     evidence = gather(store, KIND)
     for change, reason in [
-        (("train: train2017", "train: train2014"), "it is unknown how many annotated instances coco train2014 has"),
-        (("eval: val2017", "eval: minival"), "it is unknown how many annotated instances coco minival has"),
+        (("train: train2017", "train: train2014"), "the number of annotated instances of coco train2014 is unknown"),
+        (("eval: val2017", "eval: minival"), "the number of annotated instances of coco minival is unknown"),
         (
             ("    - {epochs: 5}", "    - {epochs: 5, world_size: 2}"),
-            "what 2 processes of one training lose by waiting was never measured",
+            "the time of a training with 2 processes was never measured",
         ),
     ]:
         (first, *_) = make_plan(load(tmp_path, change), store).trainings
@@ -327,7 +329,7 @@ def test_long_records_sharpen_prices(tmp_path: Path) -> None:
 
 
 def costing(*bounds: float) -> list[Forecast]:
-    return [Forecast(Estimate(3600 * bound, {}, 1.0), "measured") for bound in bounds]
+    return [Forecast(TimeEstimate(3600 * bound, {}, 1.0), "measured") for bound in bounds]
 
 
 @pytest.fixture(scope="module")
@@ -342,7 +344,7 @@ COSTS = st.lists(st.tuples(st.floats(0.01, 100), st.floats(0, 1)), min_size=6, m
 @given(costs=COSTS, budget=st.floats(0, 400))
 def test_a_budget_is_kept_and_used(plan: Plan, costs: list[tuple[float, float]], budget: float) -> None:
     forecasts = [
-        Forecast(Estimate(3600 * hours, {number: 3600 * hours * spread}, 4), "measured")
+        Forecast(TimeEstimate(3600 * hours, {number: 3600 * hours * spread}, 4), "measured")
         for number, (hours, spread) in enumerate(costs)
     ]
     number = affordable(plan.trainings, forecasts, budget)
@@ -361,18 +363,18 @@ def test_a_budget_for_the_unknown_is_refused(plan: Plan) -> None:
 
 
 def test_kinds_of_hardware() -> None:
-    one = Kind.of(HARDWARE | {"device": "cuda:3", "gpu": "NVIDIA H100 80GB HBM3"})
-    assert one == Kind.of(HARDWARE | {"device": "cuda:0", "gpu": "NVIDIA H100 80GB HBM3", "cores": 9})
-    assert one != Kind.of(HARDWARE | {"device": "cuda:0", "gpu": "NVIDIA A100"})
+    one = HardwareKind.of(HARDWARE | {"device": "cuda:3", "gpu": "NVIDIA H100 80GB HBM3"})
+    assert one == HardwareKind.of(HARDWARE | {"device": "cuda:0", "gpu": "NVIDIA H100 80GB HBM3", "cores": 9})
+    assert one != HardwareKind.of(HARDWARE | {"device": "cuda:0", "gpu": "NVIDIA A100"})
     assert one.slug == "cuda-nvidia-h100-80gb-hbm3-abacus-2-threads-0-workers"
     assert (one.unit, KIND.unit) == ("GPU-hours", "machine-hours")
 
 
 def test_evidence_of_old_records_counts_no_workers() -> None:
     hardware = {name: value for name, value in HARDWARE.items() if name != "workers"}
-    assert Kind.of(hardware) == KIND
+    assert HardwareKind.of(hardware) == KIND
 
 
 def test_evidence_is_empty_without_results(tmp_path: Path) -> None:
     evidence = gather(Store(tmp_path), KIND)
-    assert (evidence.prices, evidence.calibrated) == (None, False)
+    assert evidence.prices is None

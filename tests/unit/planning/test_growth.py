@@ -19,11 +19,11 @@ from bench.paper.rows import TABLES, PublishedRow, published_rows
 from bench.planning.plan import Plan, make_plan
 from bench.store.documents import Failure
 from bench.store.folders import Store
-from bench.suite.claims.cases import Claim, Settings
+from bench.suite.claims.cases import Claim, Selection, Settings
 from bench.suite.expansion import complete_cell, expand
 from bench.suite.recipe import load_recipe, quirks
 from bench.suite.schema import Suite, load_suite
-from bench.suite.specs import EvalSpec, TrainSpec, shared_settings
+from bench.suite.specs import EvalSpec, TrainSpec, evaluation_key, shared_settings
 
 ROOT = Path(__file__).parents[3]
 SUITES = sorted((ROOT / "suites").glob("*.yaml"))
@@ -39,7 +39,7 @@ train:
     input_size: [64x64, 128x128]
     warmup_steps: [{steps}]
 evaluate:
-  - {{boxes: detector, post_process: [true, false], when: {{representation: heatmap}}}}
+  - {{boxes: detector, post_process: [quarter, none], when: {{representation: heatmap}}}}
   - {{boxes: detector, when: {{representation: simdr}}}}
 tables:
   - {{id: results}}
@@ -126,7 +126,7 @@ def test_an_evaluation_can_fail_before_its_training_has_a_folder(tmp_path: Path)
 
 def plainly_answered(training: TrainSpec, evaluation: EvalSpec) -> Iterator[PublishedRow]:
     """Published rows that an evaluation answers, by a look at each of them."""
-    found = training.model_dump() | {"split": evaluation.split} | evaluation.model_dump(exclude={"training"})
+    found = dict(training) | dict(evaluation)
     free = {"seed", "world_size", *quirks()}
     free |= {"initialization", "weights", "epochs"} if training.weights is not None else set()
     for row in published_rows():
@@ -155,9 +155,12 @@ def plain_cases(
     def fits(cell: Settings, wanted: Settings) -> bool:
         return all(cell[name] is None or cell[name] == value for name, value in wanted.items())
 
+    def selected_by(selection: Selection, cell: Settings) -> bool:
+        return all(cell[name] in values for name, values in selection.items())
+
     terms = claim.selections.values()
     kept = [cell for cell in cells if all(cell[name] in (None, *values) for name, values in claim.at.items())]
-    kept = [cell for cell in kept if any(selection.items() <= cell.items() for selection in terms)]
+    kept = [cell for cell in kept if any(selected_by(selection, cell) for selection in terms)]
     values = {
         name: [value for value in dict.fromkeys(cell[name] for cell in kept) if value is not None]
         for name in open_settings
@@ -168,7 +171,7 @@ def plain_cases(
         case = dict(zip(axes, combination, strict=True))
         here = [cell for cell in kept if fits(cell, case)]
         selected = {
-            term: [cell for cell in here if selection.items() <= cell.items()]
+            term: [cell for cell in here if selected_by(selection, cell)]
             for term, selection in claim.selections.items()
         }
         if any(selected.values()):
@@ -181,7 +184,7 @@ def test_cases_are_found_as_by_a_look_at_each(file: Path) -> None:
     expansion = expand(suite)
     rows = [shared_settings(cell.training, way) for cell in expansion.cells for way in cell.evaluations]
     distinct = list({tuple(row.values()): row for row in rows}.values())
-    varied = [*suite.axes, *(f"evaluation_{name}" for entry in suite.evaluations for name in entry.settings)]
+    varied = [*suite.axes, *(evaluation_key(name) for entry in suite.evaluations for name in entry.settings)]
     open_settings = [name for name in dict.fromkeys(varied) if name != "seed"]
     for claim in suite.claims:
         found = [

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from bench.execute import state as state_module
 from bench.execute.job import Retries
 from bench.execute.slurm.ledger import Array, Ledger, Sent, Submission
 from bench.execute.slurm.scheduler import SchedulerError, SchedulerJob
 from bench.files import write_json
+from bench.planning import status as status_module
 from bench.planning.status import Observer, Status
 from bench.store.documents import Failure
 from bench.store.folders import Store
@@ -29,8 +29,8 @@ class Scene:
         self.remembered: list[SchedulerJob] = []
         self.silent = False
         self.questions = 0
-        monkeypatch.setattr(state_module, "listed_jobs", self._list)
-        monkeypatch.setattr(state_module, "ended_jobs", lambda ids: self.remembered)
+        monkeypatch.setattr(status_module, "listed_jobs", self._list)
+        monkeypatch.setattr(status_module, "ended_jobs", lambda ids: self.remembered)
 
     def _list(self) -> list[SchedulerJob]:
         self.questions += 1
@@ -105,7 +105,7 @@ def test_without_a_scheduler(scene: Scene) -> None:
         ("NODE_FAIL", "missing", "job 7_1 ended: NODE_FAIL"),
         ("PREEMPTED", "missing", "job 7_1 ended: PREEMPTED"),
         ("OUT_OF_MEMORY", "failed", "job 7_1 needed more memory"),
-        ("FAILED", "failed", "job 7_1 ended: FAILED on node1; the last it wrote: module: command not found"),
+        ("FAILED", "failed", "job 7_1 ended: FAILED on node1; its last output: module: command not found"),
         ("COMPLETED", "missing", "job 7_1 ended: COMPLETED"),
     ],
 )
@@ -121,7 +121,7 @@ def test_by_the_scheduler(scene: Scene, said: str, state: str, reason: str, sour
 def test_a_held_job_says_how_to_let_it_go(scene: Scene) -> None:
     scene.submit()
     scene.say("PENDING", "launch failed requeued held")
-    assert scene.status.reason == "launch failed requeued held; `scontrol release` lets it go"
+    assert scene.status.reason == "launch failed requeued held; run `scontrol release`"
 
 
 def test_a_job_that_slurm_killed_for_its_memory_says_so(scene: Scene) -> None:
@@ -145,7 +145,7 @@ def test_what_the_files_say_is_newer_than_what_the_scheduler_said(scene: Scene) 
 def test_a_training_waits_for_its_turn_in_its_job(scene: Scene) -> None:
     scene.submit(with_it=1)
     scene.say("RUNNING")
-    assert scene.status == Status("queued", "its job runs; other trainings come first", "7_1")
+    assert scene.status == Status("queued", "its job is running other trainings first", "7_1")
 
 
 def test_a_failure_that_is_tried_again_is_none_while_its_job_lives(scene: Scene) -> None:
@@ -173,7 +173,7 @@ def test_a_silent_scheduler_makes_nobody_dead(scene: Scene) -> None:
     [
         (Sent(job="7"), "its job is over, and SLURM no longer knows how it ended"),
         (Sent(job=None, error="invalid partition"), "SLURM refused it: invalid partition"),
-        (None, "its submission was cut off before SLURM had it"),
+        (None, "its submission was interrupted before SLURM had it"),
     ],
 )
 def test_what_slurm_does_not_know_is_there_to_be_submitted(scene: Scene, sent: Sent | None, reason: str) -> None:

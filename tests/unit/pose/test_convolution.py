@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from bench.pose.models.build import build_model
 from bench.pose.models.convolution import TinyMapConv2d
-from bench.pose.precision import computing
+from bench.pose.precision import autocast
 
 CPU = torch.device("cpu")
 
@@ -53,7 +53,7 @@ def test_larger_maps_are_left_to_the_library(size: tuple[int, int]) -> None:
 def test_other_precisions_are_left_to_the_library() -> None:
     layer, plain = pair(12, 20)
     maps = torch.randn(5, 12, 2, 2)
-    with computing("bfloat16", CPU):
+    with autocast("bfloat16", CPU):
         assert torch.equal(layer(maps), plain(maps))
     assert torch.equal(layer.double()(maps.double()), plain.double()(maps.double()))
 

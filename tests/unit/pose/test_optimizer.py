@@ -18,12 +18,13 @@ from torch import Tensor, nn
 
 from bench.pose.codecs.base import peak
 from bench.pose.data.instances import Instance
-from bench.pose.models.heads import Coordinates
+from bench.pose.gradients import ReducedBatch
 from bench.pose.models.memory_format import channels_side_by_side
 from bench.pose.models.resnet import Doubling
 from bench.pose.optimizer import DenseAdam
+from bench.pose.outputs import Coordinates
 from bench.pose.parallel import ProcessGroup
-from bench.pose.precision import computing, single, take_precision_at_its_word
+from bench.pose.precision import autocast, disable_tf32, to_float32
 from bench.pose.training import Position, Progress, Training, TrainingError
 from tests.unit.pose.test_parallel import same
 from tests.unit.process_groups import CPU, instances, training
@@ -162,7 +163,7 @@ def test_the_peak_of_nobody_and_of_infinite_values() -> None:
 
 def test_gpus_are_told_to_compute_float32_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
-    take_precision_at_its_word()
+    disable_tf32()
     assert not torch.backends.cudnn.allow_tf32
 
 
@@ -188,22 +189,22 @@ def test_a_training_in_bfloat16_is_close_to_that_in_float32(representation: str,
 def test_losses_and_outputs_are_float32(tmp_path: Path) -> None:
     run = training(instances(tmp_path, 2), "simdr", double=False)
     images, keypoints = torch.randn(2, 3, 64, 64), torch.full((2, 17, 2), 30.0)
-    with computing("bfloat16", CPU):
+    with autocast("bfloat16", CPU):
         output = run.model(images)
     assert isinstance(output, Coordinates)
     assert {part.dtype for part in output} == {torch.bfloat16}
-    loss = run.codec.loss(single(output), run.codec.encode(keypoints, torch.ones(2, 17, dtype=torch.bool)))
+    loss = run.codec.loss(to_float32(output), run.codec.encode(keypoints, torch.ones(2, 17, dtype=torch.bool)))
     assert loss.dtype == torch.float32
     doubled = Coordinates(*(part.double() for part in output))
-    assert {part.dtype for part in single(doubled)} == {torch.float64}
-    with computing("float32", CPU):
+    assert {part.dtype for part in to_float32(doubled)} == {torch.float64}
+    with autocast("float32", CPU):
         assert {part.dtype for part in run.model(images)} == {torch.float32}
 
 
 def test_doubling_in_bfloat16() -> None:
     torch.manual_seed(0)
     layer, maps = Doubling(1024, 16), torch.randn(2, 1024, 2, 2)
-    with computing("bfloat16", CPU):
+    with autocast("bfloat16", CPU):
         found = layer(maps)
     assert found.dtype == torch.bfloat16
     expected = layer(maps)
@@ -273,15 +274,14 @@ def finish_at(run: Training, position: Position) -> list[dict[str, Any]]:
 def test_a_loss_that_is_not_finite_is_refused_with_its_images(step: int, lag: int, tmp_path: Path) -> None:
     """In the first, a middle, and the last step of an epoch, with a checkpoint due after each."""
     run = lagging(instances(tmp_path, 7), lag)
-    usual, batches = run._gradients._backward, []
+    usual, batches = run._reducer.reduce, []
 
-    def overflow(batch: Any, weight: int = 1) -> Tensor:
+    def overflow(loss: Tensor, batch: Any, **given: Any) -> ReducedBatch:
         whose = [run.instances[index] for index in batch.indices.tolist()]
         batches.append(sorted(f"{instance.image.name} (instance {instance.annotation_id})" for instance in whose))
-        loss = usual(batch, weight)
-        return loss * math.nan if len(batches) == step + 1 else loss
+        return usual(loss * math.nan if len(batches) == step + 1 else loss, batch, **given)
 
-    run._gradients._backward = overflow
+    run._reducer.reduce = overflow
     saved: list[Position] = []
     with pytest.raises(TrainingError) as error:
         run.run(lambda _: False, save=lambda: saved.append(Position(*run.state_dict()["position"])), save_every=0)
@@ -312,14 +312,14 @@ def test_only_a_gpu_that_trains_alone_is_read_late(tmp_path: Path) -> None:
 def test_after_a_loss_that_was_no_number_once_the_last_checkpoint_leads_to_the_same_bits(tmp_path: Path) -> None:
     undisturbed, struck, again = (lagging(instances(tmp_path, 7), 0) for _ in range(3))
     undisturbed.run(lambda _: False, save=lambda: None)
-    usual, batches, saves = struck._gradients._backward, 0, []
+    usual, batches, saves = struck._reducer.reduce, 0, []
 
-    def overflow(batch: Any, weight: int = 1) -> Tensor:
+    def overflow(loss: Tensor, batch: Any, **given: Any) -> ReducedBatch:
         nonlocal batches
         batches += 1
-        return usual(batch, weight) * (math.nan if batches == 3 else 1)
+        return usual(loss * (math.nan if batches == 3 else 1), batch, **given)
 
-    struck._gradients._backward = overflow
+    struck._reducer.reduce = overflow
     with pytest.raises(TrainingError, match="the loss is nan"):
         struck.run(lambda _: False, save=lambda: saves.append(copy.deepcopy(struck.state_dict())), save_every=0)
     again.load_state_dict(saves[-1])
@@ -329,22 +329,21 @@ def test_after_a_loss_that_was_no_number_once_the_last_checkpoint_leads_to_the_s
 
 
 @pytest.mark.parametrize(
-    ("step", "message"), [(1, "the loss is nan at epoch 0, step 2"), (3, "no finite numbers any more after epoch 0")]
+    ("step", "message"), [(1, "the loss is nan at epoch 0, step 2"), (3, "the weights are not finite after epoch 0")]
 )
 def test_weights_that_are_no_numbers_take_no_checkpoint_s_place(step: int, message: str, tmp_path: Path) -> None:
     """Gradients that are none of a loss that is one, in the middle of an epoch and at its end."""
     run = lagging(instances(tmp_path, 7), 0)
-    usual, batches, saved = run._gradients._backward, 0, []
+    usual, batches, saved = run._reducer.reduce, 0, []
 
-    def overflow(batch: Any, weight: int = 1) -> Tensor:
+    def overflow(loss: Tensor, batch: Any, **given: Any) -> ReducedBatch:
         nonlocal batches
         batches += 1
-        loss = usual(batch, weight)
         if batches == step + 1:
             next(iter(run.model.parameters())).grad.fill_(math.nan)
-        return loss
+        return usual(loss, batch, **given)
 
-    run._gradients._backward = overflow
+    run._reducer.reduce = overflow
     with pytest.raises(TrainingError, match=message):
         run.run(lambda _: False, save=lambda: saved.append(run.position), save_every=0)
     assert saved == [Position(0, number) for number in range(1, step + 1)]

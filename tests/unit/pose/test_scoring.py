@@ -10,10 +10,11 @@ import pytest
 import scipy.io
 import torch
 
-from bench.execute.standalone import Request, evaluate_weights
+from bench.execute.standalone import WeightsEvaluation, evaluate_weights
 from bench.pose.data.datasets import dataset_info, open_split
 from bench.pose.errors import DataError, UnknownNameError
 from bench.pose.evaluation import Measurement, mean_pose_metrics
+from bench.pose.input_size import InputSize
 from bench.pose.metrics.pckh import pckh, read_head_truth, read_predictions
 from bench.pose.models.build import build_model, initialize
 from bench.pose.scoring import score_file, split_scoring
@@ -205,9 +206,9 @@ def measured(dataset: str, folder: Path, split: str, box_file: Path | None, out:
     )
     initialize(model, scheme="reference")
     torch.save(model.state_dict(), out.with_suffix(".pt"))
-    request = Request(
-        backbone="simba_tiny", representation="simdr", input_size="64x64", dataset=dataset, split=split,
-        box_file=box_file, given={"split_ratio": 2.0}, flip_test=True, flip_shift="reference",
+    request = WeightsEvaluation(
+        backbone="simba_tiny", representation="simdr", input_size=InputSize(64, 64), dataset=dataset, split=split,
+        box_file=box_file, split_ratio=2.0, sigma=None, flip_test=True, flip_shift="reference", post_process=True,
     )  # fmt: skip
     return evaluate_weights(request, folder, out.with_suffix(".pt"), out, device="cpu", workers=0)
 

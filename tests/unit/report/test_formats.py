@@ -50,7 +50,7 @@ def hostile_suite() -> str:
 def hostile_report(bench: Bench) -> Report:
     """With a failure, a log, problems and an unreadable file that are hostile too."""
     plan = bench.fill(hostile_suite(), coco_scores, problems=[HOSTILE, "../<b>.jpg: gone"])
-    failed = next(training for training in plan.trainings if training.spec.input_size == "128x128")
+    failed = next(training for training in plan.trainings if str(training.spec.input_size) == "128x128")
     for evaluation in failed.evaluations:
         bench.store.evaluation(evaluation.spec.id).record_file.unlink()
     bench.store.training(failed.spec.id).record_file.unlink()
@@ -96,7 +96,7 @@ def test_html_holds_the_details_of_rows_as_data(bench: Bench) -> None:
     keys = re.findall(r'data-details="([^"]*)"', text)
     assert set(keys) == set(data["rows"])
     first, *_, last = (data["rows"][key] for key in keys)
-    assert first["title"] == "HRNet-W32, heatmap + extra post., 64x64"
+    assert first["title"] == "HRNet-W32, heatmap + quarter, 64x64"
     assert first["readings"][0] == {
         "metric": "AP", "values": ["44.0"], "mean": "44.0", "interval": "", "published": "45.8",
         "difference": "−1.8", "agreement": "undecided",
@@ -258,7 +258,7 @@ def test_measured_numbers_carry_no_such_mark(bench: Bench) -> None:
 def test_one_made_up_record_marks_the_whole_report(bench: Bench) -> None:
     bench.fill(COCO, coco_scores)
     only = COCO.replace("representation: [heatmap, simdr]", "representation: [simdr]")
-    bench.fill(only.replace("post_process: [true, false], ", ""), coco_scores, simulated=True)
+    bench.fill(only.replace("post_process: [quarter, none], ", ""), coco_scores, simulated=True)
     plan = bench.plan(COCO)
     assert bench.make(plan).simulated
     assert [row["simulated"] for row in csv_rows(bench.render(plan)["coco_val.csv"])] == ["no", "no", "yes"]

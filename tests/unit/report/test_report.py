@@ -52,7 +52,7 @@ def test_published_values_and_differences_agree_in_all_formats(bench: Bench) -> 
     assert [float(row["AP_difference"]) for row in raw[:3]] == pytest.approx([-0.018, 0.004, 0.0071])
 
     printed = markdown_rows(texts["report.md"])
-    assert [row["Extra post."] for row in printed] == ["Y", "N", "N", "–"]
+    assert [row["Post-process"] for row in printed] == ["quarter", "none", "none", "–"]
     assert [row["AP ours"] for row in printed] == ["44.0", "35.0", "**57.1**", "3.0"]
     assert [row["AP paper"] for row in printed] == ["45.8", "34.6", "**56.4**", "–"]
     assert [row["AP diff."] for row in printed] == ["−1.8 ?", "+0.4 ?", "+0.7 ?", "–"]
@@ -73,7 +73,7 @@ def test_published_values_and_differences_agree_in_all_formats(bench: Bench) -> 
 def test_summary_names_winner_baseline_and_distance_to_the_paper(bench: Bench) -> None:
     text = bench.render(bench.fill(COCO, coco_scores, baseline={"AP": 0.03}))["report.md"]
     assert "3 of 3 evaluations of 2 trainings are done." in text
-    assert "HRNet-W32 at 64x64: SimDR (57.1) has the highest AP, before heatmap + extra post. (44.0)" in text
+    assert "HRNet-W32 at 64x64: SimDR (57.1) has the highest AP, before heatmap + quarter (44.0)" in text
     assert "mean pose of the training instances alone reaches AP 3.0" in text
     assert "3 of the 3 published rows that the suite answers are measured; their AP is 1.0 from the paper's" in text
 
@@ -237,7 +237,7 @@ def test_cells_without_a_record_say_why(bench: Bench) -> None:
     bench.store.training(first.spec.id).fail(Failure(kind="Memory", message="needs <b>more</b> | memory"))
     beat = JobProgress(phase="training", pid=1, host="host", at=4e9, epoch=2, epochs=9)
     running = bench.store.training(second.spec.id)
-    write_json(running.job_progress_file, beat.model_dump())
+    write_json(running.progress_file, beat.model_dump())
     bench.store.training(third.spec.id).checkpoint.parent.mkdir(parents=True)
     bench.store.training(third.spec.id).checkpoint.touch()
     with running.lease():

@@ -15,7 +15,6 @@ from scipy import stats
 from bench.statistics.combination import Combination, TrainingGroup
 from bench.statistics.equivalence import equivalence
 from bench.statistics.estimate import EffectEstimate
-from bench.statistics.intervals import mean_over_seeds
 from bench.statistics.power import MOST_SEEDS, power_of, seeds_needed
 from bench.statistics.resampling import bootstrap_variance, resample_counts
 from bench.statistics.variances import Variance, add_safely, add_welch
@@ -44,11 +43,10 @@ def confidence(result: object, level: float = 0.95) -> tuple[float, float]:
 # Over seeds.
 
 
-@given(seeds=values, level=st.sampled_from([0.9, 0.95, 0.99]))
-def test_the_mean_over_seeds_is_students(seeds: list[float], level: float) -> None:
-    expected = confidence(stats.ttest_1samp(seeds, 0), level)
-    assert mean_over_seeds(seeds).interval(level) == pytest.approx(expected)
-    assert over_seeds(kind(1, seeds)).interval(level) == pytest.approx(expected)
+@given(seeds=values)
+def test_the_mean_over_seeds_is_students(seeds: list[float]) -> None:
+    expected = confidence(stats.ttest_1samp(seeds, 0))
+    assert over_seeds(kind(1, seeds)).interval() == pytest.approx(expected)
 
 
 @given(one=values, other=values)
@@ -64,7 +62,7 @@ def test_two_ways_of_measuring_the_same_trainings_are_paired(pairs: list[tuple[f
     level, gain = np.array(pairs).T
     both = TrainingGroup(np.array([1.0, -1.0]), np.column_stack([level + gain, level]))
     low, high = over_seeds(both).interval() or (math.nan, math.nan)
-    expected = mean_over_seeds(gain.tolist()).interval()
+    expected = over_seeds(kind(1, gain)).interval()
     assert (low, high) == pytest.approx(expected, abs=1e-9)
 
 
@@ -76,13 +74,11 @@ def test_weights_scale_and_add() -> None:
 
 
 def test_one_seed_says_nothing_of_its_error() -> None:
-    assert mean_over_seeds([0.7]) == EffectEstimate(0.7)
+    assert over_seeds(kind(1, [0.7])) == EffectEstimate(0.7)
     alone = over_seeds(kind(1, [0.7]), kind(-1, [0.6]))
     assert alone.error is None
     assert alone.interval() is None
     assert alone.sources == ()
-    with pytest.raises(ValueError, match="no values"):
-        mean_over_seeds([])
 
 
 def test_one_seed_among_several_borrows_their_deviation_and_never_errs_less_than_they_do() -> None:
@@ -272,7 +268,7 @@ def test_intervals_over_both_never_promise_too_much(seeds: int, between: float, 
 
 @given(seeds=values, margin=st.floats(0.01, 10))
 def test_equivalence_is_two_one_sided_t_tests(seeds: list[float], margin: float) -> None:
-    found = equivalence(mean_over_seeds(seeds), margin)
+    found = equivalence(over_seeds(kind(1, seeds)), margin)
     above = stats.ttest_1samp(seeds, -margin, alternative="greater").pvalue
     below = stats.ttest_1samp(seeds, margin, alternative="less").pvalue
     assert found.p == pytest.approx(max(above, below), abs=1e-9)

@@ -45,7 +45,7 @@ def test_a_released_lease_is_free_and_remembered(leases: Leases) -> None:
     for _ in range(3):
         with leases.take():
             assert leases.held()
-            with pytest.raises(BusyError, match=f"thing is being worked on by process {os.getpid()}"), leases.take():
+            with pytest.raises(BusyError, match=f"thing is held by process {os.getpid()}"), leases.take():
                 pass
         assert not leases.held()
     assert [owner.released for owner in leases.history()] == [True] * 3
@@ -196,7 +196,7 @@ def test_a_sign_from_the_future_is_none_of_life_and_the_lease_is_taken_over_afte
 def test_who_holds_a_removed_lease_is_told_and_touches_no_later_one(leases: Leases) -> None:
     with leases.take() as lease:
         shutil.rmtree(leases.folder)
-        with pytest.raises(StoreError, match="thing was removed while it was being worked on"):
+        with pytest.raises(StoreError, match="thing was removed while this process was working on it"):
             lease.ensure()
         foreign(leases)  # somebody else begins anew, with the same number
         with pytest.raises(LeaseLostError):

@@ -101,7 +101,7 @@ def test_a_score_of_the_server_stands_in_for_none(finished: Finished) -> None:
     enter_score(finished.folder, finished.record, {"AP": 0.754, "AR": 0.805}, "submission 12")
     assert finished.record.metrics == {"AP": 0.754, "AR": 0.805}
     enter_score(finished.folder, finished.record, {"AP": 0.754, "AR": 0.805}, "submission 12")
-    with pytest.raises(StoreError, match="holds another score"):
+    with pytest.raises(StoreError, match="has another score"):
         enter_score(finished.folder, finished.record, {"AP": 0.9}, "submission 13")
     assert finished.record.metrics["AP"] == 0.754
 

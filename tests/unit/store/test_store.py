@@ -118,7 +118,7 @@ def test_a_half_or_foreign_document_is_named(contents: str, store: Store, traini
     folder = store.training(training.id)
     for file, read in [
         (folder.record_file, folder.record),
-        (folder.job_progress_file, folder.job_progress),
+        (folder.progress_file, folder.job_progress),
         (folder.failure_file, folder.failure),
     ]:
         write(file, None)

@@ -35,18 +35,17 @@ from bench.extend import backbone, codec, executor, metric, report_format
 
 
 @backbone("own_network", title="OwnNet", outputs=["coordinates"], input_sizes=[(64, 64)])
-def network(spec, norm_layer):
-    from bench.pose.models.backbones import BACKBONES
-    from dataclasses import replace
+def network(shape, norm_layer):
+    from bench.pose.models.backbone import BACKBONES
 
-    return BACKBONES["simba_tiny"].build(replace(spec, backbone="simba_tiny"), norm_layer)
+    return BACKBONES["simba_tiny"].build(shape, norm_layer)
 
 
 @codec("own_codec", output="coordinates", settings=["sigma"], title="own codec")
-def own_codec(settings, mirror):
+def own_codec(input_size, flip_indices, *, split_ratio, sigma, flip_shift):
     from bench.pose.codecs.simdr import SimDRCodec
 
-    return SimDRCodec(settings.input_size, mirror, split_ratio=settings.needed("split_ratio"))
+    return SimDRCodec(input_size, flip_indices, split_ratio=split_ratio, flip_shift=flip_shift)
 
 
 @metric("spread", title="spread", decimals=2)
@@ -88,6 +87,32 @@ def test_a_suite_may_name_what_its_modules_add(tmp_path: Path) -> None:
     assert training["gflops"]["multiply_adds"] > 0
 
 
+CROWDED = """
+from bench.extend import dataset
+from bench.pose.skeletons import CROWDPOSE_14
+
+
+@dataset("own_crowd", skeleton=CROWDPOSE_14, protocol="crowdpose")
+def own_crowd(folder, split): ...
+"""
+
+
+def test_a_dataset_s_protocol_decides_its_evaluator(tmp_path: Path) -> None:
+    suite = write(tmp_path, CROWDED + MODULE, metric="AP_H")
+    suite.write_text(suite.read_text().replace("{name: synthetic,", "{name: own_crowd,"), encoding="utf-8")
+    code = """
+import sys
+from pathlib import Path
+from bench.suite.expansion import expand
+from bench.suite.schema import load_suite
+
+print(*(spec.evaluator for cell in expand(load_suite(Path(sys.argv[1]))).cells for spec in cell.evaluations))
+"""
+    command = [sys.executable, "-c", code, str(suite)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (0, "crowdpose\n"), done.stderr
+
+
 def test_modules_beside_the_suite_come_last(tmp_path: Path) -> None:
     """A file named like a library beside a suite replaces nothing, not even what is imported after the suite."""
     write(tmp_path)
@@ -112,7 +137,10 @@ def test_modules_beside_the_suite_come_last(tmp_path: Path) -> None:
             {"module": "absent"},
             "own.yaml:4: extension 'absent': there is no module 'absent'; install it, or put it beside",
         ),
-        ({"module": "own-module"}, "own.yaml:4: extensions: 'own-module' is no name of a module, such as my_network"),
+        (
+            {"module": "own-module"},
+            "own.yaml:4: extensions: 'own-module' is not a valid module name, expected for example my_network",
+        ),
     ],
 )
 def test_what_is_registered_is_listed(names: dict[str, str], message: str, tmp_path: Path) -> None:
@@ -129,7 +157,7 @@ def test_what_is_registered_is_listed(names: dict[str, str], message: str, tmp_p
         ("import os\n\nraise RuntimeError('not today')\n", "own_module.py:3: RuntimeError: not today"),
         ("import not_there\n", "own_module.py:1: No module named 'not_there'"),
         (
-            "from bench.extend import backbone\n@backbone('hrnet_w32')\ndef network(spec, norm_layer): ...\n",
+            "from bench.extend import backbone\n@backbone('hrnet_w32')\ndef network(shape, norm_layer): ...\n",
             "own_module: there is a backbone 'hrnet_w32' already, by bench itself; choose another name",
         ),
         (
@@ -216,7 +244,7 @@ def test_the_hash_is_of_the_code(tmp_path: Path) -> None:
 
 
 def test_what_is_no_name_is_no_module() -> None:
-    with pytest.raises(ExtensionError, match=r"'\.\./evil' is no name of a module"):
+    with pytest.raises(ExtensionError, match=r"'\.\./evil' is not a valid module name"):
         Extensions.of(["../evil"])
 
 
@@ -243,7 +271,7 @@ for metric, rises, falls in (("spread", "regressed", "improved"), ("AP", "improv
 @pytest.mark.parametrize(
     ("old", "command"),
     [
-        ("    from bench.pose.models.backbones import BACKBONES\n", ["plan", "own.yaml"]),
+        ("    from bench.pose.models.backbone import BACKBONES\n", ["plan", "own.yaml"]),
         ('    print("asked for"', ["run", "own.yaml", "--executor", "nobody"]),
         ('    yield "report.txt"', ["report", "own.yaml", "--format", "txt"]),
     ],

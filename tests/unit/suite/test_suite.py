@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bench.suite.expansion import Expansion, expand
 from bench.suite.schema import load_suite
-from bench.suite.source import SuiteError
+from bench.suite.source import SuiteError, read_yaml
 from bench.suite.specs import EvalSpec, TrainSpec
 from tests.unit.suites import SUITE, changed, example_evaluation, example_training, load
 
@@ -26,13 +26,13 @@ MISTAKES = {
     "repeated nested key": (("recipe: paper", "recipe: paper\n  recipe: paper"), 14, "'recipe' is given twice"),
     "wrong type": (("name: example", "name: 3"), 1, "name: Input should be a valid string, found 3"),
     "unsafe name": (("name: example", "name: ../example"), 1, "name: String should match pattern"),
-    "non-text key": (("title: An", "3: x\ntitle: An"), 2, "the key 3 is no text"),
+    "non-text key": (("title: An", "3: x\ntitle: An"), 2, "the key 3 is not a text"),
     "unknown dataset": (("name: coco", "name: cocoa"), 3, "unknown dataset 'cocoa' (did you mean 'coco'?)"),
     "unknown axis": (("input_size: [64x64]", "input_siz: [64x64]"), 8, "'input_siz' (did you mean 'input_size'?)"),
     "unknown value": (("[simba_res50]", "[simba_res5]"), 6, "'simba_res5' (did you mean 'simba_res50'?)"),
     "unknown value in a list": (("[simba_res50]", "\n    - simba_res50\n    - hrnet"), 8, "unknown backbone 'hrnet'"),
     "bad size": (("64x64", "64x60"), 8, "input size '64x60' is not HEIGHTxWIDTH with multiples of 32"),
-    "size no text": (("[64x64]", "[64]"), 8, "input_size: Input should be a valid string, found 64"),
+    "size no text": (("[64x64]", "[64]"), 8, "input size '64' is not HEIGHTxWIDTH with multiples of 32"),
     "missing axis": (("    backbone: [simba_res50]\n", ""), 5, "the axis 'backbone' is missing"),
     "axis without values": (("[64x64]", "[]"), 8, "axis 'input_size' has no value"),
     "no axes": (("  axes:\n", "  axes: {}\n  was:\n"), 5, "axes: Dictionary should have at least 1 item"),
@@ -228,19 +228,19 @@ def test_exclusions_come_with_their_reason(tmp_path: Path) -> None:
 
 
 def test_lists_of_an_evaluation_multiply_and_simdr_has_no_post_processing(tmp_path: Path) -> None:
-    both = "{boxes: [gt, detector], post_process: [true, false], when: {representation: %s}}"
+    both = "{boxes: [gt, detector], post_process: [quarter, none], when: {representation: %s}}"
     changes = [(f"{{boxes: gt, when: {{representation: {name}}}}}", both % name) for name in ("heatmap", "simdr")]
     heatmap, simdr = expand(load(tmp_path, *changes)).cells
     ways = [(spec.boxes, spec.post_process) for spec in heatmap.evaluations]
-    assert ways == [("gt", True), ("gt", False), ("detector", True), ("detector", False)]
-    assert [(spec.boxes, spec.post_process) for spec in simdr.evaluations] == [("gt", False), ("detector", False)]
+    assert ways == [("gt", "quarter"), ("gt", "none"), ("detector", "quarter"), ("detector", "none")]
+    assert [(spec.boxes, spec.post_process) for spec in simdr.evaluations] == [("gt", "none"), ("detector", "none")]
     assert {spec.training for spec in simdr.evaluations} == {simdr.training.id}
 
 
 def test_conditions_of_an_evaluation_see_the_recipe(tmp_path: Path) -> None:
-    change = ("{boxes: gt, when: {representation: heatmap}}", "{boxes: gt, when: {post_process: true}}")
+    change = ("{boxes: gt, when: {representation: heatmap}}", "{boxes: gt, when: {post_process: quarter}}")
     heatmap, _ = expand(load(tmp_path, change)).cells
-    assert [spec.post_process for spec in heatmap.evaluations] == [True]
+    assert [spec.post_process for spec in heatmap.evaluations] == ["quarter"]
 
 
 def test_a_cell_without_evaluation_or_setting_is_named(tmp_path: Path) -> None:
@@ -306,6 +306,23 @@ def test_half_declared_weights_are_refused(settings: str, message: str, tmp_path
         expand(load(tmp_path, GIVEN, ("epochs: 5", settings)))
 
 
+@pytest.mark.parametrize("evaluator", ["crowdpose", "pckh"])
+def test_an_evaluator_of_another_protocol_is_refused(evaluator: str, tmp_path: Path) -> None:
+    change = ("{boxes: gt, when: {representation: simdr}}", f"{{boxes: gt, evaluator: {evaluator}}}")
+    with pytest.raises(SuiteError) as caught:
+        load(tmp_path, change)
+    expected = f"evaluator: {evaluator!r} does not score coco, whose protocol is coco; valid: pycocotools"
+    assert str(caught.value) == f"{tmp_path / 'example.yaml'}:16: {expected}"
+
+
+def test_the_evaluator_follows_from_the_protocol(tmp_path: Path) -> None:
+    plain, named = (
+        expand(load(tmp_path, *changes)).cells[-1].evaluations[0]
+        for changes in ((), (("{boxes: gt, when: {representation: simdr}}", "{boxes: gt, evaluator: pycocotools}"),))
+    )
+    assert (plain.evaluator, plain.id) == ("pycocotools", named.id)
+
+
 OTHER_TRAINING = {
     "dataset": "lspet", "definition": None, "split": "x", "backbone": "hrnet_w32",
     "representation": "simdr_star", "input_size": "128x64",
@@ -318,8 +335,8 @@ OTHER_TRAINING = {
     "half_body_coin": "uniform",
 }  # fmt: skip
 OTHER_EVALUATION = {
-    "training": "x", "split": "x", "boxes": "detector", "flip_test": False, "flip_shift": "exact", "post_process": True,
-    "refinement": "dark", "evaluator": "pckh", "score_threshold": 0.5, "nms_threshold": 0.5, "batch_size": 1,
+    "training": "x", "split": "x", "boxes": "detector", "flip_test": False, "flip_shift": "exact",
+    "post_process": "dark", "evaluator": "pckh", "score_threshold": 0.5, "nms_threshold": 0.5, "batch_size": 1,
 }  # fmt: skip
 SINGLE_VALUED = {"precision"}
 WEIGHTS = {"initialization": "checkpoint", "weights": 64 * "0"}
@@ -331,8 +348,8 @@ def test_ids_last() -> None:
     If a field is added, removed or changes its meaning, raise SCHEMA_VERSION in bench.suite.specs, so that old results
     cannot be mistaken for new ones, and write the new ids here.
     """
-    assert TrainSpec(**OTHER_TRAINING, precision="float32").id == "faab2ba81493"
-    assert EvalSpec(**OTHER_EVALUATION, precision="float32").id == "b5be631b9483"
+    assert TrainSpec(**OTHER_TRAINING, precision="float32").id == "457593234443"
+    assert EvalSpec(**OTHER_EVALUATION, precision="float32").id == "f34223abca2d"
 
 
 @pytest.mark.parametrize(
@@ -363,3 +380,15 @@ def test_margins_are_in_the_units_of_records_and_have_a_default(tmp_path: Path) 
     assert table.margin_of("AP") == table.margin_of("mean_oks") == 0.005
     (table,) = load(tmp_path, ("coco_val}", "coco_val, margin: 0.01}")).tables
     assert table.margin_of("AP") == 0.01
+
+
+def test_keys_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    now = read_yaml_text(tmp_path, "train: {set: [{initialization: kaiming, half_body_min_keypoints: 3}]}")
+    assert read_yaml_text(tmp_path, "train: {set: [{initialisation: kaiming, half_body_min_joints: 3}]}") == now
+    assert read_yaml_text(tmp_path, "{joints: [nose]}") == {"keypoints": ["nose"]}
+
+
+def read_yaml_text(folder: Path, text: str) -> Any:
+    file = folder / "suite.yaml"
+    file.write_text(text)
+    return read_yaml(file).data

@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from bench.pose.codecs.base import Codec, shift_right
-from bench.pose.codecs.build import build_codec
-from bench.pose.codecs.representations import CodecSettings
+from bench.pose.codecs.representation import CodecSettings, build_codec
 from bench.pose.codecs.simdr import SimDRCodec, SimDRTarget, smoothed_divergence
 from bench.pose.data.augmentation import flip_keypoints
 from bench.pose.errors import UnknownNameError
-from bench.pose.models.heads import Coordinates
+from bench.pose.outputs import Coordinates
 from bench.pose.skeletons import COCO_17
 
 SIZE = (64, 32)
@@ -272,7 +271,7 @@ def test_the_two_reductions_differ_by_the_count_of_keypoints_and_bins() -> None:
         """Loss of one axis: the other's output is its target."""
         exact = [one_hot(target.bins[..., axis], output[axis].shape[-1]) for axis in (0, 1)]
         views = [output[axis] if axis == only else exact[axis] for axis in (0, 1)]
-        chosen = SimDRCodec(SIZE, COCO_17.flip_indices, split_ratio=1, label_smoothing=0, reduction=reduction)
+        chosen = SimDRCodec(SIZE, COCO_17.flip_indices, split_ratio=1, label_smoothing=0, loss_reduction=reduction)
         return chosen.loss(Coordinates(*views), target)
 
     for axis, bins in enumerate((32, 64)):

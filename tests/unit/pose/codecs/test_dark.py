@@ -6,13 +6,14 @@ from hypothesis import strategies as st
 
 from bench.pose.codecs.dark import dark_offset
 from bench.pose.codecs.heatmap import HeatmapCodec
+from bench.pose.codecs.representation import PostProcess
 from bench.pose.skeletons import COCO_17
 
 SIZE = (64, 48)
 
 
-def codec(refinement: str | None) -> HeatmapCodec:
-    return HeatmapCodec((256, 192), COCO_17.flip_indices, sigma=2, center="exact", refinement=refinement)
+def codec(post_process: PostProcess) -> HeatmapCodec:
+    return HeatmapCodec((256, 192), COCO_17.flip_indices, sigma=2, heatmap_center="exact", post_process=post_process)
 
 
 @settings(max_examples=50, deadline=None)
@@ -21,11 +22,11 @@ def test_an_exact_gaussian_is_found_within_a_tenth_of_a_pixel(x: float, y: float
     keypoints = torch.tensor([[x, y]], dtype=torch.float64).expand(1, 17, 2)
     maps = codec("dark").encode(keypoints, torch.ones(1, 17, dtype=torch.bool)).maps
     errors = {
-        refinement: (codec(refinement).decode(maps).coordinates - keypoints).abs().max().item()
-        for refinement in ("dark", None)
+        post_process: (codec(post_process).decode(maps).coordinates - keypoints).abs().max().item()
+        for post_process in ("dark", "none")
     }
     assert errors["dark"] < 0.1
-    assert errors[None] <= 2.0 + 1e-6, "half a cell of 4 px"
+    assert errors["none"] <= 2.0 + 1e-6, "half a cell of 4 px"
 
 
 def test_flat_maps_and_borders_are_left_alone() -> None:

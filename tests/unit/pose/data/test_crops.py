@@ -70,7 +70,7 @@ def batches(instances: Sequence[Instance], *, start: Position = Position(), work
 def assert_same(found: Sequence[Batch], expected: Sequence[Batch]) -> None:
     assert len(found) == len(expected)
     for one, other in zip(found, expected, strict=True):
-        for name in ("images", "joints", "visible", "indices", "centers", "scales"):
+        for name in ("images", "keypoints", "visible", "indices", "centers", "scales"):
             assert torch.equal(getattr(one, name), getattr(other, name)), name
 
 

@@ -41,13 +41,13 @@ def sampled(images: Sequence[Array], placements: Sequence[Placement], size: Shap
     return sample(torch.from_numpy(np.concatenate([image.ravel() for image in images])), sources, size).numpy()
 
 
-def flip_indices(image: Array) -> Array:
+def flip_columns(image: Array) -> Array:
     return np.ascontiguousarray(image[:, ::-1])
 
 
 def assert_every_way_is_opencv_s(image: Array, matrix: Array, size: Shape) -> None:
     """Plainly and flipped; the image is not the first in its row of bytes."""
-    plain, flipped = warp(image, matrix, size), warp(flip_indices(image), matrix, size)
+    plain, flipped = warp(image, matrix, size), warp(flip_columns(image), matrix, size)
     one, other = sampled([image, image], [Placement(matrix), Placement(matrix, flipped=True)], size)
     np.testing.assert_array_equal(one, plain)
     np.testing.assert_array_equal(other, flipped)
@@ -107,17 +107,17 @@ def test_at_ties_the_flipped_warp_needs_its_flipped_image(monkeypatch: pytest.Mo
         assert_every_way_is_opencv_s(image, matrix, size)
     monkeypatch.setattr(geometry, "_flip", lambda *_: True)
     wrong = [
-        not np.array_equal(warp_flipped(image, one, size), warp(flip_indices(image), one, size)) for one in matrices
+        not np.array_equal(warp_flipped(image, one, size), warp(flip_columns(image), one, size)) for one in matrices
     ]
     assert any(wrong)
 
 
 def test_nearly_all_views_are_had_without_flipping(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng, image, mirrorings = np.random.default_rng(0), noise((60, 80)), []
-    monkeypatch.setattr(cv2, "flip", lambda image, _: mirrorings.append(image) or flip_indices(image))
+    rng, image, flips = np.random.default_rng(0), noise((60, 80)), []
+    monkeypatch.setattr(cv2, "flip", lambda image, _: flips.append(image) or flip_columns(image))
     for _ in range(200):
         warp_flipped(image, affine_matrix(rng.uniform(0, 60, 2), [0.2, 0.2], rng.uniform(-90, 90), (64, 48)), (64, 48))
-    assert len(mirrorings) < 10
+    assert len(flips) < 10
 
 
 def test_many_images_at_once() -> None:
@@ -128,7 +128,7 @@ def test_many_images_at_once() -> None:
         for flip in (True, False, True, False, True)
     ]
     for image, placement, crop in zip(images, placements, sampled(images, placements, (24, 32)), strict=True):
-        expected = warp(flip_indices(image) if placement.flipped else image, placement.matrix, (24, 32))
+        expected = warp(flip_columns(image) if placement.flipped else image, placement.matrix, (24, 32))
         np.testing.assert_array_equal(crop, expected)
 
 
@@ -139,6 +139,6 @@ def test_the_reference_s_crops(size: Shape) -> None:
     for j in (0, 1):
         case = want["cases"][2 * SIZES.index(size) + j]
         matrix = affine_matrix(np.float32(case[:2]), np.float32(case[2:4]), case[4], size)
-        crops = sampled([image, flip_indices(image)], [Placement(matrix), Placement(matrix, flipped=True)], size)
-        for crop in (*crops, warp_flipped(flip_indices(image), matrix, size)):
+        crops = sampled([image, flip_columns(image)], [Placement(matrix), Placement(matrix, flipped=True)], size)
+        for crop in (*crops, warp_flipped(flip_columns(image), matrix, size)):
             np.testing.assert_array_equal(crop, want[f"crop_{name}_{j}"])

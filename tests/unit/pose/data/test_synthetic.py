@@ -206,7 +206,7 @@ class TestAccuracy:
             assert _centroid(image) == pytest.approx(center, abs=0.2)
             assert np.sqrt(image.sum() / np.pi) == pytest.approx(radius, abs=0.25)
 
-    @pytest.mark.parametrize(("feature", "joints"), [("nose", ["nose"]), ("eyes", ["left_eye", "right_eye"])])
+    @pytest.mark.parametrize(("feature", "keypoints"), [("nose", ["nose"]), ("eyes", ["left_eye", "right_eye"])])
     def test_features_of_the_face_are_drawn_at_their_keypoints(self, feature: str, keypoints: list[str]) -> None:
         rng = np.random.default_rng(2)
         outfit = random_outfit(rng)

@@ -271,12 +271,12 @@ BROKEN = {
 def test_broken_files_are_named(contents: Callable[[], bytes], tmp_path: Path) -> None:
     file = tmp_path / "per_instance.npz"
     file.write_bytes(contents())
-    with pytest.raises(DataError, match=r"per-instance results\.npz: not a readable file of per-instance results"):
+    with pytest.raises(DataError, match=r"per_instance\.npz: not a readable file of per-instance results"):
         load_per_instance(file)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"per-instance results\.npz: no such file"):
+    with pytest.raises(DataError, match=r"per_instance\.npz: no such file"):
         load_per_instance(tmp_path / "per_instance.npz")
 
 

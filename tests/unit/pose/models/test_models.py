@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from bench.pose.complexity import Complexity, measure, published_convention
 from bench.pose.errors import CheckpointError, UnknownNameError
-from bench.pose.models.backbones import UPSAMPLE_FREE
+from bench.pose.models.backbone import BACKBONES
 from bench.pose.models.batch_norm import ReplicaBatchNorm2d
-from bench.pose.models.build import BACKBONES, build_model, initialize, load_trunk
-from bench.pose.models.heads import Coordinates, PoseModel
+from bench.pose.models.build import build_model, initialize, load_trunk
+from bench.pose.models.heads import PoseModel
+from bench.pose.outputs import Coordinates
 from bench.pose.torchvision_shim import torchvision_models
 
 SIZE = (64, 96)
@@ -61,7 +62,7 @@ def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
 # What networks return.
 
 
-@pytest.mark.parametrize("backbone", [backbone for backbone in BACKBONES if backbone != UPSAMPLE_FREE])
+@pytest.mark.parametrize("backbone", [name for name, known in BACKBONES.items() if "maps" in known.outputs])
 def test_heatmaps_have_a_quarter_of_the_input_size(backbone: str) -> None:
     height, width = size_of(backbone)
     with torch.device("meta"):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from bench.pose.errors import CheckpointError
 from bench.pose.models.build import build_model, initialize, load_trunk
-from bench.pose.models.spec import INITIALIZATIONS
+from bench.pose.models.network import INITIALIZATIONS
 from bench.pose.models.stem import stem_maps
 from bench.pose.models.tokenpose import PrefixedTokenPose, TokenPose, sine_embedding
 

@@ -1,0 +1,151 @@
+"""The data root: what is there of each dataset, downloaded weights, and whether results were made with these data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from bench.checks import CheckFailedError, CheckList, CheckWarning, NotApplicableError, raise_together
+
+__all__ = ["DATASET", "RECORDED", "ROOT"]
+
+READ = 20
+"""About so many image files of each split are read; `bench data verify` reads them all."""
+
+OTHER_ROOT = "name the folder that has one folder per dataset with --data-root"
+
+ROOT, DATASET, RECORDED = CheckList(), CheckList(), CheckList()
+
+
+@ROOT.check(OTHER_ROOT)
+def data_root(root: Path) -> str:
+    """The folder of datasets can be written."""
+    if not root.exists():
+        raise CheckWarning(f"{root} does not exist; what is drawn on first use will be put there")
+    if not root.is_dir():
+        raise CheckFailedError(f"{root} is not a folder")
+    if not os.access(root, os.W_OK | os.X_OK):
+        raise CheckWarning(f"{root} is read-only", "have others prepare, draw and pack datasets, or copy them")
+    return str(root.absolute())
+
+
+@ROOT.check("have the files made readable: see ls -l", seconds=900)
+def imagenet_weights(root: Path) -> str:
+    """Each file has its sha256."""
+    from bench.execute.training_job import IMAGENET_FOLDER
+    from bench.pose.checkpoints import IMAGENET_FILES, check_hash
+    from bench.pose.errors import CheckpointError
+
+    folder = root / IMAGENET_FOLDER
+    there = {file.name: file for file in IMAGENET_FILES.values() if (folder / file.name).exists()}
+    if not there:
+        raise NotApplicableError(f"none in {folder}; those with a public address are downloaded on first use")
+    wrong = []
+    for name, file in there.items():
+        try:
+            check_hash(folder / name, file.hash_prefix)
+        except CheckpointError as error:
+            source = file.url or "the HRNet authors' model zoo"
+            wrong.append(CheckFailedError(str(error), f"remove {folder / name} and get it from {source}"))
+    raise_together(wrong)
+    return f"{len(there)} of {len(IMAGENET_FILES)}"
+
+
+@DATASET.check("see `bench data list`", seconds=900)
+def dataset(name: str, folder: Path) -> str:
+    """Annotations, images, boxes and packed pixels are there."""
+    from bench.files import sha256
+    from bench.pose.data.datasets import dataset_info
+
+    if not folder.exists():
+        raise NotApplicableError(f"not in {folder}")
+    info, fix = dataset_info(name), f"`bench data prepare {name} --data-root {folder.parent}` gets it or says how"
+    splits = info.splits(folder)
+    if not splits and info.generate is not None:
+        return "nothing drawn yet"
+    if not splits:
+        raise CheckFailedError(f"{folder}: no {info.layout.annotations} of any split", fix)
+    raise_together(problem for split in splits for problem in _problems(name, folder, split, fix))
+    files = [info.read(folder, split).annotation_file for split in splits]
+    return ", ".join(f"{split} ({sha256(file):.12})" for split, file in zip(splits, files, strict=True))
+
+
+def _problems(name: str, folder: Path, split: str, fix: str) -> Iterator[CheckFailedError]:
+    """What is wrong with a split, as far as some of its images show it."""
+    from bench.pose.data.coco_format import CocoKeypoints, read_boxes
+    from bench.pose.data.datasets import dataset_info
+    from bench.pose.data.images import read_image
+    from bench.pose.data.pixels.packed import packed_folder, read_shards
+    from bench.pose.data.verify import expected_files
+    from bench.pose.errors import DataError
+
+    info = dataset_info(name)
+    opened, boxes = info.read(folder, split), info.box_file(folder, split)
+    for file in expected_files(info, opened):
+        if not file.is_file():
+            yield CheckFailedError(f"{file} is missing", fix)
+    try:
+        if isinstance(opened, CocoKeypoints):
+            images = [path for path in map(opened.image_path, opened.images) if path]
+        else:
+            images = list(dict.fromkeys(instance.image for instance in opened.instances()))
+        for path in images[:: max(len(images) // READ, 1)]:
+            try:
+                read_image(path)
+            except DataError as error:
+                yield CheckFailedError(str(error), fix)
+        if boxes and boxes.is_file() and not any(True for _ in read_boxes(boxes)):
+            yield CheckFailedError(f"{boxes}: no box of an instance", fix)
+    except DataError as error:
+        yield CheckFailedError(str(error), fix)
+    if opened.problems:
+        count, first = len(opened.problems), opened.problems[0]
+        left_out = f"{opened.annotation_file}: {count:,} entries make no sense and are left out, such as {first}"
+        yield CheckWarning(left_out, fix)
+    try:
+        for shard in read_shards(packed_folder(folder, split)):
+            shard.map()
+    except DataError as error:
+        yield CheckFailedError(
+            str(error), f"`bench data pack {name} {split} --data-root {folder.parent}` packs it again"
+        )
+
+
+@RECORDED.check("have both folders made readable: see ls -l", seconds=900)
+def recorded_data(root: Path, results: Path) -> str:
+    """Results were made with the annotations and boxes that are here."""
+    from bench.files import sha256
+
+    recorded: dict[Path, set[str]] = {}
+    for file, digest in _recorded_files(root, results):
+        recorded.setdefault(file, set()).add(digest)
+    if not recorded:
+        raise NotApplicableError("no results that were made with data that are here")
+    hashes = {file: sha256(file) for file in recorded}
+    fix = "put the right file back (`bench show ID` tells its sha256), or keep results of other data in another folder"
+    raise_together(
+        CheckFailedError(f"{file} has sha256 {hashes[file]:.12}, but there are results made with {other:.12}", fix)
+        for file, others in recorded.items()
+        for other in sorted(others - {hashes[file]})
+    )
+    return f"{len(recorded)} files"
+
+
+def _recorded_files(root: Path, results: Path) -> Iterator[tuple[Path, str]]:
+    """Files that are here and have the name of one that a measured result was made with, and the hash that it had."""
+    from bench.doctor.results_checks import stored
+    from bench.files import StoreError
+    from bench.pose.data.verify import expected_files
+    from bench.pose.errors import UnknownNameError
+    from bench.store.documents import Record
+
+    for folder in stored(results):
+        with suppress(StoreError, UnknownNameError):  # another check tells; an extension may be gone
+            record = folder.record()
+            if record is not None and not record.simulated and record.provenance.files:
+                info = (record.training if isinstance(record, Record) else record.spec).data
+                split = info.read(root / info.name, record.spec.split)
+                here = {file.name: file for file in expected_files(info, split) if file.is_file()}
+                yield from ((here[name], digest) for name, digest in record.provenance.files.items() if name in here)

@@ -1,0 +1,63 @@
+"""Checks in a process of their own, which may crash or hang without taking the others with it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from functools import partial
+from multiprocessing.connection import Connection
+
+from bench.checks import Check, CheckOutcome, run_check
+
+__all__ = ["run_isolated"]
+
+PROCESSES = multiprocessing.get_context("fork")
+"""The parent has imported next to nothing, and checks need not be picklable."""
+
+
+def run_isolated(checks: Sequence[Check]) -> Iterator[CheckOutcome]:
+    """Make all checks, each whatever becomes of the others: in one process until it dies, then in another."""
+    made = 0
+    while made < len(checks):
+        for outcome in _in_one_process(checks[made:]):
+            made += 1
+            yield outcome
+
+
+def _in_one_process(checks: Sequence[Check]) -> Iterator[CheckOutcome]:
+    """Outcomes up to that of the check that the process does not survive."""
+    receiver, sender = PROCESSES.Pipe(duplex=False)
+    process = PROCESSES.Process(target=_make, args=(checks, sender), daemon=True)
+    failed = partial(CheckOutcome, checks[0].name, checks[0].title, "failed")
+    try:
+        process.start()
+    except OSError as error:
+        yield failed(f"no process can be started: {error.strerror or error}", "see ulimit -u, and free memory")
+        return
+    sender.close()
+    for check in checks:
+        failed = partial(CheckOutcome, check.name, check.title, "failed", fix=check.fix)
+        try:
+            if not receiver.poll(check.seconds):
+                process.kill()
+                yield failed(f"no answer within {check.seconds:.0f} s")
+                break
+            yield receiver.recv()
+        except EOFError:
+            process.join()
+            code = process.exitcode or 0
+            how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+            yield failed(f"the check took its process down: {how}")
+            break
+    receiver.close()
+    process.join()
+
+
+def _make(checks: Sequence[Check], sender: Connection) -> None:
+    """The process that makes checks. What libraries print goes to where errors go."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # its parent decides
+    os.dup2(2, 1)
+    for check in checks:
+        sender.send(run_check(check))

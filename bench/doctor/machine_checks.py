@@ -1,0 +1,247 @@
+"""Python, the packages, processors, memory and GPUs: whether they are there and compute what they should."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, metadata, requires, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.checks import (
+    INSTALL,
+    CheckFailedError,
+    CheckList,
+    CheckWarning,
+    NotApplicableError,
+    raise_together,
+    require,
+)
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["CHECKS"]
+
+GIGA = 1e9
+ENOUGH_MEMORY, SOME_MEMORY, SHARED_MEMORY = 4 * GIGA, 1 * GIGA, 1 * GIGA
+"""Bytes: what the quickstart has ample room in, what nothing runs in, and what processes that load crops need."""
+
+UNLIMITED = 1 << 60
+"""Bytes above which the first version of control groups means "no limit"."""
+
+TOLERANCE = 1e-2
+"""Relative; GPUs may multiply in TensorFloat-32."""
+
+INSTALL_OPENCV = (
+    "remove every opencv-* package from this environment, then install the one that the project asks for:"
+    " python -m pip install 'opencv-python-headless>=4.10,<5'"
+)
+
+CHECKS = CheckList()
+
+
+@CHECKS.check(INSTALL)
+def python() -> str:
+    """The project allows this version."""
+    import platform
+
+    from packaging.specifiers import SpecifierSet
+
+    found, allowed = platform.python_version(), metadata("bench")["Requires-Python"]
+    if not SpecifierSet(allowed).contains(found, prereleases=True):
+        fix = f"make a virtual environment with a Python {allowed} and install anew"
+        raise CheckFailedError(f"{found}, allowed {allowed}", fix)
+    return found
+
+
+@CHECKS.check(INSTALL)
+def packages() -> str:
+    """All packages have versions that the project allows."""
+    from packaging.requirements import Requirement
+
+    needed = [Requirement(text) for text in requires("bench") or ()]
+    needed = [one for one in needed if one.marker is None or one.marker.evaluate({"extra": ""})]
+    problems = []
+    for one in needed:
+        try:
+            found = version(one.name)
+        except PackageNotFoundError:
+            found = "not installed"
+        if found == "not installed" or not one.specifier.contains(found, prereleases=True):
+            problem = f"{one.name} {found}, allowed {one.specifier or 'any'}"
+            problems.append(CheckFailedError(problem, f"python -m pip install '{one.name}{one.specifier}'"))
+    raise_together(problems)
+    return f"{len(needed)} packages"
+
+
+@CHECKS.check("clone the project again")
+def code() -> str:
+    """Results will name the commit that made them."""
+    from bench.store.provenance import checkout
+
+    commit, dirty = checkout()
+    if commit is None:
+        raise CheckWarning("git knows no commit of this code", "install git, see `git status`, or clone anew")
+    if dirty:
+        raise CheckWarning(
+            f"commit {commit[:12]} with changes", "commit them before a run whose results are to be kept"
+        )
+    return commit[:12]
+
+
+@CHECKS.check(INSTALL)
+def torch_() -> str:
+    """Torch computes on the processor, and torchvision fits it."""
+    import torch
+
+    from bench.pose.torchvision_shim import torchvision_models
+
+    _convolve(torch.device("cpu"))
+    torchvision_models()
+    return f"torch {torch.__version__}, torchvision {version('torchvision')}, {torch.get_num_threads()} threads"
+
+
+@CHECKS.check(INSTALL_OPENCV)
+def opencv() -> str:
+    """Its bilinear warp rounds as OpenCV 4 does.
+
+    That decides every pixel of every crop.
+    """
+    import cv2
+    import numpy as np
+    import torch
+
+    from bench.pose import geometry
+    from bench.pose.data.pixels.sampling import Sources, sample
+
+    image = np.random.default_rng(0).integers(0, 256, (61, 47, 3), dtype=np.uint8)
+    matrix = geometry.affine_matrix((23.4, 29.1), (0.21, 0.21), 17.3, (64, 48))
+    inverse = torch.tensor(cv2.invertAffineTransform(matrix))[None]
+    begin, height, width = (torch.tensor([value]) for value in (0, *image.shape[:2]))
+    sources = Sources(begin, height, width, torch.zeros(1, dtype=torch.bool), inverse)
+    expected = sample(torch.tensor(image).flatten(), sources, (64, 48)).numpy()[0]
+    differing = int((geometry.warp(image, matrix, (64, 48)) != expected).any(axis=-1).sum())
+    require(not differing, f"{cv2.__version__}: {differing:,} of {64 * 48:,} pixels of a warp differ from OpenCV 4's")
+    return cv2.__version__
+
+
+@CHECKS.check("python -m pip install --force-reinstall --no-cache-dir pycocotools")
+def pycocotools() -> str:
+    """Its compiled part fits this numpy."""
+    import numpy as np
+    from pycocotools import mask
+
+    area = int(mask.area(mask.encode(np.ones((2, 3), dtype=np.uint8, order="F"))))
+    require(area == 6, f"a mask of 6 pixels has an area of {area}")
+    return version("pycocotools")
+
+
+@CHECKS.check("see /proc/self/cgroup and /sys/fs/cgroup")
+def cores() -> str:
+    """There are enough for the threads that will be started."""
+    usable = len(os.sched_getaffinity(0))
+    quotas = [text.split() for text in _control_group("cpu.max")]
+    limit = min((int(quota) / int(period) for quota, period in quotas if quota != "max"), default=usable)
+    problems = []
+    if limit < usable:
+        fix = f"give `bench run` --threads {max(int(limit), 1)}, or lift the limit"
+        problems.append(CheckWarning(f"{usable} cores, but the time of {limit:.1f} only (control group)", fix))
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        asked = os.environ.get(name, "")
+        if asked.isdigit() and int(asked) > usable:
+            problems.append(CheckWarning(f"{name}={asked} with {usable} usable cores", f"unset {name}"))
+    raise_together(problems)
+    return f"{usable} of {os.cpu_count()} usable"
+
+
+@CHECKS.check("end what else runs, lift the limit of the control group, or ask for more memory")
+def memory() -> str:
+    """There is enough, and enough that processes can share."""
+    fields = dict(line.split(":") for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
+    texts = [*_control_group("memory.max"), *_control_group("memory.limit_in_bytes", "memory")]
+    limits = [int(text) for text in texts if text.isdigit() and int(text) < UNLIMITED]
+    room = min([int(fields["MemAvailable"].split()[0]) * 1024, *limits])
+    found = f"{room / GIGA:.1f} GB" + (f", limit {min(limits) / GIGA:.1f} GB" if limits else "")
+    require(room >= SOME_MEMORY, found)
+    if room < ENOUGH_MEMORY:
+        raise CheckWarning(found)
+    shared = os.statvfs("/dev/shm")
+    if shared.f_blocks * shared.f_frsize < SHARED_MEMORY:
+        size = f"{shared.f_blocks * shared.f_frsize / GIGA:.2f} GB of shared memory in /dev/shm"
+        raise CheckWarning(size, "raise it (docker run --shm-size 2g), or run with --workers 0")
+    return found
+
+
+def _control_group(name: str, controller: str = "") -> Iterator[str]:
+    """Contents of a file of this process's control group and of those around it.
+
+    Args:
+        name: of the file.
+        controller: of the first version of control groups; empty for the second, whose groups have all controllers.
+    """
+    groups = Path("/proc/self/cgroup")
+    for line in groups.read_text(encoding="utf-8").splitlines() if groups.exists() else ():
+        _, controllers, path = line.split(":", 2)
+        group = Path("/sys/fs/cgroup", controller, path.lstrip("/"))
+        for folder in (group, *group.parents) if controller in controllers.split(",") else ():
+            if (folder / name).is_file():
+                yield (folder / name).read_text(encoding="ascii").strip()
+
+
+@CHECKS.check("see nvidia-smi, or run with --device cpu", seconds=180)
+def gpus() -> str:
+    """Each is visible, computes, and has memory free."""
+    import torch
+
+    from bench.planning.jobs import devices
+
+    names = [name for name in devices("auto") if name.startswith("cuda")]
+    if not names:
+        raise NotApplicableError("no GPU found; everything runs on the processor")
+    if not torch.cuda.is_available():
+        fix = "unset CUDA_VISIBLE_DEVICES, install a build of torch with CUDA that the driver (nvidia-smi) supports"
+        problem = f"{len(names)} here, but torch {torch.__version__} cannot use them"
+        raise CheckFailedError(problem, f"{fix}, or run with --device cpu")
+    visible = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    found, problems = [], []
+    for name in visible:
+        try:
+            found.append(_gpu(torch.device(name)))
+        except CheckFailedError as error:
+            problems.append(error)
+    if hidden := [name for name in names if name not in visible]:
+        fix = "name the others with --device, or see CUDA_VISIBLE_DEVICES"
+        problems.append(CheckWarning(f"{', '.join(hidden)}: hidden from torch", fix))
+    raise_together(problems)
+    return "\n".join(found)
+
+
+def _gpu(device: torch.device) -> str:
+    import torch
+
+    try:
+        _convolve(device)
+        free, total = torch.cuda.mem_get_info(device)
+    except (RuntimeError, CheckFailedError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        fix = "see nvidia-smi: it may be in use, broken, or too old or new for this torch"
+        raise CheckFailedError(f"{device}: {first}", fix) from error
+    found = f"{device} {torch.cuda.get_device_name(device)}: {free / GIGA:.1f} of {total / GIGA:.1f} GB free"
+    if free < total / 2:
+        raise CheckWarning(found, "end what else runs on it (nvidia-smi lists it)")
+    return found
+
+
+def _convolve(device: torch.device) -> None:
+    """A small convolution. Raises `CheckFailedError` if it is not what the definition says."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(2, 8, 12, 10, generator=generator)
+    weights = torch.randn(4, 8, 3, 3, generator=generator)
+    found = torch.nn.functional.conv2d(images.to(device), weights.to(device)).double().cpu()
+    windows = images.double().unfold(2, 3, 1).unfold(3, 3, 1)
+    expected = torch.einsum("bchwij,ocij->bohw", windows, weights.double())
+    error = float((found - expected).abs().max() / expected.abs().max())
+    require(error < TOLERANCE, f"a convolution on {device} is off by {error:.2g} of its largest value")

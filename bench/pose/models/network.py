@@ -1,0 +1,45 @@
+"""The sizes of a network and what it costs, described without torch so that planning needs none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.pose.input_size import InputSize
+
+__all__ = ["INITIALIZATIONS", "Complexity", "NetworkShape"]
+
+INITIALIZATIONS: tuple[str, ...] = ("reference", "kaiming")
+"""Ways to draw the first weights of a network that starts without ImageNet weights."""
+
+
+@dataclass(frozen=True)
+class Complexity:
+    """Size and work of a network for one image.
+
+    Attributes:
+        params: number of parameters, trainable or not. TokenPose's fixed position embedding is among them, although
+            the paper's tables leave it out.
+        multiply_adds: multiply-adds of convolutions, transposed convolutions and matrix products.
+        published_convention: the count that the paper's tables divide by 2**30 and call GFLOPs (behaviour 4):
+            transposed convolutions are charged at their output resolution and linear layers as if their
+            number of inputs were the second dimension of the input tensor.
+    """
+
+    params: int
+    multiply_adds: int
+    published_convention: int
+
+
+@dataclass(frozen=True)
+class NetworkShape:
+    """What goes into a network and what comes out of it; `network_shape` checks that a backbone has it.
+
+    Attributes:
+        keypoints: number of keypoints, J.
+        input_size: of the input image.
+        bins: number of bins along x and along y; None for maps.
+    """
+
+    keypoints: int
+    input_size: InputSize
+    bins: tuple[int, int] | None = None

@@ -1,0 +1,27 @@
+"""The two kinds of network outputs. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["OUTPUTS", "Coordinates", "Output"]
+
+Output = Literal["maps", "coordinates"]
+"""Kind of a network's output: a map per keypoint, or logits over the bins of each axis."""
+
+OUTPUTS: tuple[Output, ...] = ("maps", "coordinates")
+
+
+class Coordinates(NamedTuple):
+    """Logits of the classification of each keypoint's x and y (paper section 3.1).
+
+    Attributes:
+        x: [B, J, int(W * k)] for input width W and split ratio k.
+        y: [B, J, int(H * k)].
+    """
+
+    x: Tensor
+    y: Tensor

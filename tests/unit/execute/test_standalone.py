@@ -1,0 +1,39 @@
+"""`bench eval`: the settings that its options stand for."""
+
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from bench.cli import app
+from bench.execute import standalone
+from bench.pose.evaluation import Measurement
+
+NETWORKS = [
+    ("simba_res50", "heatmap", "quarter"),
+    ("hrnet_w32", "heatmap", "quarter"),
+    ("tokenpose_s", "heatmap", "dark"),
+    ("hrnet_w32", "simdr", "none"),
+]
+
+
+@pytest.mark.parametrize(("backbone", "representation", "refinement"), NETWORKS)
+@pytest.mark.parametrize("option", ["", "--post-process", "--no-post-process"])
+def test_post_process_means_the_recipe_s_refinement(
+    option: str, backbone: str, representation: str, refinement: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[standalone.WeightsEvaluation] = []
+
+    def measure(request: standalone.WeightsEvaluation, *_: object, **__: object) -> Measurement:
+        asked.append(request)
+        return Measurement([], {}, {}, 0, [])
+
+    monkeypatch.setattr(standalone, "evaluate_weights", measure)
+    command = f"eval --backbone {backbone} --representation {representation} --input-size 64x64 --dataset coco {option}"
+    files = ["--split", "val2017", "--dataset-dir", ".", "--checkpoint", "w.pt", "--out", "out", "--boxes", "gt"]
+    done = CliRunner().invoke(app, [*command.split(), *files])
+    assert done.exit_code == 0, done.output
+    training, evaluation = standalone._specs(asked[0])
+    assert evaluation.post_process == ("none" if option == "--no-post-process" else refinement)
+    assert (evaluation.evaluator, evaluation.boxes, evaluation.training) == ("pycocotools", "gt", training.id)
+    assert asked[0].box_file is None
