@@ -13,11 +13,9 @@ import bench
 suite, results, figure = sys.argv[1:4]
 
 frame = bench.load_results(results, suite)
-frame["extra post."] = frame["evaluation_post_process"]
-
 # The paper's table: a line per backbone and method, a column per input size, the published AP beside ours.
 table = 100 * frame.pivot_table(
-    index=["backbone", "representation", "extra post."],
+    index=["backbone", "representation", "post_process"],
     columns="input_size",
     values=["AP", "published_AP"],
     sort=False,
@@ -26,6 +24,6 @@ print(table.round(1).to_string())
 
 # AP by input size: a panel per backbone, a line per representation, a band over seeds where there are several.
 grid = sns.relplot(
-    frame, x="input_size", y="AP", hue="representation", style="extra post.", col="backbone", kind="line", marker="o"
+    frame, x="input_size", y="AP", hue="representation", style="post_process", col="backbone", kind="line", marker="o"
 )
 grid.savefig(figure)

@@ -22,15 +22,9 @@ from bench.pose.errors import UnknownNameError
 from bench.pose.metrics.catalog import metrics_of
 from bench.store.folders import Store
 from bench.suite.schema import load_suite
-from bench.suite.specs import EvalSpec, TrainSpec, shared_settings
+from bench.suite.specs import EvalSpec, TrainSpec, evaluation_key, shared_settings
 
 __all__ = [
-    "BOXES",
-    "EVALUATOR",
-    "FLIP_TEST",
-    "POST_PROCESS",
-    "SPLIT",
-    "evaluation_column",
     "load_epochs",
     "load_keypoints",
     "load_per_instance",
@@ -41,16 +35,6 @@ __all__ = [
     "to_frame",
 ]
 
-
-def evaluation_column(setting: str) -> str:
-    """The column of a setting of evaluations: its name, after `evaluation_` where trainings have one of that name."""
-    return f"evaluation_{setting}" if setting in TrainSpec.model_fields else setting
-
-
-BOXES, EVALUATOR, FLIP_TEST, POST_PROCESS, SPLIT = map(
-    evaluation_column, ("boxes", "evaluator", "flip_test", "post_process", "split")
-)
-"""Columns of settings that reports treat specially; `is_post_processed` says what a value of `POST_PROCESS` means."""
 
 HASH_LENGTH = 10
 """Characters of the hashes in the columns `row` and `training_kind`."""
@@ -288,7 +272,7 @@ def _dtype(frame: pd.DataFrame, name: str) -> str:
 
 def _annotation(name: str) -> Any:
     """The type of the setting that a column holds; None for other columns."""
-    evaluation = {evaluation_column(setting): field for setting, field in EvalSpec.model_fields.items()}
+    evaluation = {evaluation_key(setting): field for setting, field in EvalSpec.model_fields.items()}
     field = None if name in TYPES else TrainSpec.model_fields.get(name) or evaluation.get(name)
     return None if field is None else field.annotation
 

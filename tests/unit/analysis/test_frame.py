@@ -11,8 +11,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from bench.simulation.records import simulate
-from bench.simulation.scores import Chance
 
 import bench as results_api
 from bench.analysis.frame import results_frame
@@ -24,6 +22,8 @@ from bench.pose.errors import DataError
 from bench.pose.metrics.oks_per_instance import OksPerInstance
 from bench.pose.metrics.pckh_per_instance import PckhPerInstance
 from bench.pose.metrics.per_instance import save_per_instance
+from bench.simulation.simulated_records import simulate
+from bench.simulation.simulated_scores import Chance
 from bench.suite.schema import load_suite
 from tests.reports import COCO, SYNTHETIC, Bench, coco_scores, csv_rows
 
@@ -79,7 +79,7 @@ def test_columns_have_types(bench: Bench) -> None:
         expected = {
             "row": "str", "state": "str", "seed": "int64", "input_size": "str", "split_ratio": "float64",
             "sigma": "float64", "weights": "str", "milestones": "str", "epochs": "int64",
-            "evaluation_flip_test": "bool",
+            "flip_test": "bool", "post_process": "str",
             "AP": "float64", "published_AP": "float64", "baseline_AP": "float64", "params": "int64",
             "instances": "Int64", "simulated": "bool", "dirty": "boolean", "started": "float64", "torch": "str",
         }  # fmt: skip
@@ -107,7 +107,7 @@ def test_rows_differ_in_the_seed_alone(bench: Bench) -> None:
     assert rows["std"].tolist() == pytest.approx([0.01] * 7)
     assert rows[["seeds", "planned", "done"]].drop_duplicates().to_numpy().tolist() == [[3, 3, 3]]
     assert rows["low"].tolist() == pytest.approx([0.4] + 6 * [float("nan")], nan_ok=True)
-    assert list(rows["method"][:4]) == ["heatmap + extra post.", "heatmap", "SimDR", "SimDR*"]
+    assert list(rows["method"][:4]) == ["heatmap + quarter", "heatmap", "SimDR", "SimDR*"]
     assert "seed" not in rows
     assert ablated_settings(frame) == ()
 
