@@ -38,7 +38,7 @@ def check(
     """
     from bench.analysis.results import read_results
     from bench.compare.gate.baseline import load_baseline
-    from bench.compare.gate.checks import compare_with_baseline
+    from bench.compare.gate.cell_checks import compare_with_baseline
     from bench.compare.gate.gate_result import GateResult, other_code
     from bench.planning.plan import make_plan, parse_selection
     from bench.store.folders import Store
@@ -61,7 +61,7 @@ def check(
 def _update(file: Path, before: Baseline | None, results: Measured, known: Sequence[str]) -> int:
     """Write the baseline and print the changes; returns the exit status."""
     from bench.compare.gate.baseline import save_baseline
-    from bench.compare.gate.checks import STATUS
+    from bench.compare.gate.cell_checks import STATUS
     from bench.compare.gate.update import UpdateError, describe_changes, updated
 
     try:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from bench.paper.rows import TABLES, PublishedRow, published_rows
+from bench.paper.published import TABLES, PublishedRow, published_rows
 from bench.pose.metrics.catalog import headline, metric_named
 
 __all__ = ["Effect", "KnownEffect", "known_effects", "published_effect"]

@@ -73,7 +73,7 @@ class _Column:
 
 
 @dataclass(frozen=True)
-class _Cell:
+class _PageCell:
     """An image on a page: whose, what is written under it, and which skeletons are drawn on it."""
 
     column: _Column
@@ -83,7 +83,7 @@ class _Cell:
     prediction: bool = True
 
 
-Row = Sequence[_Cell | None]
+Row = Sequence[_PageCell | None]
 
 
 def draw_images(evaluations: pd.DataFrame, skeleton: Skeleton, store: Store) -> Iterator[tuple[str, Drawing]]:
@@ -140,16 +140,19 @@ def _same_instances(columns: Sequence[_Column]) -> list[Row]:
     common = [id_ for id_ in instances[0] if all(id_ in stored for stored in instances)][:MOST_INSTANCES]
     return [
         [
-            _Cell(columns[0], instances[0][id_], f"instance {id_}", annotation=True, prediction=False),
-            *(_Cell(column, stored[id_], _oks(stored[id_])) for column, stored in zip(columns, instances, strict=True)),
+            _PageCell(columns[0], instances[0][id_], f"instance {id_}", annotation=True, prediction=False),
+            *(
+                _PageCell(column, stored[id_], _oks(stored[id_]))
+                for column, stored in zip(columns, instances, strict=True)
+            ),
         ]
         for id_ in common
     ]
 
 
-def _own(column: _Column, instance: StoredInstance) -> _Cell:
+def _own(column: _Column, instance: StoredInstance) -> _PageCell:
     """One of a method's own instances, with the annotation under the prediction."""
-    return _Cell(column, instance, f"{_oks(instance)} · instance {instance.annotation_id}", annotation=True)
+    return _PageCell(column, instance, f"{_oks(instance)} · instance {instance.annotation_id}", annotation=True)
 
 
 def _oks(instance: StoredInstance) -> str:
@@ -202,7 +205,7 @@ def _height(images: Sequence[Image | None], width: float) -> float:
     return min(ROW_HEIGHT, max((width * height / wide for height, wide in shapes), default=ROW_HEIGHT))
 
 
-def _image(cell: _Cell, problems: list[str]) -> Image | None:
+def _image(cell: _PageCell, problems: list[str]) -> Image | None:
     """The stored region as RGB; None if it is unreadable or lies outside the evaluation's folder, which is noted."""
     folder, instance = cell.column.folder, cell.instance
     path = (folder / instance.file).resolve()
@@ -218,7 +221,7 @@ def _image(cell: _Cell, problems: list[str]) -> Image | None:
         return None
 
 
-def _draw_cell(axes: Axes, cell: _Cell, image: Image | None) -> None:
+def _draw_cell(axes: Axes, cell: _PageCell, image: Image | None) -> None:
     """The image, its skeletons, and the text under it."""
     axes.set_xlabel(cell.label, fontsize=6, labelpad=2)
     if image is None:

@@ -24,7 +24,7 @@ from bench.analysis.formatting import (
 from bench.analysis.results import Results
 from bench.analysis.rows import ablated_settings, common_baseline
 from bench.analysis.uncertainty import Uncertainty
-from bench.paper.rows import PublishedRow
+from bench.paper.published import PublishedRow
 from bench.planning.plan import BINARY_GIGA, GIGA
 from bench.pose.metrics.catalog import best_of, headline
 from bench.report.remarks import remarks_on

@@ -14,7 +14,7 @@ from bench.analysis.formatting import data_name
 from bench.analysis.results import Results
 from bench.analysis.rows import as_records, split_rows
 from bench.analysis.uncertainty import Uncertainty
-from bench.paper.rows import TABLES, PublishedRow, published_rows
+from bench.paper.published import TABLES, PublishedRow, published_rows
 from bench.planning.printed_sizes import SizeComparison, compare_sizes
 from bench.pose.data.datasets import dataset_info
 from bench.suite import schema

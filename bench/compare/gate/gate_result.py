@@ -10,7 +10,7 @@ from typing import Any
 from tabulate import tabulate
 
 from bench.analysis.results import Results
-from bench.compare.gate.checks import STATUS, GateVerdict, MetricCheck, worst
+from bench.compare.gate.cell_checks import STATUS, GateVerdict, MetricCheck, worst
 from bench.store.provenance import checkout
 
 __all__ = ["GateResult", "cells_of", "other_code"]

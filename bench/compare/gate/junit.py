@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-from bench.compare.gate.checks import MetricCheck
+from bench.compare.gate.cell_checks import MetricCheck
 from bench.compare.gate.gate_result import GateResult, cells_of
 
 __all__ = ["render_junit"]

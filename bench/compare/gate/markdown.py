@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tabulate import tabulate
 
-from bench.compare.gate.checks import GateVerdict
+from bench.compare.gate.cell_checks import GateVerdict
 from bench.compare.gate.gate_result import GateResult
 from bench.report.render_markdown import escape
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from bench.analysis.results import Results
 from bench.analysis.rows import as_records
 from bench.compare.gate.baseline import DIGITS, Baseline, BaselineEntry, Policy
+from bench.compare.gate.cell_checks import GateVerdict, Line, measured_metrics, obstacle
 from bench.compare.gate.cell_words import cell_words
-from bench.compare.gate.checks import GateVerdict, Line, measured_metrics, obstacle
 from bench.pose.errors import BenchError, nearest
 from bench.pose.metrics.catalog import noticeable
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.analysis.formatting import backbone_name, metric_words
-from bench.paper.rows import PublishedRow, published_rows
+from bench.paper.published import PublishedRow, published_rows
 from bench.planning.plan import BINARY_GIGA, GIGA
 from bench.report.plots.drawing import NOTHING, Drawing, count_rows, explain_series
 from bench.report.plots.panels import label_figure, make_panels, metric_label, scale_axis

@@ -546,7 +546,7 @@ def metrics_of(protocol: str) -> list[str]:
 
 
 def test_metrics_are_those_of_the_evaluators() -> None:
-    from bench.paper.rows import published_rows
+    from bench.paper.published import published_rows
     from bench.pose.metrics.oks_per_instance import STATISTICS as OKS
 
     assert metrics_of("coco") == [*STATISTICS, "mean_oks"]

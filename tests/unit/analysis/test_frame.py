@@ -16,7 +16,7 @@ import bench as results_api
 from bench.analysis.frame import results_frame
 from bench.analysis.rows import ablated_settings, summarize_rows
 from bench.files import StoreError
-from bench.paper.rows import published_rows
+from bench.paper.published import published_rows
 from bench.planning.plan import Plan, PlannedEvaluation, PlannedTraining, make_plan
 from bench.pose.errors import DataError
 from bench.pose.metrics.oks_per_instance import OksPerInstance

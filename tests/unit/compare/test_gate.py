@@ -23,7 +23,7 @@ from typer.testing import CliRunner, Result
 from bench.cli import app
 from bench.compare.gate import gate_result
 from bench.compare.gate.baseline import Limit
-from bench.compare.gate.checks import MetricCheck
+from bench.compare.gate.cell_checks import MetricCheck
 from bench.compare.gate.gate_result import GateResult
 from bench.compare.gate.junit import render_junit
 from bench.compare.gate.markdown import render_summary

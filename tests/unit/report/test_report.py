@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from bench.analysis.formatting import backbone_name
 from bench.cli import app
 from bench.files import write_json
-from bench.paper.rows import published_rows
+from bench.paper.published import published_rows
 from bench.planning.forecast.evidence import calibration_file, gather
 from bench.planning.forecast.forecast import BudgetError, Forecast, forecast
 from bench.planning.plan import Plan, PlannedEvaluation, PlannedTraining

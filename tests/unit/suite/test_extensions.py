@@ -254,7 +254,7 @@ def test_less_of_an_error_is_more(tmp_path: Path) -> None:
     code = """
 import own_module
 from bench.compare.gate.baseline import Limit
-from bench.compare.gate.checks import MetricCheck, _judge
+from bench.compare.gate.cell_checks import MetricCheck, _judge
 from bench.pose.metrics.catalog import best_of
 
 assert (best_of("spread", [3.0, 1.0, 2.0]), best_of("AP", [3.0, 1.0, 2.0])) == (1.0, 3.0)
