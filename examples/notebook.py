@@ -13,7 +13,6 @@ import bench
 suite, results, figure = sys.argv[1:4]
 
 frame = bench.load_results(results, suite)
-
 # The paper's table: a line per backbone and method, a column per input size, the published AP beside ours.
 table = 100 * frame.pivot_table(
     index=["backbone", "representation", "post_process"],

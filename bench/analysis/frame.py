@@ -25,11 +25,6 @@ from bench.suite.schema import load_suite
 from bench.suite.specs import EvalSpec, TrainSpec, evaluation_key, shared_settings
 
 __all__ = [
-    "BOXES",
-    "EVALUATOR",
-    "FLIP_TEST",
-    "POST_PROCESS",
-    "SPLIT",
     "load_epochs",
     "load_keypoints",
     "load_per_instance",
@@ -40,11 +35,6 @@ __all__ = [
     "to_frame",
 ]
 
-
-BOXES, EVALUATOR, FLIP_TEST, POST_PROCESS, SPLIT = map(
-    evaluation_key, ("boxes", "evaluator", "flip_test", "post_process", "split")
-)
-"""Columns of settings that reports treat specially; `is_post_processed` says what a value of `POST_PROCESS` means."""
 
 HASH_LENGTH = 10
 """Characters of the hashes in the columns `row` and `training_kind`."""

@@ -8,13 +8,13 @@ from typing import Any
 import pandas as pd
 
 from bench.analysis.formatting import backbone_name, method_name
-from bench.analysis.frame import POST_PROCESS, setting_columns
+from bench.analysis.frame import setting_columns
 
 __all__ = ["ablated_settings", "as_records", "collect_rows", "common_baseline", "method_names", "row_title",
     "split_rows",
            "summarize_rows"]  # fmt: skip
 
-METHOD = ("backbone", "input_size", "representation", POST_PROCESS)
+METHOD = ("backbone", "input_size", "representation", "post_process")
 """Settings that the name of a method or its place in a table already says."""
 
 SAME = 1e-6
@@ -75,7 +75,7 @@ def method_names(frame: pd.DataFrame) -> pd.Series:
     """The representation in words, by `row`, with what else tells it from other rows of its backbone and input size."""
     firsts = frame.groupby("row", sort=False).head(1).set_index("row")
     details = as_records(firsts[list(ablated_settings(frame))])
-    methods = zip(firsts["representation"], firsts[POST_PROCESS], details, strict=True)
+    methods = zip(firsts["representation"], firsts["post_process"], details, strict=True)
     return pd.Series([method_name(*method) for method in methods], index=firsts.index, dtype="str")
 
 

@@ -21,7 +21,6 @@ from bench.analysis.formatting import (
     setting_name,
     setting_text,
 )
-from bench.analysis.frame import POST_PROCESS
 from bench.analysis.results import Results
 from bench.analysis.rows import ablated_settings, common_baseline
 from bench.analysis.uncertainty import Uncertainty
@@ -123,7 +122,7 @@ def _columns(data: TableData) -> Iterator[RowColumn]:
     yield _setting("backbone", "Backbone", backbone_name)
     yield _setting("representation", "Representation", representation_name)
     yield _setting("input_size", "Input size", str)
-    yield _setting(POST_PROCESS, "Post-process", setting_text)
+    yield _setting("post_process", "Post-process", setting_text)
     frame = data.results.frame
     several_ratios = frame["split_ratio"].nunique() > 1
     wanted = {*ablated_settings(frame), *(["split_ratio"] if several_ratios else [])}
@@ -137,13 +136,13 @@ def _columns(data: TableData) -> Iterator[RowColumn]:
     )
 
 
-def _setting(name: str, title: str, words: Callable[[Any], str], key: str = "") -> RowColumn:
+def _setting(name: str, title: str, words: Callable[[Any], str]) -> RowColumn:
     def cell(row: RowData) -> TableCell:
         value = row.values.get(name)
         text = DASH if value is None else words(value)
         return TableCell(text, "" if text == DASH else text)
 
-    return Column(key or name, title, axis=True, cell=cell)
+    return Column(name, title, axis=True, cell=cell)
 
 
 def _seeds(row: RowData) -> TableCell:

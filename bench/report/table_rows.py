@@ -11,7 +11,6 @@ import pandas as pd
 
 from bench.analysis.findings import Finding, compare_with_paper, measure_rows
 from bench.analysis.formatting import data_name
-from bench.analysis.frame import BOXES, FLIP_TEST, POST_PROCESS, SPLIT
 from bench.analysis.results import Results
 from bench.analysis.rows import as_records, split_rows
 from bench.analysis.uncertainty import Uncertainty
@@ -120,18 +119,17 @@ def _row(id_: str, values: Mapping[str, Any], seeds: pd.DataFrame, paper: Sequen
 
 
 def _same_method(values: Mapping[str, Any], row: PublishedRow) -> bool:
-    same = all(values[name] == str(getattr(row, name)) for name in METHOD)
-    return same and bool(values[POST_PROCESS] == row.post_process)
+    return all(values[name] == str(getattr(row, name)) for name in (*METHOD, "post_process"))
 
 
 def _obstacle(values: Mapping[str, Any], row: PublishedRow) -> str:
     """Why a row of the paper cannot be subtracted from a measurement of the same method."""
     table = TABLES[row.table]
-    if (table.dataset, table.split) != (values["dataset"], values[SPLIT]):
+    if (table.dataset, table.split) != (values["dataset"], values["evaluation_split"]):
         data = data_name(dataset_info(table.dataset), table.split)
         return f"published on {data}; other data, so no difference is taken"
-    ways = [] if values[BOXES] == table.boxes else [f"{table.boxes} boxes"]
-    ways += [] if values[FLIP_TEST] else ["flip test"]
+    ways = [] if values["boxes"] == table.boxes else [f"{table.boxes} boxes"]
+    ways += [] if values["flip_test"] else ["flip test"]
     return f"published with {' and '.join(ways) or 'other training settings'}, so no difference is taken"
 
 
@@ -143,7 +141,7 @@ def _excluded(results: Results, paper: Iterable[PublishedRow], answered: set[str
         if row.id not in answered and (table.dataset, table.split) == (data.name, data.eval):
             reason = next((reason for axes, reason in results.plan.excluded if _names(axes, row)), None)
             if reason is not None:
-                method = {name: str(getattr(row, name)) for name in METHOD} | {POST_PROCESS: row.post_process}
+                method = {name: str(getattr(row, name)) for name in (*METHOD, "post_process")}
                 values = method | vars(printed_sizes()[row.id].complexity)
                 yield RowData("", values, results.frame.head(0), row, excluded=reason)
 

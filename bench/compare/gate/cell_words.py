@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.analysis.formatting import is_post_processed
-from bench.analysis.frame import BOXES, FLIP_TEST, POST_PROCESS
 from bench.suite.schema import Suite
 from bench.suite.specs import evaluation_key
 
@@ -41,11 +40,11 @@ def cell_words(suite: Suite, values: Mapping[str, Any], seeds: Sequence[int] = (
 def _ways(suite: Suite, values: Mapping[str, Any]) -> list[str]:
     """How it is measured: what is always of interest, and what the suite sets."""
     ways = [
-        f"{'annotated' if values[BOXES] == 'gt' else 'detected'} boxes",
-        "flip test" if values[FLIP_TEST] else "no flip test",
+        f"{'annotated' if values['boxes'] == 'gt' else 'detected'} boxes",
+        "flip test" if values["flip_test"] else "no flip test",
     ]
     if values["representation"] == "heatmap":
-        refinement = values[POST_PROCESS]
+        refinement = values["post_process"]
         ways.append(f"refined by {refinement}" if is_post_processed(refinement) else "not refined")
     named = dict.fromkeys(name for rule in suite.evaluations for name in rule.settings if name not in ALWAYS_SAID)
     return ways + [f"{name} {_text(values[evaluation_key(name)])}" for name in named]

@@ -79,7 +79,7 @@ def test_columns_have_types(bench: Bench) -> None:
         expected = {
             "row": "str", "state": "str", "seed": "int64", "input_size": "str", "split_ratio": "float64",
             "sigma": "float64", "weights": "str", "milestones": "str", "epochs": "int64",
-            "flip_test": "bool",
+            "flip_test": "bool", "post_process": "str",
             "AP": "float64", "published_AP": "float64", "baseline_AP": "float64", "params": "int64",
             "instances": "Int64", "simulated": "bool", "dirty": "boolean", "started": "float64", "torch": "str",
         }  # fmt: skip
