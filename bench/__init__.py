@@ -1,14 +1,14 @@
 """Reproducibility benchmark and ablation harness for SimDR keypoint representations.
 
-`bench.load_results("results")` gives all results as a pandas DataFrame; see `bench.analysis.frame`.
+`bench.load_results("results")` gives all results as a pandas DataFrame; docs/results.md shows what to do with it.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.analysis.frame import load_epochs, load_keypoints, load_results
+    from bench.analysis.frame import load_epochs, load_keypoints, load_per_instance, load_results
 
-__all__ = ["load_epochs", "load_keypoints", "load_results"]
+__all__ = ["load_epochs", "load_keypoints", "load_per_instance", "load_results"]
 
 __version__ = "0.1.0"
 

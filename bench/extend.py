@@ -16,10 +16,10 @@ from bench.pose.codecs.representation import codec
 from bench.pose.data.datasets import DATASETS, DatasetInfo
 from bench.pose.data.layout import COCO_LAYOUT, Layout
 from bench.pose.errors import ExtensionError
+from bench.pose.metrics.catalog import METRICS
 from bench.pose.metrics.own import OWN_METRICS, OwnMetric, Results
 from bench.pose.models.backbone import backbone
 from bench.pose.skeletons import Skeleton
-from bench.suite.metrics import METRICS
 
 if TYPE_CHECKING:
     from bench.pose.scoring import Scoring
@@ -70,13 +70,24 @@ def metric(
 ) -> Callable[[Callable[[Results, Scoring], float]], Callable[[Results, Scoring], float]]:
     """Add a function that says what predictions are worth; see `OwnMetric`.
 
+    With `percent`, values of 0..1 are printed times 100.
+
     Every evaluation on a fitting dataset has the metric from then on; records of earlier ones do not.
     """
 
     def add(compute: Callable[[Results, Scoring], float]) -> Callable[[Results, Scoring], float]:
-        if any(name in names for names in METRICS.values()):
+        if name in METRICS:
             raise ExtensionError(f"{compute.__module__}: there is a metric {name!r} already; choose another name")
-        entry = OwnMetric(title or name, compute, tuple(protocols), noticeable, lower_is_better, percent, decimals)
+        entry = OwnMetric(
+            title or name,
+            compute,
+            unit="%" if percent else "",
+            scale=100 if percent else 1,
+            decimals=decimals,
+            noticeable=noticeable,
+            lower_is_better=lower_is_better,
+            protocols=tuple(protocols),
+        )
         OWN_METRICS.add(name, entry, compute)
         return compute
 

@@ -45,7 +45,7 @@ LONGEST = 200
 """Characters of a module's name."""
 
 RESULT_KINDS: tuple[Registry[Any], ...] = (BACKBONES, REPRESENTATIONS, DATASETS, OWN_METRICS)
-"""What decides results; executors and report formats do not."""
+"""Registries whose entries decide results; executors and report formats do not."""
 
 
 def _check_name(name: str) -> str:

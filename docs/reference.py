@@ -28,13 +28,13 @@ from bench.pose.codecs.representation import CODEC_SETTINGS, REPRESENTATIONS, Co
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import CropSettings
 from bench.pose.data.datasets import DATASETS
+from bench.pose.metrics.catalog import METRICS
 from bench.pose.models.backbone import BACKBONES
 from bench.pose.training import OptimizerConfig
 from bench.pose.training_state import TrainingState
 from bench.store.documents import EpochEntry, Failure, JobProgress, Record, ServerScore, TrainingRecord
 from bench.store.provenance import Provenance
 from bench.suite.definition import Definition, SkeletonDefinition
-from bench.suite.metrics import METRICS
 from bench.suite.recipe import RECIPES
 from bench.suite.schema import Suite, SuiteTable
 from bench.suite.specs import EvalSpec, SuiteDataset, TrainSpec
@@ -160,7 +160,9 @@ def suites() -> str:
     lines += ["", "## Names", "", "| | |", "|---|---|"]
     lines += [f"| backbones | {_names(BACKBONES)} |", f"| representations | {_names(REPRESENTATIONS)} |"]
     lines += [f"| datasets | {_names(DATASETS)} |"]
-    lines += [f"| metrics of `{protocol}` | {_names(metrics)} |" for protocol, metrics in METRICS.items()]
+    for protocol in dict.fromkeys(protocol for metric in METRICS.values() for protocol in metric.protocols):
+        names = [name for name, metric in METRICS.items() if protocol in metric.protocols]
+        lines.append(f"| metrics of `{protocol}` | {_names(names)} |")
     lines += _table("A SLURM profile", Profile) + _table("retries", Retries)
     return _page(lines)
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench.paper.rows import PCKH_SUFFIXES
 from bench.pose.codecs.representation import REPRESENTATIONS
 from bench.pose.data.datasets import DatasetInfo
-from bench.pose.input_size import InputSize
-from bench.pose.metrics.own import OWN_METRICS
+from bench.pose.metrics.catalog import metric_named
 from bench.pose.models.backbone import BACKBONES
 
 __all__ = [
@@ -21,6 +19,8 @@ __all__ = [
     "format_interval",
     "format_metric",
     "in_print_units",
+    "is_post_processed",
+    "method_name",
     "metric_name",
     "metric_words",
     "representation_name",
@@ -32,9 +32,6 @@ DASH = "–"
 """Stands where a row has no such value."""
 
 _SETTING_NAMES = {"split_ratio": "k"}
-_FRACTION_METRICS = ("mean_oks",)
-_METRIC_NAMES = {"mean_oks": "mean OKS"}
-_METRIC_WORDS = {f"Mean{suffix}": f"mean PCKh@{threshold}" for threshold, suffix in PCKH_SUFFIXES.items()}
 
 
 def backbone_name(name: str) -> str:
@@ -47,13 +44,27 @@ def representation_name(name: str) -> str:
     return REPRESENTATIONS[name].title if name in REPRESENTATIONS else name
 
 
+def is_post_processed(setting: str) -> bool:
+    """Whether a value of the setting `post_process` refines heatmap peaks."""
+    return setting != "none"
+
+
+def method_name(representation: str, post_process: str, details: Mapping[str, Any] | None = None) -> str:
+    """A method in words: its representation, its post-processing, and further settings in parentheses."""
+    name = representation_name(representation)
+    if is_post_processed(post_process):
+        name += f" + {post_process}"
+    texts = [f"{setting_name(setting)} {setting_text(value)}" for setting, value in (details or {}).items()]
+    return f"{name} ({', '.join(texts)})" if texts else name
+
+
 def data_name(data: DatasetInfo, split: str) -> str:
     """Dataset and split, such as "COCO val2017"."""
     return f"{data.title} {split}"
 
 
 def setting_name(name: str) -> str:
-    """A setting of a spec in words; those of evaluations begin with `evaluation_`."""
+    """A setting in words, without the `evaluation_` that tells an evaluation's from its training's."""
     plain = name.removeprefix("evaluation_")
     return _SETTING_NAMES.get(plain, plain.replace("_", " "))
 
@@ -66,7 +77,7 @@ def setting_text(value: Any) -> str:
         return "Y" if value else "N"
     if isinstance(value, float):
         return f"{value:g}"
-    if isinstance(value, list | tuple) and not isinstance(value, InputSize):
+    if type(value) in (list, tuple):
         return ", ".join(map(setting_text, value))
     return str(value)
 
@@ -85,28 +96,27 @@ def describe_settings(settings: Mapping[str, Any]) -> str:
 
 def metric_name(metric: str) -> str:
     """A metric as the tables head it."""
-    return OWN_METRICS[metric].title if metric in OWN_METRICS else _METRIC_NAMES.get(metric, metric)
+    return metric_named(metric).title
 
 
 def metric_words(metric: str) -> str:
     """A metric as sentences name it."""
-    return _METRIC_WORDS.get(metric, metric_name(metric))
+    return metric_named(metric).words or metric_name(metric)
 
 
 def in_print_units(metric: str, value: float) -> float:
     """A value of a record in the units that are printed: COCO's precisions and recalls, 0..1, in percent."""
-    percent = OWN_METRICS[metric].percent if metric in OWN_METRICS else metric.startswith(("AP", "AR"))
-    return 100 * value if percent else value
+    return metric_named(metric).scale * value
 
 
 def format_metric(metric: str, value: float) -> str:
-    """A value of a record as printed: percent with one decimal, or 0..1 with three."""
-    return f"{in_print_units(metric, value):.{_decimals(metric)}f}"
+    """A value of a record as printed, such as "74.5" (percent) or "0.712"."""
+    return f"{in_print_units(metric, value):.{metric_named(metric).decimals}f}"
 
 
 def format_difference(metric: str, difference: float) -> str:
     """A difference of two values of records as printed, with a sign unless it is printed as zero."""
-    decimals = _decimals(metric)
+    decimals = metric_named(metric).decimals
     text = f"{in_print_units(metric, difference):+.{decimals}f}"
     return text.replace("-", "−") if float(text) else f"{0:.{decimals}f}"
 
@@ -115,9 +125,3 @@ def format_interval(metric: str, interval: tuple[float, float]) -> str:
     """An interval of values of records as printed."""
     low, high = (format_metric(metric, bound) for bound in interval)
     return f"[{low}, {high}]".replace("-", "−")
-
-
-def _decimals(metric: str) -> int:
-    if metric in OWN_METRICS:
-        return OWN_METRICS[metric].decimals
-    return 3 if metric in _FRACTION_METRICS else 1

@@ -7,57 +7,83 @@ three lines of pandas away from `load_results`.
 from __future__ import annotations
 
 import hashlib
-import textwrap
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import pandas as pd
 
+from bench.analysis.formatting import setting_text
+from bench.analysis.result_reading import EvaluationResult, planned_results, stored_results, stored_trainings
 from bench.files import StoreError
-from bench.paper.rows import PublishedRow
-from bench.planning.plan import Plan, PlannedEvaluation, PlannedTraining, answered_rows, complexity_of, make_plan
+from bench.planning.plan import Plan, answered_rows, complexity_of, make_plan
 from bench.pose.errors import UnknownNameError
-from bench.pose.models.network import Complexity
-from bench.store.documents import Record, TrainingRecord
+from bench.pose.metrics.catalog import metrics_of
 from bench.store.folders import Store
-from bench.suite.metrics import metrics_of
 from bench.suite.schema import load_suite
-from bench.suite.specs import EvalSpec, TrainSpec, shared_settings
+from bench.suite.specs import EvalSpec, TrainSpec, evaluation_key, shared_settings
 
-__all__ = ["load_epochs", "load_keypoints", "load_results", "results_frame"]
+__all__ = [
+    "load_epochs",
+    "load_keypoints",
+    "load_per_instance",
+    "load_results",
+    "results_frame",
+    "row_id",
+    "setting_columns",
+    "to_frame",
+]
 
-MESSAGE_LENGTH = 300
-"""Characters of a failure's message that are kept."""
 
-ROW_ID_LENGTH = 10
+HASH_LENGTH = 10
+"""Characters of the hashes in the columns `row` and `training_kind`."""
+
+TEXTS = ("row", "training", "training_kind", "evaluation", "state", "reason", "published_row", "scored_by", "commit",
+         "command", "device", "torch")  # fmt: skip
+TYPES = dict.fromkeys(TEXTS, "str") | {
+    "seed": "int64",
+    "instances": "Int64",
+    "epochs_done": "Int64",
+    "simulated": "bool",
+    "dirty": "boolean",
+}
+"""Types of columns that are neither settings nor measured numbers; the latter are float64."""
+
+COSTS = ("params", "multiply_adds", "published_convention")
 
 
 def load_results(results: str | Path = "results", suite: str | Path | None = None) -> pd.DataFrame:
     """All evaluations of a results folder, or of a suite, one row per evaluation and seed.
 
-    Columns, left to right:
+    Columns, left to right; docs/results.md shows how to use them:
 
-    - `row`: equal for evaluations that differ in the seed alone: one row of a printed table.
-    - `training`, `evaluation`: ids, as `bench show` takes them.
-    - `state` ("done", "missing", "failed", ...) and `reason`: why there is no record; "" where there is one.
-    - settings by the names of `TrainSpec` and `EvalSpec`; where both have one of a name (`split`, `batch_size`,
-      `precision`), the evaluation's begins with `evaluation_`. `input_size` is "HxW".
-    - metrics by the names of `metrics.json`, in its units; NaN where not measured.
-    - `baseline_METRIC` of the mean pose, `ceiling_METRIC` of a network without error, `published_METRIC` of the paper.
-    - `params`, `multiply_adds`, `published_convention`: size and work of the network per image, see `Complexity`.
-    - `published_row`: ids of the paper's rows that the evaluation measures again, "" for none.
-    - `instances`, `seconds`, `training_seconds`, `epochs_done`, `scored_by`, `simulated`.
-    - `commit`, `dirty`, `command`, `started`, `device`, `torch`: provenance of the evaluation.
+    - `row` (str): equal for evaluations that differ in the seed alone, which are one row of a printed table.
+    - `training`, `evaluation` (str): ids, as `bench show` takes them.
+    - `training_kind` (str): equal for trainings that differ in the seed alone.
+    - `state` ("done", "missing", "failed", ...) and `reason` (str): why there is no record; "" where there is one.
+    - `seed` (int64), then the other settings by the names of `TrainSpec` and `EvalSpec`; where both have one of a name
+      (`split`, `batch_size`, `precision`), the evaluation's begins with `evaluation_`. Numbers are float64 or int64,
+      flags bool, all others str; missing where a representation has no such setting. `input_size` is "HxW".
+    - metrics (float64) by the names of `metrics.json`, in its units; NaN where not measured.
+    - `baseline_METRIC` of the mean pose, `ceiling_METRIC` of a network without error, `published_METRIC` of the paper,
+      likewise.
+    - `params`, `multiply_adds`, `published_convention` (int64; float64 where a network is of an extension that is not
+      loaded): size and work of the network per image, see `Complexity`.
+    - `published_params_m`, `published_gflops` (float64): the same as the paper prints them.
+    - `published_row` (str): ids of the paper's rows that the evaluation measures again, "" for none.
+    - `instances`, `epochs_done` (Int64), `seconds`, `training_seconds` (float64), `scored_by` (str), `simulated`
+      (bool).
+    - `commit`, `command`, `device`, `torch` (str), `dirty` (boolean), `started` (float64, seconds since 1970):
+      provenance of the evaluation.
 
     Args:
         results: the results folder.
-        suite: a suite's file. With it, rows are the suite's planned evaluations, measured or not; without it, all
-            finished evaluations of the folder.
+        suite: a suite's file. With it, rows are the suite's planned evaluations, measured or not, in the order of its
+            tables; without it, all finished evaluations of the folder, by id.
 
     Raises:
-        StoreError: a record cannot be read.
+        StoreError: there is no such folder, or a record cannot be read.
         SuiteError: the suite cannot be used.
     """
     store = Store(Path(results))
@@ -68,13 +94,13 @@ def load_results(results: str | Path = "results", suite: str | Path | None = Non
         return frame
     if not store.root.is_dir():
         raise StoreError(f"{store.root}: there is no such results folder")
-    return _frame(_Entry(*item) for item in _stored(store))
+    return to_frame(stored_results(store))
 
 
 def results_frame(
     plan: Plan, store: Store, left_out: Mapping[str, str] | None = None
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The frame of a plan, in the plan's order, and the files that cannot be read, which cost their own row only.
+    """The frame of a plan, in the order of tables, and the files that cannot be read, which cost their own row only.
 
     Args:
         plan: of the suite.
@@ -82,7 +108,7 @@ def results_frame(
         left_out: why trainings that nobody has begun were not run, by their ids, where more is known than that.
     """
     problems: list[str] = []
-    return _frame(_planned(plan, store, left_out or {}, problems)), tuple(problems)
+    return to_frame(planned_results(plan, store, left_out or {}, problems)), tuple(problems)
 
 
 def load_epochs(results: str | Path = "results") -> pd.DataFrame:
@@ -93,10 +119,12 @@ def load_epochs(results: str | Path = "results") -> pd.DataFrame:
     """
     rows = [
         {"training": record.id, **entry.model_dump()}
-        for record in _training_records(Store(Path(results)))
+        for record in stored_trainings(Store(Path(results)))
         for entry in record.history
     ]
-    return pd.DataFrame(rows, columns=["training", "epoch", "loss", "learning_rate", "instances", "validation"])
+    types = {"training": "str", "epoch": "int64", "loss": "float64", "learning_rate": "float64", "instances": "int64",
+             "validation": "float64"}  # fmt: skip
+    return pd.DataFrame(rows, columns=list(types)).astype(types)
 
 
 def load_keypoints(results: str | Path = "results") -> pd.DataFrame:
@@ -107,95 +135,72 @@ def load_keypoints(results: str | Path = "results") -> pd.DataFrame:
     """
     rows = [
         {"evaluation": record.id, "keypoint": keypoint, "measure": record.diagnostics.measure, "value": value}
-        for _, _, record, _ in _stored(Store(Path(results)))
-        if record.diagnostics is not None
+        for result in stored_results(Store(Path(results)))
+        if (record := result.record) is not None and record.diagnostics is not None
         for keypoint, value in record.diagnostics.keypoints.items()
     ]
-    return pd.DataFrame(rows, columns=["evaluation", "keypoint", "measure", "value"])
+    types = {"evaluation": "str", "keypoint": "str", "measure": "str", "value": "float64"}
+    return pd.DataFrame(rows, columns=list(types)).astype(types)
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """One evaluation with what is known of it."""
+def load_per_instance(results: str | Path, evaluation: str) -> pd.DataFrame:
+    """What one evaluation found instance by instance.
 
-    training: TrainSpec
-    evaluation: EvalSpec
-    record: Record | None
-    training_record: TrainingRecord | None
-    state: str = "done"
-    reason: str = ""
+    For COCO and CrowdPose one row per labelled instance: `image` (id, int64) and `oks` (float64), the best OKS that a
+    prediction in the image reaches. For MPII one row per instance and labelled keypoint: `instance` (position in the
+    annotations, int64), `keypoint` (str) and `distance` (float64) from the annotation in head sizes, NaN for instances
+    without a prediction.
 
+    Args:
+        results: the results folder.
+        evaluation: id of the evaluation, as in `load_results`.
 
-def _stored(store: Store) -> Iterator[tuple[TrainSpec, EvalSpec, Record, TrainingRecord | None]]:
-    """Every finished evaluation of a store, by id."""
-    for path in sorted(store.evaluations.glob("*/record.json")):
-        record = store.evaluation(path.parent.name).record()
-        if record is not None:
-            yield record.training, record.spec, record, store.training(record.training.id).record()
+    Raises:
+        DataError: the evaluation kept no per-instance results, or they are broken.
+    """
+    # SciPy takes a second, and all else does without it.
+    from bench.pose.metrics import per_instance
+    from bench.pose.metrics.oks_per_instance import OksPerInstance
+    from bench.pose.skeletons import MPII_16
 
-
-def _training_records(store: Store) -> Iterator[TrainingRecord]:
-    for path in sorted(store.trainings.glob("*/training.json")):
-        record = store.training(path.parent.name).record()
-        if record is not None:
-            yield record
-
-
-def _planned(plan: Plan, store: Store, left_out: Mapping[str, str], problems: list[str]) -> Iterator[_Entry]:
-    for training in plan.trainings:
-        try:
-            trained = store.training(training.spec.id).record()
-        except StoreError as error:
-            problems.append(str(error))
-            trained = None
-        for evaluation in training.evaluations:
-            try:
-                record = store.evaluation(evaluation.spec.id).record()
-            except StoreError as error:
-                problems.append(str(error))
-                state, reason = "unreadable", f"unreadable: {_shorten(str(error))}"
-                yield _Entry(training.spec, evaluation.spec, None, trained, state, reason)
-                continue
-            unbegun = left_out.get(training.spec.id, "missing")
-            reason = "" if record is not None else _reason(training, evaluation, store, unbegun)
-            state = "done" if record is not None else reason.partition(":")[0]
-            yield _Entry(training.spec, evaluation.spec, record, trained, state, reason)
+    found = per_instance.load_per_instance(Store(Path(results)).evaluation(evaluation).per_instance)
+    if isinstance(found, OksPerInstance):
+        return pd.DataFrame({"image": found.image_ids[found.best_images].astype("int64"), "oks": found.best_oks})
+    instances, keypoints = found.visible.nonzero()  # type: ignore[attr-defined]  # the other kind is PCKh's
+    return pd.DataFrame(
+        {
+            "instance": instances.astype("int64"),
+            "keypoint": pd.Series([MPII_16.keypoints[keypoint] for keypoint in keypoints], dtype="str"),
+            "distance": found.distances[instances, keypoints].astype("float64"),  # type: ignore[attr-defined]
+        }
+    )
 
 
-def _reason(training: PlannedTraining, evaluation: PlannedEvaluation, store: Store, unbegun: str) -> str:
-    """Why an evaluation has no record."""
-    status = evaluation.status
-    if status.state == "running":
-        progress = store.training(training.spec.id).job_progress()
-        return f"running: {progress.phase}, epoch {progress.epoch} of {progress.epochs}" if progress else "running"
-    if status.state == "missing":
-        status = training.status
-    if status.state == "done":
-        return "missing: trained, not evaluated yet"
-    if status.reason:
-        return f"{status.state}: {_shorten(status.reason)}"
-    return unbegun if status.state == "missing" else status.state
+def row_id(settings: Mapping[str, Any]) -> str:
+    """The value of the column `row` for settings as `shared_settings` gives them."""
+    return hashlib.sha256(repr(settings).encode()).hexdigest()[:HASH_LENGTH]
 
 
-def _shorten(message: str) -> str:
-    return textwrap.shorten(message, MESSAGE_LENGTH, placeholder=" …")
+def setting_columns(frame: pd.DataFrame) -> tuple[str, ...]:
+    """The columns of a results frame that are settings, but for the seed."""
+    return tuple(name for name in frame.columns if name != "seed" and _annotation(name) is not None)
 
 
-def _frame(entries: Iterator[_Entry]) -> pd.DataFrame:
-    return pd.DataFrame([dict(_columns(entry)) for entry in entries])
+def to_frame(results: Iterable[EvaluationResult]) -> pd.DataFrame:
+    """The results frame of some evaluations."""
+    frame = pd.DataFrame([dict(_columns(result)) for result in results])
+    return frame.astype({name: _dtype(frame, name) for name in frame.columns}).copy()
 
 
-def _columns(entry: _Entry) -> Iterator[tuple[str, Any]]:
-    training, evaluation, record = entry.training, entry.evaluation, entry.record
+def _columns(result: EvaluationResult) -> Iterator[tuple[str, Any]]:
+    training, evaluation, record, trained = result.training, result.evaluation, result.record, result.training_record
     settings = shared_settings(training, evaluation)
-    yield "row", _row_id(settings)
-    yield from {"training": training.id, "evaluation": evaluation.id}.items()
-    yield from {"state": entry.state, "reason": entry.reason, "seed": training.seed}.items()
+    yield "row", row_id(settings)
+    yield from {"training": training.id, "training_kind": _kind(training), "evaluation": evaluation.id}.items()
+    yield from {"state": result.state, "reason": result.reason, "seed": training.seed}.items()
     yield from ((name, _plain(value)) for name, value in settings.items())
-    yield from _metrics(entry)
-    yield from _costs(training)
-    yield from _published(training, evaluation)
-    trained = entry.training_record
+    yield from _metrics(result)
+    yield from _costs(result.training)
     yield "instances", record.instances if record else None
     yield "seconds", record.seconds if record else None
     yield "training_seconds", trained.seconds if trained else None
@@ -209,40 +214,76 @@ def _columns(entry: _Entry) -> Iterator[tuple[str, Any]]:
     yield "torch", origin.versions.get("torch") if origin else None
 
 
-def _row_id(settings: Mapping[str, Any]) -> str:
-    return hashlib.sha256(repr(settings).encode()).hexdigest()[:ROW_ID_LENGTH]
+def _kind(training: TrainSpec) -> str:
+    return row_id(training.model_dump(exclude={"seed"}))
 
 
 def _plain(value: Any) -> Any:
-    """A setting as a cell of a frame: numbers, truth values and texts stay, others become text."""
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+    """A setting as a cell of a frame: numbers, flags and texts stay, others become text."""
+    return value if value is None or isinstance(value, bool | int | float | str) else setting_text(value)
 
 
-def _metrics(entry: _Entry) -> Iterator[tuple[str, float]]:
-    record = entry.record
+def _metrics(result: EvaluationResult) -> Iterator[tuple[str, Any]]:
+    """Metrics of the record, its baseline and ceiling, and of the paper's rows that it measures again."""
+    record, published = result.record, answered_rows(result.training, result.evaluation)
     try:
-        names = metrics_of(entry.training.data)
+        names = metrics_of(result.training.data)
     except UnknownNameError:  # a dataset whose extension is not loaded
         names = tuple(record.metrics) if record else ()
-    sources = {"": record.metrics, "baseline_": record.baseline, "ceiling_": record.ceiling} if record else {"": {}}
+    sources: Mapping[str, Mapping[str, float]] = {
+        "": record.metrics if record else {},
+        "baseline_": record.baseline if record else {},
+        "ceiling_": record.ceiling if record else {},
+        "published_": {name: value for row in reversed(published) for name, value in row.metrics.items()},
+    }
     for prefix, values in sources.items():
-        # COCO's -1 says that there was nobody to measure.
-        yield from (
-            (prefix + name, value if (value := values.get(name, -1)) >= 0 else float("nan"))
-            for name in dict.fromkeys((*names, *values))
-        )
+        for name in dict.fromkeys((*names, *values)):
+            # COCO's -1 says that there was nobody to measure.
+            yield prefix + name, value if (value := values.get(name, -1)) >= 0 else None
+    yield "published_row", ", ".join(row.id for row in published)
+    for size in ("params_m", "gflops"):
+        yield f"published_{size}", next((value for row in published if (value := getattr(row, size)) is not None), None)
 
 
 def _costs(training: TrainSpec) -> Iterator[tuple[str, int | None]]:
     try:
-        complexity: Complexity | None = complexity_of(training)
-    except UnknownNameError:
-        complexity = None
-    for name in ("params", "multiply_adds", "published_convention"):
-        yield name, getattr(complexity, name) if complexity else None
+        complexity = complexity_of(training)
+    except UnknownNameError:  # a network whose extension is not loaded
+        yield from dict.fromkeys(COSTS).items()
+    else:
+        yield from ((name, getattr(complexity, name)) for name in COSTS)
 
 
-def _published(training: TrainSpec, evaluation: EvalSpec) -> Iterator[tuple[str, Any]]:
-    rows: tuple[PublishedRow, ...] = answered_rows(training, evaluation)
-    yield "published_row", ", ".join(row.id for row in rows)
-    yield from {f"published_{name}": value for row in reversed(rows) for name, value in row.metrics.items()}.items()
+def _dtype(frame: pd.DataFrame, name: str) -> str:
+    if name in TYPES:
+        return TYPES[name]
+    if name in COSTS:
+        return "float64" if frame[name].isna().any() else "int64"
+    annotation = _annotation(name)
+    if annotation is None:
+        return "float64"
+    types = _types(annotation)
+    if bool in types:
+        return "boolean" if NoneType in types else "bool"
+    if float in types:
+        return "float64"
+    return ("Int64" if NoneType in types else "int64") if int in types else "str"
+
+
+def _annotation(name: str) -> Any:
+    """The type of the setting that a column holds; None for other columns."""
+    evaluation = {evaluation_key(setting): field for setting, field in EvalSpec.model_fields.items()}
+    field = None if name in TYPES else TrainSpec.model_fields.get(name) or evaluation.get(name)
+    return None if field is None else field.annotation
+
+
+def _types(annotation: Any) -> set[type]:
+    """The types of the values that an annotation allows."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _types(arguments[0])
+    if origin is Literal:
+        return set(map(type, arguments))
+    if origin in (Union, UnionType):
+        return set().union(*map(_types, arguments))
+    return {annotation}

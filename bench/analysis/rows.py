@@ -3,64 +3,96 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
-from bench.analysis.formatting import representation_name, setting_name, setting_text
-from bench.suite.specs import EvalSpec, TrainSpec
+from bench.analysis.formatting import backbone_name, method_name
+from bench.analysis.frame import setting_columns
 
-__all__ = ["ablated_settings", "method_names", "summarize_rows"]
+__all__ = ["ablated_settings", "as_records", "collect_rows", "common_baseline", "method_names", "row_title",
+    "split_rows",
+           "summarize_rows"]  # fmt: skip
 
-METHOD = ("backbone", "input_size", "representation", "evaluation_post_process")
-"""Settings that the name of a method or its place in a plot already says."""
+METHOD = ("backbone", "input_size", "representation", "post_process")
+"""Settings that the name of a method or its place in a table already says."""
+
+SAME = 1e-6
+"""Baselines of records agree up to this."""
+
+
+def collect_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """One line per `row` of a results frame, indexed by it, in the frame's order.
+
+    Keeps every column that is equal for all seeds of every row, and adds `done` (evaluations with a record), `planned`
+    (all evaluations) and `method` (see `method_names`).
+    """
+    groups = frame.groupby("row", sort=False)
+    varying = groups.nunique(dropna=False).gt(1).any()
+    rows = groups.first()[[name for name in varying.index if not varying[name]]]
+    done = (frame["state"] == "done").groupby(frame["row"], sort=False).sum()
+    return rows.copy().assign(done=done, planned=groups.size(), method=method_names(frame)).copy()
+
+
+def split_rows(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The evaluations of each `row` of a results frame, in the frame's order."""
+    return {str(row): part for row, part in frame.groupby("row", sort=False)}
 
 
 def summarize_rows(
     frame: pd.DataFrame, metric: str, intervals: Mapping[str, tuple[float, float] | None] | None = None
 ) -> pd.DataFrame:
-    """One row per `row` of a results frame, in its order, for one metric.
+    """One line per `row` of a results frame, in its order, for one metric.
 
-    Keeps every column that is equal for all seeds and adds `mean` and `std` (sample standard deviation; NaN for fewer
-    than two) over seeds, `seeds` measured and `planned`, `published` (the paper's value of the metric), `low` and
-    `high` (from `intervals`, by `row`; NaN where there is none) and `method` (see `method_names`).
+    Has the columns of `collect_rows`, and `mean` and `std` (sample standard deviation; NaN for fewer than two) over
+    seeds, `seeds` measured, `published` (the paper's value of the metric), and `low` and `high` (from `intervals`, by
+    `row`; NaN where there is none).
     """
-    groups = frame.groupby("row", sort=False)
-    equal = [name for name in frame.columns if name != "row" and (groups[name].nunique(dropna=False) == 1).all()]
-    rows = groups[equal].first()
-    rows["mean"], rows["std"] = groups[metric].mean(), groups[metric].std()
-    rows["seeds"], rows["planned"] = groups[metric].count(), groups.size()
+    values = frame.groupby("row", sort=False)[metric]
+    rows = collect_rows(frame).assign(mean=values.mean(), std=values.std(), seeds=values.count())
     published = f"published_{metric}"
-    rows["published"] = groups[published].first() if published in frame else float("nan")
+    rows["published"] = rows[published] if published in rows else float("nan")
     ends = {row: interval for row, interval in (intervals or {}).items() if interval is not None}
     rows["low"] = rows.index.map({row: low for row, (low, _) in ends.items()}).astype(float)
     rows["high"] = rows.index.map({row: high for row, (_, high) in ends.items()}).astype(float)
-    rows["method"] = method_names(frame)
     return rows.reset_index()
 
 
 def ablated_settings(frame: pd.DataFrame) -> tuple[str, ...]:
     """Settings that tell apart rows of one backbone, input size, representation and post-processing."""
-    alike = frame.groupby(list(METHOD), dropna=False, sort=False)
-    return tuple(
-        name
-        for name in _settings(frame)
-        if name not in METHOD and name != "seed" and (alike[name].nunique(dropna=False) > 1).any()
+    names = [name for name in setting_columns(frame) if name not in METHOD]
+    varying = (
+        frame[names]
+        .groupby([frame[name] for name in METHOD], dropna=False, sort=False)
+        .nunique(dropna=False)
+        .gt(1)
+        .any()
     )
+    return tuple(name for name in names if varying[name])
 
 
 def method_names(frame: pd.DataFrame) -> pd.Series:
     """The representation in words, by `row`, with what else tells it from other rows of its backbone and input size."""
-    ablated = ablated_settings(frame)
-    firsts = frame.groupby("row", sort=False).first()
-    return firsts.apply(lambda row: _method_name(row, ablated), axis="columns")
+    firsts = frame.groupby("row", sort=False).head(1).set_index("row")
+    details = as_records(firsts[list(ablated_settings(frame))])
+    methods = zip(firsts["representation"], firsts["post_process"], details, strict=True)
+    return pd.Series([method_name(*method) for method in methods], index=firsts.index, dtype="str")
 
 
-def _method_name(row: pd.Series, ablated: tuple[str, ...]) -> str:
-    details = [f"{setting_name(name)} {setting_text(None if pd.isna(row[name]) else row[name])}" for name in ablated]
-    name = representation_name(row["representation"]) + (" + extra post." if row["evaluation_post_process"] else "")
-    return f"{name} ({', '.join(details)})" if details else name
+def row_title(row: Mapping[str, Any]) -> str:
+    """Backbone, method and input size of a line of `collect_rows` in words."""
+    return f"{backbone_name(row['backbone'])}, {row['method']}, {row['input_size']}"
 
 
-def _settings(frame: pd.DataFrame) -> list[str]:
-    names = {*TrainSpec.model_fields, *EvalSpec.model_fields} - {"training", "definition"}
-    return [name for name in frame.columns if name.removeprefix("evaluation_") in names]
+def common_baseline(frame: pd.DataFrame) -> dict[str, float]:
+    """Metrics of the mean pose, those on which all records of a results frame agree."""
+    found = frame.loc[frame["state"] == "done"].filter(regex="^baseline_")
+    agreed = found.notna().all() & ((found.max() - found.min()) < SAME)
+    return {
+        str(name).removeprefix("baseline_"): float(found[name].iloc[0]) for name in found.columns[agreed] if len(found)
+    }
+
+
+def as_records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The lines of a table as plain Python values, None where there is none."""
+    return table.astype(object).where(table.notna(), None).to_dict("records")  # type: ignore[return-value]  # str names

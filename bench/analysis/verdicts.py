@@ -2,49 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bench.analysis.results import Condition, Results
+import pandas as pd
+
+from bench.analysis.frame import row_id
+from bench.analysis.results import Results
+from bench.analysis.rows import split_rows
 from bench.analysis.uncertainty import Uncertainty
 from bench.statistics.equivalence import equivalence
-from bench.statistics.estimate import Estimate
+from bench.statistics.estimate import EffectEstimate
 from bench.suite.claims.cases import Claim, ClaimCase
 from bench.suite.claims.language import Inequality, Term
 from bench.suite.expansion import expand
 
-__all__ = ["ClaimVerdict", "Opinion", "Verdict", "judge"]
+__all__ = ["CaseVerdict", "ClaimVerdict", "Verdict", "judge"]
 
 Verdict = Literal["contradicted", "not measured", "underpowered", "within noise", "reproduced"]
 
 VERDICTS: tuple[Verdict, ...] = ("contradicted", "not measured", "underpowered", "within noise", "reproduced")
-"""From the one that weighs most: the verdict on a claim is the first of these that any of its cases has."""
+"""Verdicts by weight, heaviest first: a claim gets the first of these that any of its cases has."""
 
 
 @dataclass(frozen=True)
-class Opinion:
-    """The verdict on one case.
+class CaseVerdict:
+    """The verdict on one case of a claim.
 
     Attributes:
-        case: that is judged.
-        verdict: on it.
-        estimate: of the claim's sum; None where it is not measured.
-        p: of the test of equivalence, for sums in `abs(...)`.
+        case: the case.
+        verdict: the verdict on it.
+        estimate: the claim's sum; None where it is not measured.
+        p: result of the test of equivalence, for sums in `abs(...)`.
         paper: the same sum of the paper's own numbers; None where it does not print all of them.
         missing: why terms are not measured.
-        conditions: that were measured.
-        seeds_needed: of each training, to find the effect that is sought; None where that is not known.
-        sought: effect, beyond the bound, for which seeds were counted.
+        rows: ids of the rows that were measured, see `load_results`.
+        seeds_needed: seeds of each training that would find the sought effect; None where that is not known.
+        sought: the effect beyond the bound for which seeds were counted.
     """
 
     case: ClaimCase
     verdict: Verdict
-    estimate: Estimate | None = None
+    estimate: EffectEstimate | None = None
     p: float | None = None
     paper: float | None = None
     missing: Mapping[Term, str] | None = None
-    conditions: tuple[Condition, ...] = ()
+    rows: tuple[str, ...] = ()
     seeds_needed: int | None = None
     sought: float = 0.0
 
@@ -54,12 +58,12 @@ class ClaimVerdict:
     """The verdicts on a claim and its cases."""
 
     claim: Claim
-    opinions: tuple[Opinion, ...]
+    cases: tuple[CaseVerdict, ...]
 
     @property
     def verdict(self) -> Verdict:
         """Reproduced if all cases are, contradicted if any is, else the one that says least."""
-        return min((opinion.verdict for opinion in self.opinions), key=VERDICTS.index)
+        return min((case.verdict for case in self.cases), key=VERDICTS.index)
 
 
 def judge(results: Results, uncertainty: Uncertainty) -> tuple[ClaimVerdict, ...]:
@@ -67,41 +71,40 @@ def judge(results: Results, uncertainty: Uncertainty) -> tuple[ClaimVerdict, ...
     suite = results.plan.suite
     if not suite.claims:
         return ()
-    conditions = {tuple(condition.settings.values()): condition for condition in results.conditions}
+    rows = split_rows(results.frame)
     cases = expand(suite).cases
     return tuple(
-        ClaimVerdict(claim, tuple(_judge_case(claim, case, conditions, uncertainty) for case in cases[claim.id]))
+        ClaimVerdict(claim, tuple(_judge_case(claim, case, rows, uncertainty) for case in cases[claim.id]))
         for claim in suite.claims
     )
 
 
 def _judge_case(
-    claim: Claim, case: ClaimCase, conditions: Mapping[tuple[object, ...], Condition], uncertainty: Uncertainty
-) -> Opinion:
+    claim: Claim, case: ClaimCase, rows: Mapping[str, pd.DataFrame], uncertainty: Uncertainty
+) -> CaseVerdict:
     that = claim.that
-    found = {term: conditions.get(tuple(case.cells[term].values())) for _, term in that.terms}
-    planned = {term: condition for term, condition in found.items() if condition is not None}
-    paper = _published(that, planned)
-    missing = {term: reason for term, condition in found.items() if (reason := _missing(condition, that.metric))}
-    weights = {planned[term]: weight for weight, term in that.terms if term in planned}
+    ids = {term: row_id(case.cells[term]) for _, term in that.terms}
+    paper = _published(that, {term: rows.get(id_) for term, id_ in ids.items()})
+    missing = {term: reason for term, id_ in ids.items() if (reason := _missing(rows.get(id_), that.metric))}
+    weights = {ids[term]: weight for weight, term in that.terms}
     estimate = None if missing else uncertainty.combination(weights, that.metric)
     if estimate is None:
-        alone = dict.fromkeys(planned, "its seeds are others than those of the other terms")
-        return Opinion(case, "not measured", paper=paper, missing=missing or alone)
+        alone = dict.fromkeys(ids, "its seeds are others than those of the other terms")
+        return CaseVerdict(case, "not measured", paper=paper, missing=missing or alone)
     verdict, p = _verdict(estimate, that, claim.matters)
-    opinion = Opinion(case, verdict, estimate, p, paper, None, tuple(weights))
+    found = CaseVerdict(case, verdict, estimate, p, paper, None, tuple(weights))
     if verdict != "underpowered":
-        return opinion
+        return found
     effects = sorted((claim.matters, abs(_distance(estimate.value, that))), reverse=True)
     for sought in effects:
         needed = uncertainty.seeds_needed(weights, that.metric, sought)
-        opinion = replace(opinion, seeds_needed=needed, sought=sought)
+        found = replace(found, seeds_needed=needed, sought=sought)
         if needed is None or needed > estimate.seeds:  # else they were enough for this, and it is the smaller effect
             break
-    return opinion
+    return found
 
 
-def _verdict(estimate: Estimate, that: Inequality, matters: float) -> tuple[Verdict, float | None]:
+def _verdict(estimate: EffectEstimate, that: Inequality, matters: float) -> tuple[Verdict, float | None]:
     """The verdict on an estimated sum, with the p of its equivalence for sums in `abs(...)`."""
     interval = estimate.interval()
     if interval is None:
@@ -124,33 +127,27 @@ def _verdict(estimate: Estimate, that: Inequality, matters: float) -> tuple[Verd
 
 
 def _distance(value: float, that: Inequality, nearest_to: float | None = None) -> float:
-    """From the bound; of the two bounds on a sum in `abs(...)`, from that on the side of `nearest_to`."""
+    """The distance from the bound; a sum in `abs(...)` has two, and the one on the side of `nearest_to` counts."""
     side = value if nearest_to is None else nearest_to
     return value - (-that.bound if that.absolute and side < 0 else that.bound)
 
 
-def _published(that: Inequality, conditions: Mapping[Term, Condition]) -> float | None:
+def _published(that: Inequality, rows: Mapping[Term, pd.DataFrame | None]) -> float | None:
     """The sum of the paper's own numbers; None unless it prints all of them."""
     total = 0.0
     for weight, term in that.terms:
-        rows = conditions[term].measurements[0].evaluation.published if term in conditions else ()
-        values = [row.metrics[that.metric] for row in rows if that.metric in row.metrics]
-        if not values:
-            return None
-        total += weight * values[0]
-    return total
+        row = rows[term]
+        value = float("nan") if row is None else row[f"published_{that.metric}"].iloc[0]
+        total += weight * value
+    return None if pd.isna(total) else float(total)
 
 
-def _missing(condition: Condition | None, metric: str) -> str:
+def _missing(row: pd.DataFrame | None, metric: str) -> str:
     """Why nothing is measured; "" where at least one seed is."""
-    if condition is None:
+    if row is None:
         return "not selected"
-    if condition.mean(metric) is not None:
+    if row[metric].notna().any():
         return ""
-    if condition.records:
+    if (row["state"] == "done").any():
         return f"the records hold no {metric}"
-    return _listed([item.reason for item in condition.measurements])
-
-
-def _listed(reasons: Sequence[str]) -> str:
-    return "; ".join(dict.fromkeys(reasons))
+    return "; ".join(row["reason"].unique())

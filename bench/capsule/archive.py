@@ -25,10 +25,10 @@ DocumentT = TypeVar("DocumentT", bound=BaseModel)
 MEBI = 2**20
 MOST_OF_DOCUMENT = 64 * MEBI
 MOST_OF_MEMBER = 4096 * MEBI
-"""Most bytes of a document and of any member: one of COCO's test-dev has predictions of a quarter of that."""
+"""Largest size of a document and of any member; predictions on COCO's test-dev take a quarter of that."""
 
 MOST = 256 * 1024 * MEBI
-"""Most bytes of all members together; reading them takes time only."""
+"""Largest size of all members together; reading them takes time only."""
 
 CHUNK = MEBI
 MOST_LISTED = 5
@@ -42,8 +42,8 @@ def open_capsule(file: Path) -> Iterator[Capsule]:
     """A capsule whose structure and hashes are right.
 
     Raises:
-        CapsuleError: it is no zip file, lacks its manifest, has a member that the manifest does not list or lists
-            otherwise, twice, under a name that no capsule has, or that is no plain file; or it is too large.
+        CapsuleError: it is not a zip file, lacks its manifest, has a member that the manifest does not list or lists
+            otherwise, twice, under a name that no capsule has, or that is not a plain file; or it is too large.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -105,7 +105,7 @@ class Capsule:
             if name != MANIFEST and not is_member(name):
                 raise self.problem(f"member {name!r:.200} is none that a capsule has; it may lead out of its folder")
             if stat.S_IFMT(info.external_attr >> 16) not in {0, stat.S_IFREG} or info.is_dir():
-                raise self.problem(f"member {name!r} is no plain file")
+                raise self.problem(f"member {name!r} is not a plain file")
             if info.flag_bits & 1 or info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
                 raise self.problem(f"member {name!r} is encrypted or packed in a way that no capsule is")
             if info.file_size > MOST_OF_MEMBER:

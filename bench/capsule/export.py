@@ -22,7 +22,7 @@ from bench.store.provenance import checkout
 __all__ = ["Packed", "pack"]
 
 FIXED_DATE = (2021, 1, 1, 0, 0, 0)
-"""Of every member, so that equal results give equal capsules."""
+"""Date of every member, so that equal results give equal capsules."""
 
 PLAIN_FILE = 0o100644 << 16
 UNIX = 3

@@ -25,18 +25,18 @@ from bench.suite.expansion import expand
 from bench.suite.schema import load_suite
 from bench.suite.specs import EvalSpec, TrainSpec
 
-__all__ = ["TOLERANCE", "Cell", "Verdict", "Verification", "verify"]
+__all__ = ["TOLERANCE", "Recomputation", "Verification", "VerifiedEvaluation", "verify"]
 
 TOLERANCE = 1e-9
 """Between a recorded number and a recomputed one."""
 
-Verdict = Literal["agrees", "differs", "not recomputed"]
+Recomputation = Literal["agrees", "differs", "not recomputed"]
 
 PREDICTIONS, PER_INSTANCE = "predictions.json", "per_instance.npz"
 
 
 @dataclass(frozen=True)
-class Cell:
+class VerifiedEvaluation:
     """One evaluation of a capsule.
 
     Attributes:
@@ -46,7 +46,7 @@ class Cell:
     """
 
     record: Record
-    verdict: Verdict
+    verdict: Recomputation
     details: tuple[str, ...]
 
 
@@ -62,7 +62,7 @@ class Verification:
     """
 
     manifest: Manifest
-    cells: tuple[Cell, ...]
+    cells: tuple[VerifiedEvaluation, ...]
     planned: int | None
     absent: int
 
@@ -85,7 +85,7 @@ def verify(file: Path, data_root: Path) -> Verification:
         records = [_record(capsule, id_) for id_ in capsule.evaluations]
         _check_trainings(capsule, records)
         truths = Truths(data_root)
-        cells = tuple(_cell(capsule, record, truths) for record in _by_data(records))
+        cells = tuple(_verify(capsule, record, truths) for record in _by_data(records))
         planned = _planned(capsule)
         absent = len((planned or set()) - {record.id for record in records})
         return Verification(capsule.manifest, cells, None if planned is None else len(planned), absent)
@@ -121,28 +121,30 @@ def _check_trainings(capsule: Capsule, records: list[Record]) -> None:
         raise capsule.problem("the manifest and the records disagree about whether results are simulated")
 
 
-def _cell(capsule: Capsule, record: Record, truths: Truths) -> Cell:
+def _verify(capsule: Capsule, record: Record, truths: Truths) -> VerifiedEvaluation:
     name = f"evaluations/{record.id}/{PREDICTIONS}"
     if record.simulated:
-        return Cell(record, "not recomputed", ("simulated: nothing was predicted",))
+        return VerifiedEvaluation(record, "not recomputed", ("simulated: nothing was predicted",))
     if record.scored_by == "server":
-        return Cell(record, "not recomputed", (f"only the dataset's server can score {record.spec.split}",))
+        return VerifiedEvaluation(
+            record, "not recomputed", (f"only the dataset's server can score {record.spec.split}",)
+        )
     if name not in capsule:
-        return Cell(record, "not recomputed", ("its predictions were left out of the capsule",))
+        return VerifiedEvaluation(record, "not recomputed", ("its predictions were left out of the capsule",))
     try:
         scoring = truths.of(record)
         results = capsule.json(name)
     except UnavailableError as error:
-        return Cell(record, "not recomputed", (str(error),))
+        return VerifiedEvaluation(record, "not recomputed", (str(error),))
     try:
         if not isinstance(results, list):
             raise DataError("no list of instances in the COCO results format")
         found = scoring.assess(results)
         own, _ = own_metrics(record.training.data.protocol, results, scoring)
     except DataError as error:
-        return Cell(record, "differs", (f"its predictions are unusable: {error}",))
+        return VerifiedEvaluation(record, "differs", (f"its predictions are unusable: {error}",))
     details = tuple(_differences(capsule, record, replace(found, metrics={**found.metrics, **own})))
-    return Cell(record, "differs" if details else "agrees", details)
+    return VerifiedEvaluation(record, "differs" if details else "agrees", details)
 
 
 def _differences(capsule: Capsule, record: Record, found: Assessment) -> Iterator[str]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from bench.analysis.results import Results as Measured
     from bench.compare.gate.baseline import Baseline
-    from bench.compare.gate.outcome import Outcome
+    from bench.compare.gate.gate_result import GateResult
 
 __all__ = ["check"]
 
@@ -36,31 +36,32 @@ def check(
     records and runs nothing: `bench run` into an empty --results folder comes first. With --update nothing is compared:
     the records become the baseline, and its limits stay as they are.
     """
-    from bench.analysis.results import load_results
+    from bench.analysis.results import read_results
     from bench.compare.gate.baseline import load_baseline
-    from bench.compare.gate.comparison import compare
-    from bench.compare.gate.outcome import Outcome, other_code
+    from bench.compare.gate.cell_checks import compare_with_baseline
+    from bench.compare.gate.gate_result import GateResult, other_code
     from bench.planning.plan import make_plan, parse_selection
     from bench.store.folders import Store
     from bench.suite.expansion import expand
     from bench.suite.schema import load_suite
 
     loaded, store = load_suite(suite), Store(results)
-    measured = load_results(make_plan(loaded, store, parse_selection(only or [], loaded)), store)
+    measured = read_results(make_plan(loaded, store, parse_selection(only or [], loaded)), store)
     known = [spec.id for cell in expand(loaded).cells for spec in cell.evaluations]
     before = load_baseline(baseline, loaded.name) if baseline.exists() or not update else None
     if update or before is None:
         raise typer.Exit(_update(baseline, before, measured, known))
-    outcome = Outcome(loaded.name, str(suite), str(baseline), compare(before, measured, known), other_code(measured))
-    _write(outcome, junit, summary)
-    typer.echo(json.dumps(outcome.as_json(), indent=2) if as_json else outcome.as_text())
-    raise typer.Exit(outcome.status)
+    checks = compare_with_baseline(before, measured, known)
+    result = GateResult(loaded.name, str(suite), str(baseline), checks, other_code(measured))
+    _write(result, junit, summary)
+    typer.echo(json.dumps(result.as_json(), indent=2) if as_json else result.as_text())
+    raise typer.Exit(result.status)
 
 
 def _update(file: Path, before: Baseline | None, results: Measured, known: Sequence[str]) -> int:
     """Write the baseline and print the changes; returns the exit status."""
     from bench.compare.gate.baseline import save_baseline
-    from bench.compare.gate.comparison import STATUS
+    from bench.compare.gate.cell_checks import STATUS
     from bench.compare.gate.update import UpdateError, describe_changes, updated
 
     try:
@@ -75,14 +76,14 @@ def _update(file: Path, before: Baseline | None, results: Measured, known: Seque
     return 0
 
 
-def _write(outcome: Outcome, junit: Path | None, summary: Path | None) -> None:
+def _write(result: GateResult, junit: Path | None, summary: Path | None) -> None:
     from bench.files import write_bytes
 
     if junit is not None:
         from bench.compare.gate.junit import render_junit
 
-        write_bytes(junit, render_junit(outcome))
+        write_bytes(junit, render_junit(result))
     if summary is not None:
         from bench.compare.gate.markdown import render_summary
 
-        write_bytes(summary, render_summary(outcome).encode())
+        write_bytes(summary, render_summary(result).encode())

@@ -14,7 +14,7 @@ from bench.cli.options import AsJson, Results
 from bench.files import printable
 
 if TYPE_CHECKING:
-    from bench.compare.diff import Comparison, Difference
+    from bench.compare.diff import CellComparison, Difference
     from bench.paper.effects import Effect
 
 __all__ = ["diff"]
@@ -34,14 +34,14 @@ def diff(first: Cell, second: Cell, results: Results = Path("results"), as_json:
     Effects are those of going from the first to the second: differences of published rows, the spread over seeds in the
     results, and the entries of bench/paper/effects.yaml with their sources. Differences of unknown effect come last.
     """
-    from bench.compare.diff import compare
+    from bench.compare.diff import compare_cells
     from bench.store.folders import Store
 
-    found = compare(Store(results), first, second)
+    found = compare_cells(Store(results), first, second)
     typer.echo(json.dumps(_document(found), indent=2) if as_json else printable("\n".join(_lines(found))))
 
 
-def _lines(found: Comparison) -> Iterator[str]:
+def _lines(found: CellComparison) -> Iterator[str]:
     from tabulate import tabulate
 
     one, other = found.cells
@@ -92,7 +92,7 @@ def _known(effect: Effect) -> str:
     return f"{effect.known} [{effect.source}]" if effect.source else effect.known
 
 
-def _document(found: Comparison) -> dict[str, Any]:
+def _document(found: CellComparison) -> dict[str, Any]:
     return {
         "cells": [{"id": cell.id, "training": cell.training.id, "simulated": cell.simulated} for cell in found.cells],
         "same_data": found.same_data,

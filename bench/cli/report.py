@@ -37,6 +37,12 @@ def report(
     only: Only = None,
     budget: Budget = None,
     calibration: CalibrationFile = None,
+    style: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.mplstyle", help="Style file of matplotlib for the plots, on top of the built-in style."
+        ),
+    ] = None,
 ) -> None:
     """Write the report of each suite from its records."""
     from bench.planning.plan import make_plan, parse_selection
@@ -56,7 +62,7 @@ def report(
         for plan in plans:
             left_out |= over_budget(plan, budget, evidence)
     names = [name.strip() for name in formats.split(",")]
-    for file in write_report(plans, store, out, formats=names, left_out=left_out):
+    for file in write_report(plans, store, out, formats=names, left_out=left_out, style=style):
         typer.echo(file)
 
 

@@ -28,17 +28,17 @@ def show(
     Specs, state, metrics beside published ones, other seeds, provenance, diagnostics, failures, leases, files, the end
     of its log, and the command that makes it again.
     """
-    from bench.compare.show import compile_dossier
+    from bench.compare.show import describe_cell
     from bench.store.folders import Store
 
-    dossier = compile_dossier(Store(results), target, suites)
+    sections = describe_cell(Store(results), target, suites)
     if as_json:
-        typer.echo(json.dumps(dossier, indent=2))
+        typer.echo(json.dumps(sections, indent=2))
         return
-    if dossier.pop("simulated"):
+    if sections.pop("simulated"):
         typer.echo("SIMULATED: made up by `bench simulate`; nothing was measured\n")
-    typer.echo(f"{dossier.pop('kind')} {dossier.pop('id')}")
-    for name, section in dossier.items():
+    typer.echo(f"{sections.pop('kind')} {sections.pop('id')}")
+    for name, section in sections.items():
         typer.echo(printable(f"\n{name.replace('_', ' ')}\n{_indented(_text(section))}"))
 
 

@@ -7,14 +7,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.analysis.formatting import in_print_units
 from bench.files import StoreError
 from bench.paper.effects import Effect, known_effects, published_effect
+from bench.pose.metrics.catalog import headline
 from bench.store.folders import Store
 from bench.store.lookup import StoredCell, look_up, seeds_of
 from bench.store.provenance import Provenance
 from bench.suite.specs import evaluation_key
 
-__all__ = ["Comparison", "Difference", "compare"]
+__all__ = ["CellComparison", "Difference", "compare_cells"]
 
 Settings = dict[str, Any]
 
@@ -59,7 +61,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class CellComparison:
     """Two cells.
 
     Attributes:
@@ -80,7 +82,7 @@ class Comparison:
         return all(one.get(name) == other.get(name) for name in ("dataset", "evaluation_split"))
 
 
-def compare(store: Store, first: str, second: str) -> Comparison:
+def compare_cells(store: Store, first: str, second: str) -> CellComparison:
     """What differs between the training or evaluation of one id and that of another.
 
     Raises:
@@ -90,7 +92,7 @@ def compare(store: Store, first: str, second: str) -> Comparison:
     if (cells[0].evaluation is None) != (cells[1].evaluation is None):
         raise StoreError(f"{cells[0].id} and {cells[1].id}: a training and an evaluation have nothing to compare")
     found = [*_of_settings(store, cells), *_of_provenance(cells)]
-    return Comparison(cells, tuple(sorted(found, key=_rank)), _metrics(cells))
+    return CellComparison(cells, tuple(sorted(found, key=_rank)), _metrics(cells))
 
 
 def _rank(difference: Difference) -> tuple[int, float]:
@@ -123,7 +125,7 @@ def _of_settings(store: Store, cells: tuple[StoredCell, StoredCell]) -> Iterator
 
 
 def _published_together(differing: Collection[str]) -> Iterator[tuple[str, ...]]:
-    """Groups of differing settings of which published rows may know the effect."""
+    """Groups of differing settings whose effect published rows may tell."""
     method = tuple(name for name in METHOD if name in differing)
     if method:
         yield method
@@ -153,7 +155,7 @@ def _of_setting(
 
 
 def _listed(name: str, one: Settings, other: Settings) -> tuple[Sequence[str], Effect]:
-    """What `effects.yaml` knows of a change, and of which settings together."""
+    """The effect of a change by `effects.yaml`, with the settings that were changed together."""
     for entry in known_effects():
         if name in entry.settings and entry.applies((one, other)):
             effect = entry.of(one.get(name), other.get(name))
@@ -166,12 +168,12 @@ def _seed_effect(store: Store, cells: tuple[StoredCell, StoredCell]) -> Effect |
     """The spread over seeds of the same cells, where the store has several."""
     for cell in cells:
         records = [found.record for found in seeds_of(store, cell) if found.record is not None]
-        for name, unit in (("AP", 100), ("Mean", 1)):
-            values = [unit * record.metrics[name] for record in records if name in record.metrics]
-            if len(values) > 1:
-                spread = statistics.stdev(values)
-                known = f"standard deviation of {name} over {len(values)} seeds of {cell.id}: {spread:.2f} points"
-                return Effect((-spread, spread), True, known, str(store.root))
+        name = headline(records[0].metrics) if records and records[0].metrics else ""
+        values = [in_print_units(name, record.metrics[name]) for record in records if name in record.metrics]
+        if len(values) > 1:
+            spread = statistics.stdev(values)
+            known = f"standard deviation of {name} over {len(values)} seeds of {cell.id}: {spread:.2f} points"
+            return Effect((-spread, spread), True, known, str(store.root))
     return None
 
 

@@ -12,6 +12,7 @@ from bench.execute.progress import describe
 from bench.planning.plan import BINARY_GIGA, GIGA, answered_rows, complexity_of
 from bench.planning.status import Observer, Status
 from bench.pose.errors import BenchError, UnknownNameError
+from bench.pose.metrics.catalog import headline
 from bench.report.appendix import format_time
 from bench.report.details import log_tail
 from bench.store.documents import Failure, TrainingRecord
@@ -23,13 +24,13 @@ from bench.suite.expansion import expand
 from bench.suite.schema import load_suite
 from bench.suite.specs import TrainSpec
 
-__all__ = ["Dossier", "compile_dossier"]
+__all__ = ["Sections", "describe_cell"]
 
-Dossier = dict[str, Any]
+Sections = dict[str, Any]
 """Sections by name: a value, a mapping, a list of values, or a list of mappings of the same keys."""
 
 
-def compile_dossier(store: Store, prefix: str, suites: Path) -> Dossier:
+def describe_cell(store: Store, prefix: str, suites: Path) -> Sections:
     """What is known of the training or evaluation whose id starts so; sections with nothing in them are left out.
 
     Args:
@@ -44,7 +45,7 @@ def compile_dossier(store: Store, prefix: str, suites: Path) -> Dossier:
     training, folder = cell.training, store.training(cell.training.id)
     measured = store.evaluation(cell.id) if cell.evaluation is not None else None
     folders: list[TrainingFolder | EvaluationFolder] = [folder, *([measured] if measured is not None else [])]
-    sections: Dossier = {
+    sections: Sections = {
         "id": cell.id,
         "kind": "evaluation" if cell.evaluation is not None else "training",
         "simulated": cell.simulated,
@@ -96,7 +97,7 @@ def _suites(id_: str, folder: Path) -> list[str]:
 
 
 def _metrics(cell: StoredCell) -> list[dict[str, Any]]:
-    """Each metric with the paper's value, what the mean pose reaches, and what perfect outputs do."""
+    """Each metric with the paper's value, what the mean pose reaches, and what ideal outputs reach."""
     record = cell.record
     if record is None or cell.evaluation is None:
         return []
@@ -142,12 +143,12 @@ def _headline(cell: StoredCell) -> dict[str, Any]:
         history = cell.training_record.history if cell.training_record is not None else []
         return {"metric": "last loss", "value": history[-1].loss if history else None}
     metrics = cell.record.metrics if cell.record is not None else {}
-    name = next((name for name in ("AP", "Mean") if name in metrics), "")
+    name = headline(metrics) if metrics else ""
     return {"metric": name, "value": metrics.get(name)}
 
 
 def _evaluations(store: Store, cell: StoredCell) -> list[dict[str, Any]]:
-    """Of a training, what was measured of it."""
+    """The evaluations of a training."""
     if cell.evaluation is not None:
         return []
     found = []

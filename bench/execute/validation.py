@@ -11,12 +11,10 @@ from bench.execute.heartbeat import Heartbeat, show_evaluation
 from bench.execute.job import Job
 from bench.execute.settings import selection_protocol
 from bench.pose.evaluation import Examination
+from bench.pose.metrics.catalog import headline
 from bench.pose.parallel import ProcessGroup
 
 __all__ = ["make_validation"]
-
-HEADLINES = ("AP", "Mean")
-"""Metrics that select the best weights: of COCO and CrowdPose, and of MPII."""
 
 
 def make_validation(job: Job, heartbeat: Heartbeat, group: ProcessGroup) -> Callable[[nn.Module], float | None] | None:
@@ -39,6 +37,6 @@ def make_validation(job: Job, heartbeat: Heartbeat, group: ProcessGroup) -> Call
             watch=lambda done, total: show_evaluation(heartbeat, done, total),
             group=group,
         )
-        return None if found is None else next(found[name] for name in HEADLINES if name in found)
+        return None if found is None else found[headline(found)]
 
     return validate

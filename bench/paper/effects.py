@@ -11,13 +11,12 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from bench.paper.rows import TABLES, PublishedRow, published_rows
+from bench.paper.published import TABLES, PublishedRow, published_rows
+from bench.pose.metrics.catalog import headline, metric_named
 
 __all__ = ["Effect", "KnownEffect", "known_effects", "published_effect"]
 
 Points = tuple[float, float]
-
-HEADLINES = ("AP", "Mean")
 
 
 @dataclass(frozen=True)
@@ -103,9 +102,9 @@ def published_effect(before: Mapping[str, Any], after: Mapping[str, Any], names:
     """
     for cell in (before, after):
         one, other = (_published({**cell, **{name: side[name] for name in names}}) for side in (before, after))
-        metric = next((name for name in HEADLINES if one and other and name in one.metrics), None)
+        metric = headline(one.metrics) if one and other else None
         if one and other and metric:
-            unit = 100 if metric == "AP" else 1
+            unit = metric_named(metric).scale
             points = unit * (other.metrics[metric] - one.metrics[metric])
             printed = [unit * row.metrics[metric] for row in (one, other)]
             known = f"published: {metric} {printed[0]:.1f} and {printed[1]:.1f} with all else as in the paper"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from bench.paper.rows import TABLES, PublishedRow, published_rows
+from bench.paper.published import TABLES, PublishedRow, published_rows
 from bench.planning.predicted_complexity import predict
 from bench.planning.status import Observer, Status
 from bench.pose.models.network import Complexity

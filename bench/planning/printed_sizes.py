@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.paper.rows import TABLES, PublishedRow, published_rows
+from bench.paper.published import TABLES, PublishedRow, published_rows
 from bench.planning.predicted_complexity import predict
 from bench.pose.data.datasets import dataset_info
 from bench.pose.models.network import Complexity

@@ -1,4 +1,4 @@
-"""The quantization ceiling: what a network without any error would reach with a representation."""
+"""The quantization ceiling: the metrics of a network without any error, for a representation."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ BATCH = 64
 
 
 def ceiling_metrics(split: Split, protocol: Protocol) -> dict[str, float]:
-    """Metrics of perfect outputs for the annotated instances of a split; none where either is not known.
+    """Metrics of ideal outputs for the annotated instances of a split; none where there are no annotations or outputs.
 
-    Annotated boxes and no flip test, whatever the protocol says of them; its decoding, rescoring and suppression.
+    Boxes are annotated and there is no flip test, whatever the protocol has; decoding, rescoring and suppression are
+    those of the protocol.
 
     Raises:
         DataError: the split or its truth is unusable.
@@ -46,7 +47,7 @@ def ceiling_metrics(split: Split, protocol: Protocol) -> dict[str, float]:
 def ideal_predictions(codec: Codec[Any, Any], instances: Sequence[Instance], size: Size) -> Predictions | None:
     """Instances whose labelled keypoints were encoded, decoded and mapped back to the image; no image is read.
 
-    None where the codec does not know what a perfect network puts out.
+    None where the codec does not know its ideal output.
 
     Args:
         codec: encodes and decodes.

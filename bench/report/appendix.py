@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any
 
 from bench.analysis.formatting import setting_text
-from bench.analysis.results import Condition, Measurement, Results
-from bench.report.details import row_title
+from bench.analysis.results import Results
+from bench.analysis.rows import as_records, row_title
 from bench.store.documents import Record, TrainingRecord
 from bench.store.provenance import Provenance
 
-__all__ = ["Appendix", "Entry", "Origin", "Pairs", "describe_records", "format_time"]
+__all__ = ["Appendix", "Origin", "Pairs", "ProvenanceEntry", "describe_records", "format_time"]
 
 OWN = ("backbone", "representation", "input_size", "seed")
 """Settings that the entry of each record names."""
 
 KINDS = ("settings", "code", "hardware", "data", "left out")
-"""Of what records share, in the order in which it is printed."""
+"""Kinds of what records share, in the order in which they are printed."""
 
 Pairs = tuple[tuple[str, str], ...]
 """Names with their values, as printed."""
@@ -43,7 +41,7 @@ class Origin:
 
     @property
     def mark(self) -> str:
-        """By which entries refer to it."""
+        """The name by which entries refer to it."""
         return f"{self.kind} {self.number}"
 
     @property
@@ -53,13 +51,12 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Entry:
+class ProvenanceEntry:
     """Provenance of one record.
 
     Attributes:
         id: of the record.
-        title: what it measures.
-        seed: of the training.
+        title: what it measures, with the seed.
         values: the network, and what training and evaluation took and gave.
         origins: settings, code, hardware, data and omissions that it shares with others.
         command: that makes the result again.
@@ -68,11 +65,15 @@ class Entry:
 
     id: str
     title: str
-    seed: int
     values: Pairs
     origins: tuple[Origin, ...]
     command: str
     simulated: bool
+
+    @property
+    def marks(self) -> str:
+        """The marks of its origins."""
+        return ", ".join(origin.mark for origin in self.origins)
 
 
 @dataclass(frozen=True)
@@ -85,22 +86,34 @@ class Appendix:
     """
 
     origins: tuple[Origin, ...]
-    entries: tuple[Entry, ...]
+    entries: tuple[ProvenanceEntry, ...]
 
 
 def describe_records(results: Results) -> Appendix:
     """Provenance of every record of a report."""
-    sources = [
-        _Source(item.record, item, condition, results.trainings.get(item.record.training.id))
-        for condition in results.conditions
-        for item in condition.measurements
-        if item.record is not None
-    ]
-    common = _common([source.settings for source in sources])
-    pool = _Pool()
-    entries = tuple(_entry(results, source, common, pool) for source in sources)
-    origins = sorted(pool.origins.values(), key=lambda origin: KINDS.index(origin.kind))
-    return Appendix(tuple(origins), entries)
+    titles = dict(zip(results.rows.index, map(row_title, as_records(results.rows)), strict=True))
+    done = results.frame[results.frame["state"] == "done"]
+    records = {id_: results.records[id_] for id_ in done["evaluation"]}
+    settings = {id_: _settings(record) for id_, record in records.items()}
+    common = _common(list(settings.values()))
+    origins: dict[tuple[str, Pairs], Origin] = {}
+    entries = []
+    for row, (id_, record) in zip(done["row"], records.items(), strict=True):
+        training = results.trainings.get(record.training.id)
+        own = {name: value for name, value in settings[id_].items() if name not in common and value is not None}
+        shared = [("settings", _pairs(common)), ("settings", _pairs(own)), *_shared(record, training)]
+        entries.append(
+            ProvenanceEntry(
+                id=id_,
+                title=f"{titles[row]}, seed {record.training.seed}",
+                values=_pairs(_values(record, training)),
+                origins=tuple(dict.fromkeys(_numbered(origins, *item) for item in shared if item[1])),
+                command=record.provenance.command,
+                simulated=record.simulated,
+            )
+        )
+    by_kind = sorted(origins.values(), key=lambda origin: KINDS.index(origin.kind))
+    return Appendix(tuple(by_kind), tuple(entries))
 
 
 def format_time(seconds: float) -> str:
@@ -108,74 +121,11 @@ def format_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-@dataclass(frozen=True)
-class _Pool:
-    """Origins by kind and contents: equal ones are one."""
-
-    origins: dict[tuple[str, Pairs], Origin] = field(default_factory=dict)
-    counts: Counter[str] = field(default_factory=Counter)
-
-    def share(self, kind: str, values: Pairs) -> Iterator[Origin]:
-        """The origin of this kind with these values, unless they are empty."""
-        if values:
-            key = (kind, values)
-            if key not in self.origins:
-                self.counts[kind] += 1
-                self.origins[key] = Origin(kind, self.counts[kind], values)
-            yield self.origins[key]
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A record with what it is the result of."""
-
-    record: Record
-    measurement: Measurement
-    condition: Condition
-    training: TrainingRecord | None
-
-    @cached_property
-    def settings(self) -> Mapping[str, Any]:
-        """Of training and evaluation, but for what each entry says of itself."""
-        training = self.record.training.model_dump(exclude=set(OWN))
-        evaluation = self.record.spec.model_dump(exclude={"training"})
-        return training | {f"evaluation {name}": value for name, value in evaluation.items()}
-
-    @property
-    def provenances(self) -> tuple[Provenance, ...]:
-        """Of the evaluation and of the training."""
-        training = self.training
-        return (self.record.provenance, *([training.provenance] if training is not None else []))
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """What was left out of training and evaluation, each once."""
-        training = self.training
-        return tuple(dict.fromkeys([*(training.problems if training is not None else []), *self.record.problems]))
-
-
-def _entry(results: Results, source: _Source, common: Mapping[str, Any], pool: _Pool) -> Entry:
-    record = source.record
-    return Entry(
-        id=record.id,
-        title=row_title(results, source.condition),
-        seed=source.measurement.seed,
-        values=_pairs(_values(source)),
-        origins=tuple({origin.mark: origin for origin in _origins(source, common, pool)}.values()),
-        command=record.provenance.command,
-        simulated=record.simulated,
-    )
-
-
-def _origins(source: _Source, common: Mapping[str, Any], pool: _Pool) -> Iterator[Origin]:
-    own = {name: value for name, value in source.settings.items() if name not in common and value is not None}
-    yield from pool.share("settings", _pairs(common))
-    yield from pool.share("settings", _pairs(own))
-    for provenance in source.provenances:
-        yield from pool.share("code", _code(provenance))
-        yield from pool.share("hardware", _pairs(provenance.hardware))
-        yield from pool.share("data", _pairs(provenance.files))
-    yield from pool.share("left out", tuple((str(number), text) for number, text in enumerate(source.problems, 1)))
+def _settings(record: Record) -> dict[str, Any]:
+    """Settings of training and evaluation, but for what each entry says of itself."""
+    training = record.training.model_dump(exclude=set(OWN))
+    evaluation = record.spec.model_dump(exclude={"training"})
+    return training | {f"evaluation {name}": value for name, value in evaluation.items()}
 
 
 def _common(settings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -184,6 +134,24 @@ def _common(settings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         return {}
     first, *others = settings
     return {name: value for name, value in first.items() if all(other[name] == value for other in others)}
+
+
+def _shared(record: Record, training: TrainingRecord | None) -> Iterator[tuple[str, Pairs]]:
+    """What a record may have in common with others: kind and values."""
+    documents: list[Record | TrainingRecord] = [record, *([training] if training is not None else [])]
+    for provenance in (document.provenance for document in documents):
+        yield "code", _code(provenance)
+        yield "hardware", _pairs(provenance.hardware)
+        yield "data", _pairs(provenance.files)
+    problems = dict.fromkeys(problem for document in reversed(documents) for problem in document.problems)
+    yield "left out", tuple((str(number), text) for number, text in enumerate(problems, 1))
+
+
+def _numbered(origins: dict[tuple[str, Pairs], Origin], kind: str, values: Pairs) -> Origin:
+    """The origin of this kind with these values: equal ones are one."""
+    if (kind, values) not in origins:
+        origins[kind, values] = Origin(kind, 1 + sum(known == kind for known, _ in origins), values)
+    return origins[kind, values]
 
 
 def _pairs(values: Mapping[str, Any]) -> Pairs:
@@ -196,9 +164,8 @@ def _code(provenance: Provenance) -> Pairs:
     return (("commit", commit), *provenance.versions.items())
 
 
-def _values(source: _Source) -> dict[str, Any]:
+def _values(record: Record, training: TrainingRecord | None) -> dict[str, Any]:
     """The network, and what training and evaluation took and gave."""
-    record, training = source.record, source.training
     values: dict[str, Any] = {name: getattr(record.training, name) for name in OWN}
     values |= {"training": record.training.id}
     if training is not None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pandas as pd
 
 from bench.analysis.formatting import (
     DASH,
@@ -14,42 +17,46 @@ from bench.analysis.formatting import (
 )
 from bench.analysis.results import Results
 from bench.analysis.uncertainty import Uncertainty
-from bench.analysis.verdicts import ClaimVerdict, Opinion, judge
-from bench.report.tables import Cell, Column, Row, Table
+from bench.analysis.verdicts import CaseVerdict, ClaimVerdict, judge
+from bench.report.tables import Column, Row, Table, TableCell
 from bench.statistics.power import MOST_SEEDS, POWER
-from bench.store.documents import Record
 from bench.suite.claims.language import Inequality
 
 __all__ = ["claims_table"]
 
-COLUMNS = (
-    Column("claim", "Claim", prose=True),
-    Column("that", shown=False),
-    Column("source", shown=False),
-    Column("case", "Case"),
-    Column("metric", shown=False),
-    Column("paper", "Paper", numeric=True),
-    Column("ours", "Ours", numeric=True),
-    Column("low", shown=False),
-    Column("high", shown=False),
-    Column("seeds", "Seeds", numeric=True),
-    Column("verdict", "Verdict", axis=True),
-    Column("explanation", "Explanation", prose=True),
-)
-
 DIGITS = 6
-"""Kept of computed values in CSV: the rest is noise of binary fractions."""
+"""Digits of computed values in CSV: the rest is noise of binary fractions."""
 
 NEGLIGIBLE = 1e-9
-"""Weights of a difference add up to this at most."""
+"""The largest sum of weights of a difference."""
 
 REMARKS = (
-    "Reproduced: the 95% interval lies on the claimed side. Contradicted: on the other side. Within noise: it holds the"
-    " bound, and no effect that matters. Underpowered: it holds the bound, and effects that matter too. A claim is"
-    " reproduced if all its cases are, contradicted if any is, and else as good as the case of which least is known."
-    " Sums in abs(...) are tested for equivalence by two one-sided tests.",
+    "Reproduced: the 95% interval lies on the claimed side. Contradicted: it lies on the other side. Within noise: it"
+    " holds the bound, and no effect that matters. Underpowered: it holds the bound, and effects that matter too. A"
+    " claim is reproduced if all its cases are, contradicted if any is, and otherwise gets the verdict of its least"
+    " certain case. Sums in abs(...) are tested for equivalence by two one-sided tests.",
     "Intervals are over seeds where there are several and over images where per-instance results were kept, paired.",
 )
+
+
+@dataclass(frozen=True)
+class ClaimRow:
+    """A row of the table: one case of a claim, or all of them together, where `case` is None.
+
+    Attributes:
+        judged: the claim.
+        case: the verdict on one of its cases.
+        first: whether it is the claim's first row, which states the sentence.
+    """
+
+    judged: ClaimVerdict
+    case: CaseVerdict | None
+    first: bool
+
+    @property
+    def that(self) -> Inequality:
+        """The claim's inequality."""
+        return self.judged.claim.that
 
 
 def claims_table(results: Results, uncertainty: Uncertainty) -> Table | None:
@@ -57,72 +64,102 @@ def claims_table(results: Results, uncertainty: Uncertainty) -> Table | None:
     judged = judge(results, uncertainty)
     if not judged:
         return None
-    rows = tuple(row for number, one in enumerate(judged) for row in _rows(one, opens_group=number > 0))
-    return Table("claims", "Claims of the paper", COLUMNS, rows, REMARKS)
+    done = results.frame[results.frame["state"] == "done"].set_index("row")
+    rows = [
+        _row(done, row, opens_group=number > 0 and row.first)
+        for number, claim in enumerate(judged)
+        for row in _claim_rows(claim)
+    ]
+    return Table("claims", "Claims of the paper", COLUMNS, tuple(rows), REMARKS)
 
 
-def _rows(judged: ClaimVerdict, *, opens_group: bool) -> Iterator[Row]:
-    claim, opinions = judged.claim, judged.opinions
+def _claim_rows(judged: ClaimVerdict) -> Iterator[ClaimRow]:
+    several = len(judged.cases) > 1
+    if several:
+        yield ClaimRow(judged, None, first=True)
+    yield from (ClaimRow(judged, case, first=not several) for case in judged.cases)
+
+
+def _row(done: pd.DataFrame, row: ClaimRow, *, opens_group: bool) -> Row:
+    cases = row.judged.cases if row.case is None else (row.case,)
+    ids = [id_ for case in cases for id_ in case.rows]
+    records = done.loc[ids]
+    named = tuple(records["evaluation"]) if row.case is not None else ()  # the cases of a claim name them
+    cells = tuple(column.cell(row) for column in COLUMNS)
+    return Row(cells, named, opens_group, simulated=bool(records["simulated"].any()))
+
+
+def _of_case(cell: Callable[[ClaimRow, CaseVerdict], TableCell]) -> Callable[[ClaimRow], TableCell]:
+    """A cell of single cases, empty in the row of the whole claim."""
+    return lambda row: TableCell() if row.case is None else cell(row, row.case)
+
+
+def _sentence(row: ClaimRow) -> TableCell:
+    claim = row.judged.claim
     source = f" ({claim.source})" if claim.source else ""
-    heading = (Cell(f"{claim.says}{source}", claim.id), Cell(value=str(claim.that)), Cell(value=claim.source))
-    if len(opinions) == 1:
-        (opinion,) = opinions
-        records = _records(opinion)
-        yield Row((*heading, *_cells(judged, opinion)), _ids(records), opens_group, simulated=_made_up(records))
-        return
-    yield _summary(judged, heading, opens_group=opens_group)
-    again = (Cell(value=claim.id), *heading[1:])
-    for opinion in opinions:
-        records = _records(opinion)
-        yield Row((*again, *_cells(judged, opinion)), _ids(records), simulated=_made_up(records))
+    return TableCell(f"{claim.says}{source}" if row.first else "", claim.id)
 
 
-def _summary(judged: ClaimVerdict, heading: Sequence[Cell], *, opens_group: bool) -> Row:
-    """The row of a claim over those of its cases."""
-    opinions, blank = judged.opinions, (Cell(), Cell(), Cell(), Cell(), Cell())
-    verdicts = [opinion.verdict for opinion in opinions]
-    counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts))
-    cells = (
-        *heading,
-        Cell(f"all {len(opinions)}", "all"),
-        Cell(value=judged.claim.that.metric),
-        *blank,
-        Cell(judged.verdict, judged.verdict),
-        Cell(counts, counts),
-    )
-    simulated = any(_made_up(_records(opinion)) for opinion in opinions)
-    return Row(cells, opens_group=opens_group, simulated=simulated)
+def _case(row: ClaimRow) -> TableCell:
+    if row.case is None:
+        return TableCell(f"all {len(row.judged.cases)}", "all")
+    text = describe_settings(row.case.case.values)
+    return TableCell(text or DASH, text)
 
 
-def _cells(judged: ClaimVerdict, opinion: Opinion) -> tuple[Cell, ...]:
-    """From the case on."""
-    that, estimate = judged.claim.that, opinion.estimate
-    case = describe_settings(opinion.case.values) or DASH
-    interval = estimate.interval() if estimate is not None else None
-    low, high = interval or (None, None)
-    ours = _ours(that, opinion)
-    value = None if estimate is None else _rounded(estimate.value)
-    seeds = None if estimate is None else estimate.seeds
-    explanation = _explain(judged, opinion)
-    return (
-        Cell(case, "" if case == DASH else case),
-        Cell(value=that.metric),
-        Cell(DASH if opinion.paper is None else _effect(that, opinion.paper), _rounded(opinion.paper)),
-        Cell(ours, value),
-        Cell(value=_rounded(low)),
-        Cell(value=_rounded(high)),
-        Cell(DASH if seeds is None else str(seeds), seeds),
-        Cell(opinion.verdict, opinion.verdict),
-        Cell(explanation, explanation),
-    )
+def _paper(row: ClaimRow, case: CaseVerdict) -> TableCell:
+    return TableCell(DASH if case.paper is None else _effect(row.that, case.paper), _rounded(case.paper))
 
 
-def _ours(that: Inequality, opinion: Opinion) -> str:
-    if opinion.estimate is None:
-        return DASH
-    interval = opinion.estimate.interval()
-    text = _effect(that, opinion.estimate.value)
-    return text if interval is None else f"{text} {format_interval(that.metric, interval)}"
+def _ours(row: ClaimRow, case: CaseVerdict) -> TableCell:
+    if case.estimate is None:
+        return TableCell(DASH)
+    interval = case.estimate.interval()
+    text = _effect(row.that, case.estimate.value)
+    text += "" if interval is None else f" {format_interval(row.that.metric, interval)}"
+    return TableCell(text, _rounded(case.estimate.value))
+
+
+def _end(number: int) -> Callable[[ClaimRow, CaseVerdict], TableCell]:
+    def cell(_: ClaimRow, case: CaseVerdict) -> TableCell:
+        interval = None if case.estimate is None else case.estimate.interval()
+        return TableCell(value=None if interval is None else _rounded(interval[number]))
+
+    return cell
+
+
+def _seeds(_: ClaimRow, case: CaseVerdict) -> TableCell:
+    return TableCell(DASH) if case.estimate is None else TableCell(str(case.estimate.seeds), case.estimate.seeds)
+
+
+def _verdict(row: ClaimRow) -> TableCell:
+    verdict = row.judged.verdict if row.case is None else row.case.verdict
+    return TableCell(verdict, verdict)
+
+
+def _explanation(row: ClaimRow) -> TableCell:
+    if row.case is None:
+        verdicts = [case.verdict for case in row.judged.cases]
+        text = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts))
+    else:
+        text = _explain(row.judged, row.case)
+    return TableCell(text, text)
+
+
+COLUMNS: tuple[Column[ClaimRow], ...] = (
+    Column("claim", "Claim", cell=_sentence, prose=True),
+    Column("that", shown=False, cell=lambda row: TableCell(value=str(row.that))),
+    Column("source", shown=False, cell=lambda row: TableCell(value=row.judged.claim.source)),
+    Column("case", "Case", cell=_case),
+    Column("metric", shown=False, cell=lambda row: TableCell(value=row.that.metric)),
+    Column("paper", "Paper", cell=_of_case(_paper), numeric=True),
+    Column("ours", "Ours", cell=_of_case(_ours), numeric=True),
+    Column("low", shown=False, cell=_of_case(_end(0))),
+    Column("high", shown=False, cell=_of_case(_end(1))),
+    Column("seeds", "Seeds", cell=_of_case(_seeds), numeric=True),
+    Column("verdict", "Verdict", cell=_verdict, axis=True),
+    Column("explanation", "Explanation", cell=_explanation, prose=True),
+)
 
 
 def _effect(that: Inequality, value: float) -> str:
@@ -135,49 +172,37 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, DIGITS)
 
 
-def _records(opinion: Opinion) -> list[Record]:
-    return [record for condition in opinion.conditions for record in condition.records]
-
-
-def _ids(records: Sequence[Record]) -> tuple[str, ...]:
-    return tuple(record.id for record in records)
-
-
-def _made_up(records: Sequence[Record]) -> bool:
-    return any(record.simulated for record in records)
-
-
-def _explain(judged: ClaimVerdict, opinion: Opinion) -> str:
+def _explain(judged: ClaimVerdict, case: CaseVerdict) -> str:
     """Why a case got its verdict, as far as its numbers do not say it."""
-    metric, estimate = judged.claim.that.metric, opinion.estimate
+    metric, estimate = judged.claim.that.metric, case.estimate
     if estimate is None:
-        return "; ".join(f"{term}: {reason}" for term, reason in (opinion.missing or {}).items())
+        return "; ".join(f"{term}: {reason}" for term, reason in (case.missing or {}).items())
     notes = []
-    if opinion.p is not None:
+    if case.p is not None:
         bound = format_metric(metric, judged.claim.that.bound)
-        notes.append(f"equivalence within ±{bound}: p = {opinion.p:.3f}")
-    if opinion.verdict == "within noise":
+        notes.append(f"equivalence within ±{bound}: p = {case.p:.3f}")
+    if case.verdict == "within noise":
         notes.append(f"no effect beyond ±{format_metric(metric, judged.claim.matters)} {metric_name(metric)}")
-    if opinion.verdict == "underpowered":
-        notes.append(_shortage(judged, opinion))
+    if case.verdict == "underpowered":
+        notes.append(_shortage(judged, case))
     elif "seeds" not in estimate.sources:
         notes.append("one seed: chance between trainings is not in the interval")
     return "; ".join(notes)
 
 
-def _shortage(judged: ClaimVerdict, opinion: Opinion) -> str:
+def _shortage(judged: ClaimVerdict, case: CaseVerdict) -> str:
     """What it would take to tell."""
-    estimate = opinion.estimate
+    estimate = case.estimate
     assert estimate is not None, "what is underpowered is measured"
     if not estimate.sources:
         return "one seed and no per-instance results: nothing is known of the error"
     if "seeds" not in estimate.sources:
         return "one seed: how trainings differ, and so how many it takes, is not known"
     metric = judged.claim.that.metric
-    sought = f"an effect of {format_metric(metric, opinion.sought)} with {POWER:.0%} power"
-    if opinion.seeds_needed is None:
+    sought = f"an effect of {format_metric(metric, case.sought)} with {POWER:.0%} power"
+    if case.seeds_needed is None:
         if "images" in estimate.sources:
             return f"these images are too few to find {sought}, however many seeds"
         return f"more than {MOST_SEEDS} seeds of each training would be needed to find {sought}"
-    more = opinion.seeds_needed - estimate.seeds
-    return f"{opinion.seeds_needed} seeds of each training ({more} more) would find {sought}"
+    more = case.seeds_needed - estimate.seeds
+    return f"{case.seeds_needed} seeds of each training ({more} more) would find {sought}"

@@ -2,82 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from bench.analysis.formatting import DASH, backbone_name, format_metric, metric_name
-from bench.analysis.results import Condition, Measurement, Results
-from bench.report.columns import Frame
-from bench.report.findings import Finding
+import pandas as pd
+
+from bench.analysis.findings import Finding
+from bench.analysis.formatting import DASH, format_metric, metric_name
+from bench.analysis.results import Results
+from bench.analysis.rows import as_records, row_title, split_rows
+from bench.report.suite_tables import TableData
 from bench.store.folders import Store
 
-__all__ = ["Detail", "Reading", "Seed", "describe_rows", "log_tail", "log_tails", "row_title"]
+__all__ = ["RowDetails", "describe_rows", "log_tail", "log_tails"]
 
 LOG_LINES, LOG_WIDTH, LOG_BYTES = 15, 160, 8192
-"""Of a log's end: lines and characters of each that are kept, and bytes that they are looked for in."""
+"""How much of a log's end is kept: lines, characters of each, and bytes in which they are looked for."""
+
+RowDetails = Mapping[str, Any]
+"""What a dialog shows of a row, as JSON: its `title`, its `seeds`, and its metrics (`readings`), all as printed."""
 
 
-@dataclass(frozen=True)
-class Reading:
-    """One metric of a row as printed; `values` seed by seed."""
-
-    metric: str
-    values: tuple[str, ...]
-    finding: Finding
-
-
-@dataclass(frozen=True)
-class Seed:
-    """One seed of a row.
-
-    Attributes:
-        seed: its number.
-        training: id of it.
-        record: id of the record, "" where there is none.
-        reason: why there is none.
-    """
-
-    seed: int
-    training: str
-    record: str
-    reason: str
+def describe_rows(results: Results, keys: Mapping[str, str], tables: Sequence[TableData]) -> dict[str, RowDetails]:
+    """Details of every row of the results frame by its key in `keys`; metrics are those of all tables."""
+    findings: dict[str, dict[str, Finding]] = {row: {} for row in keys}
+    for row in (row for table in tables for row in table.rows if row.id):
+        findings[row.id] |= row.findings
+    parts = split_rows(results.frame)
+    lines = zip(results.rows.index, as_records(results.rows), strict=True)
+    return {
+        keys[row]: {
+            "title": row_title(line),
+            "seeds": list(_seeds(parts[row])),
+            "readings": [_reading(parts[row], finding) for finding in findings[row].values()],
+        }
+        for row, line in lines
+    }
 
 
-@dataclass(frozen=True)
-class Detail:
-    """Everything else about a row.
-
-    Attributes:
-        title: backbone, method and input size.
-        seeds: in the order of the suite.
-        readings: all metrics of all tables.
-    """
-
-    title: str
-    seeds: tuple[Seed, ...]
-    readings: tuple[Reading, ...]
+def _seeds(seeds: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    for seed in as_records(seeds[["seed", "training", "evaluation", "state", "reason"]]):
+        record = seed["evaluation"] if seed["state"] == "done" else ""
+        yield {name: seed[name] for name in ("seed", "training")} | {"record": record, "reason": seed["reason"]}
 
 
-def row_title(results: Results, condition: Condition) -> str:
-    """Backbone, method and input size of a row in words."""
-    training = condition.training
-    return f"{backbone_name(training.backbone)}, {results.method(condition)}, {training.input_size}"
-
-
-def describe_rows(results: Results, keys: Mapping[Condition, str], frames: Sequence[Frame]) -> Mapping[str, Detail]:
-    """Details of every condition by its key."""
-    findings: dict[Condition, dict[str, Finding]] = {condition: {} for condition in keys}
-    for frame in frames:
-        for line, by_metric in frame.findings.items():
-            if line.condition is not None:
-                findings[line.condition] |= by_metric
-    return {key: _describe(results, condition, findings[condition].values()) for condition, key in keys.items()}
+def _reading(seeds: pd.DataFrame, finding: Finding) -> dict[str, Any]:
+    values: Iterable[float] = seeds[finding.metric]
+    return {
+        "metric": metric_name(finding.metric),
+        "values": [DASH if pd.isna(value) else format_metric(finding.metric, value) for value in values],
+        "mean": finding.mean_text,
+        "interval": finding.interval_text,
+        "published": finding.published_text,
+        "difference": finding.difference_text,
+        "agreement": finding.agreement or "",
+    }
 
 
 def log_tails(results: Results, store: Store) -> Mapping[str, tuple[str, ...]]:
     """The last lines of the log of every training that has one, by its id."""
-    tails = {training.spec.id: log_tail(store.training(training.spec.id).log) for training in results.plan.trainings}
+    tails = {id_: log_tail(store.training(id_).log) for id_ in results.frame["training"].unique()}
     return {id_: tail for id_, tail in tails.items() if tail}
 
 
@@ -97,26 +82,3 @@ def log_tail(file: Path) -> tuple[str, ...]:
 def _printable(line: str) -> str:
     """A line without colors and other control characters."""
     return "".join(letter if letter.isprintable() else " " for letter in line).rstrip()
-
-
-def _describe(results: Results, condition: Condition, findings: Iterable[Finding]) -> Detail:
-    return Detail(
-        row_title(results, condition),
-        tuple(_seed(item) for item in condition.measurements),
-        tuple(_reading(condition, finding) for finding in findings),
-    )
-
-
-def _seed(item: Measurement) -> Seed:
-    record = item.record
-    return Seed(item.seed, item.training.spec.id, record.id if record is not None else "", item.reason)
-
-
-def _reading(condition: Condition, finding: Finding) -> Reading:
-    values = tuple(_value(item, finding.metric) for item in condition.measurements)
-    return Reading(metric_name(finding.metric), values, finding)
-
-
-def _value(item: Measurement, metric: str) -> str:
-    value = item.record.metrics.get(metric, -1) if item.record is not None else -1
-    return format_metric(metric, value) if value >= 0 else DASH

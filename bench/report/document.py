@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.analysis.formatting import describe_settings
-from bench.analysis.results import load_results
+from bench.analysis.results import read_results
 from bench.analysis.uncertainty import Uncertainty
 from bench.planning.plan import Plan
 from bench.report.appendix import Appendix, describe_records, format_time
 from bench.report.claims import claims_table
-from bench.report.details import Detail, describe_rows, log_tails
+from bench.report.details import RowDetails, describe_rows, log_tails
 from bench.report.pictures import Picture, draw_pictures
-from bench.report.suite_tables import frame_of, results_table
-from bench.report.summary import summarise
+from bench.report.suite_tables import TableData, results_table
+from bench.report.summary import summarize
 from bench.report.tables import Table
 from bench.store.folders import Store
 from bench.store.provenance import checkout
@@ -23,7 +24,7 @@ from bench.store.provenance import checkout
 __all__ = ["SIMULATED", "Exclusion", "Picture", "Report", "make_report"]
 
 SIMULATED = "SIMULATED: numbers made up by `bench simulate`, nothing was measured"
-"""Stands on every page of a report of which any record is made up."""
+"""Mark on every page of a report with any simulated record."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Report:
     tables: tuple[Table, ...]
     exclusions: tuple[Exclusion, ...]
     pictures: tuple[Picture, ...]
-    details: Mapping[str, Detail]
+    details: Mapping[str, RowDetails]
     logs: Mapping[str, tuple[str, ...]]
     provenance: Appendix
     problems: tuple[str, ...]
@@ -84,7 +85,12 @@ class Report:
 
 
 def make_report(
-    plan: Plan, store: Store, *, pictures: bool = True, left_out: Mapping[str, str] | None = None
+    plan: Plan,
+    store: Store,
+    *,
+    pictures: bool = True,
+    left_out: Mapping[str, str] | None = None,
+    style: Path | None = None,
 ) -> Report:
     """The report of a plan.
 
@@ -92,28 +98,32 @@ def make_report(
         plan: of the suite.
         store: its results.
         pictures: draw plots and images, which takes most of the time.
-        left_out: see `load_results`.
+        left_out: see `read_results`.
+        style: a style file of matplotlib for the plots, on top of ours.
+
+    Raises:
+        BenchError: the style file cannot be used.
     """
     suite = plan.suite
-    results = load_results(plan, store, left_out)
-    uncertainty = Uncertainty(results, store)
-    frames = [frame_of(results, table, uncertainty) for table in suite.tables]
-    keys = {condition: f"row-{number}" for number, condition in enumerate(results.conditions, start=1)}
+    results = read_results(plan, store, left_out)
+    uncertainty = Uncertainty(results.frame, store)
+    tables = [TableData.collect(results, table, uncertainty) for table in suite.tables]
+    keys = {row: f"row-{number}" for number, row in enumerate(results.rows.index, start=1)}
     claims = claims_table(results, uncertainty)
-    drawn, problems = draw_pictures(results, uncertainty, store) if pictures else ((), ())
+    drawn, problems = draw_pictures(results, uncertainty, store, style) if pictures else ((), ())
     return Report(
         name=suite.name,
         title=suite.title,
         description=suite.description,
-        summary=summarise(results, frames, claims),
+        summary=summarize(results, tables, claims),
         date=format_time(time.time()),
         code=_code(),
         simulated=results.simulated,
         claims=claims,
-        tables=tuple(results_table(frame, keys) for frame in frames),
+        tables=tuple(results_table(table, keys) for table in tables),
         exclusions=_exclusions(plan),
         pictures=drawn,
-        details=describe_rows(results, keys, frames),
+        details=describe_rows(results, keys, tables),
         logs=log_tails(results, store),
         provenance=describe_records(results),
         problems=(*results.problems, *uncertainty.problems, *problems),

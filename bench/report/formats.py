@@ -9,7 +9,7 @@ from bench.pose.registry import Registry
 from bench.report.document import Report
 from bench.report.render_csv import render_csv
 from bench.report.render_html import render_html
-from bench.report.render_latex import render_document, render_table
+from bench.report.render_latex import render_table
 from bench.report.render_markdown import render_markdown
 from bench.report.render_pdf import render_pdf
 from bench.report.tables import Table
@@ -53,10 +53,8 @@ def _csv(report: Report) -> Files:
 
 
 def _latex(report: Report) -> Files:
-    tables = _tables(report)
-    for path, table in tables.items():
+    for path, table in _tables(report).items():
         yield f"{path}.tex", _encoded(render_table(report, table))
-    yield "report.tex", _encoded(render_document(report, tables=tables))
 
 
 def _tables(report: Report) -> Mapping[str, Table]:
@@ -66,7 +64,7 @@ def _tables(report: Report) -> Mapping[str, Table]:
 
 
 def _encoded(text: str) -> bytes:
-    """As UTF-8, with a mark for half surrogate pairs: names of files that are no UTF-8 come as such."""
+    """The text as UTF-8, with a mark for half surrogate pairs, which stand for names of files that are not UTF-8."""
     return text.encode("utf-8", "replace")
 
 
@@ -77,7 +75,7 @@ FORMATS: Registry[Format] = Registry(
         "html": Format(_html),
         "pdf": Format(_pdf),
         "csv": Format(_csv, pictures=False),
-        "tex": Format(_latex, figures=True),
+        "tex": Format(_latex, pictures=False),
     },
 )
 """What `write_report` accepts; `bench.extend.report_format` adds to it."""

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.analysis.results import Results
 from bench.analysis.uncertainty import Uncertainty
 from bench.report import plots
 from bench.report.example_pages import draw_images
-from bench.report.plots import Drawing, Material
+from bench.report.plots import Drawing, PlotData
 from bench.store.folders import Store
 
 __all__ = ["Picture", "draw_pictures"]
 
-PLOTS: Mapping[str, Callable[[Material], Drawing | None]] = {
-    "bars": plots.metric_by_size,
-    "gflops": plots.metric_by_work,
-    "parameters": plots.metric_by_parameters,
-    "splitting": plots.metric_by_splitting,
-    "thresholds": plots.measure_by_threshold,
-    "joints": plots.measure_by_keypoint,
-    "errors": plots.errors_by_kind,
-    "ceiling": plots.metric_under_ceiling,
-    "curves": plots.loss_by_epoch,
-    "validation": plots.validation_by_epoch,
+PLOTS: Mapping[str, Callable[[PlotData], Drawing | None]] = {
+    "bars": plots.bars,
+    "gflops": plots.gflops,
+    "parameters": plots.parameters,
+    "splitting": plots.splitting,
+    "thresholds": plots.thresholds,
+    "keypoints": plots.keypoints,
+    "errors": plots.errors,
+    "ceiling": plots.ceiling,
+    "curves": plots.loss,
+    "validation": plots.validation,
 }
 """Plots by the names of their files."""
 
@@ -36,8 +37,8 @@ class Picture:
     Attributes:
         name: of its file, without extension.
         title: heading over it.
-        caption: under it; where there is no picture, why.
-        png: the file's contents; it says at what size it is meant to be seen.
+        caption: text under it; where there is no picture, why.
+        png: contents of the file, which states the size at which it is meant to be seen.
     """
 
     name: str
@@ -47,21 +48,25 @@ class Picture:
 
 
 def draw_pictures(
-    results: Results, uncertainty: Uncertainty, store: Store
+    results: Results, uncertainty: Uncertainty, store: Store, style: Path | None = None
 ) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
     """Draw everything that there is to see of a suite.
 
     Args:
         results: of the suite.
-        uncertainty: of them.
-        store: that they come from, for its images.
+        uncertainty: of the results.
+        store: that the results come from, for its images.
+        style: a style file of matplotlib that is applied on top of ours.
 
     Returns:
-        The pictures, and what of the results could not be drawn, each sentence once.
+        The pictures, and what could not be drawn, each sentence once.
+
+    Raises:
+        BenchError: the style file cannot be used.
     """
     pictures: list[Picture] = []
     problems: list[str] = []
-    with plots.print_style():
+    with plots.plot_style(style):
         for name, drawing in _drawings(results, uncertainty, store):
             figure = drawing.figure
             png = None if figure is None else plots.to_png(figure, images=drawing.images)
@@ -71,13 +76,13 @@ def draw_pictures(
 
 
 def _drawings(results: Results, uncertainty: Uncertainty, store: Store) -> Iterator[tuple[str, Drawing]]:
-    """Name and contents of each picture; made-up numbers are marked as such."""
-    material = plots.gather(results, uncertainty)
+    """Name and contents of each picture; plots of simulated numbers are marked."""
+    data = plots.gather_plot_data(results, uncertainty)
     for name, draw in PLOTS.items():
-        drawing = draw(material)
+        drawing = draw(data)
         if drawing is not None:
-            if drawing.figure is not None and material.simulated:
-                plots.mark_simulated(drawing.figure, material.simulated)
+            if drawing.figure is not None and data.simulated:
+                plots.mark_simulated(drawing.figure, data.simulated)
             yield name, drawing
-    # Nothing is photographed in a simulation: these show what was really predicted.
-    yield from draw_images(results, store)
+    # A simulation stores no images: these show what was really predicted.
+    yield from draw_images(data.evaluations, data.skeleton, store)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import Any
 
-from bench.report.tables import Cell, Column, Row, Table, Value
+from bench.report.tables import Column, Row, Table, TableCell, Value
 
 __all__ = ["render_csv"]
 
@@ -30,7 +31,7 @@ def render_csv(table: Table, *, simulated: bool) -> str:
     return stream.getvalue()
 
 
-def _value(column: Column, cell: Cell) -> Value:
+def _value(column: Column[Any], cell: TableCell) -> Value:
     # Numbers are raw or absent; what is words anyway is as printed unless it has a shorter form.
     value = cell.text if cell.value is None and not column.numeric else cell.value
     return _harmless(value) if isinstance(value, str) else value

@@ -16,9 +16,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
-from bench.report.details import Detail, Reading
 from bench.report.document import Report
-from bench.report.tables import AGREEMENT_MARKS, SHORT_ID, Cell, Column, Row, Table
+from bench.report.tables import AGREEMENT_MARKS, SHORT_ID, Column, Row, Table, TableCell
 from bench.statistics.estimate import LEVEL
 
 __all__ = ["render_html"]
@@ -26,10 +25,10 @@ __all__ = ["render_html"]
 TEMPLATE, STYLE, SCRIPT = "report.html.jinja", "report.css", "report.js"
 
 ZOOM = 1.35
-"""Of pictures, whose letters are those of a printed page."""
+"""Magnification of pictures, whose letters are those of a printed page."""
 
 ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
-"""Of JSON within HTML: no text in it can end the element that it stands in."""
+"""Escapes for JSON within HTML: no text in it can end the element that it stands in."""
 
 
 def render_html(report: Report) -> str:
@@ -84,29 +83,8 @@ def _data(report: Report) -> dict[str, Any]:
     return {
         "mark": report.mark,
         "level": f"{LEVEL:.0%}",
-        "rows": {key: _detail(detail) for key, detail in report.details.items()},
+        "rows": report.details,
         "logs": report.logs,
-    }
-
-
-def _detail(detail: Detail) -> dict[str, Any]:
-    return {
-        "title": detail.title,
-        "seeds": [vars(seed) for seed in detail.seeds],
-        "readings": [_reading(reading) for reading in detail.readings],
-    }
-
-
-def _reading(reading: Reading) -> dict[str, Any]:
-    finding = reading.finding
-    return {
-        "metric": reading.metric,
-        "values": reading.values,
-        "mean": finding.mean_text,
-        "interval": finding.interval_text,
-        "published": finding.published_text,
-        "difference": finding.difference_text,
-        "agreement": finding.agreement or "",
     }
 
 
@@ -125,7 +103,7 @@ def _distinct(table: Table, column: int) -> list[str]:
     return list(dict.fromkeys(row.cells[column].text for row in table.rows))
 
 
-def _cell_class(cell: Cell, column: Column) -> str | None:
+def _cell_class(cell: TableCell, column: Column[Any]) -> str | None:
     kinds = ((cell.emphasis, cell.emphasis != "none"), ("numeric", column.numeric), ("prose", column.prose))
     return " ".join(name for name, holds in kinds if holds) or None
 

@@ -1,4 +1,4 @@
-"""A report as LaTeX: a file per table to \\input into a paper (booktabs), and a document around them that compiles.
+"""Tables as LaTeX, to \\input into a paper that uses booktabs and graphicx.
 
 Data is escaped: no text can become a command. Letters that plain pdflatex does not know are named by their code points.
 """
@@ -6,16 +6,15 @@ Data is escaped: no text can become a command. Letters that plain pdflatex does 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from bench.report.appendix import Pairs
 from bench.report.document import Report
-from bench.report.tables import Cell, Row, Stack, Table
+from bench.report.tables import Row, Stack, Table, TableCell
 
-__all__ = ["escape", "render_document", "render_table"]
+__all__ = ["escape", "render_table"]
 
 MOST_LINES = 48
-"""Of a table on one page; a longer one is continued in another."""
+"""Lines of a table on one page; a longer one is continued in another."""
 
 SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
@@ -27,7 +26,7 @@ SPECIAL = {
 }  # fmt: skip
 
 ARGUMENTS = ("[", "*")
-"""What would be taken for an argument of the command before it."""
+"""Beginnings of texts that the command before them would take for an argument."""
 
 LIGATURES = re.compile(r"(?<=-)(?=-)|(?<=,)(?=,)|(?<=')(?=')")
 """Between two signs that would be printed as one."""
@@ -40,9 +39,6 @@ AGREEMENTS = {"": "", "equivalent": r"~$\approx$", "different": r"~$\neq$", "und
 FIT_WIDTH = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}"
 FIT_HEIGHT = r"\resizebox*{!}{\ifdim\totalheight>0.8\textheight0.8\textheight\else\totalheight\fi}"
 """Commands that shrink what follows where it would not fit."""
-
-LONG_WORD, PIECE = 24, 12
-"""Characters of a word that may break, and of the pieces that it breaks into."""
 
 
 def escape(text: str) -> str:
@@ -63,17 +59,6 @@ def render_table(report: Report, table: Table) -> str:
         last = number == len(pages) - 1
         lines += _float(report, table, rows, number, last)
     return "\n".join(lines) + "\n"
-
-
-def render_document(report: Report, *, tables: Mapping[str, Table], figures: str = "figures") -> str:
-    """The whole report around its tables.
-
-    Args:
-        report: to render.
-        tables: by the paths of their files, relative to the document's.
-        figures: folder of the pictures, likewise.
-    """
-    return "\n".join(_document(report, tables, figures)) + "\n"
 
 
 def _escape_letter(letter: str) -> str:
@@ -147,7 +132,7 @@ def _heading(table: Table) -> Iterator[str]:
             place += width
         yield " & ".join(over) + r" \\"
         yield "".join(rules)
-    yield " & ".join(escape(stack.column.title) for stack in table.stacks) + r" \\"
+    yield " & ".join(escape(stack.column.under) for stack in table.stacks) + r" \\"
     yield from _lower_line([escape(table.subtitle(stack)) for stack in table.stacks])
 
 
@@ -168,85 +153,9 @@ def _lower_line(texts: Sequence[str]) -> Iterator[str]:
         yield " & ".join(rf"{{\scriptsize {text}}}" if text else "" for text in texts) + r" \\"
 
 
-def _cell(cell: Cell, marks: Mapping[str, str]) -> str:
+def _cell(cell: TableCell, marks: Mapping[str, str]) -> str:
     text = escape(cell.text)
     if text and cell.emphasis != "none":
         text = rf"\textbf{{{text}}}" if cell.emphasis == "best" else rf"\textit{{{text}}}"
     note = rf"\textsuperscript{{{marks[cell.note]}}}" if cell.note else ""
     return text + AGREEMENTS[cell.agreement] + note
-
-
-def _document(report: Report, tables: Mapping[str, Table], figures: str) -> Iterator[str]:
-    yield r"\documentclass[a4paper]{article}"
-    yield r"\usepackage[landscape,margin=15mm]{geometry}"
-    yield r"\usepackage{booktabs}"
-    yield r"\usepackage{graphicx}"
-    yield r"\pagestyle{myheadings}"
-    yield rf"\markright{{{escape('; '.join(filter(None, (report.mark, report.name))))}}}"
-    yield r"\setlength{\parindent}{0pt}\setlength{\parskip}{0.5ex}\sloppy"
-    yield r"\begin{document}"
-    yield rf"{{\LARGE\bfseries {escape(report.title)}\par}}"
-    if report.mark:
-        yield rf"\textbf{{{escape(report.mark)}}}\par"
-    yield rf"{escape(report.description)}\par"
-    yield rf"\textit{{Suite {escape(report.name)}, generated {_breakable(report.generated)}.}}\par"
-    yield from _section("Result", report.summary)
-    yield from _section("Files that could not be read", report.problems)
-    excluded = [f"{item.reason}: {'; '.join(item.combinations)}" for item in report.exclusions]
-    yield from _section("Excluded combinations", excluded)
-    yield r"\clearpage"
-    for path in tables:
-        yield rf"\input{{{path}}}"
-        yield r"\clearpage"
-    for picture in report.pictures:
-        yield rf"\section*{{{escape(picture.title)}}}"
-        if picture.png is not None:
-            yield rf"{FIT_HEIGHT}{{{FIT_WIDTH}{{\includegraphics{{{figures}/{picture.name}.png}}}}}}"
-            yield ""
-        yield escape(picture.caption)
-        yield r"\clearpage"
-    yield from _provenance(report)
-    yield r"\end{document}"
-
-
-def _section(title: str, texts: Iterable[str]) -> Iterator[str]:
-    """A list under a heading; nothing where it would be empty."""
-    items = [rf"\item {_breakable(text)}" for text in texts]
-    if items:
-        yield rf"\section*{{{title}}}"
-        yield r"\begin{itemize}"
-        yield from items
-        yield r"\end{itemize}"
-
-
-def _provenance(report: Report) -> Iterator[str]:
-    appendix = report.provenance
-    yield r"\section*{Provenance}"
-    if not appendix.entries:
-        yield "Nothing is measured yet."
-        return
-    yield r"\small"
-    for origin in appendix.origins:
-        yield rf"\textbf{{{escape(origin.mark)}.}} {_pairs(origin.values)}\par"
-    for entry in appendix.entries:
-        made_up = ", simulated" if entry.simulated else ""
-        origins = ", ".join(origin.mark for origin in entry.origins)
-        title = escape(f"{entry.title}, seed {entry.seed}{made_up}; {origins}")
-        yield rf"\medskip\textbf{{{escape(entry.id)}}} {title}\par"
-        yield rf"{_pairs(entry.values)}\par"
-        yield rf"\texttt{{{_breakable(entry.command)}}}\par"
-
-
-def _pairs(values: Pairs) -> str:
-    return r"; ".join(f"{escape(name)}: {_breakable(value)}" for name, value in values)
-
-
-def _breakable(text: str) -> str:
-    """Escaped text whose long words, such as hashes and paths, break anywhere."""
-    return " ".join(map(_break_word, text.split()))
-
-
-def _break_word(word: str) -> str:
-    if len(word) <= LONG_WORD:
-        return escape(word)
-    return r"\allowbreak{}".join(map(escape, re.findall(f".{{1,{PIECE}}}", word)))

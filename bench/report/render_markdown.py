@@ -8,17 +8,17 @@ from collections.abc import Iterator, Mapping
 
 from tabulate import tabulate
 
-from bench.report.appendix import Entry, Pairs
+from bench.report.appendix import Pairs, ProvenanceEntry
 from bench.report.document import Picture, Report
-from bench.report.tables import AGREEMENT_MARKS, SHORT_ID, Cell, Row, Table
+from bench.report.tables import AGREEMENT_MARKS, SHORT_ID, Row, Table, TableCell
 
 __all__ = ["escape", "render_markdown"]
 
 SPECIAL = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")
-"""What is markup anywhere; an underscore within a word is not."""
+"""Characters that are markup anywhere; an underscore within a word is not."""
 
 LINE_MARKS = re.compile(r"^(\d*)([-+#.)])(?=[-#\s]|$)|()(#)$")
-"""What makes a list, a rule or a heading of a line, and what a heading may end with."""
+"""Beginnings that make a list, a rule or a heading of a line, and the end that a heading may have."""
 
 
 def escape(text: str) -> str:
@@ -90,7 +90,7 @@ def _grid(headings: list[str], rows: list[list[str]], alignment: list[str]) -> s
     return tabulate(rows, headings, tablefmt="pipe", disable_numparse=True, colalign=alignment if rows else None)
 
 
-def _cell(cell: Cell, marks: Mapping[str, str]) -> str:
+def _cell(cell: TableCell, marks: Mapping[str, str]) -> str:
     emphasis = {"none": "", "best": "**", "muted": "*"}[cell.emphasis] if cell.text else ""
     text = f"{emphasis}{escape(cell.text)}{emphasis}"
     agreement = f" {AGREEMENT_MARKS[cell.agreement]}" if cell.agreement else ""
@@ -115,18 +115,18 @@ def _provenance_blocks(report: Report) -> Iterator[str]:
     if not appendix.entries:
         yield "Nothing is measured yet."
         return
-    # Lists and no tables: a table's padding would make the longest line the length of all.
+    # Lists instead of tables: a table's padding would make every line as long as the longest.
     yield "What records share is said once, and named in each of them."
     yield "\n".join(f"- **{escape(origin.mark)}**: {_pairs(origin.values)}" for origin in appendix.origins)
     for entry in appendix.entries:
         yield from _entry_blocks(entry)
 
 
-def _entry_blocks(entry: Entry) -> Iterator[str]:
+def _entry_blocks(entry: ProvenanceEntry) -> Iterator[str]:
     # Renderers derive the anchor that tables link to from the heading.
     yield f"### Record {entry.id}"
     made_up = " (simulated)" if entry.simulated else ""
-    yield escape(f"{entry.title}, seed {entry.seed}{made_up}; {', '.join(origin.mark for origin in entry.origins)}")
+    yield escape(f"{entry.title}{made_up}; {entry.marks}")
     yield _pairs(entry.values)
     # An indented block shows its contents as they are, whatever they contain.
     yield "Made again by:"

@@ -11,9 +11,8 @@ from typing import Any
 import typst
 
 from bench.files import write_bytes
-from bench.report.appendix import Pairs
 from bench.report.document import Report
-from bench.report.tables import AGREEMENT_MARKS, Cell, Stack, Table
+from bench.report.tables import AGREEMENT_MARKS, Stack, Table, TableCell
 
 __all__ = ["render_pdf"]
 
@@ -32,7 +31,7 @@ def render_pdf(report: Report) -> bytes:
         folder = Path(name)
         (folder / TEMPLATE.name).write_bytes(TEMPLATE.read_bytes())
         text = json.dumps(_breakable(_data(report)), ensure_ascii=False)
-        (folder / DATA).write_text(text, encoding="utf-8", errors="replace")  # half surrogate pairs are no UTF-8
+        (folder / DATA).write_text(text, encoding="utf-8", errors="replace")  # half surrogate pairs are not UTF-8
         for picture in report.pictures:
             if picture.png is not None:
                 write_bytes(folder / FIGURES / f"{picture.name}.png", picture.png, durable=False)
@@ -58,16 +57,8 @@ def _break_word(word: str) -> str:
 
 def _data(report: Report) -> dict[str, Any]:
     """All that the template prints."""
-    appendix = report.provenance
-    return {
-        "name": report.name,
-        "title": report.title,
-        "description": report.description,
-        "mark": report.mark,
-        "summary": report.summary,
-        "date": report.date,
-        "code": report.code,
-        "problems": report.problems,
+    texts = ("name", "title", "description", "mark", "summary", "date", "code", "problems")
+    return {name: getattr(report, name) for name in texts} | {
         "claims": [_table(report.claims)] if report.claims is not None else [],
         "tables": [_table(table) for table in report.tables],
         "exclusions": [f"{item.reason}: {'; '.join(item.combinations)}" for item in report.exclusions],
@@ -79,23 +70,9 @@ def _data(report: Report) -> dict[str, Any]:
             }
             for picture in report.pictures
         ],
-        "origins": [{"mark": origin.mark, "values": _pairs(origin.values)} for origin in appendix.origins],
-        "entries": [
-            {
-                "id": entry.id,
-                "title": f"{entry.title}, seed {entry.seed}",
-                "simulated": entry.simulated,
-                "origins": ", ".join(origin.mark for origin in entry.origins),
-                "values": _pairs(entry.values),
-                "command": entry.command,
-            }
-            for entry in appendix.entries
-        ],
+        "origins": [{"mark": origin.mark, "values": origin.values} for origin in report.provenance.origins],
+        "entries": [vars(entry) | {"origins": entry.marks} for entry in report.provenance.entries],
     }
-
-
-def _pairs(pairs: Pairs) -> list[list[str]]:
-    return [list(pair) for pair in pairs]
 
 
 def _table(table: Table) -> dict[str, Any]:
@@ -104,7 +81,7 @@ def _table(table: Table) -> dict[str, Any]:
         "title": table.title,
         "columns": [{"numeric": stack.column.numeric, "prose": stack.column.prose} for stack in stacks],
         "groups": list(_groups(table)),
-        "heads": [{"text": stack.column.title, "below": table.subtitle(stack)} for stack in stacks],
+        "heads": [{"text": stack.column.under, "below": table.subtitle(stack)} for stack in stacks],
         "rows": list(_rows(table, stacks, marks)),
         "notes": [[mark, note] for note, mark in marks.items()],
         "remarks": table.remarks,
@@ -145,7 +122,7 @@ def _heights(table: Table, column: int) -> dict[int, int]:
     return heights
 
 
-def _cell(cell: Cell, marks: Mapping[str, str]) -> dict[str, Any]:
+def _cell(cell: TableCell, marks: Mapping[str, str]) -> dict[str, Any]:
     return {
         "text": cell.text,
         "emphasis": cell.emphasis,

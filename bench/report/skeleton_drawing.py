@@ -12,13 +12,13 @@ from bench.pose.skeletons import Skeleton
 __all__ = ["COLORS", "draw_annotation", "draw_skeleton"]
 
 COLORS = {"left": "#56B4E9", "right": "#E66A00", "center": "#F0E442"}
-"""Of limbs and keypoints by side; apart for the common color-vision deficiencies, and light enough for dark clothes."""
+"""Color of limbs and keypoints by side: apart for color-blind readers, and light enough for dark clothes."""
 
-Joints = Sequence[tuple[float, float, float] | None]
-"""(x, y, ...) in px per keypoint, None where there is none to draw."""
+Keypoints = Sequence[tuple[float, float, float] | None]
+"""(x, y, confidence) in px per keypoint; None where there is nothing to draw."""
 
 
-def draw_skeleton(axes: Axes, skeleton: Skeleton, keypoints: Joints) -> None:
+def draw_skeleton(axes: Axes, skeleton: Skeleton, keypoints: Keypoints) -> None:
     """Limbs and keypoints in the colors of their sides."""
     limbs, sides = _limbs(skeleton, keypoints)
     # All outlines first, so that none is over another limb's color.
@@ -28,15 +28,15 @@ def draw_skeleton(axes: Axes, skeleton: Skeleton, keypoints: Joints) -> None:
     _draw_keypoints(axes, keypoints, [COLORS[_side(name)] for name in skeleton.keypoints], size=9, zorder=6)
 
 
-def draw_annotation(axes: Axes, skeleton: Skeleton, keypoints: Joints) -> None:
-    """Thin and white, to be drawn over."""
+def draw_annotation(axes: Axes, skeleton: Skeleton, keypoints: Keypoints) -> None:
+    """Thin white limbs and keypoints, under those that are predicted."""
     limbs, _ = _limbs(skeleton, keypoints)
     axes.add_collection(LineCollection(limbs, colors="black", alpha=0.65, linewidths=2.2, zorder=2), autolim=False)
     axes.add_collection(LineCollection(limbs, colors="white", linewidths=1.2, zorder=3), autolim=False)
     _draw_keypoints(axes, keypoints, ["white"] * skeleton.size, size=6, zorder=3)
 
 
-def _limbs(skeleton: Skeleton, keypoints: Joints) -> tuple[list[list[tuple[float, float]]], list[str]]:
+def _limbs(skeleton: Skeleton, keypoints: Keypoints) -> tuple[list[list[tuple[float, float]]], list[str]]:
     """Both ends of each limb that has both, and its side of the body."""
     limbs, sides = [], []
     for first, second in skeleton.limb_indices:
@@ -47,7 +47,7 @@ def _limbs(skeleton: Skeleton, keypoints: Joints) -> tuple[list[list[tuple[float
     return limbs, sides
 
 
-def _draw_keypoints(axes: Axes, keypoints: Joints, colors: Sequence[str], *, size: float, zorder: float) -> None:
+def _draw_keypoints(axes: Axes, keypoints: Keypoints, colors: Sequence[str], *, size: float, zorder: float) -> None:
     drawn = [(keypoint, color) for keypoint, color in zip(keypoints, colors, strict=True) if keypoint is not None]
     axes.scatter(
         [x for (x, *_), _ in drawn],

@@ -13,9 +13,9 @@ from bench.store.folders import EvaluationFolder
 __all__ = ["Choice", "StoredInstance", "StoredInstances", "read_instances"]
 
 Choice = Literal["spread", "worst", "median"]
-"""Why an instance was kept: spread over the split, of the lowest similarities, or about the median."""
+"""Why an instance was kept: spread over the split, among the lowest similarities, or near the median."""
 
-Joint = Annotated[tuple[float, float, float], Field(strict=False)]
+StoredKeypoint = Annotated[tuple[float, float, float], Field(strict=False)]
 
 
 class _Stored(BaseModel):
@@ -29,18 +29,18 @@ class StoredInstance(_Stored):
         image_id: of the image in the dataset.
         annotation_id: of the instance.
         choice: why this instance was kept.
-        file: the region round the instance, relative to the evaluation's folder.
+        file: the image region around the instance, relative to the evaluation's folder.
         truth: (x, y, v) per keypoint in px of that region; v = 0 is unlabelled.
         prediction: (x, y, confidence) per keypoint, None where nothing was predicted.
-        oks: similarity of the two, None where it is not defined.
+        oks: object keypoint similarity of the two, None where it is not defined.
     """
 
     image_id: int
     annotation_id: int
     choice: Choice = "spread"
     file: str
-    truth: list[Joint]
-    prediction: list[Joint] | None
+    truth: list[StoredKeypoint]
+    prediction: list[StoredKeypoint] | None
     oks: float | None
 
 

@@ -1,10 +1,11 @@
-"""The result of a suite in a few sentences, each computed from the records."""
+"""The result of a suite in a few sentences, each computed from the results frame."""
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
 from collections.abc import Sequence
+
+import pandas as pd
 
 from bench.analysis.formatting import (
     backbone_name,
@@ -14,50 +15,52 @@ from bench.analysis.formatting import (
     metric_words,
     representation_name,
 )
-from bench.analysis.results import Condition, Results, common_baseline, headline_metric
-from bench.report.columns import Frame
+from bench.analysis.results import Results, headline_metric
+from bench.analysis.rows import common_baseline, summarize_rows
+from bench.pose.metrics.catalog import best_of, metric_named
+from bench.report.suite_tables import TableData
 from bench.report.tables import Table
-from bench.suite.metrics import best_of
 
-__all__ = ["summarise"]
+__all__ = ["summarize"]
 
 MOST_GROUPS = 6
 """Pairs of backbone and input size that get a sentence each; more are counted."""
 
+GROUP = ["backbone", "input_size"]
+"""Columns whose values rows that compete have in common."""
 
-def summarise(results: Results, frames: Sequence[Frame], claims: Table | None) -> tuple[str, ...]:
-    """Sentences computed from the records.
 
-    What was run, how much is done, what became of the paper's claims, who wins where, and how far that is from a mean
-    pose and from the paper.
-    """
+def summarize(results: Results, tables: Sequence[TableData], claims: Table | None) -> tuple[str, ...]:
+    """Sentences on what was run, what became of the claims, who wins, and how far that is from the paper."""
     metric = headline_metric(results.plan.suite)
-    sentences = [_what(results), _progress(results), _verdicts(claims), *_winners(results, metric)]
-    sentences += [_seeds(results), _baseline(results, metric), _paper(results, metric), *map(_agreement, frames)]
+    rows = summarize_rows(results.frame, metric)
+    sentences = [_what(results), _progress(results.frame), _verdicts(claims), *_winners(rows, metric)]
+    sentences += [_seeds(rows), _baseline(results.frame, metric), _paper(rows, metric), *map(_agreement, tables)]
     return tuple(sentence for sentence in sentences if sentence)
 
 
 def _what(results: Results) -> str:
-    suite = results.plan.suite
-    specs = [training.spec for training in results.plan.trainings]
-    backbones = _listing([backbone_name(name) for name in dict.fromkeys(spec.backbone for spec in specs)])
-    methods = _listing([representation_name(name) for name in dict.fromkeys(spec.representation for spec in specs)])
-    sizes = _listing(list(dict.fromkeys(str(spec.input_size) for spec in specs)))
-    data = suite.dataset
+    frame, data = results.frame, results.plan.suite.dataset
+    # The order of the suite, which is not that of the tables.
+    first = {training.spec.id: place for place, training in enumerate(results.plan.trainings)}
+    frame = frame.loc[frame["training"].map(first).sort_values(kind="stable").index]
+    backbones = _listing([backbone_name(name) for name in frame["backbone"].unique()])
+    methods = _listing([representation_name(name) for name in frame["representation"].unique()])
     return (
-        f"{backbones} with {methods} at {sizes}, trained on {data_name(data.info, data.train)} and measured on"
-        f" {data_name(data.info, data.eval)}."
+        f"{backbones} with {methods} at {_listing(list(frame['input_size'].unique()))}, trained on"
+        f" {data_name(data.info, data.train)} and measured on {data_name(data.info, data.eval)}."
     )
 
 
-def _progress(results: Results) -> str:
-    planned, done = len(results.measurements), len(results.records)
-    trainings = len(results.plan.trainings)
-    states = [item.reason.partition(":")[0] for item in results.measurements if item.reason]
-    counts = [f"{states.count(state)} {state}" for state in dict.fromkeys(states)]
+def _progress(frame: pd.DataFrame) -> str:
+    planned, trainings = len(frame), frame["training"].nunique()
+    states = frame["state"].value_counts(sort=False)
+    counts = [f"{count} {state}" for state, count in states.items() if state != "done"]
     rest = f" ({_listing(counts)})" if counts else ""
-    evaluations = f"evaluation{'s' if planned != 1 else ''}"
-    return f"{done} of {planned} {evaluations} of {trainings} training{'s' if trainings != 1 else ''} are done{rest}."
+    return (
+        f"{states.get('done', 0)} of {planned} evaluation{'s' if planned != 1 else ''} of {trainings}"
+        f" training{'s' if trainings != 1 else ''} are done{rest}."
+    )
 
 
 def _verdicts(claims: Table | None) -> str:
@@ -70,70 +73,63 @@ def _verdicts(claims: Table | None) -> str:
     return f"Of the paper's claims that the suite states: {_listing(counts)}."
 
 
-def _winners(results: Results, metric: str) -> list[str]:
-    groups = results.groups
+def _winners(rows: pd.DataFrame, metric: str) -> list[str]:
+    groups = [group.dropna(subset="mean") for _, group in rows.groupby(GROUP, sort=False)]
     if len(groups) > MOST_GROUPS:
-        return [_tally(results, metric)]
-    return [
-        _winner(results, f"{backbone_name(backbone)} at {size}", conditions, metric)
-        for (backbone, size), conditions in groups.items()
-    ]
+        return [_tally(groups, metric)]
+    return [_winner(group, metric) for group in groups if len(group)]
 
 
-def _tally(results: Results, metric: str) -> str:
+def _tally(groups: Sequence[pd.DataFrame], metric: str) -> str:
     """How often each method is best, ties counted for each, where at least two are measured."""
-    wins: list[str] = []
-    contests = 0
-    for conditions in results.groups.values():
-        means = [(mean, condition) for condition in conditions if (mean := condition.mean(metric)) is not None]
-        if len(means) > 1:
-            contests += 1
-            best = format_metric(metric, best_of(metric, (mean for mean, _ in means)))
-            wins += [results.method(condition) for mean, condition in means if format_metric(metric, mean) == best]
+    contests = [group for group in groups if len(group) > 1]
     if not contests:
         return ""
+    wins: list[str] = []
+    for group in contests:
+        printed = group["mean"].map(lambda mean: format_metric(metric, mean))
+        wins += list(group["method"][printed == format_metric(metric, best_of(metric, group["mean"]))])
     counts = Counter(wins).most_common(MOST_GROUPS)
     texts = [f"{method} in {count}" for method, count in counts]
-    where = f"{contests} pairs of backbone and input size in which several methods are measured"
-    return f"Highest {metric_words(metric)} in the {where}: {_listing(texts)}{_rest(wins, counts)}."
-
-
-def _rest(wins: Sequence[str], counts: Sequence[tuple[str, int]]) -> str:
+    where = f"{len(contests)} pairs of backbone and input size in which several methods are measured"
     rest = len(wins) - sum(count for _, count in counts)
-    return f", others in {rest}" if rest else ""
+    others = f", others in {rest}" if rest else ""
+    best = f"{_superlative(metric).capitalize()} {metric_words(metric)}"
+    return f"{best} in the {where}: {_listing(texts)}{others}."
 
 
-def _winner(results: Results, where: str, conditions: Sequence[Condition], metric: str) -> str:
-    measured = [(mean, condition) for condition in conditions if (mean := condition.mean(metric)) is not None]
-    if not measured:
-        return ""
-    ranked = sorted(measured, key=lambda item: -item[0])
-    texts = [f"{results.method(condition)} ({_with_deviation(condition, mean, metric)})" for mean, condition in ranked]
-    name = metric_words(metric)
+def _winner(group: pd.DataFrame, metric: str) -> str:
+    where = f"{backbone_name(group['backbone'].iloc[0])} at {group['input_size'].iloc[0]}"
+    ranked = group.sort_values("mean", ascending=metric_named(metric).lower_is_better, kind="stable")
+    means = [format_metric(metric, mean) for mean in ranked["mean"]]
+    spreads = ["" if pd.isna(std) else f"\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{format_metric(metric, std)}"
+               for std in ranked["std"]]  # fmt: skip
+    texts = [
+        f"{method} ({mean}{spread})" for method, mean, spread in zip(ranked["method"], means, spreads, strict=True)
+    ]
     if len(texts) == 1:
-        return f"{where}: only {texts[0]} has its {name} measured."
-    if format_metric(metric, ranked[0][0]) == format_metric(metric, ranked[1][0]):
-        return f"{where}: {texts[0]} and {texts[1]} tie for the highest {name}{_after(texts[2:])}."
-    return f"{where}: {texts[0]} has the highest {name}{_after(texts[1:])}."
+        return f"{where}: only {texts[0]} has its {metric_words(metric)} measured."
+    name = f"{_superlative(metric)} {metric_words(metric)}"
+    if means[0] == means[1]:
+        return f"{where}: {texts[0]} and {texts[1]} tie for the {name}{_after(texts[2:])}."
+    return f"{where}: {texts[0]} has the {name}{_after(texts[1:])}."
+
+
+def _superlative(metric: str) -> str:
+    return "lowest" if metric_named(metric).lower_is_better else "highest"
 
 
 def _after(texts: Sequence[str]) -> str:
     return f", before {_listing(texts)}" if texts else ""
 
 
-def _with_deviation(condition: Condition, mean: float, metric: str) -> str:
-    deviation = condition.deviation(metric)
-    spread = "" if deviation is None else f"\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{format_metric(metric, deviation)}"
-    return format_metric(metric, mean) + spread
+def _seeds(rows: pd.DataFrame) -> str:
+    single = set(rows["done"]) - {0} == {1}
+    return "Every number is from a single seed, so chance between seeds is not known." if single else ""
 
 
-def _seeds(results: Results) -> str:
-    counts = {len(condition.records) for condition in results.conditions if condition.records}
-    return "Every number is from a single seed, so chance between seeds is not known." if counts == {1} else ""
-
-
-def _baseline(results: Results, metric: str) -> str:
-    value = common_baseline(results.records).get(metric)
+def _baseline(frame: pd.DataFrame, metric: str) -> str:
+    value = common_baseline(frame).get(metric)
     if value is None:
         return ""
     return (
@@ -141,35 +137,28 @@ def _baseline(results: Results, metric: str) -> str:
     )
 
 
-def _paper(results: Results, metric: str) -> str:
+def _paper(rows: pd.DataFrame, metric: str) -> str:
     """How far the rows that answer published ones are from them."""
-    differences = []
-    answered = 0
-    for condition in results.conditions:
-        mean = condition.mean(metric)
-        rows = [row for row in condition.measurements[0].evaluation.published if metric in row.metrics]
-        answered += len(rows)
-        differences += [mean - row.metrics[metric] for row in rows if mean is not None]
-    if not answered:
+    answered = rows.dropna(subset="published")
+    differences = (answered["mean"] - answered["published"]).dropna().abs()
+    if answered.empty:
         return "No row measures exactly what a row of the paper does, so no difference is taken."
-    if not differences:
-        return f"None of the {answered} published rows that the suite answers is measured yet."
-    average = in_print_units(metric, statistics.fmean(map(abs, differences)))
+    if differences.empty:
+        return f"None of the {len(answered)} published rows that the suite answers is measured yet."
     return (
-        f"{len(differences)} of the {answered} published rows that the suite answers are measured; their"
-        f" {metric_words(metric)} is {average:.1f} from the paper's on average."
+        f"{len(differences)} of the {len(answered)} published rows that the suite answers are measured; their"
+        f" {metric_words(metric)} is {in_print_units(metric, differences.mean()):.1f} from the paper's on average."
     )
 
 
-def _agreement(frame: Frame) -> str:
+def _agreement(table: TableData) -> str:
     """How many rows of a table are shown to agree with the paper, and how many to differ."""
-    findings = [frame.findings[line][frame.headline] for line in frame.lines]
-    counts = Counter(finding.agreement for finding in findings if finding.agreement is not None)
+    counts = Counter(finding.agreement for finding in table.headline_findings if finding.agreement is not None)
     if not counts:
         return ""
     return (
-        f"{metric_words(frame.headline)} of {counts.total()} rows beside the paper's, with a margin of"
-        f" {frame.margin_text}: {counts['equivalent']} equivalent, {counts['different']} different,"
+        f"{metric_words(table.headline)} of {counts.total()} rows beside the paper's, with a margin of"
+        f" {table.margin_text}: {counts['equivalent']} equivalent, {counts['different']} different,"
         f" {counts['undecided']} undecided."
     )
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from string import ascii_lowercase
-from typing import Literal
+from typing import Any, Generic, Literal, TypeVar
 
-__all__ = ["AGREEMENT_MARKS", "SHORT_ID", "Cell", "Column", "Emphasis", "Row", "Stack", "Table", "Value"]
+__all__ = ["AGREEMENT_MARKS", "SHORT_ID", "Column", "Emphasis", "Row", "Stack", "Table", "TableCell", "Value"]
 
+RowT = TypeVar("RowT")
 Value = float | int | str | None
 Emphasis = Literal["none", "best", "muted"]
 
 AGREEMENT_MARKS: Mapping[str, str] = {"equivalent": "≈", "different": "≠", "undecided": "?"}
-"""What is printed behind a difference from the paper."""
+"""Marks printed behind a difference from the paper."""
 
 SHORT_ID = 7
 """Characters of a record's id that tables print."""
@@ -22,44 +23,14 @@ MOST_LINKS = 6
 """Records that a row links to; more are counted."""
 
 NOTHING = frozenset({"", "–"})
-"""Texts of cells that are left out where one cell stands under another."""
+"""Texts that are left out where one cell is stacked under another."""
 
 WIDE = 20
-"""Columns that stand side by side at most where pages are narrow."""
+"""The most columns that stand side by side where pages are narrow."""
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column.
-
-    Attributes:
-        key: its name in CSV.
-        title: its heading.
-        group: heading over it and its neighbours of the same group.
-        numeric: set flush right.
-        shown: False for raw values that only CSV holds.
-        axis: whether rows can be filtered by it.
-        below: in a wide table it stands under the nearest column before it of which this is not said.
-        prose: whether it holds sentences, which break into lines.
-    """
-
-    key: str
-    title: str = ""
-    group: str = ""
-    numeric: bool = False
-    shown: bool = True
-    axis: bool = False
-    below: bool = False
-    prose: bool = False
-
-    @property
-    def heading(self) -> str:
-        """Heading on one line."""
-        return f"{self.group} {self.title}".strip()
-
-
-@dataclass(frozen=True)
-class Cell:
+class TableCell:
     """A cell.
 
     Attributes:
@@ -78,6 +49,50 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Column(Generic[RowT]):
+    """A column: its headings, and the function that gives its cell.
+
+    Attributes:
+        key: name in CSV.
+        title: heading.
+        group: heading over it and its neighbors of the same group.
+        unit: in parentheses after the heading, or after the group's.
+        cell: the column's cell of what is known of a row.
+        numeric: set flush right.
+        shown: False for raw values that only CSV holds.
+        axis: whether rows can be filtered by it.
+        below: in wide tables, stacked under the preceding column.
+        prose: whether it holds sentences, which break into lines.
+    """
+
+    key: str
+    title: str = ""
+    group: str = ""
+    unit: str = ""
+    cell: Callable[[RowT], TableCell] = lambda _: TableCell()
+    numeric: bool = False
+    shown: bool = True
+    axis: bool = False
+    below: bool = False
+    prose: bool = False
+
+    @property
+    def over(self) -> str:
+        """Heading over it and its neighbors, with the unit; "" for a column of its own."""
+        return f"{self.group} ({self.unit})" if self.group and self.unit else self.group
+
+    @property
+    def under(self) -> str:
+        """Heading of it alone, with the unit where no group has it."""
+        return f"{self.title} ({self.unit})" if self.unit and not self.group else self.title
+
+    @property
+    def heading(self) -> str:
+        """Heading on one line."""
+        return f"{self.over} {self.under}".strip()
+
+
+@dataclass(frozen=True)
 class Row:
     """A row.
 
@@ -90,7 +105,7 @@ class Row:
         simulated: whether one of its records is made up.
     """
 
-    cells: tuple[Cell, ...]
+    cells: tuple[TableCell, ...]
     records: tuple[str, ...] = ()
     opens_group: bool = False
     opens_part: bool = False
@@ -110,14 +125,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Stack:
-    """Columns that take the room of one: indices of the one on top and of those under it."""
+    """Columns that take the room of one: the one on top with its index, and the indices of those under it."""
 
-    column: Column
+    column: Column[Any]
     top: int
     below: tuple[int, ...] = ()
 
-    def under(self, row: Row) -> tuple[Cell, ...]:
-        """Cells of a row that stand below its top one and say something."""
+    def under(self, row: Row) -> tuple[TableCell, ...]:
+        """The cells of a row under its top one that are not empty."""
         cells = (row.cells[index] for index in self.below)
         return tuple(cell for cell in cells if cell.note or cell.text not in NOTHING)
 
@@ -136,7 +151,7 @@ class Table:
 
     id: str
     title: str
-    columns: tuple[Column, ...]
+    columns: tuple[Column[Any], ...]
     rows: tuple[Row, ...]
     remarks: tuple[str, ...] = ()
 
@@ -162,14 +177,14 @@ class Table:
 
     def subtitle(self, stack: Stack) -> str:
         """Headings of the columns under a stack's first, on one line."""
-        return " ".join(self.columns[index].title for index in stack.below)
+        return " ".join(self.columns[index].under for index in stack.below)
 
     @property
     def headings(self) -> tuple[tuple[str, tuple[Stack, ...]], ...]:
         """The stacks in runs under one group's heading; a column without a group is a run of its own."""
         runs: list[tuple[str, tuple[Stack, ...]]] = []
         for stack in self.stacks:
-            group = stack.column.group
+            group = stack.column.over
             if runs and group and runs[-1][0] == group:
                 runs[-1] = (group, (*runs[-1][1], stack))
             else:

@@ -25,12 +25,13 @@ def write_report(
     *,
     formats: Sequence[str] = tuple(FORMATS),
     left_out: Mapping[str, str] | None = None,
+    style: Path | None = None,
 ) -> list[Path]:
     """Write a report per plan into OUT/SUITE.
 
     `md` gives report.md with figures/*.png, `html` gives report.html and `pdf` gives report.pdf, which need no other
-    file, `csv` gives tables/TABLE.csv, and `tex` gives tables/TABLE.tex with report.tex around them, which needs
-    figures/*.png. Where the suite states claims, claims.csv and claims.tex are beside report.tex.
+    file, `csv` gives tables/TABLE.csv and `tex` gives tables/TABLE.tex. Where the suite states claims, claims.csv and
+    claims.tex stand beside the folder of tables.
 
     Args:
         plans: one per suite.
@@ -38,13 +39,14 @@ def write_report(
         out: folder of reports.
         formats: some of `FORMATS`.
         left_out: why trainings that nobody has begun were not run, by their ids, where more is known than that.
+        style: a style file of matplotlib for the plots, on top of ours.
 
     Returns:
         The files written.
 
     Raises:
         UnknownNameError: a format is not in `FORMATS`; nothing is written.
-        BenchError: two suites have the same name; nothing is written.
+        BenchError: two suites have the same name, or the style file cannot be used; nothing is written.
         StoreError: a file cannot be written.
     """
     chosen = [FORMATS.named(name) for name in dict.fromkeys(formats)]
@@ -52,7 +54,7 @@ def write_report(
     written = []
     pictures = any(form.pictures for form in chosen)
     for plan in plans:
-        report = make_report(plan, store, pictures=pictures, left_out=left_out)
+        report = make_report(plan, store, pictures=pictures, left_out=left_out, style=style)
         for path, contents in _files(report, chosen):
             written.append(out / plan.suite.name / path)
             _write(written[-1], contents)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, logit, ndtr
 
-from bench.paper.rows import PublishedRow, published_rows
+from bench.paper.published import PublishedRow, published_rows
 from bench.planning.plan import PlannedEvaluation, PlannedTraining
 from bench.pose.metrics.diagnostics import Diagnostics
 from bench.pose.metrics.oks_per_instance import OKS_THRESHOLDS, OksPerInstance

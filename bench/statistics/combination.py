@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.statistics.estimate import Estimate, Source
+from bench.statistics.estimate import EffectEstimate, Source
 from bench.statistics.power import seeds_needed
 from bench.statistics.resampling import bootstrap_variance
 from bench.statistics.variances import Variance, add_safely, add_welch
 
-__all__ = ["Combination", "Kind"]
+__all__ = ["Combination", "TrainingGroup"]
 
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Kind:
+class TrainingGroup:
     """Trainings that differ in their seed alone, each measured in the same ways.
 
     Attributes:
@@ -63,14 +63,14 @@ class Combination:
         kinds: trainings that differ in more than their seed, and are therefore independent of one another.
     """
 
-    kinds: tuple[Kind, ...]
+    kinds: tuple[TrainingGroup, ...]
 
     @cached_property
     def value(self) -> float:
         """The sum."""
         return float(sum(kind.share.mean() for kind in self.kinds))
 
-    def estimate(self) -> Estimate:
+    def estimate(self) -> EffectEstimate:
         """The sum with its error over seeds and images, as far as they are known."""
         over_seeds, over_images = self._over_seeds, self._over_images
         if over_seeds is None:
@@ -80,10 +80,10 @@ class Combination:
         added = max(0.0, over_images.value - self._counted_twice)
         # Never below what images alone make of it: the two parts are estimates, and so is what they share.
         added = max(added, over_images.value - over_seeds.value)
-        keypoint = add_safely([over_seeds, replace(over_images, value=added)])
-        return self._estimate(keypoint, "seeds", "images")
+        combined = add_safely([over_seeds, replace(over_images, value=added)])
+        return self._estimate(combined, "seeds", "images")
 
-    def estimate_on_these_images(self) -> Estimate:
+    def estimate_on_these_images(self) -> EffectEstimate:
         """The sum with its error over seeds; over images only in place of seeds, where nothing is known of these.
 
         For comparisons with a number that was measured on the same images, whose choice is no chance between the two.
@@ -102,14 +102,14 @@ class Combination:
         fixed = max(0.0, (self.estimate().error or 0.0) ** 2 - self._over_seeds.value)
         return seeds_needed(effect, [math.sqrt(variance) for variance in self._share_variances], fixed=fixed)
 
-    def _estimate(self, variance: Variance | None, *sources: Source) -> Estimate:
+    def _estimate(self, variance: Variance | None, *sources: Source) -> EffectEstimate:
         seeds = min(kind.seeds for kind in self.kinds)
         if variance is None:
-            return Estimate(self.value, seeds=seeds)
-        return Estimate(self.value, math.sqrt(variance.value), variance.freedom, seeds, sources)
+            return EffectEstimate(self.value, seeds=seeds)
+        return EffectEstimate(self.value, math.sqrt(variance.value), variance.freedom, seeds, sources)
 
     @cached_property
-    def _repeated(self) -> tuple[Kind, ...]:
+    def _repeated(self) -> tuple[TrainingGroup, ...]:
         return tuple(kind for kind in self.kinds if kind.seeds > 1)
 
     @cached_property

@@ -7,7 +7,7 @@ from typing import Literal
 
 from scipy.special import stdtr
 
-from bench.statistics.estimate import LEVEL, Estimate
+from bench.statistics.estimate import LEVEL, EffectEstimate
 
 __all__ = ["Agreement", "Equivalence", "equivalence"]
 
@@ -29,7 +29,7 @@ class Equivalence:
     agreement: Agreement
 
 
-def equivalence(estimate: Estimate, margin: float) -> Equivalence:
+def equivalence(estimate: EffectEstimate, margin: float) -> Equivalence:
     """Whether an estimated difference is closer to zero than a margin.
 
     Args:

@@ -10,13 +10,13 @@ from scipy.special import stdtrit
 
 from bench.statistics.variances import LEVEL, Variance, add_safely
 
-__all__ = ["LEVEL", "Estimate", "Source"]
+__all__ = ["LEVEL", "EffectEstimate", "Source"]
 
 Source = Literal["seeds", "images"]
 
 
 @dataclass(frozen=True)
-class Estimate:
+class EffectEstimate:
     """A number with its standard error.
 
     Attributes:
@@ -40,9 +40,9 @@ class Estimate:
         reach = self.error * float(stdtrit(self.freedom, 0.5 + LEVEL / 2))
         return self.value - reach, self.value + reach
 
-    def widened(self, variance: float) -> Estimate:
+    def widened(self, variance: float) -> EffectEstimate:
         """The estimate with an independent error of a known variance on top; itself if its own error is not known."""
         if self.error is None:
             return self
-        keypoint = add_safely([Variance(self.error**2, self.freedom), Variance(variance)])
-        return replace(self, error=math.sqrt(keypoint.value), freedom=keypoint.freedom)
+        combined = add_safely([Variance(self.error**2, self.freedom), Variance(variance)])
+        return replace(self, error=math.sqrt(combined.value), freedom=combined.freedom)

@@ -13,7 +13,7 @@ from bench.statistics.variances import LEVEL, Variance, add_safely, add_welch
 __all__ = ["MOST_SEEDS", "POWER", "power_of", "seeds_needed"]
 
 POWER = 0.8
-"""Wanted probability to find an effect."""
+"""Probability of finding an effect that seeds are counted for."""
 
 MOST_SEEDS = 1000
 """Beyond this we give no recommendation."""

@@ -11,7 +11,7 @@ from scipy import special
 __all__ = ["LEVEL", "Variance", "add_safely", "add_welch"]
 
 LEVEL = 0.95
-"""Of all intervals and tests."""
+"""Level of all intervals and tests."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A dataset of one's own in COCO's format, as a suite declares it: no code is needed for one.
+"""A user's own dataset in COCO's format, declared by a suite without code.
 
 The definition is part of the specs of its trainings: it decides what they learn and how they are scored.
 """
@@ -28,7 +28,7 @@ class _DefinitionPart(BaseModel):
 def _inside(path: str) -> str:
     """Refuse a path that leaves the dataset's folder."""
     if not path or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-        raise ValueError(f"{path!r:.80} is no path inside the dataset's folder")
+        raise ValueError(f"{path!r:.80} is not a path inside the dataset's folder")
     return path
 
 
@@ -51,7 +51,7 @@ class SkeletonDefinition(_DefinitionPart):
 
     Attributes:
         keypoints: names in the order of the annotations.
-        sigmas: per keypoint, the OKS falloff in units of the square root of the person's area.
+        sigmas: per keypoint, the OKS falloff in units of the square root of the instance's area.
         pairs: keypoints that a horizontal flip exchanges, as (left, right).
         upper: keypoints of the upper body, for half-body augmentation; none switches it off.
         limbs: pairs of keypoints to draw.

@@ -23,7 +23,7 @@ __all__ = ["Expansion", "SuiteCell", "complete_cell", "expand", "make_spec"]
 SpecT = TypeVar("SpecT", TrainSpec, EvalSpec)
 
 MOST_COMBINATIONS = 100_000
-"""Of a suite's axes, and of an entry of its evaluations: minutes of planning. A few lines more would take years."""
+"""Limit of the combinations of a suite's axes, and of an entry of its evaluations. Planning so many takes minutes."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class SuiteCell:
 
 @dataclass(frozen=True)
 class Expansion:
-    """All of a suite.
+    """The cells of a suite.
 
     Attributes:
         cells: each training once.
-        excluded: axis values of what is left out, and why.
-        cases: of each claim, by its id.
+        excluded: axis values of each combination that is left out, and the reason.
+        cases: the cases of each claim, by its id.
     """
 
     cells: tuple[SuiteCell, ...]
@@ -84,9 +84,9 @@ def _check_number(suite: Suite, whose: str, values: Mapping[str, Collection[Any]
 
 
 def complete_cell(rules: Iterable[Rule], given: Mapping[str, Any]) -> dict[str, Any]:
-    """All settings of a cell: those given, and the rules' for the rest; `None` for what its representation ignores.
+    """All settings of a cell: the given ones, the rules' for the rest, and `None` where its representation reads none.
 
-    Without epochs there is no best one to choose: the selection is final then.
+    With 0 epochs the selection is final, because there is no best epoch to choose.
     """
     cell = apply_rules(rules, dict(given), fixed=given.keys())
     cell |= {"selection": "final"} if cell.get("epochs") == 0 else {}
@@ -97,7 +97,7 @@ def complete_cell(rules: Iterable[Rule], given: Mapping[str, Any]) -> dict[str, 
 
 
 def _read_settings(representation: str) -> frozenset[str]:
-    """What a representation reads; of an unknown one, which its spec will refuse, everything."""
+    """Settings that a representation reads; all of them for an unknown one, which its spec will refuse."""
     known = REPRESENTATIONS.get(representation)
     return CODEC_SETTINGS | DECODING_SETTINGS if known is None else known.settings
 
@@ -153,7 +153,7 @@ def make_spec(kind: type[SpecT], settings: Mapping[str, Any], where: str) -> Spe
 
 
 def _describe(detail: Mapping[str, Any]) -> str:
-    """A wrong setting by name, or what contradicts itself between settings."""
+    """A wrong setting by name, or the contradiction between settings."""
     if detail["type"] == "missing":
         return f"{detail['loc'][0]} has no value; give it one under `set`, or make it an axis"
     return ": ".join([*map(str, detail["loc"][:1]), plain_message(detail)])

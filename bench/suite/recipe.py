@@ -23,8 +23,8 @@ class Recipe:
     """Rules for trainings and for evaluations.
 
     Attributes:
-        train: of trainings, those of the extended recipe first.
-        evaluate: of evaluations, likewise.
+        train: rules for trainings, those of the extended recipe first.
+        evaluate: rules for evaluations, likewise.
         own_train: the rules that this recipe adds to the one it extends.
     """
 

@@ -26,10 +26,10 @@ __all__ = [
 ]
 
 TRAINING_SETTINGS = tuple(name for name in TrainSpec.model_fields if name not in {"dataset", "definition", "split"})
-"""What the axes and rules of a suite's trainings may set."""
+"""Settings that the axes and rules of a suite's trainings may have."""
 
 EVALUATION_SETTINGS = tuple(name for name in EvalSpec.model_fields if name != "training")
-"""What a suite's evaluations may set."""
+"""Settings that a suite's evaluations may have."""
 
 DERIVED_SETTINGS = frozenset({"evaluator"})
 """Settings of evaluations that follow from the dataset: a recipe may not set them, a suite only to the same value."""
@@ -41,8 +41,8 @@ class Rule:
 
     Attributes:
         when: for each setting named, the values that a cell may have.
-        settings: what such a cell gets.
-        because: why, where the file says so.
+        settings: that such a cell gets.
+        because: the reason, where the file gives one.
     """
 
     when: Mapping[str, tuple[Any, ...]]
@@ -51,7 +51,7 @@ class Rule:
 
     def applies(self, cell: Mapping[str, Any]) -> bool:
         """Whether a cell has, for each setting of the condition, one of its values."""
-        for name, values in self.when.items():  # noqa: SIM110 (asked of every rule for every cell: a third of the time)
+        for name, values in self.when.items():  # noqa: SIM110 (called for every rule and cell: a third of the planning time)
             if cell.get(name) not in values:
                 return False
         return True
@@ -72,12 +72,12 @@ def apply_rules(rules: Iterable[Rule], cell: dict[str, Any], fixed: Collection[s
 def read_rules(
     items: Sequence[Any], place: Path_, problems: list[Problem], *, settings: Sequence[str], conditions: Sequence[str]
 ) -> list[Rule]:
-    """Rules from the parsed list of a file; what is wrong with them is added to `problems`.
+    """Rules from the parsed list of a file; their mistakes are added to `problems`.
 
     Args:
         items: mappings with an optional `when`, an optional `because`, and settings.
         place: path of the list in its file.
-        problems: collects what is wrong.
+        problems: collects mistakes.
         settings: names that a rule may set.
         conditions: names that a condition may ask for.
     """

@@ -11,11 +11,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from bench.extensions import NO_EXTENSIONS, Extensions, ModuleName
-from bench.paper.rows import TABLES
+from bench.paper.published import TABLES
 from bench.pose.errors import ExtensionError, nearest
+from bench.pose.metrics.catalog import metrics_of, noticeable
 from bench.suite.claims.cases import Claim
 from bench.suite.claims.declaration import Declaration, read_claims
-from bench.suite.metrics import metrics_of, noticeable
 from bench.suite.recipe import RECIPES, Recipe, load_recipe
 from bench.suite.rules import (
     EVALUATION_SETTINGS,

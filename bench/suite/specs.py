@@ -178,14 +178,14 @@ def _hash(canonical: str) -> str:
 
 
 class TrainSpec(_Identified):
-    """One set of weights to be made.
+    """One set of weights to train.
 
     `None` stands where a representation has no such setting. Settings that are not listed here are those of
     `CodecSettings`, `Augmentation`, `OptimizerConfig` and `CropSettings`.
 
     Attributes:
         dataset: by name.
-        definition: of a dataset that its suite defines; where there is none, nothing is written.
+        definition: of a dataset that its suite defines; not written where there is none.
         split: to train on.
         backbone: of the network.
         representation: of keypoints.

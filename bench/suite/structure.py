@@ -1,4 +1,4 @@
-"""Checks parsed YAML against pydantic models, so that every file of ours complains in the same words and with lines."""
+"""Checks of parsed YAML against pydantic models: each of our files is refused in the same words, with lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class ContradictionError(ValueError):
-    """Raised by a model's own checks: values that are fine one by one but not together, each at its own place.
+    """Values that are valid one by one but not together, each with its place; raised by a model's own checks.
 
     Attributes:
         problems: places inside the model that raises, and what is wrong there.
@@ -43,7 +43,7 @@ def check_structure(source: Source, model: type[Model]) -> Model:
 
 
 def plain_message(detail: Mapping[str, Any]) -> str:
-    """A pydantic error in our words: what is expected and what was found."""
+    """A pydantic error in our words: the expected and the found value."""
     message = str(detail["msg"]).removeprefix("Value error, ")
     return message if detail["type"] == "value_error" else f"{message}, found {detail['input']!r:.80}"
 
@@ -55,7 +55,7 @@ def _problems(detail: Any, model: type[BaseModel]) -> list[Problem]:
     name = _last_name(place)
     if detail["type"] == "invalid_key" or place[-1:] == ("[key]",):
         *section, key = place if detail["type"] == "invalid_key" else place[:-1]
-        return [Problem((*section, str(key)), f"the key {key!r:.80} is no text")]
+        return [Problem((*section, str(key)), f"the key {key!r:.80} is not a text")]
     if detail["type"] == "extra_forbidden":
         valid = list(_section(model, place[:-1]).model_fields)
         return [Problem(place, f"unknown key {name!r}{nearest(name, valid)}; valid: {', '.join(valid)}")]
@@ -68,7 +68,7 @@ def _problems(detail: Any, model: type[BaseModel]) -> list[Problem]:
 
 
 def _last_name(place: Sequence[str | int]) -> str:
-    """The innermost key that leads to a place: positions in lists say little to a reader."""
+    """The innermost key on the way to a place; positions in lists say little to a reader."""
     return next((key for key in reversed(place) if isinstance(key, str)), "")
 
 

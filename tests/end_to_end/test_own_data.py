@@ -88,7 +88,7 @@ def test_the_definition_is_part_of_the_identity(tmp_path: Path) -> None:
             "is exchanged twice",
         ),
         ("name: tripods", "name: coco", "there is a dataset 'coco' already"),
-        ("title: Tripods", "annotations: ../SPLIT.json", "is no path inside the dataset's folder"),
+        ("title: Tripods", "annotations: ../SPLIT.json", "is not a path inside the dataset's folder"),
         ("title: Tripods", "annotations: instances.json", "needs SPLIT once"),
         ("  define:\n", "  defined:\n", "unknown key 'defined' (did you mean 'define'?)"),
     ],

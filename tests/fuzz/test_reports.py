@@ -129,7 +129,7 @@ def commands(document: bytes) -> object:
 
 
 STRUCTURES: dict[str, Callable[[bytes], object]] = {
-    "report.html": elements, "report.md": blocks, "one.csv": columns, "one.tex": commands, "report.tex": commands,
+    "report.html": elements, "report.md": blocks, "one.csv": columns, "one.tex": commands,
 }  # fmt: skip
 
 

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from bench.analysis.results import Condition, Results, load_results
+from bench.analysis.results import Results, read_results
+from bench.analysis.rows import as_records
 from bench.analysis.uncertainty import Uncertainty
 from bench.files import write_json
 from bench.planning.plan import PlannedEvaluation, PlannedTraining, make_plan
@@ -103,10 +104,11 @@ class MadeUp:
         self.store.evaluation(record).per_instance.write_bytes(images)
 
     def results(self, selection: Mapping[str, tuple[str, ...]] | None = None) -> Results:
-        return load_results(self._plan(selection), self.store)
+        return read_results(self._plan(selection), self.store)
 
     def uncertainty(self, results: Results | None = None) -> Uncertainty:
-        return Uncertainty(results or self.results(), self.store, Resamples(self.store, load=self._load))
+        frame = (results or self.results()).frame
+        return Uncertainty(frame, self.store, Resamples(self.store, load=self._load))
 
     def _load(self, file: Path) -> MeanPerInstance:
         record = file.parent.name
@@ -130,8 +132,13 @@ class MadeUp:
         write_json(file, record.model_dump(mode="json"), durable=False)
 
 
-def condition(results: Results, **wanted: Any) -> Condition:
-    """The one row with these settings."""
-    found = [item for item in results.conditions if all(item.settings[name] == wanted[name] for name in wanted)]
-    assert len(found) == 1, found
-    return found[0]
+def row_of(results: Results, **wanted: Any) -> str:
+    """Id of the one row with these settings."""
+    rows = zip(results.rows.index, as_records(results.rows), strict=True)
+    (found,) = (str(row) for row, values in rows if all(values[name] == wanted[name] for name in wanted))
+    return found
+
+
+def records_of(results: Results, row: str) -> list[Record]:
+    """The records of a row."""
+    return [results.records[id_] for id_ in results.frame.query("row == @row and state == 'done'")["evaluation"]]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.analysis.results import Results, load_results
+from bench.analysis.results import Results, read_results
 from bench.files import write_json
 from bench.planning.plan import PlannedEvaluation, PlannedTraining, make_plan
 from bench.store.documents import EpochEntry, Record, TrainingRecord
@@ -75,7 +75,7 @@ def make_results(folder: Path, text: str, fields: Fields, histories: History = l
             changes = fields(training, evaluation)
             if changes is not None:
                 _write_record(store, training, evaluation, changes)
-    return load_results(make_plan(suite, store), store)
+    return read_results(make_plan(suite, store), store)
 
 
 def _write_training(store: Store, training: PlannedTraining, history: Sequence[EpochEntry]) -> None:

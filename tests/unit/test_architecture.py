@@ -39,7 +39,7 @@ NO_TORCH = [
     "bench.suite.schema",
     "bench.suite.expansion",
     "bench.store.folders",
-    "bench.paper.rows",
+    "bench.paper.published",
     "bench.planning.predicted_complexity",
     "bench.execute.slurm.profile",
     "bench.compare.gate.markdown",

@@ -14,7 +14,7 @@ from bench.files import write_bytes
 from bench.suite.source import Problem, read_yaml
 from bench.suite.structure import ContradictionError, check_structure
 
-__all__ = ["DIGITS", "Baseline", "Entry", "Limit", "Policy", "load_baseline", "save_baseline"]
+__all__ = ["DIGITS", "Baseline", "BaselineEntry", "Limit", "Policy", "load_baseline", "save_baseline"]
 
 DIGITS = 6
 """Decimals of a metric that a baseline keeps, and that are compared: fewer digits make readable differences."""
@@ -59,11 +59,11 @@ class Policy(_Section):
 
     @property
     def limited(self) -> tuple[str, ...]:
-        """Metrics of which it says how far they may move."""
+        """Metrics whose movement it limits."""
         return (*self.tolerance, *self.test)
 
 
-class Entry(Policy):
+class BaselineEntry(Policy):
     """One evaluation.
 
     Attributes:
@@ -101,7 +101,7 @@ class Baseline(_Section):
     version: Literal[1]
     suite: str
     default: Policy = Policy()
-    evaluations: list[Entry]
+    evaluations: list[BaselineEntry]
 
     def limit(self, policy: Policy, metric: str) -> Limit | None:
         """How far a metric of an evaluation with this policy may move; None where nobody says."""
@@ -122,7 +122,7 @@ def load_baseline(file: Path, suite: str) -> Baseline:
     """Read a baseline of a suite, YAML or JSON.
 
     Raises:
-        SuiteError: one `file:line: what` per problem: it is no baseline or another suite's; an evaluation is given
+        SuiteError: one `file:line: what` per problem: it is not a baseline, or another suite's; an evaluation is given
             twice, or a metric without a limit.
     """
     source = read_yaml(file)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-from bench.compare.gate.comparison import Check
-from bench.compare.gate.outcome import Outcome, cells_of
+from bench.compare.gate.cell_checks import MetricCheck
+from bench.compare.gate.gate_result import GateResult, cells_of
 
 __all__ = ["render_junit"]
 
@@ -16,12 +16,12 @@ ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 FAILURE, ERROR, SKIPPED = "failure", "error", "skipped"
 
 
-def render_junit(outcome: Outcome) -> bytes:
+def render_junit(gate: GateResult) -> bytes:
     """One test case per cell and metric.
 
     What moved has failed; what is unusable, or whose job failed, is an error; what nobody measured is skipped.
     """
-    outcomes = [_outcome(check) for check in outcome.checks]
+    outcomes = [_outcome(check) for check in gate.checks]
     counts = {
         "tests": str(len(outcomes)),
         "failures": str(outcomes.count(FAILURE)),
@@ -29,14 +29,14 @@ def render_junit(outcome: Outcome) -> bytes:
         "skipped": str(outcomes.count(SKIPPED)),
     }
     root = ElementTree.Element("testsuites", counts)
-    suite = ElementTree.SubElement(root, "testsuite", {"name": _text(f"bench check {outcome.suite}"), **counts})
-    for check, result in zip(outcome.checks, outcomes, strict=True):
-        _add(suite, outcome.suite, check, result)
+    suite = ElementTree.SubElement(root, "testsuite", {"name": _text(f"bench check {gate.suite}"), **counts})
+    for check, result in zip(gate.checks, outcomes, strict=True):
+        _add(suite, gate.suite, check, result)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
 
 
-def _outcome(check: Check) -> str:
+def _outcome(check: MetricCheck) -> str:
     """The element that tells what became of a test case; "" for success, which has none."""
     match check.verdict:
         case "regressed" | "changed":
@@ -49,7 +49,7 @@ def _outcome(check: Check) -> str:
             return ""
 
 
-def _add(suite: ElementTree.Element, name: str, check: Check, result: str) -> None:
+def _add(suite: ElementTree.Element, name: str, check: MetricCheck, result: str) -> None:
     title = ": ".join(filter(None, (check.cell, check.metric)))
     case = ElementTree.SubElement(suite, "testcase", {"classname": _text(f"bench.{name}"), "name": _text(title)})
     _, _, _, before, now, difference, allowed, detail = cells_of(check)

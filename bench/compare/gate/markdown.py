@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tabulate import tabulate
 
-from bench.compare.gate.comparison import Verdict
-from bench.compare.gate.outcome import Outcome
+from bench.compare.gate.cell_checks import GateVerdict
+from bench.compare.gate.gate_result import GateResult
 from bench.report.render_markdown import escape
 
 __all__ = ["render_summary"]
@@ -15,7 +15,7 @@ MOST_ROWS = 200
 
 NUMERIC = frozenset({"baseline", "now", "difference", "allowed"})
 
-MARKS: dict[Verdict, str] = {
+MARKS: dict[GateVerdict, str] = {
     "unusable": "⚠️",
     "regressed": "❌",
     "changed": "❌",
@@ -25,9 +25,9 @@ MARKS: dict[Verdict, str] = {
 }
 
 
-def render_summary(outcome: Outcome) -> str:
-    """The outcome and its table, worst first; no text can become markup."""
-    headings, rows = outcome.rows()
+def render_summary(result: GateResult) -> str:
+    """The result and its table, worst first; no text can become markup."""
+    headings, rows = result.rows()
     alignment = ["right" if heading in NUMERIC else "left" for heading in headings]
     table = tabulate(
         [_row(row) for row in rows[:MOST_ROWS]],
@@ -37,13 +37,13 @@ def render_summary(outcome: Outcome) -> str:
         colalign=alignment if rows else None,
     )
     blocks = [
-        f"## {MARKS[outcome.verdict]} {escape(outcome.headline)}",
-        f"{escape(outcome.suite_file)} against {escape(outcome.baseline_file)}",
+        f"## {MARKS[result.verdict]} {escape(result.headline)}",
+        f"{escape(result.suite_file)} against {escape(result.baseline_file)}",
         table,
     ]
-    if len(outcome.checks) > MOST_ROWS:
-        blocks.append(f"{len(outcome.checks) - MOST_ROWS} more are not shown.")
-    blocks += [escape(remark) for remark in outcome.remarks]
+    if len(result.checks) > MOST_ROWS:
+        blocks.append(f"{len(result.checks) - MOST_ROWS} more are not shown.")
+    blocks += [escape(remark) for remark in result.remarks]
     return "\n\n".join(blocks) + "\n"
 
 

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from bench.analysis.results import Measurement, Results
-from bench.compare.gate.baseline import DIGITS, Baseline, Entry, Policy
-from bench.compare.gate.cells import cell_words
-from bench.compare.gate.comparison import Verdict, obstacle
+from bench.analysis.results import Results
+from bench.analysis.rows import as_records
+from bench.compare.gate.baseline import DIGITS, Baseline, BaselineEntry, Policy
+from bench.compare.gate.cell_checks import GateVerdict, Line, measured_metrics, obstacle
+from bench.compare.gate.cell_words import cell_words
 from bench.pose.errors import BenchError, nearest
-from bench.store.documents import Record
-from bench.store.provenance import Provenance
+from bench.pose.metrics.catalog import noticeable
 
 __all__ = ["UpdateError", "describe_changes", "updated"]
 
-FIRST_TOLERANCE = 0.005
-"""What a baseline without a predecessor allows, as a part of the metric's range: to be reviewed, like all of it."""
-
-PERCENT = frozenset({"pckh"})
-"""Evaluators whose metrics are in percent."""
-
 
 class UpdateError(BenchError):
-    """Records of which no baseline can be made; `verdict` is that on the worst of them."""
+    """Records that cannot make a baseline; `verdict` is the worst of theirs."""
 
-    def __init__(self, message: str, verdict: Verdict) -> None:
+    def __init__(self, message: str, verdict: GateVerdict) -> None:
         super().__init__(message)
-        self.verdict: Verdict = verdict
+        self.verdict: GateVerdict = verdict
 
 
 def updated(before: Baseline | None, results: Results, known: Sequence[str]) -> Baseline:
@@ -43,16 +37,14 @@ def updated(before: Baseline | None, results: Results, known: Sequence[str]) -> 
     Raises:
         UpdateError: an evaluation is not measured, its record is simulated, or lacks a metric that has a limit.
     """
-    records = _records(results)
-    base = before or _first(results, records)
+    lines = _measured(results)
+    base = before or _first(results)
     old = {entry.id: entry for entry in base.evaluations}
     called = {entry.cell: entry for entry in base.evaluations}
     entries = {id_: entry for id_, entry in old.items() if id_ in known}
-    for item in results.measurements:
-        spec = item.evaluation.spec
-        words = cell_words(results.plan.suite, item.training.spec, spec)
-        policy = old.get(spec.id) or called.get(words) or Policy()
-        entries[spec.id] = _entry(base, policy, words, records[spec.id])
+    for line in lines:
+        id_, words = line["evaluation"], cell_words(results.plan.suite, line)
+        entries[id_] = _entry(base, old.get(id_) or called.get(words) or Policy(), words, line, results)
     return base.model_copy(update={"evaluations": [entries[id_] for id_ in known if id_ in entries]})
 
 
@@ -71,55 +63,43 @@ def describe_changes(before: Baseline | None, after: Baseline) -> Iterator[str]:
         yield f"gone: {entry.cell}"
 
 
-def _records(results: Results) -> dict[str, Record]:
-    obstacles = [(item, found) for item in results.measurements if (found := obstacle(item)) is not None]
-    if obstacles:
-        listed = "\n".join(f"{_name(results, item)}: {why}" for item, (_, why) in obstacles)
-        message = f"no baseline is written, because not all of it was measured:\n{listed}"
-        raise UpdateError(
-            message, "unusable" if any(found[0] == "unusable" for _, found in obstacles) else "not measured"
+def _measured(results: Results) -> Sequence[Line]:
+    """The lines of the results frame, all of which must be measured."""
+    lines = as_records(results.frame)
+    found = [(line, why) for line in lines if (why := obstacle(line, measured_metrics(results, line))) is not None]
+    if found:
+        listed = "\n".join(
+            f"{line['evaluation']} ({cell_words(results.plan.suite, line)}): {why}" for line, (_, why) in found
         )
-    return {item.record.id: item.record for item in results.measurements if item.record is not None}
+        message = f"no baseline is written, because not all of it was measured:\n{listed}"
+        raise UpdateError(message, "unusable" if any(why[0] == "unusable" for _, why in found) else "not measured")
+    return lines
 
 
-def _name(results: Results, item: Measurement) -> str:
-    words = cell_words(results.plan.suite, item.training.spec, item.evaluation.spec)
-    return f"{item.evaluation.spec.id} ({words})"
-
-
-def _first(results: Results, records: Mapping[str, Record]) -> Baseline:
+def _first(results: Results) -> Baseline:
     """The start of a suite that has no baseline: the metrics of its tables, with a tolerance to be reviewed."""
     suite = results.plan.suite
-    measured = {metric for record in records.values() for metric in record.metrics}
-    metrics = dict.fromkeys(metric for table in suite.tables for metric in table.metrics if metric in measured)
-    percent = all(record.spec.evaluator in PERCENT for record in records.values())
-    tolerance = FIRST_TOLERANCE * (100 if percent else 1)
+    wanted = dict.fromkeys(metric for table in suite.tables for metric in table.metrics)
     default = Policy(
         direction="any",
-        tolerance=dict.fromkeys(metrics, tolerance),
+        tolerance={metric: noticeable(metric) for metric in wanted if results.frame[metric].notna().any()},
         because="a first guess; measure twice and narrow it down",
     )
     return Baseline(version=1, suite=suite.name, default=default, evaluations=[])
 
 
-def _entry(base: Baseline, policy: Policy, words: str, record: Record) -> Entry:
-    metrics = base.metrics_of(policy)
+def _entry(base: Baseline, policy: Policy, words: str, line: Line, results: Results) -> BaselineEntry:
+    metrics, valid = base.metrics_of(policy), measured_metrics(results, line)
     for metric in metrics:
-        if metric not in record.metrics:
-            valid = list(record.metrics)
-            message = f"{record.id} ({words}): the record has no {metric!r}{nearest(metric, valid)}"
+        if metric not in valid:
+            message = f"{line['evaluation']} ({words}): the record has no {metric!r}{nearest(metric, valid)}"
             raise UpdateError(f"{message}; valid: {', '.join(valid)}", "unusable")
     limits = {name: getattr(policy, name) for name in Policy.model_fields}
-    return Entry(
-        id=record.id,
+    changes = " with changes" if line["dirty"] else ""
+    return BaselineEntry(
+        id=line["evaluation"],
         cell=words,
-        metrics={metric: round(record.metrics[metric], DIGITS) for metric in metrics},
-        commit=_commit(record.provenance),
+        metrics={metric: round(line[metric], DIGITS) for metric in metrics},
+        commit=f"{line['commit']}{changes}" if line["commit"] is not None else "unknown",
         **limits,
     )
-
-
-def _commit(provenance: Provenance) -> str:
-    if provenance.commit is None:
-        return "unknown"
-    return f"{provenance.commit} with changes" if provenance.dirty else provenance.commit

@@ -27,7 +27,7 @@ class Keypoints(NamedTuple):
 class Codec(ABC, Generic[OutputT, TargetT]):
     """One keypoint representation. Every method works on whole batches, on the device of its arguments.
 
-    `OutputT` is what the network puts out, `TargetT` what it is trained towards.
+    `OutputT` is the network's output, `TargetT` its training target.
     """
 
     @abstractmethod
@@ -40,9 +40,9 @@ class Codec(ABC, Generic[OutputT, TargetT]):
         """
 
     def ideal_output(self, target: TargetT) -> OutputT | None:
-        """What a network puts out that has learnt a target exactly, as far as decoding can tell; None if not known.
+        """Ideal network output for a target, as far as decoding can tell; None if it is not known.
 
-        What is put out for keypoints without weight means nothing.
+        The output for keypoints without weight means nothing.
         """
         del target
         return None
@@ -63,7 +63,7 @@ class Codec(ABC, Generic[OutputT, TargetT]):
 def shift_right(values: Tensor, cells: float) -> Tensor:
     """Shift the last dimension towards higher indices by a possibly fractional or negative number of cells.
 
-    Values between cells are interpolated linearly; cells that nothing moved into repeat the border.
+    Values between cells are interpolated linearly; cells at the free end repeat the border.
     """
     whole = math.floor(-cells)
     before = _moved_left(values, whole)
@@ -71,7 +71,7 @@ def shift_right(values: Tensor, cells: float) -> Tensor:
 
 
 def _moved_left(values: Tensor, cells: int) -> Tensor:
-    """By whole cells, the border repeated."""
+    """Shift towards lower indices by whole cells, the border repeated."""
     size = values.shape[-1]
     kept = values[..., max(cells, 0) : max(size + min(cells, 0), 0)]
     repeats = (*[-1] * (values.dim() - 1), min(abs(cells), size))

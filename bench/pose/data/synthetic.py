@@ -28,7 +28,7 @@ from bench.pose.skeletons import COCO_17
 
 __all__ = ["VERSION", "SyntheticSet", "generate"]
 
-VERSION = 1
+VERSION = 2
 """Version of the drawing; raised whenever the same spec would give other pixels or annotations."""
 
 MINIMUM_SIDE = 64
@@ -187,7 +187,7 @@ def _coco(spec: SyntheticSet, annotated: list[list[dict[str, Any]]]) -> dict[str
     height, width = spec.image_size
     instances = [annotation for annotations in annotated for annotation in annotations]
     return {
-        "info": {"description": "synthetic clothed figures", "synthetic": _description(spec)},
+        "info": {"description": "synthetic figures", "synthetic": _description(spec)},
         "licenses": [],
         "images": [
             {"id": image_id, "file_name": _file_name(image_id), "height": height, "width": width}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 from bench.pose.registry import Registry
@@ -12,38 +12,54 @@ from bench.pose.registry import Registry
 if TYPE_CHECKING:
     from bench.pose.scoring import Scoring
 
-__all__ = ["OWN_METRICS", "OwnMetric", "own_metrics"]
+__all__ = ["OWN_METRICS", "Metric", "OwnMetric", "own_metrics"]
 
 Results = Sequence[dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class OwnMetric:
-    """A number that says what predictions are worth.
+class Metric:
+    """What is known of a number that says how good predictions are.
 
     Attributes:
-        title: as tables head it.
-        compute: takes predicted instances in the COCO results format and the split's scoring, which holds the truth
-            (`annotations` and `skeleton` where OKS judges, `truth` for MPII); finite and not negative, as -1 stands for
-            "there is nobody to measure" in COCO's metrics.
-        protocols: of the datasets that it makes sense for.
-        noticeable: a difference below this matters to nobody.
-        lower_is_better: as of errors.
-        percent: whether it is printed times 100.
-        decimals: that are printed.
+        title: heading in tables.
+        words: name in sentences; the title where none is given.
+        unit: printed after the name on axes.
+        scale: factor from records to print: 100 for what records hold in 0..1 and tables print in percent.
+        decimals: printed digits after the point.
+        noticeable: the smallest difference that matters, in the units of records.
+        lower_is_better: True for errors.
+        protocols: protocols of the datasets that have it.
+        rank: place among the metrics that sum up the others, 0 first; None for the others.
     """
 
     title: str
-    compute: Callable[[Results, Scoring], float]
-    protocols: tuple[str, ...] = ("coco", "crowdpose", "mpii")
+    _: KW_ONLY
+    words: str = ""
+    unit: str = ""
+    scale: int = 1
+    decimals: int = 3
     noticeable: float = 0.005
     lower_is_better: bool = False
-    percent: bool = False
-    decimals: int = 3
+    protocols: tuple[str, ...] = ("coco", "crowdpose", "mpii")
+    rank: int | None = None
+
+
+@dataclass(frozen=True)
+class OwnMetric(Metric):
+    """A metric of an extension.
+
+    Attributes:
+        compute: takes predicted instances in the COCO results format and the split's scoring, which holds the truth
+            (`annotations` and `skeleton` where OKS judges, `truth` for MPII). The value is finite and not negative, as
+            -1 stands for "there is nobody to measure" in COCO's metrics.
+    """
+
+    compute: Callable[[Results, Scoring], float]
 
 
 OWN_METRICS: Registry[OwnMetric] = Registry("metric", {})
-"""By name; `bench.extend.metric` adds to it."""
+"""Metrics of extensions by name; `bench.extend.metric` adds to it."""
 
 
 def own_metrics(protocol: str, results: Results, scoring: Scoring) -> tuple[Mapping[str, float], list[str]]:

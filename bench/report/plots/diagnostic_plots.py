@@ -1,134 +1,174 @@
-"""What hides behind a headline number: the same measure threshold by threshold, and keypoint by keypoint."""
+"""What a headline number hides: the measure by threshold and by keypoint, and the kinds of errors."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
-from bench.report.plots.drawing import Drawing
-from bench.report.plots.groups import PANEL_WIDTH, Panel, absence, arrange, name_rows, readings, room
-from bench.report.plots.layout import Layout, lay_out
-from bench.report.plots.material import Material, Point
+from bench.report.plots.drawing import Drawing, count_rows, explain_series, missing_readings
+from bench.report.plots.panels import NAME_WIDTH, facet, first_panels, label_figure, name_rows
+from bench.report.plots.plot_data import PlotData
+from bench.report.plots.style import HATCHES, INK, Looks, plain
 
-__all__ = ["measure_by_keypoint", "measure_by_threshold"]
+__all__ = ["errors", "keypoints", "plot_errors", "plot_keypoints", "plot_thresholds", "thresholds"]
 
-SIDES = ("left_", "right_")
-"""What the names of keypoints that come in pairs begin with."""
+GROUP = ("backbone", "input_size")
+"""Columns that have a panel for each of their combinations."""
 
-THRESHOLDS = {"AP": "object keypoint similarity (OKS)", "PCKh": "threshold (head sizes)"}
+KINDS = ("jitter", "inversion", "swap", "miss")
+"""Kinds of errors in the order in which they are stacked; the rest is good."""
+
+GOOD = "good"
+
+AXES = {"AP": "object keypoint similarity (OKS)", "PCKh": "threshold (head sizes)"}
 
 
-def measure_by_threshold(material: Material) -> Drawing | None:
-    """A panel per backbone and input size, a line per row; None where annotations are not public."""
-    if not material.annotated:
+def plot_thresholds(thresholds: pd.DataFrame) -> Figure:
+    """AP by OKS threshold, or PCKh curves: a panel per backbone and input size, a line per row.
+
+    Args:
+        thresholds: with `threshold`, `measure` and `value` and the columns of rows, see `join_rows`.
+    """
+    curves = _over_seeds(thresholds, "threshold")
+    curves["threshold"] = pd.to_numeric(curves["threshold"], errors="coerce")
+    curves = curves[np.isfinite(curves["threshold"])]
+    looks, measure = Looks(tuple(curves["method"].cat.categories)), curves["measure"].iloc[0]
+    figure, panels = facet(curves, GROUP, 1.3 if _many(curves) else 2.2)
+    for axes, panel in panels:
+        sns.lineplot(
+            panel, x="threshold", y="value", hue="method", style="method", units="row", estimator=None, legend=False,
+            ax=axes, markersize=3.5, **looks.lines,
+        )  # fmt: skip
+        axes.set(xlabel="", ylabel="", ylim=(0, 104))
+    label_figure(figure, looks.handles("line"), AXES[measure], f"{measure} (%)")
+    return figure
+
+
+def thresholds(data: PlotData) -> Drawing | None:
+    """The report's picture of `plot_thresholds`; None where annotations are not public."""
+    if not data.annotated:
         return None
-    title = "PCKh curves" if material.measure == "PCKh" else "Average precision by OKS threshold"
-    curves = {point: curve for point in material.measured if (curve := _curve(point, material.measure))}
-    problems = _unreadable(material.measured)
-    if not curves:
-        return Drawing(title, absence(material), problems=problems)
-    arranged = arrange(list(curves))
-    layout = Layout(arranged.across, PANEL_WIDTH, 1.2 if len(arranged.shown) > 1 else 2.0)
-    sheet = lay_out(len(arranged.shown), layout, _lines(material, arranged.points))
-    for panel, axes in zip(arranged.shown, sheet.panels, strict=True):
-        axes.set_title(panel.title)
-        for point in panel.points:
-            look = material.methods[point.method].line | {"markersize": 3}
-            axes.plot(list(curves[point]), list(curves[point].values()), **look)
-    sheet.panels[0].set_ylim(0, 104)
-    figure = sheet.finish(THRESHOLDS[material.measure], f"{material.measure} (%)")
-    caption = (
-        f"{material.measure} over all keypoints by {THRESHOLDS[material.measure]}, a line per row of the tables, mean"
-        f" over seeds; {material.counted(arranged.points)}. The higher, the better; the further a line stays up, the"
-        f" more exact are its keypoints.{arranged.remark}{material.legend_remark}"
+    title = "PCKh curves" if data.measure == "PCKh" else "Average precision by OKS threshold"
+    usable = np.isfinite(pd.to_numeric(data.thresholds["threshold"], errors="coerce"))
+    problems = tuple(
+        f"record {row.evaluation}: {row.threshold!r} is not a threshold of a curve; expected a number"
+        for row in data.thresholds[~usable].itertuples()
     )
-    return Drawing(title, caption, figure, problems)
+    caption = (
+        f"{data.measure} over all keypoints by {AXES[data.measure]}, a line per row of the tables, mean over seeds;"
+        " {count}. Higher is better; the further a line stays up, the more exact are the keypoints."
+    )
+    return replace(_draw(data, title, caption, data.thresholds[usable], plot_thresholds), problems=problems)
 
 
-def measure_by_keypoint(material: Material) -> Drawing | None:
-    """A panel per backbone and input size, a dot per keypoint and row; None where annotations are not public."""
-    if not material.annotated:
+def plot_keypoints(keypoints: pd.DataFrame) -> Figure:
+    """The measure of single keypoints: a panel per backbone and input size, a dot per keypoint and row.
+
+    Keypoints that come in pairs are the mean of left and right.
+
+    Args:
+        keypoints: with `keypoint`, `measure` and `value` and the columns of rows, see `join_rows`.
+    """
+    names = set(keypoints["keypoint"])
+    alone = {name: name.removeprefix("left_").removeprefix("right_") for name in names}
+    paired = {name for name in names if {f"left_{alone[name]}", f"right_{alone[name]}"} <= names}
+    words = {name: (alone[name] if name in paired else name).replace("_", " ").strip() or name for name in names}
+    dots = _over_seeds(keypoints.assign(keypoint=keypoints["keypoint"].map(words)), "keypoint")
+    order = list(dots["keypoint"].unique())
+    dots["place"] = dots["keypoint"].map(order.index)
+    looks, measure = Looks(tuple(dots["method"].cat.categories)), dots["measure"].iloc[0]
+    figure, panels = facet(dots, GROUP, 0.115 * len(order) + 0.35)
+    for axes, panel in panels:
+        sns.scatterplot(
+            panel, x="value", y="place", hue="method", style="method", legend=False, ax=axes, zorder=3,
+            **looks.dots,
+        )  # fmt: skip
+        axes.set(xlabel="", ylabel="")
+        name_rows(axes, order)
+    label_figure(figure, looks.handles("dot"), f"{measure} (%)")
+    return figure
+
+
+def keypoints(data: PlotData) -> Drawing | None:
+    """The report's picture of `plot_keypoints`; None where annotations are not public."""
+    if not data.annotated:
         return None
-    title = f"{material.measure} by keypoint"
-    keypoints = {point: found for point in material.measured if (found := _keypoints(point, material.measure))}
-    if not keypoints:
-        return Drawing(title, absence(material))
-    arranged = arrange(list(keypoints))
-    names = list(dict.fromkeys(name for found in keypoints.values() for name in found))
-    left = room(names)
-    layout = Layout(arranged.across, PANEL_WIDTH, 0.115 * len(names) + 0.1, left=left)
-    sheet = lay_out(len(arranged.shown), layout, _dots(material, arranged.points))
-    for panel, axes in zip(arranged.shown, sheet.panels, strict=True):
-        _draw_keypoints(axes, material, panel, keypoints, names)
-    name_rows(sheet.panels[0], names)
-    figure = sheet.finish(f"{material.measure} (%)", "", grid="both")
     caption = (
-        f"{material.measure} of single keypoints, mean over seeds; {material.counted(arranged.points)}. Those that come"
-        f" in pairs are the mean of left and right.{arranged.remark}{material.legend_remark}"
+        f"{data.measure} of single keypoints, mean over seeds; {{count}}. Those that come in pairs are the mean of left"
+        " and right."
     )
-    return Drawing(title, caption, figure)
+    return _draw(data, f"{data.measure} by keypoint", caption, data.keypoints, plot_keypoints)
 
 
-def _curve(point: Point, measure: str) -> Mapping[float, float]:
-    """A row's measure by threshold, in the order of thresholds; what is no threshold is left out."""
-    found = ((_number(name), value) for name, value in readings(point, "curve", measure).items())
-    return dict(sorted((threshold, value) for threshold, value in found if math.isfinite(threshold)))
+def plot_errors(errors: pd.DataFrame) -> Figure:
+    """Kinds of errors: a panel per backbone and input size, a stacked bar per method, the good rest as a number.
+
+    Args:
+        errors: with `kind` and `value` and the columns of rows, see `join_rows`.
+    """
+    parts = errors.groupby([*GROUP, "method", "kind"], sort=False, observed=True)["value"].mean().mul(100).reset_index()
+    parts["method"] = parts["method"].cat.remove_unused_categories()
+    methods, kinds = list(parts["method"].cat.categories), [*KINDS, *parts["kind"].unique()]
+    kinds = [kind for kind in dict.fromkeys(kinds) if kind != GOOD]
+    # Other colors than those of methods, for which kinds of errors could be taken otherwise.
+    colors = dict(zip(kinds, sns.color_palette("ch:s=.25,rot=-.25,dark=.4", len(kinds)), strict=True))
+    hatches = {kind: HATCHES[number % len(HATCHES)] for number, kind in enumerate(kinds)}
+    lines = max(plain(method, NAME_WIDTH).count("\n") + 1 for method in methods)
+    figure, panels = facet(parts, GROUP, (0.11 * lines + 0.07) * len(methods) + 0.35)
+    longest = parts[parts["kind"] != GOOD].groupby([*GROUP, "method"], observed=True)["value"].sum().max()
+    for axes, panel in panels:
+        table = panel.pivot(index="method", columns="kind", values="value").reindex(columns=[*kinds, GOOD]).fillna(0)
+        places, left = [methods.index(method) for method in table.index], np.zeros(len(table))
+        for kind in kinds:
+            axes.barh(places, table[kind], 0.78, left, color=colors[kind], hatch=hatches[kind], edgecolor=INK)
+            left += table[kind].to_numpy()
+        for y, x, good in zip(places, left, table[GOOD], strict=True):
+            axes.annotate(f"{good:.1f}", (x, y), (2.5, 0), textcoords="offset points", va="center", fontsize=6)
+        axes.set_xlim(0, 1.2 * longest or 1)
+        axes.grid(visible=False, axis="y")
+        name_rows(axes, methods)
+    handles = {kind: Patch(facecolor=colors[kind], hatch=hatches[kind], edgecolor=INK) for kind in kinds}
+    label_figure(figure, {**handles, f"number: {GOOD} (%)": Line2D([], [], linestyle="none")}, "labelled keypoints (%)")
+    return figure
 
 
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
-
-
-def _unreadable(points: Iterable[Point]) -> tuple[str, ...]:
-    """Names of thresholds that are no numbers, and the records that have them."""
-    return tuple(
-        f"record {record.id}: {name!r} is no threshold of a curve"
-        for point in points
-        for record in point.condition.records
-        if record.diagnostics is not None
-        for name in record.diagnostics.curve
-        if not math.isfinite(_number(name))
+def errors(data: PlotData) -> Drawing | None:
+    """The report's picture of `plot_errors`; None where the protocol does not tell errors apart."""
+    # PCKh has no falloff per keypoint by which errors could be told apart.
+    if not data.annotated or data.measure == "PCKh":
+        return None
+    caption = (
+        "Keypoints of matched instances by kind of error: jitter (near the keypoint, but off), inversion (at the same"
+        " instance's flipped keypoint), swap (at another instance's), miss (nowhere near). The number beside each bar"
+        " is the rest, which is good. Mean over seeds, and over rows of one method; {count}."
     )
+    return _draw(data, "Kinds of errors", caption, data.errors, plot_errors)
 
 
-def _keypoints(point: Point, measure: str) -> Mapping[str, float]:
-    """A row's measure by keypoint in words; the mean of left and right of keypoints that come in pairs."""
-    found = readings(point, "joints", measure)
-    sums: dict[str, list[float]] = {}
-    for name, value in found.items():
-        side = next((side for side in SIDES if name.startswith(side)), "")
-        other = SIDES[side == SIDES[0]] + name.removeprefix(side)
-        paired = bool(side) and other in found
-        sums.setdefault(name.removeprefix(side) if paired else name, []).append(value)
-    return {name.replace("_", " ").strip() or name: sum(values) / len(values) for name, values in sums.items()}
+def _draw(
+    data: PlotData, title: str, caption: str, values: pd.DataFrame, plot: Callable[[pd.DataFrame], Figure]
+) -> Drawing:
+    """A picture of values with the count of their rows in its caption, or the reason why there are none."""
+    if values.empty:
+        return Drawing(title, missing_readings(data.measured))
+    shown, remark = first_panels(values, GROUP)
+    count = count_rows(data.rows[data.rows["row"].isin(shown["row"])])
+    return Drawing(title, caption.format(count=count) + remark + explain_series(data.rows), plot(shown))
 
 
-def _draw_keypoints(
-    axes: Axes, material: Material, panel: Panel, keypoints: Mapping[Point, Mapping[str, float]], names: Sequence[str]
-) -> None:
-    axes.set_title(panel.title)
-    for method, look in material.methods.items():
-        found = [keypoints[point] for point in panel.points if point.method == method]
-        dots = [(values[name], row) for values in found for row, name in enumerate(names) if name in values]
-        axes.plot(
-            [x for x, _ in dots], [y for _, y in dots], linestyle="", **look.point | {"markersize": 3.4}, zorder=3
-        )
+def _over_seeds(values: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Means over the seeds of each row, in percent."""
+    kept = [*GROUP, "method", "row", "measure", name]
+    means = values.groupby(kept, sort=False, observed=True)["value"].mean().reset_index()
+    return means.assign(value=means["value"] * np.where(means["measure"] == "PCKh", 1, 100))
 
 
-def _lines(material: Material, points: Sequence[Point]) -> dict[str, Artist]:
-    drawn = {point.method for point in points}
-    return {name: Line2D([], [], **look.line) for name, look in material.methods.items() if name in drawn}
-
-
-def _dots(material: Material, points: Sequence[Point]) -> dict[str, Artist]:
-    drawn = {point.method for point in points}
-    return {
-        name: Line2D([], [], linestyle="", **look.point) for name, look in material.methods.items() if name in drawn
-    }
+def _many(values: pd.DataFrame) -> bool:
+    return len(values[list(GROUP)].drop_duplicates()) > 1

@@ -1,4 +1,4 @@
-"""What a claim is about: for each combination of what it leaves open, the cells of the suite that its terms select."""
+"""The cases of a claim: for each combination of the settings it leaves open, the cells that its terms select."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ class Claim:
 
 @dataclass(frozen=True)
 class ClaimCase:
-    """One combination of what a claim leaves open.
+    """One combination of the settings that a claim leaves open.
 
     Attributes:
         values: of the settings that are open, by name.
-        cells: what each term of the claim selects.
+        cells: the cell that each term of the claim selects.
     """
 
     values: Settings

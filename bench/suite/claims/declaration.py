@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from bench.pose.data.datasets import DatasetInfo
 from bench.pose.errors import nearest
+from bench.pose.metrics.catalog import metrics_of, noticeable
 from bench.suite.claims.cases import Claim
 from bench.suite.claims.language import LanguageError, parse
 from bench.suite.claims.selectors import CLAIM_SETTINGS, read_selection, setting_key
-from bench.suite.metrics import metrics_of, noticeable
 from bench.suite.rules import read_values
 from bench.suite.source import Path_, Problem, Source
 from bench.suite.specs import Positive

@@ -1,4 +1,4 @@
-"""What the selectors of a claim mean in a suite: settings and their values."""
+"""The meaning of a claim's selectors in a suite: settings and their values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["CLAIM_SETTINGS", "read_selection", "setting_key"]
 TRAINING = tuple(name for name in TRAINING_SETTINGS if name != "seed")
 
 CLAIM_SETTINGS = (*TRAINING, *(name for name in EVALUATION_SETTINGS if name not in TRAINING))
-"""Settings that a claim may name; it speaks of means over seeds."""
+"""Settings that a claim may name. The seed is not among them, because a claim compares means over seeds."""
 
 SWITCHES: Mapping[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
     "flip_test": ((True,), (False,)),

@@ -13,17 +13,17 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.analysis.results import load_results
+from bench.analysis.results import read_results
 from bench.analysis.uncertainty import Uncertainty
-from bench.analysis.verdicts import ClaimVerdict, Opinion, judge
+from bench.analysis.verdicts import CaseVerdict, ClaimVerdict, judge
 from bench.planning.plan import Plan, PlannedEvaluation, PlannedTraining, make_plan
 from bench.pose.input_size import InputSize
+from bench.pose.metrics.catalog import METRICS, noticeable
 from bench.pose.metrics.coco import STATISTICS
 from bench.report.claims import claims_table
 from bench.store.folders import Store
 from bench.suite.claims.language import Inequality, LanguageError, Relation, Selector, Term, parse
 from bench.suite.expansion import expand
-from bench.suite.metrics import METRICS, noticeable
 from bench.suite.schema import load_suite
 from bench.suite.source import SuiteError
 from tests.unit.made_up import SUITE, MadeUp, MeanPerInstance
@@ -318,9 +318,9 @@ def decided(
     return judged_claim, made_up
 
 
-def opinion_on(judged_claim: ClaimVerdict) -> Opinion:
-    (opinion,) = judged_claim.opinions
-    return opinion
+def only_case(judged_claim: ClaimVerdict) -> CaseVerdict:
+    (case,) = judged_claim.cases
+    return case
 
 
 VERDICTS = {
@@ -336,7 +336,7 @@ VERDICTS = {
 @pytest.mark.parametrize(("effects", "verdict"), VERDICTS.values(), ids=VERDICTS)
 def test_verdicts(effects: tuple[float, ...], verdict: str, tmp_path: Path) -> None:
     judged_claim, _ = decided(tmp_path, effects)
-    assert judged_claim.verdict == opinion_on(judged_claim).verdict == verdict
+    assert judged_claim.verdict == only_case(judged_claim).verdict == verdict
     less = "AP[simdr] - AP[heatmap, post_process] < 0"
     other_side = {"reproduced": "contradicted", "contradicted": "reproduced"}
     assert decided(tmp_path, effects, less)[0].verdict == other_side.get(verdict, verdict)
@@ -357,7 +357,7 @@ def test_verdicts(effects: tuple[float, ...], verdict: str, tmp_path: Path) -> N
 def test_verdicts_on_equivalence(effects: tuple[float, ...], verdict: str, tmp_path: Path) -> None:
     judged_claim, _ = decided(tmp_path, effects, "abs(AP[simdr] - AP[heatmap, post_process]) < 0.02")
     assert judged_claim.verdict == verdict
-    assert (opinion_on(judged_claim).p is None) == (len(effects) == 1)
+    assert (only_case(judged_claim).p is None) == (len(effects) == 1)
 
 
 def test_the_bound_and_what_matters_count(tmp_path: Path) -> None:
@@ -371,19 +371,19 @@ def test_the_bound_and_what_matters_count(tmp_path: Path) -> None:
 
 def test_an_underpowered_case_says_how_many_seeds_it_takes(tmp_path: Path) -> None:
     judged_claim, made_up = decided(tmp_path, (0.0, 0.01, 0.02))
-    opinion = opinion_on(judged_claim)
-    assert opinion.sought == pytest.approx(0.01), "the effect that was seen is larger than what matters"
-    assert opinion.seeds_needed == 10, "paired t test textbook: effect as large as the deviation, 80% power"
+    case = only_case(judged_claim)
+    assert case.sought == pytest.approx(0.01), "the effect that was seen is larger than what matters"
+    assert case.seeds_needed == 10, "paired t test textbook: effect as large as the deviation, 80% power"
     (row,) = [row for row in rows_of(made_up) if "more" in row["explanation"]]
     assert row["explanation"] == "10 seeds of each training (7 more) would find an effect of 1.0 with 80% power"
-    far = opinion_on(decided(tmp_path / "far", (-0.2, 0.3, -0.1), matters="0.0001")[0])
+    far = only_case(decided(tmp_path / "far", (-0.2, 0.3, -0.1), matters="0.0001")[0])
     assert far.seeds_needed is None, "the mean is exactly on the bound"
 
 
 def test_one_seed_with_images_is_judged_by_these_and_says_so(tmp_path: Path) -> None:
     judged_claim, made_up = decided(tmp_path, (0.05,))
     images = np.random.default_rng(0).normal(0, 0.1, 100)
-    for record in made_up.results().records:
+    for record in made_up.results().records.values():
         made_up.judge(record.id, MeanPerInstance({"AP": images - images.mean() + record.metrics["AP"]}))
     (judged_claim,) = judge(made_up.results(), made_up.uncertainty())
     assert judged_claim.verdict == "reproduced"
@@ -473,13 +473,11 @@ def test_what_is_not_measured_says_why(tmp_path: Path) -> None:
     assert row["explanation"] == "AP[heatmap, post_process]: missing"
     results = made_up.results({"representation": ("simdr",)})
     (judged_claim,) = judge(results, made_up.uncertainty(results))
-    assert opinion_on_first(judged_claim).missing == {
-        parse("AP[heatmap, post_process] > 0").terms[0][1]: "not selected"
-    }
+    assert first_case(judged_claim).missing == {parse("AP[heatmap, post_process] > 0").terms[0][1]: "not selected"}
 
 
-def opinion_on_first(judged_claim: ClaimVerdict) -> Opinion:
-    return judged_claim.opinions[0]
+def first_case(judged_claim: ClaimVerdict) -> CaseVerdict:
+    return judged_claim.cases[0]
 
 
 def test_seeds_that_do_not_overlap_are_named(tmp_path: Path) -> None:
@@ -516,8 +514,8 @@ def planned(name: str) -> Plan:
 
 def judged(name: str) -> tuple[ClaimVerdict, ...]:
     store = Store(Path("nowhere"))
-    results = load_results(planned(name), store)
-    return judge(results, Uncertainty(results, store))
+    results = read_results(planned(name), store)
+    return judge(results, Uncertainty(results.frame, store))
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -526,12 +524,12 @@ def test_the_papers_numbers_hold_its_claims(name: str) -> None:
     assert verdicts
     found = {}
     for judged_claim in verdicts:
-        for opinion in judged_claim.opinions:
-            assert opinion.paper is not None, (judged_claim.claim.id, opinion.case.values)
-            distance = opinion.paper - judged_claim.claim.that.bound
+        for case in judged_claim.cases:
+            assert case.paper is not None, (judged_claim.claim.id, case.case.values)
+            distance = case.paper - judged_claim.claim.that.bound
             assert judged_claim.claim.that.relation == ">"
             if distance <= 1e-9:
-                found[name, judged_claim.claim.id, opinion.case.values["backbone"]] = pytest.approx(distance)
+                found[name, judged_claim.claim.id, case.case.values["backbone"]] = pytest.approx(distance)
     assert found == {key: value for key, value in FINDINGS.items() if key[0] == name}
 
 
@@ -539,19 +537,21 @@ def test_the_papers_numbers_hold_its_claims(name: str) -> None:
 def test_every_claim_names_its_source_and_has_cases(name: str) -> None:
     for judged_claim in judged(name):
         assert judged_claim.claim.source
-        assert judged_claim.opinions
+        assert judged_claim.cases
         assert judged_claim.verdict == "not measured"
 
 
+def metrics_of(protocol: str) -> list[str]:
+    return [name for name, metric in METRICS.items() if protocol in metric.protocols]
+
+
 def test_metrics_are_those_of_the_evaluators() -> None:
-    from bench.paper.rows import published_rows
+    from bench.paper.published import published_rows
     from bench.pose.metrics.oks_per_instance import STATISTICS as OKS
 
-    assert METRICS["coco"] == (*STATISTICS, "mean_oks")
-    assert {protocol: {*names, "mean_oks"} for protocol, names in OKS.items()} == {
-        "coco": set(METRICS["coco"]),
-        "crowdpose": set(METRICS["crowdpose"]),
-    }
+    assert metrics_of("coco") == [*STATISTICS, "mean_oks"]
+    for protocol, names in OKS.items():
+        assert set(metrics_of(protocol)) == {*names, "mean_oks"}
     printed = {name for row in published_rows() if row.table == "mpii_val" for name in row.metrics}
-    assert set(METRICS["mpii"]) == printed
+    assert set(metrics_of("mpii")) == printed
     assert (noticeable("AP"), noticeable("mean_oks"), noticeable("Mean@0.1")) == (0.005, 0.005, 0.5)

@@ -10,16 +10,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.analysis.results import Condition, Results
+from bench.analysis.results import Results
 from bench.analysis.uncertainty import Uncertainty
 from bench.planning.plan import PlannedEvaluation, PlannedTraining
-from bench.pose.input_size import InputSize
-from bench.statistics.estimate import Estimate
+from bench.statistics.estimate import EffectEstimate
 from bench.store.bootstrap import Resamples
 from bench.store.folders import Store
-from tests.unit.made_up import MadeUp, MeanPerInstance, condition
+from tests.unit.made_up import MadeUp, MeanPerInstance, records_of, row_of
 
-CELL = {"backbone": "simba_tiny", "input_size": InputSize(64, 64)}
+CELL = {"backbone": "simba_tiny", "input_size": "64x64"}
 SEEDS = (0.50, 0.52, 0.51)
 GAIN = (0.10, 0.101, 0.099)
 
@@ -40,16 +39,16 @@ def one_seed(training: PlannedTraining, evaluation: PlannedEvaluation) -> Mappin
     return scores(training, evaluation) if training.spec.seed == 0 else None
 
 
-def rows(results: Results) -> tuple[Condition, Condition, Condition]:
+def rows(results: Results) -> tuple[str, str, str]:
     """Refined heatmaps, heatmaps as they are, and SimDR, in one cell."""
     return (
-        condition(results, **CELL, post_process="quarter"),
-        condition(results, **CELL, representation="heatmap", post_process="none"),
-        condition(results, **CELL, representation="simdr"),
+        row_of(results, **CELL, post_process="quarter"),
+        row_of(results, **CELL, representation="heatmap", post_process="none"),
+        row_of(results, **CELL, representation="simdr"),
     )
 
 
-def certain(estimate: Estimate | None) -> tuple[Estimate, float]:
+def certain(estimate: EffectEstimate | None) -> tuple[EffectEstimate, float]:
     """The estimate and its error, both of which must be there."""
     assert estimate is not None
     assert estimate.error is not None
@@ -88,7 +87,7 @@ def test_only_seeds_that_were_measured_in_all_ways_are_paired(made_up: MadeUp) -
     results = made_up.results()
     uncertainty, (refined, plain, _) = made_up.uncertainty(results), rows(results)
     gain = uncertainty.combination({refined: 1.0, plain: -1.0}, "AP")
-    assert gain == Estimate(pytest.approx(GAIN[1]), seeds=1)
+    assert gain == EffectEstimate(pytest.approx(GAIN[1]), seeds=1)
     only_two = uncertainty.of(plain, "AP")
     assert only_two is not None
     assert (only_two.value, only_two.seeds) == (pytest.approx(np.mean(SEEDS[1:])), 2)
@@ -112,7 +111,7 @@ def test_images_are_paired_and_read_when_asked_for(made_up: MadeUp) -> None:
     uncertainty, (refined, plain, simdr) = made_up.uncertainty(results), rows(results)
     assert made_up.loaded == []
     alone, error = certain(uncertainty.of(simdr, "AP"))
-    images = made_up.judged[simdr.records[0].id].images["AP"]
+    images = made_up.judged[records_of(results, simdr)[0].id].images["AP"]
     assert (alone.sources, alone.freedom) == (("images",), 49)
     assert error == pytest.approx(stats.sem(images), rel=0.1)
     _, error = certain(uncertainty.combination({simdr: 1.0, plain: -1.0}, "AP"))
@@ -123,7 +122,7 @@ def test_images_are_paired_and_read_when_asked_for(made_up: MadeUp) -> None:
     uncertainty.of(simdr, "AP")
     uncertainty.of(simdr, "AR")
     assert len(made_up.loaded) == before
-    assert refined.records[0].id not in made_up.loaded
+    assert records_of(results, refined)[0].id not in made_up.loaded
 
 
 def test_seeds_and_images_are_added(made_up: MadeUp) -> None:
@@ -131,7 +130,7 @@ def test_seeds_and_images_are_added(made_up: MadeUp) -> None:
     results = made_up.results()
     uncertainty, (*_, simdr) = made_up.uncertainty(results), rows(results)
     estimate, error = certain(uncertainty.of(simdr, "AP"))
-    images = made_up.judged[simdr.records[0].id].images["AP"]
+    images = made_up.judged[records_of(results, simdr)[0].id].images["AP"]
     assert estimate.sources == ("seeds", "images")
     assert error == pytest.approx(math.hypot(stats.sem(SEEDS), stats.sem(images)), rel=0.1)
 
@@ -140,13 +139,13 @@ def test_records_without_per_instance_or_with_broken_ones_have_seeds_only(made_u
     made_up.fill(scores, judged)
     results = made_up.results()
     uncertainty, (refined, plain, simdr) = made_up.uncertainty(results), rows(results)
-    made_up.store.evaluation(plain.records[0].id).per_instance.unlink()
-    del made_up.judged[simdr.records[1].id]
+    made_up.store.evaluation(records_of(results, plain)[0].id).per_instance.unlink()
+    del made_up.judged[records_of(results, simdr)[1].id]
     for row in (plain, simdr):
         estimate, _ = certain(uncertainty.of(row, "AP"))
         assert estimate.sources == ("seeds",)
         uncertainty.of(row, "AR")
-    broken = made_up.store.evaluation(simdr.records[1].id).per_instance
+    broken = made_up.store.evaluation(records_of(results, simdr)[1].id).per_instance
     assert uncertainty.problems == (f"{broken}: broken",), "named once"
     estimate, _ = certain(uncertainty.of(refined, "AP"))
     assert "images" in estimate.sources
@@ -178,8 +177,8 @@ def test_images_stand_in_for_one_seed_and_the_papers_rounding_counts(made_up: Ma
     results = made_up.results()
     *_, simdr = rows(results)
     assert made_up.uncertainty(results).agreement(simdr, "AP", 0.7, 0.5) == "undecided", "one number, no error"
-    flat = {name: np.full(50, value) for name, value in simdr.records[0].metrics.items()}
-    made_up.judge(simdr.records[0].id, MeanPerInstance(flat))
+    flat = {name: np.full(50, value) for name, value in records_of(results, simdr)[0].metrics.items()}
+    made_up.judge(records_of(results, simdr)[0].id, MeanPerInstance(flat))
     # Images without any spread leave the rounding of 0.700, which has a standard error of 0.1 / sqrt(12) points.
     uncertainty = made_up.uncertainty(results)
     step = 0.001 / math.sqrt(12)
@@ -205,8 +204,9 @@ def test_nothing_is_read_or_drawn_before_it_is_asked_for(tmp_path: Path) -> None
         raise AssertionError(f"{path} was read")
 
     store = Store(tmp_path / "results")
-    uncertainty = Uncertainty(made_up.results(), store, Resamples(store, load=refuse))
-    for row in made_up.results().conditions:
+    results = made_up.results()
+    uncertainty = Uncertainty(results.frame, store, Resamples(store, load=refuse))
+    for row in results.rows.index:
         assert uncertainty.of(row, "AP") is not None
     assert uncertainty.problems == ()
 
@@ -215,7 +215,7 @@ def test_resamples_are_computed_once_and_again_when_per_instance_change(made_up:
     made_up.fill(one_seed, judged)
     results = made_up.results()
     *_, simdr = rows(results)
-    record = simdr.records[0].id
+    record = records_of(results, simdr)[0].id
     first = made_up.uncertainty(results).of(simdr, "AP")
     assert made_up.loaded == [record]
     # Another report reads what this one computed, and adds to it.
@@ -243,7 +243,7 @@ def test_a_folder_that_cannot_be_written_costs_only_time(made_up: MadeUp) -> Non
     made_up.fill(one_seed, judged)
     results = made_up.results()
     *_, simdr = rows(results)
-    made_up.store.evaluation(simdr.records[0].id).resamples.mkdir()
+    made_up.store.evaluation(records_of(results, simdr)[0].id).resamples.mkdir()
     for _ in range(2):
         estimate, _error = certain(made_up.uncertainty(results).of(simdr, "AP"))
         assert estimate.sources == ("images",)

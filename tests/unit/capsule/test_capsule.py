@@ -19,7 +19,7 @@ import pytest
 
 from bench.capsule.export import pack
 from bench.capsule.manifest import CapsuleError, is_member
-from bench.capsule.verification import Cell, verify
+from bench.capsule.verification import VerifiedEvaluation, verify
 from bench.files import sha256, write_bytes, write_json
 from bench.planning.plan import Plan, PlannedEvaluation, PlannedTraining, make_plan
 from bench.pose.data.coco_format import CocoKeypoints
@@ -164,7 +164,7 @@ def one(contents: Members, ending: str) -> str:
     return min(name for name in contents if name.endswith(ending))
 
 
-def verdicts(cells: tuple[Cell, ...]) -> list[str]:
+def verdicts(cells: tuple[VerifiedEvaluation, ...]) -> list[str]:
     return [cell.verdict for cell in cells]
 
 
@@ -251,7 +251,7 @@ def _raise_ap(record: dict[str, Any]) -> None:
 
 
 def _raise_keypoint(record: dict[str, Any]) -> None:
-    record["diagnostics"]["joints"]["left_elbow"] += 0.01
+    record["diagnostics"]["keypoints"]["left_elbow"] += 0.01
 
 
 def _move_keypoint(instances: list[dict[str, Any]]) -> None:
@@ -415,7 +415,7 @@ def test_a_flipped_byte_is_found_wherever_it_is(crowd: Bench, tmp_path: Path) ->
 def test_odd_members_are_refused(crowd: Bench, tmp_path: Path) -> None:
     contents = members(crowd.capsule)
     name = one(contents, "predictions.json")
-    for kind, message in (("twice", "is there 2 times"), ("link", "no plain file")):
+    for kind, message in (("twice", "is there 2 times"), ("link", "not a plain file")):
         with zipfile.ZipFile(tmp_path / f"{kind}.zip", "w") as archive:
             for member, data in contents.items():
                 info = zipfile.ZipInfo(member)

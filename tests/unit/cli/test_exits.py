@@ -26,6 +26,7 @@ from tests.unit.suites import SUITE
         (["paln", "suite.yaml"], Exit.USAGE, "No such command 'paln'"),
         (["plan", "suite.yaml", "--threads", "some"], Exit.USAGE, "--threads"),
         (["plan", "absent.yaml"], Exit.UNUSABLE, "absent.yaml: No such file or directory"),
+        (["report", "suite.yaml", "--style", "own.mplstyle"], Exit.UNUSABLE, "own.mplstyle: not a usable style file"),
         (["run", "suite.yaml", "--executor", "slurn"], Exit.UNUSABLE, "did you mean 'slurm'?"),
         (["show", "0123456789ab"], Exit.UNUSABLE, "must name one training or evaluation"),
         (["verify", "suite.yaml"], Exit.UNUSABLE, "suite.yaml"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.compare.diff import Comparison, compare
+from bench.compare.diff import CellComparison, compare_cells
 from bench.files import StoreError, write_json
 from bench.paper.effects import known_effects, published_effect
 from bench.planning.plan import make_plan
@@ -56,7 +56,7 @@ def put(store: Store, training: TrainSpec, evaluation: EvalSpec, metrics: dict[s
     return evaluation.id
 
 
-def rows(found: Comparison) -> list[tuple[tuple[str, ...], tuple[float, float] | None]]:
+def rows(found: CellComparison) -> list[tuple[tuple[str, ...], tuple[float, float] | None]]:
     return [(difference.settings, difference.effect.points) for difference in found.differences]
 
 
@@ -67,7 +67,7 @@ def test_known_effects_come_first_and_the_largest_at_the_top(tmp_path: Path, sto
     )
     first = put(store, one, way, {"AP": 0.4, "AR": 0.5})
     second = put(store, other, way.model_copy(update={"boxes": "detector"}), {"AP": 0.3, "AR2": 0.5}, commit="bad")
-    found = compare(store, first, second)
+    found = compare_cells(store, first, second)
     assert rows(found) == [
         (("initialization",), (-5.4, -5.4)),
         (("boxes",), (-2, -2)),
@@ -79,14 +79,14 @@ def test_known_effects_come_first_and_the_largest_at_the_top(tmp_path: Path, sto
     assert found.metrics == {"AP": (0.4, 0.3)}
     assert found.same_data
 
-    backwards = compare(store, second, first)
+    backwards = compare_cells(store, second, first)
     assert rows(backwards)[:2] == [(("initialization",), (5.4, 5.4)), (("boxes",), (2, 2))]
     assert backwards.differences[0].before == {"initialization": "kaiming"}
 
 
 def test_a_cell_does_not_differ_from_itself(tmp_path: Path, store: Store) -> None:
     id_ = put(store, example_training(tmp_path), example_evaluation(tmp_path), {"AP": 0.4})
-    assert compare(store, id_, id_[:6]).differences == ()
+    assert compare_cells(store, id_, id_[:6]).differences == ()
 
 
 def test_published_rows_tell_what_a_method_a_network_and_a_size_do(tmp_path: Path, store: Store) -> None:
@@ -106,14 +106,14 @@ def test_published_rows_tell_what_a_method_a_network_and_a_size_do(tmp_path: Pat
         )
         for item in plan.trainings
     }
-    found = compare(store, ids["simba_res50", "heatmap", "64x64"], ids["simba_res50", "simdr", "64x64"])
+    found = compare_cells(store, ids["simba_res50", "heatmap", "64x64"], ids["simba_res50", "simdr", "64x64"])
     method, *others = found.differences
     assert {"representation", "split_ratio", "sigma", "post_process"} < set(method.settings)
     assert method.effect.points == pytest.approx((6.4, 6.4))  # 34.4 and 40.8
     assert method.effect.source == "coco_val/1 and coco_val/3"
     assert not others
 
-    found = compare(store, ids["simba_res50", "simdr", "64x64"], ids["hrnet_w32", "simdr", "128x128"])
+    found = compare_cells(store, ids["simba_res50", "simdr", "64x64"], ids["hrnet_w32", "simdr", "128x128"])
     effects = {difference.settings: difference.effect.points for difference in found.differences}
     assert effects["backbone",] == pytest.approx((15.6, 15.6))  # 40.8 and 56.4
     assert effects["input_size",] == pytest.approx((21.8, 21.8))  # 40.8 and 62.6
@@ -132,7 +132,7 @@ def test_the_spread_over_seeds_is_the_stores_own(tmp_path: Path, store: Store) -
         for seed in range(3)
     ]
     put(store, TrainSpec.model_validate(one.model_dump() | {"epochs": 9}), way, {"AP": 0.9})
-    (difference,) = compare(store, ids[0], ids[2]).differences
+    (difference,) = compare_cells(store, ids[0], ids[2]).differences
     assert difference.settings == ("seed",)
     assert difference.effect.points == pytest.approx((-1, 1))
     assert "over 3 seeds" in difference.effect.known
@@ -141,7 +141,7 @@ def test_the_spread_over_seeds_is_the_stores_own(tmp_path: Path, store: Store) -
 def test_other_data_is_said_first(tmp_path: Path, store: Store) -> None:
     one, way = example_training(tmp_path), example_evaluation(tmp_path)
     other = TrainSpec.model_validate(one.model_dump() | {"initialization": "kaiming", "dataset": "synthetic"})
-    found = compare(store, put(store, one, way, {}), put(store, other, way, {}))
+    found = compare_cells(store, put(store, one, way, {}), put(store, other, way, {}))
     assert found.differences[0].settings == ("dataset",)
     assert not found.same_data
 
@@ -154,16 +154,16 @@ def test_provenance_is_compared_once_and_only_where_both_have_it(tmp_path: Path,
         store, other, way, {}, versions={"torch": "2.14.0", "numpy": "2.4.6"}, dirty=True,
         files={"person_keypoints_val2017.json": "bb", "boxes.json": "cc"},
     )  # fmt: skip
-    names = [difference.settings[0] for difference in compare(store, first, second).differences]
+    names = [difference.settings[0] for difference in compare_cells(store, first, second).differences]
     assert sorted(names) == ["code", "file person_keypoints_val2017.json", "seed", "version of torch"]
 
 
 def test_a_training_and_an_evaluation_are_not_compared(tmp_path: Path, store: Store) -> None:
     evaluation = put(store, example_training(tmp_path), example_evaluation(tmp_path), {})
     training = example_training(tmp_path).id
-    assert compare(store, training, training).differences == ()
+    assert compare_cells(store, training, training).differences == ()
     with pytest.raises(StoreError, match="a training and an evaluation"):
-        compare(store, evaluation, training)
+        compare_cells(store, evaluation, training)
 
 
 def test_the_list_of_effects_names_settings_that_exist() -> None:
@@ -185,8 +185,8 @@ def test_conditions_and_directions_of_effects(tmp_path: Path, store: Store) -> N
     simdr = example_training(tmp_path)
     for ratio, points in ((2.0, (0, 0)), (3.0, None)):
         training = TrainSpec.model_validate(simdr.model_dump() | {"split_ratio": ratio})
-        (found,) = compare(store, put(store, training, way, {}), put(store, training, exact, {})).differences
+        (found,) = compare_cells(store, put(store, training, way, {}), put(store, training, exact, {})).differences
         assert found.effect.points == points
     heatmap = make_plan(load(tmp_path), store).trainings[0].spec
-    (found,) = compare(store, put(store, heatmap, way, {}), put(store, heatmap, none, {})).differences
+    (found,) = compare_cells(store, put(store, heatmap, way, {}), put(store, heatmap, none, {})).differences
     assert found.effect.points == (-2, -2)

@@ -21,12 +21,12 @@ from scipy import stats
 from typer.testing import CliRunner, Result
 
 from bench.cli import app
-from bench.compare.gate import outcome as outcome_module
+from bench.compare.gate import gate_result
 from bench.compare.gate.baseline import Limit
-from bench.compare.gate.comparison import Check
+from bench.compare.gate.cell_checks import MetricCheck
+from bench.compare.gate.gate_result import GateResult
 from bench.compare.gate.junit import render_junit
 from bench.compare.gate.markdown import render_summary
-from bench.compare.gate.outcome import Outcome
 from bench.pose.errors import BenchError
 from bench.store.documents import Failure
 from bench.store.folders import Store
@@ -318,8 +318,8 @@ MISTAKES = {
     "negative tolerance": (("    AP: 0.002", "    AP: -0.1"), 7, "greater than or equal to 0"),
     "tolerance no number": (("    AP: 0.002", "    AP: .nan"), 7, "AP: Input should be a finite number"),
     "tolerance and test": (("  tolerance:\n", "  test: {AR: 0.1}\n  tolerance:\n"), 6, "'AR' has a tolerance already"),
-    "metric without limit": (("    AP: 0.002\n", ""), 12, "'AP' has neither a tolerance nor a test"),
-    "metric no number": (("    AP: 0.498", "    AP: much"), 25, "AP: Input should be a valid number"),
+    "metric without limit": (("    AP: 0.002\n", ""), 13, "'AP' has neither a tolerance nor a test"),
+    "metric no number": (("    AP: 0.498", "    AP: much"), 28, "AP: Input should be a valid number"),
     "bad id": (("id: ", "id: x"), 10, "id: String should match pattern"),
     "no yaml": (("version: 1", "version: ["), 5, "expected"),
 }
@@ -416,19 +416,19 @@ def test_records_of_other_code_are_remarked_on(gate: Gate, monkeypatch: pytest.M
     file = gate.record("simdr", 0)
     provenance = json.loads(file.read_text())["provenance"]
     change_record(file, provenance=provenance | {"commit": 40 * "a"})
-    monkeypatch.setattr(outcome_module, "checkout", lambda: (40 * "b", False))
+    monkeypatch.setattr(gate_result, "checkout", lambda: (40 * "b", False))
     assert "records were made by the code of aaaaaaaaaaaa, this is bbbbbbbbbbbb" in gate.check().output
-    monkeypatch.setattr(outcome_module, "checkout", lambda: (40 * "a", True))
+    monkeypatch.setattr(gate_result, "checkout", lambda: (40 * "a", True))
     assert "made by the code" not in gate.check().output
 
 
-def made_outcome(text: str, **changes: Any) -> Outcome:
+def made_outcome(text: str, **changes: Any) -> GateResult:
     checks = [
-        Check(text, (text,), text, verdict, 0.5, 0.4, Limit("tolerance", 0.01, "any"), text, failed=failed)
+        MetricCheck(text, (text,), text, verdict, 0.5, 0.4, Limit("tolerance", 0.01, "any"), text, failed=failed)
         for verdict in ("unusable", "regressed", "changed", "not measured", "improved", "holds")
         for failed in (False, True)
     ]
-    return Outcome(text, text, text, checks, (text,))
+    return GateResult(text, text, text, checks, (text,))
 
 
 HOSTILE = '<script>alert("&amp;]]>")</script> | `x` ../\x00\x1b[31m\ud800\ufffe\n| --- | **b** [a](b) _c_ é'
@@ -461,14 +461,14 @@ def test_no_name_becomes_markdown(text: str) -> None:
 
 def test_a_long_summary_is_cut_after_the_worst() -> None:
     limit = Limit("tolerance", 0.01, "any")
-    checks = [Check("cell", ("id",), f"metric {number}", "holds", 0.5, 0.5, limit) for number in range(1000)]
-    rendered = render_summary(Outcome("long", "a", "b", checks))
+    checks = [MetricCheck("cell", ("id",), f"metric {number}", "holds", 0.5, 0.5, limit) for number in range(1000)]
+    rendered = render_summary(GateResult("long", "a", "b", checks))
     assert rendered.count("\n| holds") == 200
     assert "800 more are not shown" in rendered
 
 
 def test_the_gate_needs_no_torch() -> None:
-    gate = ", ".join(f"bench.compare.gate.{name}" for name in ("update", "junit", "comparison"))
+    gate = ", ".join(f"bench.compare.gate.{name}" for name in ("update", "junit", "cell_checks"))
     modules = f"bench.cli.check, {gate}, bench.planning.plan"
     code = f"import sys, {modules}; print('torch' in sys.modules, 'matplotlib' in sys.modules, 'scipy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

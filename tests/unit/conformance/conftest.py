@@ -12,3 +12,4 @@ def sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
     for kind in KINDS.values():
         monkeypatch.setattr(kind.registry, "_entries", dict(kind.registry))
         monkeypatch.setattr(kind.registry, "_modules", dict(kind.registry._modules))
+        monkeypatch.setattr(kind.registry, "_deferred", set(kind.registry._deferred))

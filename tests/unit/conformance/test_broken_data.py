@@ -198,7 +198,7 @@ def test_metrics(compute: Callable[[Results, Scoring], float], expected: set[str
 
 @pytest.mark.parametrize("protocols", [(), ("coco", "posetrack")])
 def test_a_metric_is_for_protocols_that_exist(protocols: tuple[str, ...]) -> None:
-    assert failures(metric_checks(OwnMetric("own", error, protocols))).keys() == {"protocols"}
+    assert failures(metric_checks(OwnMetric("own", error, protocols=protocols))).keys() == {"protocols"}
 
 
 def test_sides_may_be_one_letter() -> None:

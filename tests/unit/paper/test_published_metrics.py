@@ -1,6 +1,6 @@
 """The page's metrics under the names and in the units of our records."""
 
-from bench.paper.rows import published_rows
+from bench.paper.published import published_rows
 
 
 def test_mpii_rows_are_in_percent_under_our_names() -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from bench.cli.listing import print_plan, print_status
 from bench.files import StoreError, write_json
-from bench.paper.rows import TABLES, PublishedRow, published_rows
+from bench.paper.published import TABLES, PublishedRow, published_rows
 from bench.planning.plan import Plan, make_plan
 from bench.store.documents import Failure
 from bench.store.folders import Store

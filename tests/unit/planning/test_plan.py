@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bench.execute.job import Job, Resources
-from bench.paper.rows import published_rows
+from bench.paper.published import published_rows
 from bench.planning.jobs import make_job
 from bench.planning.plan import Plan, make_plan, parse_selection
 from bench.store.documents import Failure

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.cli import app
-from bench.paper.rows import published_rows
+from bench.paper.published import published_rows
 from bench.planning.plan import Plan, make_plan
 from bench.planning.printed_sizes import compare_sizes
 from bench.store.folders import Store

@@ -55,8 +55,9 @@ class Studio:
         return {picture.name: picture for picture in pictures}, problems
 
     def pages(self, results: Results) -> dict[str, Drawing]:
-        with plots.print_style():
-            return dict(draw_images(results, self.store))
+        with plots.plot_style():
+            data = plots.gather_plot_data(results, cast(Uncertainty, Unknown()), self.store)
+            return dict(draw_images(data.evaluations, data.skeleton, self.store))
 
     def image(self, results: Results, instances: Sequence[Mapping[str, Any]], method: str = "") -> None:
         """Keep these instances for each record of the method."""
@@ -107,7 +108,7 @@ def test_everything_is_drawn_once_and_in_order(studio: Studio) -> None:
     studio.image(results, [instance(1), instance(2, choice="worst"), instance(3, choice="median")])
     pictures, problems = studio.pictures(results)
     assert list(pictures) == [
-        "bars", "gflops", "parameters", "splitting", "thresholds", "joints", "errors", "ceiling", "curves",
+        "bars", "gflops", "parameters", "splitting", "thresholds", "keypoints", "errors", "ceiling", "curves",
         "validation", "images", "images_worst", "images_median",
     ]  # fmt: skip
     assert problems == ()
@@ -176,7 +177,7 @@ def test_only_instances_of_all_methods_are_compared(studio: Studio) -> None:
     studio.image(results, [instance(1), instance(2)])
     studio.image(results, [instance(2), instance(3)], method="SimDR")
     texts = written(studio.pages(results)["images"])
-    assert [text for text in texts if text.startswith("person")] == ["instance 2"]
+    assert [text for text in texts if text.startswith("instance")] == ["instance 2"]
 
 
 def test_each_method_has_its_own_worst_instances_in_their_order(studio: Studio) -> None:
@@ -186,7 +187,7 @@ def test_each_method_has_its_own_worst_instances_in_their_order(studio: Studio) 
     pages = studio.pages(results)
     assert list(pages) == ["images", "images_worst"]
     assert pages["images"].figure is None
-    texts = [text for text in written(pages["images_worst"]) if "person" in text]
+    texts = [text for text in written(pages["images_worst"]) if "instance" in text]
     row = ["OKS 0.010 · instance 4", "OKS 0.010 · instance 4", "OKS 0.030 · instance 6"]
     assert texts == [*row, "OKS 0.020 · instance 5", "OKS 0.020 · instance 5"]
     assert "worst first" in pages["images_worst"].caption
@@ -202,7 +203,7 @@ def test_instances_are_cut_into_pages(studio: Studio) -> None:
         "Validation images (1 of 2)",
         "Validation images (2 of 2)",
     ]
-    shown = [[text for text in written(page) if text.startswith("person")] for page in pages.values()]
+    shown = [[text for text in written(page) if text.startswith("instance")] for page in pages.values()]
     assert shown == [[f"instance {number}" for number in numbers] for numbers in ((1, 2, 3, 4), (5, 6, 7, 8))]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench.files import StoreError, write_json
-from bench.paper.rows import published_rows
+from bench.paper.published import published_rows
 from bench.planning.forecast.evidence import gather, kind_here
 from bench.planning.jobs import LocalOptions
 from bench.planning.plan import Plan, PlannedEvaluation, PlannedTraining, make_plan

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.statistics.combination import Combination, Kind
+from bench.statistics.combination import Combination, TrainingGroup
 from bench.statistics.equivalence import equivalence
-from bench.statistics.estimate import Estimate
+from bench.statistics.estimate import EffectEstimate
 from bench.statistics.power import MOST_SEEDS, power_of, seeds_needed
 from bench.statistics.resampling import bootstrap_variance, resample_counts
 from bench.statistics.variances import Variance, add_safely, add_welch
@@ -27,12 +27,12 @@ THREE = [0.65, 0.66, 0.643]
 values = st.lists(st.floats(-10, 10), min_size=2, max_size=8).filter(lambda found: np.std(found) > 1e-3)
 
 
-def kind(weight: float, seeds: Sequence[float]) -> Kind:
+def kind(weight: float, seeds: Sequence[float]) -> TrainingGroup:
     """Trainings measured in one way, over seeds only."""
-    return Kind(np.array([weight]), np.array(seeds)[:, None])
+    return TrainingGroup(np.array([weight]), np.array(seeds)[:, None])
 
 
-def over_seeds(*kinds: Kind) -> Estimate:
+def over_seeds(*kinds: TrainingGroup) -> EffectEstimate:
     return Combination(kinds).estimate()
 
 
@@ -60,7 +60,7 @@ def test_two_kinds_of_training_are_compared_as_by_welch(one: list[float], other:
 @given(pairs=st.lists(st.tuples(st.floats(-10, 10), st.floats(-1, 1)), min_size=2, max_size=8))
 def test_two_ways_of_measuring_the_same_trainings_are_paired(pairs: list[tuple[float, float]]) -> None:
     level, gain = np.array(pairs).T
-    both = Kind(np.array([1.0, -1.0]), np.column_stack([level + gain, level]))
+    both = TrainingGroup(np.array([1.0, -1.0]), np.column_stack([level + gain, level]))
     low, high = over_seeds(both).interval() or (math.nan, math.nan)
     expected = over_seeds(kind(1, gain)).interval()
     assert (low, high) == pytest.approx(expected, abs=1e-9)
@@ -74,7 +74,7 @@ def test_weights_scale_and_add() -> None:
 
 
 def test_one_seed_says_nothing_of_its_error() -> None:
-    assert over_seeds(kind(1, [0.7])) == Estimate(0.7)
+    assert over_seeds(kind(1, [0.7])) == EffectEstimate(0.7)
     alone = over_seeds(kind(1, [0.7]), kind(-1, [0.6]))
     assert alone.error is None
     assert alone.interval() is None
@@ -96,7 +96,7 @@ def test_one_seed_among_several_borrows_their_deviation_and_never_errs_less_than
 
 
 def test_ways_of_measuring_a_single_training_are_taken_to_err_in_the_worst_way() -> None:
-    single = Kind(np.array([1.0, -1.0]), np.array([[0.7, 0.6]]))
+    single = TrainingGroup(np.array([1.0, -1.0]), np.array([[0.7, 0.6]]))
     estimate = over_seeds(kind(1, FIVE), single)
     variance = np.var(FIVE, ddof=1)
     assert estimate.error == pytest.approx(math.sqrt(variance / 5 + 4 * variance))
@@ -120,7 +120,7 @@ def test_added_variances_have_freedom_between_the_least_and_the_sum(parts: list[
     assert add_welch(variances).freedom <= most * (1 + 1e-9)
     # Banerjee's interval: what each part reaches alone, squared and added.
     reach = sum(value * stats.t.ppf(0.975, freedom) ** 2 for value, freedom in parts)
-    _, high = Estimate(0, math.sqrt(total.value), total.freedom).interval() or (0, 0)
+    _, high = EffectEstimate(0, math.sqrt(total.value), total.freedom).interval() or (0, 0)
     assert high == pytest.approx(math.sqrt(reach), rel=1e-6)
 
 
@@ -128,8 +128,8 @@ def test_known_variances_stay_known() -> None:
     assert add_safely([Variance(1), Variance(2)]) == Variance(3)
     assert add_safely([Variance(0, 3), Variance(0)]) == Variance(0, 3)
     assert add_welch([Variance(1), Variance(2)]) == Variance(3)
-    assert Estimate(1, 0.3, 4).widened(0.16).error == pytest.approx(0.5)
-    assert Estimate(1).widened(0.16) == Estimate(1)
+    assert EffectEstimate(1, 0.3, 4).widened(0.16).error == pytest.approx(0.5)
+    assert EffectEstimate(1).widened(0.16) == EffectEstimate(1)
 
 
 # Over images.
@@ -163,10 +163,10 @@ def test_resamples_in_which_a_metric_is_undefined_are_left_out() -> None:
     assert bootstrap_variance(np.array([1.0, 2.0]), 1) is None
 
 
-def imaged(weight: float, seeds: Array, counts: Array) -> Kind:
+def imaged(weight: float, seeds: Array, counts: Array) -> TrainingGroup:
     """Trainings whose metric is the mean of what each image gives, (seeds, images)."""
     resampled = (seeds @ counts.T / seeds.shape[1])[:, None, :]
-    return Kind(np.array([weight]), seeds.mean(axis=1, keepdims=True), resampled, seeds.shape[1])
+    return TrainingGroup(np.array([weight]), seeds.mean(axis=1, keepdims=True), resampled, seeds.shape[1])
 
 
 def test_images_are_paired_between_kinds() -> None:
@@ -280,18 +280,18 @@ def test_equivalence_is_two_one_sided_t_tests(seeds: list[float], margin: float)
 @pytest.mark.parametrize(
     ("estimate", "agreement"),
     [
-        (Estimate(0.1, 0.1, 10), "equivalent"),
-        (Estimate(0.4, 0.1, 10), "undecided"),
-        (Estimate(0.6, 0.2, 10), "undecided"),
-        (Estimate(0.9, 0.1, 10), "different"),
-        (Estimate(-0.9, 0.1, 10), "different"),
-        (Estimate(0.1), "undecided"),
-        (Estimate(0.1, 0.0), "equivalent"),
-        (Estimate(0.7, 0.0), "different"),
-        (Estimate(0.0, 5.0, 2), "undecided"),
+        (EffectEstimate(0.1, 0.1, 10), "equivalent"),
+        (EffectEstimate(0.4, 0.1, 10), "undecided"),
+        (EffectEstimate(0.6, 0.2, 10), "undecided"),
+        (EffectEstimate(0.9, 0.1, 10), "different"),
+        (EffectEstimate(-0.9, 0.1, 10), "different"),
+        (EffectEstimate(0.1), "undecided"),
+        (EffectEstimate(0.1, 0.0), "equivalent"),
+        (EffectEstimate(0.7, 0.0), "different"),
+        (EffectEstimate(0.0, 5.0, 2), "undecided"),
     ],
 )
-def test_closeness_and_distance_must_be_shown(estimate: Estimate, agreement: str) -> None:
+def test_closeness_and_distance_must_be_shown(estimate: EffectEstimate, agreement: str) -> None:
     assert equivalence(estimate, 0.5).agreement == agreement
 
 

@@ -254,12 +254,12 @@ def test_less_of_an_error_is_more(tmp_path: Path) -> None:
     code = """
 import own_module
 from bench.compare.gate.baseline import Limit
-from bench.compare.gate.comparison import Check, _judge
-from bench.suite.metrics import best_of
+from bench.compare.gate.cell_checks import MetricCheck, _judge
+from bench.pose.metrics.catalog import best_of
 
 assert (best_of("spread", [3.0, 1.0, 2.0]), best_of("AP", [3.0, 1.0, 2.0])) == (1.0, 3.0)
 for metric, rises, falls in (("spread", "regressed", "improved"), ("AP", "improved", "regressed")):
-    blank, limit = Check("cell", (), metric, "holds"), Limit("tolerance", 0.1, "down")
+    blank, limit = MetricCheck("cell", (), metric, "holds"), Limit("tolerance", 0.1, "down")
     verdicts = [_judge(blank, limit, [1.0], [now]).verdict for now in (2.0, 0.5, 1.05)]
     assert verdicts == [rises, falls, "holds"], verdicts
 """

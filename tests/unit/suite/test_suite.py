@@ -26,7 +26,7 @@ MISTAKES = {
     "repeated nested key": (("recipe: paper", "recipe: paper\n  recipe: paper"), 14, "'recipe' is given twice"),
     "wrong type": (("name: example", "name: 3"), 1, "name: Input should be a valid string, found 3"),
     "unsafe name": (("name: example", "name: ../example"), 1, "name: String should match pattern"),
-    "non-text key": (("title: An", "3: x\ntitle: An"), 2, "the key 3 is no text"),
+    "non-text key": (("title: An", "3: x\ntitle: An"), 2, "the key 3 is not a text"),
     "unknown dataset": (("name: coco", "name: cocoa"), 3, "unknown dataset 'cocoa' (did you mean 'coco'?)"),
     "unknown axis": (("input_size: [64x64]", "input_siz: [64x64]"), 8, "'input_siz' (did you mean 'input_size'?)"),
     "unknown value": (("[simba_res50]", "[simba_res5]"), 6, "'simba_res5' (did you mean 'simba_res50'?)"),

@@ -1,1 +1,1 @@
-"""Drawing of the synthetic set: poses, bodies, outfits, figures and whole scenes."""
+"""Drawing of the synthetic set: poses, the figures that take them, and scenes of figures."""

@@ -1,173 +1,127 @@
-"""Random body poses for the synthetic set: keypoint angles in plausible ranges, per kind of activity.
+"""Random poses, and where they put the points of a body.
 
-All angles are in degrees. At rest an instance stands upright, faces the camera and lets the limbs hang straight.
+The camera frame is right-handed, with the person's height as its unit: x to the right of the image, y up, z towards
+the camera. An instance who faces the camera has the own left at positive x, hence at image right. Angles are in
+degrees.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+import cv2
+import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
-__all__ = ["ACTIVITIES", "Limb", "Pose", "random_pose"]
+__all__ = ["Floats", "Limb", "Pose", "pose_body", "random_pose"]
+
+Floats = NDArray[np.float64]
+Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Limb:
-    """Angles of an arm or a leg.
+    """Angles of an arm or a leg; at rest it hangs straight."""
 
-    Attributes:
-        flex: swing forward (negative: backward).
-        abduct: swing outward, away from the body's mid-line.
-        twist: rotation about the upper segment, positive inward: where a bent elbow points the forearm.
-        bend: bend of the elbow (forearm forward) or knee (shank backward).
-    """
-
-    flex: float = 0.0
-    abduct: float = 0.0
-    twist: float = 0.0
-    bend: float = 0.0
+    flex: float = 0.0  # swing forward
+    abduct: float = 0.0  # swing outward
+    twist: float = 0.0  # about the upper arm, positive inward: where a bent elbow points the forearm
+    bend: float = 0.0  # of the elbow (forearm forward) or of the knee (shank backward)
 
 
 @dataclass(frozen=True)
 class Pose:
-    """Angles of a whole body.
+    """Angles of a whole body; at rest it stands upright and faces the camera."""
 
-    Attributes:
-        facing: turn about the vertical; 0 faces the camera, 180 shows the back, 90 looks to image right.
-        lean: forward bend of the trunk.
-        tilt: sideways bend of the trunk, positive towards the person's own right.
-        turn: turn of the head relative to the trunk, in the sense of `facing`.
-        nod: forward nod of the head relative to the trunk.
-        left_arm, right_arm, left_leg, right_leg: limbs.
-    """
+    facing: float = 0.0  # turn about the vertical; 90 looks to image right, 180 shows the back
+    lean: float = 0.0  # forward bend of the trunk
+    tilt: float = 0.0  # sideways bend of the trunk, positive towards the person's own right
+    turn: float = 0.0  # of the head relative to the trunk, in the sense of `facing`
+    nod: float = 0.0  # forward nod of the head
+    arms: tuple[Limb, Limb] = (Limb(), Limb())  # left and right
+    legs: tuple[Limb, Limb] = (Limb(), Limb())
 
-    facing: float = 0.0
-    lean: float = 0.0
-    tilt: float = 0.0
-    turn: float = 0.0
-    nod: float = 0.0
-    left_arm: Limb = Limb()
-    right_arm: Limb = Limb()
-    left_leg: Limb = Limb()
-    right_leg: Limb = Limb()
+
+_HEAD = 0.068  # its radius, in which its points are given: left, up and forward of its center
+_HEAD_POINTS = {
+    "crown": (0, 0.12, -0.08),
+    "occiput": (0, -0.12, -0.08),
+    "brow": (0, -0.02, 0.3),
+    "chin": (0, -0.3, 0.3),
+    "nose": (0, -0.1, 1.06),
+    "left_eye": (0.42, 0.16, 0.88),
+    "right_eye": (-0.42, 0.16, 0.88),
+    "left_ear": (1.03, 0, -0.05),
+    "right_ear": (-1.03, 0, -0.05),
+}
+_LIMBS: dict[str, tuple[Range, Range, Range, Range]] = {  # ranges of flex, abduct, twist and bend
+    "hanging arm": ((-20, 30), (5, 35), (-20, 70), (0, 80)),
+    "hand on hip": ((-15, 0), (38, 55), (65, 90), (85, 110)),
+    "raised arm": ((-5, 35), (75, 165), (-100, -50), (0, 95)),
+    "reaching arm": ((15, 80), (0, 30), (0, 50), (0, 80)),
+    "straight leg": ((-8, 12), (0, 18), (0, 0), (0, 15)),
+    "leading leg": ((12, 36), (0, 8), (0, 0), (0, 20)),
+    "trailing leg": ((-34, -12), (0, 8), (0, 0), (10, 55)),
+    "seated leg": ((62, 95), (0, 28), (0, 0), (65, 105)),
+}
+_ACTIVITIES: tuple[tuple[Range, tuple[str, ...], tuple[str, str]], ...] = (  # lean, arms to choose from, legs
+    ((-5, 8), ("hanging arm", "hanging arm", "hand on hip"), ("straight leg", "straight leg")),
+    ((0, 12), ("hanging arm",), ("leading leg", "trailing leg")),
+    ((-8, 18), ("hanging arm", "reaching arm"), ("seated leg", "seated leg")),
+    ((-8, 6), ("raised arm", "raised arm", "hanging arm"), ("straight leg", "straight leg")),
+    ((20, 50), ("reaching arm",), ("straight leg", "leading leg")),
+)
+_SHARES = (0.3, 0.22, 0.15, 0.2, 0.13)
 
 
 def random_pose(rng: Generator) -> Pose:
-    """A pose of a random activity, seen from the front (half of the time), three-quarter or from behind."""
-    activity = rng.choice(list(ACTIVITIES), p=[share for share, _ in ACTIVITIES.values()])
-    pose = ACTIVITIES[str(activity)][1](rng)
-    return replace(
-        pose,
-        facing=_facing(rng),
-        tilt=pose.tilt + rng.uniform(-7, 7),
+    """An instance who stands, walks, sits, raises the arms or bends, seen from the front or (a quarter) from behind."""
+    lean, arms, legs = _ACTIVITIES[rng.choice(len(_ACTIVITIES), p=_SHARES)]
+    return Pose(
+        facing=rng.uniform(130, 230) if rng.random() < 0.25 else rng.uniform(-55, 55),
+        lean=rng.uniform(*lean),
+        tilt=rng.uniform(-10, 10),
         turn=rng.uniform(-25, 25),
         nod=rng.uniform(-12, 18),
+        arms=(_limb(rng, str(rng.choice(arms))), _limb(rng, str(rng.choice(arms)))),
+        legs=(_limb(rng, legs[swap := int(rng.integers(2))]), _limb(rng, legs[1 - swap])),
     )
 
 
-def _facing(rng: Generator) -> float:
-    view = rng.choice(["front", "three-quarter", "back"], p=[0.5, 0.25, 0.25])
-    if view == "front":
-        return float(rng.uniform(-28, 28))
-    if view == "three-quarter":
-        return float(rng.choice([-1, 1]) * rng.uniform(28, 62))
-    return float(180 + rng.uniform(-50, 50))
+def _limb(rng: Generator, kind: str) -> Limb:
+    return Limb(*(rng.uniform(low, high) for low, high in _LIMBS[kind]))
 
 
-def _stand(rng: Generator) -> Pose:
-    return Pose(
-        lean=rng.uniform(-5, 8),
-        left_arm=_idle_arm(rng),
-        right_arm=_idle_arm(rng),
-        left_leg=_straight_leg(rng),
-        right_leg=_straight_leg(rng),
-    )
+def pose_body(pose: Pose, *, camera_pitch: float = 0.0) -> dict[str, Floats]:
+    """Place the points of a body, (3,) by name: the COCO keypoints, and others between which its parts extend.
+
+    The camera looks down by `camera_pitch` degrees; the pelvis is the origin.
+    """
+    root = _about("x", camera_pitch) @ _about("y", pose.facing)
+    trunk = root @ _about("z", pose.tilt) @ _about("x", pose.lean)
+    head = trunk @ _about("y", pose.turn) @ _about("x", pose.nod - 0.6 * pose.lean)
+    center = trunk @ (0, 0.315, 0) + head @ (0, 0.085, 0.02)
+    points = {name: center + _HEAD * head @ place for name, place in _HEAD_POINTS.items()}
+    points |= {"nape": trunk @ (0, 0.275, 0), "belly": trunk @ (0, 0.09, 0)}
+    points |= {"collar": trunk @ (0, 0.28, 0.05), "hem": trunk @ (0, 0.01, 0.06)}
+    for side, sign, arm, leg in zip(("left", "right"), (1, -1), pose.arms, pose.legs, strict=True):
+        shoulder, hip = trunk @ (sign * 0.113, 0.275, 0), root @ (sign * 0.06, 0, 0)
+        upper = trunk @ _about("z", sign * arm.abduct) @ _about("x", -arm.flex) @ _about("y", -sign * arm.twist)
+        lower = upper @ _about("x", -arm.bend)
+        thigh = root @ _about("z", sign * leg.abduct) @ _about("x", -leg.flex)
+        shank = thigh @ _about("x", leg.bend)
+        elbow, knee = shoulder + upper @ (0, -0.165, 0), hip + thigh @ (0, -0.245, 0)
+        wrist, ankle = elbow + lower @ (0, -0.145, 0), knee + shank @ (0, -0.235, 0)
+        hand, toe = wrist + lower @ (0, -0.04, 0), ankle + shank @ (sign * 0.02, -0.03, 0.085)
+        chest, waist, cuff = trunk @ (sign * 0.097, 0.28, 0), trunk @ (sign * 0.03, 0.035, 0), (shoulder + elbow) / 2
+        placed = {"chest": chest, "waist": waist, "shoulder": shoulder, "cuff": cuff, "elbow": elbow, "wrist": wrist}
+        placed |= {"hand": hand, "hip": hip, "knee": knee, "ankle": ankle, "toe": toe}
+        points |= {f"{side}_{name}": point for name, point in placed.items()}
+    return points
 
 
-def _walk(rng: Generator) -> Pose:
-    stride = rng.choice([-1, 1]) * rng.uniform(14, 36)
-    swing = 0.9 * stride
-    return Pose(
-        lean=rng.uniform(0, 12),
-        left_arm=Limb(-swing, rng.uniform(4, 18), rng.uniform(0, 40), rng.uniform(10, 80)),
-        right_arm=Limb(swing, rng.uniform(4, 18), rng.uniform(0, 40), rng.uniform(10, 80)),
-        left_leg=Limb(stride, rng.uniform(0, 6), 0, _stepping_knee(stride, rng)),
-        right_leg=Limb(-stride, rng.uniform(0, 6), 0, _stepping_knee(-stride, rng)),
-    )
-
-
-def _sit(rng: Generator) -> Pose:
-    return Pose(
-        lean=rng.uniform(-8, 18),
-        left_arm=_resting_arm(rng),
-        right_arm=_resting_arm(rng),
-        left_leg=_seated_leg(rng),
-        right_leg=_seated_leg(rng),
-    )
-
-
-def _raise_arms(rng: Generator) -> Pose:
-    arms = [_raised_arm(rng), _raised_arm(rng) if rng.random() < 0.6 else _idle_arm(rng)]
-    left, right = rng.permutation(2)
-    return Pose(
-        lean=rng.uniform(-8, 6),
-        left_arm=arms[left],
-        right_arm=arms[right],
-        left_leg=_straight_leg(rng),
-        right_leg=_straight_leg(rng),
-    )
-
-
-def _lean(rng: Generator) -> Pose:
-    lean = rng.uniform(20, 55)
-    return Pose(
-        lean=lean,
-        tilt=rng.uniform(-18, 18),
-        left_arm=_dangling_arm(lean, rng),
-        right_arm=_dangling_arm(lean, rng),
-        left_leg=Limb(rng.uniform(-5, 25), rng.uniform(0, 16), 0, rng.uniform(0, 40)),
-        right_leg=Limb(rng.uniform(-5, 25), rng.uniform(0, 16), 0, rng.uniform(0, 40)),
-    )
-
-
-def _idle_arm(rng: Generator) -> Limb:
-    if rng.random() < 0.25:  # hand on hip
-        return Limb(rng.uniform(-15, 0), rng.uniform(38, 55), rng.uniform(65, 90), rng.uniform(85, 110))
-    return Limb(rng.uniform(-15, 25), rng.uniform(6, 32), rng.uniform(-20, 70), rng.uniform(0, 75))
-
-
-def _resting_arm(rng: Generator) -> Limb:
-    return Limb(rng.uniform(10, 45), rng.uniform(4, 30), rng.uniform(-10, 45), rng.uniform(25, 85))
-
-
-def _raised_arm(rng: Generator) -> Limb:
-    return Limb(rng.uniform(-5, 35), rng.uniform(75, 165), rng.uniform(-100, -50), rng.uniform(0, 95))
-
-
-def _dangling_arm(lean: float, rng: Generator) -> Limb:
-    return Limb(rng.uniform(0.4, 1.6) * lean, rng.uniform(0, 30), rng.uniform(0, 50), rng.uniform(0, 70))
-
-
-def _straight_leg(rng: Generator) -> Limb:
-    return Limb(rng.uniform(-8, 10), rng.uniform(0, 18), 0, rng.uniform(0, 12))
-
-
-def _seated_leg(rng: Generator) -> Limb:
-    return Limb(rng.uniform(62, 95), rng.uniform(0, 28), 0, rng.uniform(65, 105))
-
-
-def _stepping_knee(flex: float, rng: Generator) -> float:
-    # The trailing leg lifts its heel; the leading one is nearly straight.
-    return float(rng.uniform(0, 18) if flex > 0 else rng.uniform(10, 55))
-
-
-ACTIVITIES: dict[str, tuple[float, Callable[[Generator], Pose]]] = {
-    "stand": (0.3, _stand),
-    "walk": (0.22, _walk),
-    "sit": (0.15, _sit),
-    "raise arms": (0.2, _raise_arms),
-    "lean": (0.13, _lean),
-}
-"""Per activity, its share of all instances and the function that draws a pose of it."""
+def _about(axis: str, degrees: float) -> Floats:
+    """Rotation matrix about an axis of the frame."""
+    vector = np.array([axis == "x", axis == "y", axis == "z"]) * np.deg2rad(degrees)
+    return np.asarray(cv2.Rodrigues(vector)[0], np.float64)

@@ -1,4 +1,4 @@
-"""Synthetic scenes: clothed figures before a textured background, and what to annotate of them."""
+"""Synthetic scenes: clothed figures before a cluttered background, and what to annotate of them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from bench.pose.data.drawing.bodies import Body, pose_body
-from bench.pose.data.drawing.figures import Layer, draw
-from bench.pose.data.drawing.outfits import random_outfit
-from bench.pose.data.drawing.poses import random_pose
+from bench.pose.data.drawing.figures import (
+    SUPERSAMPLING,
+    Figure,
+    build_figure,
+    fill,
+    random_clothes,
+    random_color,
+    shade,
+)
+from bench.pose.data.drawing.poses import pose_body, random_pose
+from bench.pose.skeletons import COCO_17
 
-__all__ = ["DrawnInstance", "Scene", "draw_scene", "keypoints", "roomy"]
+__all__ = ["DrawnInstance", "Scene", "annotate", "draw_scene", "keypoints", "paint", "roomy"]
 
-Image = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
 Size = tuple[int, int]
 
 _LEAST_VISIBLE_SHARE = 0.4  # of a silhouette, under the instances in front of it
@@ -45,7 +52,7 @@ class DrawnInstance:
 class Scene:
     """An image (height, width, 3), uint8 blue-green-red, and its instances from the farthest to the nearest."""
 
-    image: NDArray[np.uint8]
+    image: Pixels
     instances: tuple[DrawnInstance, ...]
 
 
@@ -63,27 +70,21 @@ def draw_scene(rng: Generator, size: Size, instances: int) -> Scene:
         size: height and width of the image, in pixels.
         instances: number of instances; at most `roomy(size)` lets a valid arrangement be found quickly.
     """
-    layers, annotated = _arrangement(rng, size, instances)
-    image = _background(rng, size)
-    for layer in layers:
-        image = image * cv2.merge([1 - layer.coverage] * 3) + layer.color
-    return Scene(_imaged(rng, image), annotated)
+    while True:
+        figures = _arrange(rng, size, instances)
+        annotated = annotate(figures, size)
+        if all(_annotatable(instance) for instance in annotated):
+            break
+    image = rng.uniform(0.7, 1.15) * paint(figures, _background(rng, size))
+    image += rng.normal(0, rng.uniform(0, 8), image.shape)
+    return Scene(np.clip(np.rint(image), 0, 255).astype(np.uint8), annotated)
 
 
 def keypoints(instance: DrawnInstance) -> list[float]:
-    """COCO's flat list of x, y, visibility per keypoint; zeros where the keypoint is out of the image."""
+    """COCO's flat list of x, y, visibility per keypoint; zeros where it is out of the image."""
     rows = np.column_stack([np.round(instance.keypoints, 3), instance.visibility])
     rows[instance.visibility == 0] = 0
     return [value for x, y, v in rows.tolist() for value in (x, y, int(v))]
-
-
-def _arrangement(rng: Generator, size: Size, instances: int) -> tuple[list[Layer], tuple[DrawnInstance, ...]]:
-    """Figures from the farthest to the nearest, drawn anew until each of them can be annotated."""
-    while True:
-        layers = _layers(rng, size, instances)
-        annotated = tuple(_instances(layers))
-        if all(_annotatable(instance) for instance in annotated):
-            return layers, annotated
 
 
 def _annotatable(instance: DrawnInstance) -> bool:
@@ -95,98 +96,83 @@ def _annotatable(instance: DrawnInstance) -> bool:
     )
 
 
-def _layers(rng: Generator, size: Size, instances: int) -> list[Layer]:
+def _arrange(rng: Generator, size: Size, instances: int) -> list[Figure]:
+    """Random figures from the farthest to the nearest, some cut off by the lower edge."""
     height, width = size
     group = rng.uniform(0.55, 1) * width if instances > 1 else width  # how closely they stand together
     left, slot = rng.uniform(0, width - group), group / instances
     scales = min(height, 1.5 * width) * rng.uniform(0.45, 0.95 if instances == 1 else 0.85, instances)
-    slots = rng.permutation(instances)
     pitch = rng.uniform(-4, 18)  # one camera for all
-    layers = []
-    for scale, place in zip(np.sort(scales).tolist(), slots.tolist(), strict=True):
-        outfit = random_outfit(rng)
-        body = pose_body(random_pose(rng), camera_pitch=pitch, girth=outfit.girth, legs=outfit.legs)
-        middle = left + (place + 0.5 + rng.uniform(-0.36, 0.36)) * slot
-        layers.append(draw(body, outfit, scale, _origin(rng, body, scale, middle, height), size))
-    return layers
+    figures = []
+    for scale, place in zip(np.sort(scales).tolist(), rng.permutation(instances).tolist(), strict=True):
+        clothes = random_clothes(rng)
+        body = pose_body(random_pose(rng), camera_pitch=pitch)
+        balls = np.concatenate([part.balls for part in build_figure(body, clothes, scale, (0, 0)).parts])
+        top, bottom = (balls[:, 1] - balls[:, 3]).min(), (balls[:, 1] + balls[:, 3]).max()
+        x = left + (place + 0.5 + rng.uniform(-0.36, 0.36)) * slot - (balls[:, 0].min() + balls[:, 0].max()) / 2
+        if rng.random() < 0.14:
+            y = height - bottom + rng.uniform(0.1, 0.35) * (bottom - top)
+        else:
+            y = height - bottom - rng.uniform(0, 1) * max(0.0, height - bottom + top)
+        figures.append(build_figure(body, clothes, scale, (float(x), float(y))))
+    return figures
 
 
-def _origin(rng: Generator, body: Body, scale: float, middle: float, height: int) -> tuple[float, float]:
-    """Pixel of the pelvis that puts the figure around column `middle`, whole or cut off by the lower edge."""
-    span = body.keypoints[:, :2]
-    rise, drop = 0.08 * scale + scale * span[:, 1].max(), 0.05 * scale - scale * span[:, 1].min()
-    x = middle - scale * (span[:, 0].min() + span[:, 0].max()) / 2
-    if rng.random() < 0.14:
-        return float(x), float(height - drop + rng.uniform(0.1, 0.35) * (rise + drop))
-    return float(x), float(rng.uniform(min(rise, height - drop), height - drop))
+def annotate(figures: list[Figure], size: Size) -> tuple[DrawnInstance, ...]:
+    """What is in sight of figures that are given from the farthest to the nearest."""
+    top = np.zeros((size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING), np.uint16)  # number of the topmost part
+    shows: list[tuple[int, frozenset[str]]] = [(-1, frozenset())]  # by number: whose part it is, what it shows
+    silhouettes = []
+    for number, figure in enumerate(figures):
+        mask = np.zeros_like(top, np.uint8)
+        for part in figure.parts:
+            fill(top, part.balls, len(shows))
+            fill(mask, part.balls, 255)
+            shows.append((number, part.shows))
+        silhouettes.append(_averaged(mask) >= 128)
+    owner = np.array([number for number, _ in shows])[top]
+    instances = []
+    for number, (figure, silhouette) in enumerate(zip(figures, silhouettes, strict=True)):
+        points = figure.keypoints
+        inside = np.all((points >= 0) & (points <= (size[1] - 1, size[0] - 1)), axis=1, keepdims=True)
+        columns, rows = np.rint((np.where(inside, points, 0) + 0.5) * SUPERSAMPLING - 0.5).astype(int).T
+        tops = [shows[part] for part in top[rows, columns].tolist()]
+        seen = [whose == number and name in names for name, (whose, names) in zip(COCO_17.keypoints, tops, strict=True)]
+        visible = _averaged((owner == number) * np.uint8(255)) >= 128
+        instances.append(DrawnInstance(points, np.where(inside[:, 0], np.where(seen, 2, 1), 0), silhouette, visible))
+    return tuple(instances)
 
 
-def _instances(layers: list[Layer]) -> list[DrawnInstance]:
-    """Annotations of layers given from the farthest to the nearest."""
-    in_front = np.zeros(layers[0].coverage.shape, np.float32)
-    found = []
-    for layer in reversed(layers):
-        seen = layer.coverage * (1 - in_front)
-        visibility = _visibility(layer, in_front)
-        found.append(DrawnInstance(layer.keypoints, visibility, layer.coverage >= 0.5, seen >= 0.5))
-        in_front = 1 - (1 - in_front) * (1 - layer.coverage)
-    return found[::-1]
+def paint(figures: list[Figure], canvas: Pixels) -> Pixels:
+    """Paint figures on a supersampled canvas, in place, and average it; a dark rim sets each part off."""
+    for figure in figures:
+        for part in figure.parts:
+            fill(canvas, part.balls, shade(part.color, 0.65))
+            fill(canvas, part.balls * (1, 1, 1, 0.8), part.color)
+    return _averaged(canvas)
 
 
-def _visibility(layer: Layer, in_front: Image) -> NDArray[np.int64]:
-    height, width = in_front.shape
-    x, y = layer.keypoints.T
-    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-    columns, rows = np.round(np.clip(layer.keypoints, 0, (width - 1, height - 1))).astype(int).T
-    shown = layer.in_sight & (in_front[rows, columns] < 0.5)
-    return np.where(inside, np.where(shown, 2, 1), 0)
-
-
-def _background(rng: Generator, size: Size) -> Image:
-    """A gradient with noise of several scales and a clutter of shapes, some of them as thick as limbs."""
-    height, width = size
-    image = _stretched(rng.uniform(30, 225, (2, 2, 3)), size)
-    for cell in (48, 16, 5):
-        grid = (max(2, height // cell), max(2, width // cell), 3 if cell > 5 else 1)
-        image += _stretched(rng.normal(0, rng.uniform(4, 22), grid), size).reshape(height, width, -1)
+def _background(rng: Generator, size: Size) -> Pixels:
+    """A supersampled canvas: muted light and shade, and a clutter of shapes, some of them as thick as limbs."""
+    height, width = size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING
+    image = _stretched(rng.uniform(40, 215, (3, 4, 1)) + rng.normal(0, 20, (3, 4, 3)), (height, width))
+    image += _stretched(rng.normal(0, rng.uniform(4, 20), (size[0] // 6, size[1] // 6, 3)), (height, width))
+    canvas = np.clip(image, 0, 255).astype(np.uint8)
     for _ in range(rng.integers(5, 16)):
-        _draw_clutter(rng, image)
-    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-    image = grey + np.float32(rng.uniform(0.2, 0.85)) * (image - grey)
-    return _blurred(image, rng.uniform(0.4, 1.4))
+        balls = np.zeros((rng.integers(1, 5), 4))
+        balls[:, :2] = rng.uniform((0, 0), size[::-1]) + rng.normal(0, 0.12 * size[0], (len(balls), 2))
+        balls[:, 3] = rng.uniform(0.01, 0.05) * size[0]
+        fill(canvas, balls, random_color(rng))
+    return canvas
 
 
-def _draw_clutter(rng: Generator, image: Image) -> None:
-    height, width = image.shape[:2]
-    color = tuple(rng.uniform(10, 245, 3).tolist())
-    (x, y), (dx, dy) = rng.uniform((0, 0), (width, height)), rng.uniform(0.04, 0.3, 2) * height
-    shape = rng.choice(["rectangle", "ellipse", "bar"])
-    angle = float(rng.uniform(0, 180))
-    if shape == "rectangle":
-        corners = cv2.boxPoints(((x, y), (1.5 * dx, 1.5 * dy), angle if rng.random() < 0.4 else 0.0))
-        cv2.fillConvexPoly(image, np.round(corners).astype(np.int32), color)
-    elif shape == "ellipse":
-        cv2.ellipse(image, (int(x), int(y)), (int(dx / 2), int(dy / 2)), angle, 0, 360, color, -1)
-    else:
-        end = (int(x + 2 * dx * np.cos(angle)), int(y + 2 * dy * np.sin(angle)))
-        cv2.line(image, (int(x), int(y)), end, color, int(rng.integers(1, 9)))
-
-
-def _imaged(rng: Generator, image: Image) -> NDArray[np.uint8]:
-    """Uneven tinted light, slight blur and sensor noise; none of them moves anything."""
-    light = rng.uniform(0.72, 1.2) * rng.uniform(0.92, 1.08, 3) * rng.uniform(0.8, 1.15, (2, 2, 1))
-    image = image * _stretched(light, image.shape[:2]) + np.float32(rng.uniform(-8, 14))
-    image = _blurred(image, rng.uniform(0.2, 0.8))
-    noise = rng.integers(0, 256, image.shape, np.uint8) - np.float32(127.5)
-    image += np.float32(rng.uniform(0, 0.08)) * noise
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
-
-
-def _stretched(coarse: NDArray[np.float64], size: Size) -> Image:
+def _stretched(coarse: NDArray[np.float64], size: Size) -> NDArray[np.float32]:
     """Values of a coarse grid, interpolated over the whole image."""
-    values = cv2.resize(coarse.astype(np.float32), size[::-1], interpolation=cv2.INTER_LINEAR)
-    return np.asarray(values, np.float32)
+    return np.asarray(cv2.resize(coarse.astype(np.float32), size[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def _blurred(image: Image, sigma: float) -> Image:
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)
+def _averaged(fine: Pixels) -> Pixels:
+    """A supersampled image at its own resolution."""
+    rows, columns = fine.shape[:2]
+    size = (columns // SUPERSAMPLING, rows // SUPERSAMPLING)
+    return np.asarray(cv2.resize(fine, size, interpolation=cv2.INTER_AREA), np.uint8)

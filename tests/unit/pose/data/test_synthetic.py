@@ -13,11 +13,9 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from bench.pose.data.drawing.bodies import pose_body
-from bench.pose.data.drawing.figures import Layer, draw, fill, hull
-from bench.pose.data.drawing.outfits import Outfit, random_outfit
-from bench.pose.data.drawing.poses import Limb, Pose, random_pose
-from bench.pose.data.drawing.scenes import Scene, draw_scene
+from bench.pose.data.drawing.figures import SUPERSAMPLING, Figure, build_figure, fill, random_clothes
+from bench.pose.data.drawing.poses import Limb, Pose, pose_body, random_pose
+from bench.pose.data.drawing.scenes import DrawnInstance, Scene, annotate, draw_scene, paint
 from bench.pose.data.synthetic import VERSION, SyntheticSet, generate
 from bench.pose.errors import DataError
 from bench.pose.skeletons import COCO_17
@@ -49,13 +47,17 @@ def _scenes(count: int = 12) -> Iterator[Scene]:
         yield draw_scene(np.random.default_rng(number), (160, 208), 1 + number % 3)
 
 
-def _keypoint(layer: Layer, name: str) -> np.ndarray:
-    return layer.keypoints[COCO_17.index(name)]
+def _figure(pose: Pose, origin: tuple[float, float] = (100, 90)) -> Figure:
+    return build_figure(pose_body(pose), random_clothes(np.random.default_rng(0)), 120, origin)
 
 
-def _drawn(pose: Pose, outfit: Outfit | None = None, origin: tuple[float, float] = (100, 90)) -> Layer:
-    outfit = outfit or random_outfit(np.random.default_rng(0))
-    return draw(pose_body(pose), outfit, 120, origin, (160, 208))
+def _annotated(*figures: Figure) -> DrawnInstance:
+    """The farthest of some figures."""
+    return annotate(list(figures), SPEC.image_size)[0]
+
+
+def _x(figure: Figure, name: str) -> float:
+    return float(figure.keypoints[COCO_17.index(name), 0])
 
 
 class TestFiles:
@@ -151,16 +153,20 @@ class TestAnnotations:
         assert annotation["area"] == instance.silhouette.sum()
 
     def test_instances_in_front_hide_keypoints(self) -> None:
-        hidden = 0
         for scene in _scenes():
             for behind, front in zip(scene.instances, scene.instances[1:], strict=False):
                 assert not (behind.visible & front.visible).any()
-                inside = behind.visibility > 0
-                columns, rows = np.rint(behind.keypoints[inside]).astype(int).T
-                covered = front.visible[rows, columns]
-                assert (behind.visibility[inside][covered] == 1).all()
-                hidden += covered.sum()
-        assert hidden > 0
+        seen = _annotated(_figure(Pose()))
+        hidden = _annotated(_figure(Pose()), _figure(Pose()))
+        assert (seen.visibility == 2).all()
+        assert (hidden.visibility == 1).all()
+        assert (hidden.silhouette == seen.visible).all()
+        assert not hidden.visible.any()
+
+    def test_keypoints_beyond_the_edge_are_not_labelled(self) -> None:
+        cut = _annotated(_figure(Pose(), origin=(100, 155)))
+        assert (cut.visibility == np.where(cut.keypoints[:, 1] <= 159, 2, 0)).all()
+        assert 0 < (cut.visibility == 0).sum() < 17
 
     def test_every_instance_is_largely_in_sight(self) -> None:
         for scene in _scenes():
@@ -172,24 +178,36 @@ class TestSides:
     @pytest.mark.parametrize("part", ["eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"])
     @pytest.mark.parametrize(("facing", "sign"), [(0, 1), (25, 1), (-25, 1), (180, -1), (205, -1)])
     def test_the_own_left_is_at_image_right_from_the_front(self, part: str, facing: float, sign: int) -> None:
-        layer = _drawn(Pose(facing=facing))
-        assert sign * (_keypoint(layer, f"left_{part}")[0] - _keypoint(layer, f"right_{part}")[0]) > 0
+        figure = _figure(Pose(facing=facing))
+        assert sign * (_x(figure, f"left_{part}") - _x(figure, f"right_{part}")) > 0
 
-    def test_face_shows_only_from_the_front(self) -> None:
-        face = [COCO_17.index(name) for name in ("nose", "left_eye", "right_eye")]
-        assert _drawn(Pose()).in_sight[face].all()
-        assert not _drawn(Pose(facing=180)).in_sight[face].any()
+    @pytest.mark.parametrize(
+        ("facing", "hidden"),
+        [
+            (0, set()),
+            (70, {"left_eye", "left_ear"}),
+            (-70, {"right_eye", "right_ear"}),
+            (180, {"nose", "left_eye", "right_eye"}),
+        ],
+    )
+    def test_the_face_tells_the_side(self, facing: float, hidden: set[str]) -> None:
+        visibility = _annotated(_figure(Pose(facing=facing))).visibility[:5]
+        assert {name for name, seen in zip(COCO_17.keypoints, visibility, strict=False) if seen == 1} == hidden
+
+    def test_front_and_back_look_different(self) -> None:
+        front, back = (_painted(_figure(Pose(facing=facing))).astype(int) for facing in (0, 180))
+        assert (np.abs(front - back).max(axis=2) > 60).sum() > 100
 
     def test_the_trunk_hides_a_hand_behind_the_back(self) -> None:
-        hand = Limb(flex=-25, twist=90, bend=80)
+        pose = Pose(arms=(Limb(flex=-25, twist=90, bend=80), Limb()))
         wrist = COCO_17.index("left_wrist")
-        assert not _drawn(Pose(left_arm=hand)).in_sight[wrist]
-        assert _drawn(Pose(left_arm=hand, facing=180)).in_sight[wrist]
+        assert _annotated(_figure(pose)).visibility[wrist] == 1
+        assert _annotated(_figure(replace(pose, facing=180))).visibility[wrist] == 2
 
     def test_bones_keep_their_length(self) -> None:
         rng = np.random.default_rng(1)
         for _ in range(20):
-            points = pose_body(random_pose(rng), camera_pitch=10).points
+            points = pose_body(random_pose(rng), camera_pitch=10)
             for side in ("left", "right"):
                 thigh = np.linalg.norm(points[f"{side}_hip"] - points[f"{side}_knee"])
                 forearm = np.linalg.norm(points[f"{side}_elbow"] - points[f"{side}_wrist"])
@@ -200,37 +218,25 @@ class TestAccuracy:
     def test_a_disc_is_drawn_around_its_center_at_its_size(self) -> None:
         rng = np.random.default_rng(0)
         for _ in range(50):
-            center, radius = rng.uniform(20, 40, 2), rng.uniform(4, 12)
-            image = np.zeros((60, 60), np.uint8)
-            fill(image, hull(center[None], np.array([radius])), 1)
-            assert _centroid(image) == pytest.approx(center, abs=0.2)
-            assert np.sqrt(image.sum() / np.pi) == pytest.approx(radius, abs=0.25)
+            (x, y), radius = rng.uniform(10, 20, 2), rng.uniform(3, 6)
+            canvas = np.zeros((30 * SUPERSAMPLING, 30 * SUPERSAMPLING), np.uint8)
+            fill(canvas, np.array([[x, y, 0, radius]]), 1)
+            center = (_centroid(canvas) + 0.5) / SUPERSAMPLING - 0.5
+            assert center == pytest.approx((x, y), abs=0.1)
+            assert np.sqrt(canvas.sum() / np.pi) / SUPERSAMPLING == pytest.approx(radius, abs=0.1)
 
-    @pytest.mark.parametrize(("feature", "keypoints"), [("nose", ["nose"]), ("eyes", ["left_eye", "right_eye"])])
-    def test_features_of_the_face_are_drawn_at_their_keypoints(self, feature: str, keypoints: list[str]) -> None:
-        rng = np.random.default_rng(2)
-        outfit = random_outfit(rng)
-        for _ in range(20):
-            origin = (100 + rng.uniform(), 90 + rng.uniform())
-            marked, plain = (
-                _drawn(Pose(), replace(outfit, **{feature: color}), origin) for color in ((255, 0, 0), (0, 0, 0))
-            )
-            drawn = _centroid((marked.color - plain.color)[:, :, 0])
-            assert drawn == pytest.approx(np.mean([_keypoint(marked, name) for name in keypoints], axis=0), abs=0.15)
-
-    def test_a_limb_is_drawn_along_its_keypoints(self) -> None:
-        # The forearm held sideways: its axis passes half-way between the rows where it starts and ends.
+    @pytest.mark.parametrize("name", ["nose", "left_eye", "right_ear", "left_wrist", "right_knee"])
+    def test_parts_are_drawn_at_their_keypoints(self, name: str) -> None:
         for shift in np.linspace(0, 0.9, 7):
-            layer = _drawn(Pose(left_arm=Limb(abduct=90)), origin=(90, 90 + shift))
-            elbow, wrist = _keypoint(layer, "left_elbow"), _keypoint(layer, "left_wrist")
-            column = layer.coverage[:, round((elbow[0] + wrist[0]) / 2)]
-            middle = (column * np.arange(len(column))).sum() / column.sum()
-            assert middle == pytest.approx((elbow[1] + wrist[1]) / 2, abs=0.15)
+            figure = _figure(Pose(), origin=(90.3, 80 + shift))
+            balls = np.stack([ball for part in figure.parts if name in part.shows for ball in part.balls])
+            distances = np.linalg.norm(balls[:, :2] - figure.keypoints[COCO_17.index(name)], axis=1)
+            assert distances.min() == pytest.approx(0, abs=1e-9)
 
     def test_a_whole_pixel_shift_moves_pixels_and_keypoints_alike(self) -> None:
-        still, moved = _drawn(Pose(), origin=(90.3, 80.6)), _drawn(Pose(), origin=(97.3, 83.6))
+        still, moved = _figure(Pose(), origin=(90.3, 80.6)), _figure(Pose(), origin=(97.3, 83.6))
         assert moved.keypoints == pytest.approx(still.keypoints + np.array([7, 3]))
-        np.testing.assert_array_equal(moved.coverage[3:, 7:], still.coverage[:-3, :-7])
+        np.testing.assert_array_equal(_painted(moved)[3:, 7:], _painted(still)[:-3, :-7])
 
 
 class TestErrors:
@@ -269,6 +275,11 @@ class TestErrors:
     def test_small_and_oblong_images_work(self, tmp_path: Path, size: tuple[int, int]) -> None:
         generate(tmp_path, "train", SyntheticSet(instances=3, seed=0, image_size=size), workers=1)
         assert len(_contents(tmp_path)["annotations"]) == 3
+
+
+def _painted(figure: Figure) -> np.ndarray:
+    height, width = SPEC.image_size
+    return paint([figure], np.zeros((height * SUPERSAMPLING, width * SUPERSAMPLING, 3), np.uint8))
 
 
 def _centroid(weights: np.ndarray) -> np.ndarray:

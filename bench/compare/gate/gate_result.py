@@ -10,10 +10,10 @@ from typing import Any
 from tabulate import tabulate
 
 from bench.analysis.results import Results
-from bench.compare.gate.comparison import STATUS, Check, Verdict, worst
+from bench.compare.gate.cell_checks import STATUS, GateVerdict, MetricCheck, worst
 from bench.store.provenance import checkout
 
-__all__ = ["Outcome", "cells_of", "other_code"]
+__all__ = ["GateResult", "cells_of", "other_code"]
 
 HEADINGS = ("verdict", "cell", "metric", "baseline", "now", "difference", "allowed", "")
 
@@ -21,7 +21,7 @@ SHORT_COMMIT = 12
 
 
 @dataclass(frozen=True)
-class Outcome:
+class GateResult:
     """The verdicts on a suite.
 
     Attributes:
@@ -35,11 +35,11 @@ class Outcome:
     suite: str
     suite_file: str
     baseline_file: str
-    checks: Sequence[Check]
+    checks: Sequence[MetricCheck]
     remarks: tuple[str, ...] = ()
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> GateVerdict:
         """The worst of all."""
         return worst(self.checks)
 
@@ -50,7 +50,7 @@ class Outcome:
 
     @property
     def headline(self) -> str:
-        """The outcome in one line."""
+        """The result in one line."""
         counts = Counter(check.verdict for check in self.checks)
         listed = ", ".join(f"{counts[verdict]} {verdict}" for verdict in STATUS if counts[verdict])
         return f"{self.suite}: {self.verdict} ({listed or 'nothing to compare'})"
@@ -79,7 +79,7 @@ class Outcome:
         }
 
 
-def cells_of(check: Check) -> tuple[str, ...]:
+def cells_of(check: MetricCheck) -> tuple[str, ...]:
     """A row of the table, under `HEADINGS`; values in the units of records."""
     number = "" if check.now is None else f"{check.now:.4f}"
     before = "" if check.before is None else f"{check.before:.4f}"
@@ -87,14 +87,14 @@ def cells_of(check: Check) -> tuple[str, ...]:
     return check.verdict, check.cell, check.metric, before, number, difference, _allowed(check), check.detail
 
 
-def _allowed(check: Check) -> str:
+def _allowed(check: MetricCheck) -> str:
     if check.limit is None:
         return ""
     sign = "±" if check.limit.direction == "any" else "-"
     return f"{sign}{check.limit.amount:g}" + (" over seeds" if check.limit.kind == "test" else "")
 
 
-def _check_json(check: Check) -> dict[str, Any]:
+def _check_json(check: MetricCheck) -> dict[str, Any]:
     limit = check.limit
     return {
         "verdict": check.verdict,
@@ -112,8 +112,7 @@ def _check_json(check: Check) -> dict[str, Any]:
 def other_code(results: Results) -> tuple[str, ...]:
     """A remark where records were made by other code than is checked out: they say nothing of this code."""
     here, dirty = checkout()
-    commits = {record.provenance.commit for record in results.records}
-    others = sorted(commit for commit in commits if commit is not None and commit != here)
+    others = sorted(commit for commit in results.frame["commit"].dropna().unique() if commit != here)
     if here is None or not others:
         return ()
     listed = ", ".join(commit[:SHORT_COMMIT] for commit in others)

@@ -5,21 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 
-from bench.analysis.results import Condition, Measurement, Results
-from bench.compare.gate.baseline import DIGITS, Baseline, Entry, Limit
-from bench.compare.gate.cells import cell_words
-from bench.suite.metrics import lower_is_better
+from bench.analysis.results import Results
+from bench.analysis.rows import as_records, split_rows
+from bench.compare.gate.baseline import DIGITS, Baseline, BaselineEntry, Limit
+from bench.compare.gate.cell_words import cell_words
+from bench.pose.metrics.catalog import metric_named
 
-__all__ = ["STATUS", "Check", "Verdict", "compare", "obstacle", "worst"]
+__all__ = ["STATUS", "GateVerdict", "MetricCheck", "compare_with_baseline", "measured_metrics", "obstacle", "worst"]
 
-Verdict = Literal["unusable", "regressed", "changed", "not measured", "improved", "holds"]
+GateVerdict = Literal["unusable", "regressed", "changed", "not measured", "improved", "holds"]
 """Worst first. "changed" is a gain where every movement is refused, "improved" one where only losses are."""
 
-STATUS: Mapping[Verdict, int] = {
+STATUS: Mapping[GateVerdict, int] = {
     "unusable": 3,
     "regressed": 1,
     "changed": 1,
@@ -29,23 +31,26 @@ STATUS: Mapping[Verdict, int] = {
 }
 """Exit status that each verdict asks for; that of the worst counts."""
 
-SEVERITY: tuple[Verdict, ...] = tuple(STATUS)
+SEVERITY: tuple[GateVerdict, ...] = tuple(STATUS)
 
 ROUNDING = 10.0**-DIGITS / 2
-"""What a baseline's value may be off by."""
+"""The largest rounding error of a baseline's value."""
 
-Pair = tuple[Measurement, Entry]
+Line = Mapping[str, Any]
+"""One evaluation: a line of the results frame as plain values."""
+
+Pair = tuple[Line, BaselineEntry]
 
 
 @dataclass(frozen=True)
-class Check:
+class MetricCheck:
     """What became of one metric of one cell.
 
     Attributes:
-        cell: in words.
-        ids: of its evaluations: several where a test looks at several seeds.
-        metric: that was compared; "" where there is none to compare by.
-        verdict: on it.
+        cell: the cell in words.
+        ids: its evaluations, several where a test looks at several seeds.
+        metric: the metric; "" where there is none to compare by.
+        verdict: the verdict on it.
         before: value, or mean over seeds, in the baseline.
         now: the same in the records.
         limit: how far it may move.
@@ -56,7 +61,7 @@ class Check:
     cell: str
     ids: tuple[str, ...]
     metric: str
-    verdict: Verdict
+    verdict: GateVerdict
     before: float | None = None
     now: float | None = None
     limit: Limit | None = None
@@ -65,7 +70,7 @@ class Check:
 
     @property
     def difference(self) -> float | None:
-        """By how much the metric rose."""
+        """The rise of the metric."""
         return None if self.now is None or self.before is None else self.now - self.before
 
     @property
@@ -78,12 +83,12 @@ class Check:
         return abs(self.difference) / self.limit.amount
 
 
-def worst(checks: Sequence[Check]) -> Verdict:
+def worst(checks: Sequence[MetricCheck]) -> GateVerdict:
     """The worst verdict; nothing to compare is nothing measured."""
     return min((check.verdict for check in checks), key=SEVERITY.index, default="not measured")
 
 
-def compare(baseline: Baseline, results: Results, known: Collection[str]) -> list[Check]:
+def compare_with_baseline(baseline: Baseline, results: Results, known: Collection[str]) -> list[MetricCheck]:
     """Every metric of the baseline that the results should have, worst first.
 
     Args:
@@ -91,32 +96,38 @@ def compare(baseline: Baseline, results: Results, known: Collection[str]) -> lis
         results: of the suite, or of a selection of its cells.
         known: ids of all evaluations of the suite: entries of the baseline for others are reported.
     """
-    checks = [check for condition in results.conditions for check in _condition(baseline, results, condition)]
+    checks = [check for row in split_rows(results.frame).values() for check in _row(baseline, results, row)]
     checks += [*_gone(baseline, known), *_never(baseline)]
     return sorted(checks, key=lambda check: (SEVERITY.index(check.verdict), -check.excess))
 
 
-def obstacle(item: Measurement) -> tuple[Verdict, str] | None:
-    """Why there is nothing to compare in a planned evaluation; None where there is a record."""
-    record = item.record
-    if record is None:
-        return ("unusable" if item.reason.startswith("unreadable") else "not measured"), item.reason
-    if record.simulated:
+def obstacle(line: Line, metrics: Collection[str]) -> tuple[GateVerdict, str] | None:
+    """Why there is nothing to compare in a line of the results frame, whose metrics are given; None if there is."""
+    if line["reason"]:
+        return ("unusable" if line["state"] == "unreadable" else "not measured"), line["reason"]
+    if line["simulated"]:
         return "unusable", "the record is simulated: nothing was measured"
-    if not record.metrics:
+    if not metrics:
         return "not measured", "only the dataset's server can score it, and has not"
     return None
 
 
-def _condition(baseline: Baseline, results: Results, condition: Condition) -> Iterator[Check]:
+def measured_metrics(results: Results, line: Line) -> tuple[str, ...]:
+    """Metrics that the record of a line holds."""
+    record = results.records.get(line["evaluation"])
+    return () if record is None else tuple(name for name in record.metrics if line[name] is not None)
+
+
+def _row(baseline: Baseline, results: Results, row: pd.DataFrame) -> Iterator[MetricCheck]:
+    """The checks of evaluations that differ in the seed alone."""
     entries = {entry.id: entry for entry in baseline.evaluations}
     pairs: list[Pair] = []
-    for item in condition.measurements:
-        entry = entries.get(item.evaluation.spec.id)
+    for line in as_records(row):
+        entry = entries.get(line["evaluation"])
         if entry is not None:
-            pairs.append((item, entry))
+            pairs.append((line, entry))
         else:
-            yield _new(baseline, results, item)
+            yield _new(baseline, results, line)
     for metric in dict.fromkeys(name for _, entry in pairs for name in (*entry.metrics, *entry.limited)):
         having = [pair for pair in pairs if metric in (*pair[1].metrics, *pair[1].limited)]
         tested = [pair for pair in having if _limit(baseline, [pair], metric).kind == "test"]
@@ -125,30 +136,30 @@ def _condition(baseline: Baseline, results: Results, condition: Condition) -> It
             yield _check(baseline, results, group, metric)
 
 
-def _new(baseline: Baseline, results: Results, item: Measurement) -> Check:
-    words = cell_words(results.plan.suite, item.training.spec, item.evaluation.spec)
+def _new(baseline: Baseline, results: Results, line: Line) -> MetricCheck:
+    words = cell_words(results.plan.suite, line)
     former = next((entry.id for entry in baseline.evaluations if entry.cell == words), None)
     detail = f"not what the baseline has under {former}: a setting changed" if former else "not in the baseline"
-    verdict, why = obstacle(item) or ("not measured", "")
+    verdict, why = obstacle(line, measured_metrics(results, line)) or ("not measured", "")
     detail = "; ".join(filter(None, (f"{detail}; `--update` adds it", why)))
-    return Check(words, (item.evaluation.spec.id,), "", verdict, detail=detail)
+    return MetricCheck(words, (line["evaluation"],), "", verdict, detail=detail)
 
 
-def _gone(baseline: Baseline, known: Collection[str]) -> Iterator[Check]:
+def _gone(baseline: Baseline, known: Collection[str]) -> Iterator[MetricCheck]:
     detail = "in the baseline, but no longer in the suite: `--update` removes it"
     for entry in baseline.evaluations:
         if entry.id not in known:
             for metric, value in entry.metrics.items():
-                yield Check(entry.cell, (entry.id,), metric, "not measured", before=value, detail=detail)
+                yield MetricCheck(entry.cell, (entry.id,), metric, "not measured", before=value, detail=detail)
 
 
-def _never(baseline: Baseline) -> Iterator[Check]:
+def _never(baseline: Baseline) -> Iterator[MetricCheck]:
     """Metrics that have a limit by default and no value anywhere: the gate would not look at them."""
     measured = {metric for entry in baseline.evaluations for metric in entry.metrics}
     for metric in baseline.default.limited:
         if metric not in measured:
             detail = "has a limit, but no evaluation of the baseline has a value of it: `--update` adds it"
-            yield Check("every cell", (), metric, "not measured", detail=detail)
+            yield MetricCheck("every cell", (), metric, "not measured", detail=detail)
 
 
 def _limit(baseline: Baseline, pairs: Sequence[Pair], metric: str) -> Limit:
@@ -158,13 +169,13 @@ def _limit(baseline: Baseline, pairs: Sequence[Pair], metric: str) -> Limit:
     return replace(min(limits, key=lambda limit: limit.amount), direction=direction)
 
 
-def _check(baseline: Baseline, results: Results, pairs: Sequence[Pair], metric: str) -> Check:
+def _check(baseline: Baseline, results: Results, pairs: Sequence[Pair], metric: str) -> MetricCheck:
     """The verdict on one metric of one evaluation, or of several that differ in their seed alone."""
-    (first, _), limit = pairs[0], _limit(baseline, pairs, metric)
-    seeds = [item.seed for item, _ in pairs]
-    blank = Check(
-        cell_words(results.plan.suite, first.training.spec, first.evaluation.spec, seeds),
-        tuple(item.evaluation.spec.id for item, _ in pairs),
+    lines, limit = [line for line, _ in pairs], _limit(baseline, pairs, metric)
+    seeds = [line["seed"] for line in lines]
+    blank = MetricCheck(
+        cell_words(results.plan.suite, lines[0], seeds),
+        tuple(line["evaluation"] for line in lines),
         metric,
         "holds",
         limit=limit,
@@ -173,24 +184,24 @@ def _check(baseline: Baseline, results: Results, pairs: Sequence[Pair], metric: 
     if len(before) < len(pairs):
         return replace(blank, verdict="not measured", detail="no value in the baseline: `--update` adds it")
     blank = replace(blank, before=float(np.mean(before)))
-    obstacles = [(item, found) for item, _ in pairs if (found := _missing(item, metric)) is not None]
+    obstacles = [(line, found) for line in lines if (found := _missing(results, line, metric)) is not None]
     if obstacles:
         verdict = min((found[0] for _, found in obstacles), key=SEVERITY.index)
-        details = [found[1] if len(pairs) == 1 else f"seed {item.seed}: {found[1]}" for item, found in obstacles]
-        failed = any(item.evaluation.state == "failed" or item.training.failed for item, _ in obstacles)
+        details = [found[1] if len(pairs) == 1 else f"seed {line['seed']}: {found[1]}" for line, found in obstacles]
+        failed = any(line["state"] == "failed" for line, _ in obstacles)
         return replace(blank, verdict=verdict, detail="; ".join(details), failed=failed)
-    now = [item.record.metrics[metric] for item, _ in pairs if item.record is not None]
-    return _judge(blank, limit, before, np.round(now, DIGITS).tolist())
+    return _judge(blank, limit, before, np.round([line[metric] for line in lines], DIGITS).tolist())
 
 
-def _missing(item: Measurement, metric: str) -> tuple[Verdict, str] | None:
-    found = obstacle(item)
-    if found is None and item.record is not None and metric not in item.record.metrics:
-        return "not measured", f"the record has no {metric}; it has {', '.join(item.record.metrics)}"
+def _missing(results: Results, line: Line, metric: str) -> tuple[GateVerdict, str] | None:
+    metrics = measured_metrics(results, line)
+    found = obstacle(line, metrics)
+    if found is None and metric not in metrics:
+        return "not measured", f"the record has no {metric}; it has {', '.join(metrics)}"
     return found
 
 
-def _judge(blank: Check, limit: Limit, before: Sequence[float], now: Sequence[float]) -> Check:
+def _judge(blank: MetricCheck, limit: Limit, before: Sequence[float], now: Sequence[float]) -> MetricCheck:
     """The verdict on values of as many seeds."""
     checked = replace(blank, now=float(np.mean(now)))
     difference = float(np.mean(now) - np.mean(before))
@@ -201,7 +212,7 @@ def _judge(blank: Check, limit: Limit, before: Sequence[float], now: Sequence[fl
             return replace(checked, verdict="unusable", detail=detail)
         interval = _interval(now, before) or interval
         checked = replace(checked, detail=f"95 % interval of the difference: {interval[0]:+.4f} to {interval[1]:+.4f}")
-    if lower_is_better(blank.metric):
+    if metric_named(blank.metric).lower_is_better:
         interval = (-interval[1], -interval[0])
     if interval[1] < -limit.amount - ROUNDING:
         return replace(checked, verdict="regressed")
@@ -212,8 +223,11 @@ def _judge(blank: Check, limit: Limit, before: Sequence[float], now: Sequence[fl
 
 def _interval(now: Sequence[float], before: Sequence[float]) -> tuple[float, float] | None:
     """Interval of the difference of two means over seeds, by Welch; None where nothing is known of its error."""
-    from bench.statistics.combination import Combination, Kind  # SciPy takes a second, and tolerances do without it
+    from bench.statistics.combination import (  # SciPy takes a second, and tolerances do without it
+        Combination,
+        TrainingGroup,
+    )
 
     ones = np.ones(1)
-    kinds = (Kind(ones, np.array(now)[:, None]), Kind(-ones, np.array(before)[:, None]))
-    return Combination(kinds).estimate().interval()
+    groups = (TrainingGroup(ones, np.array(now)[:, None]), TrainingGroup(-ones, np.array(before)[:, None]))
+    return Combination(groups).estimate().interval()

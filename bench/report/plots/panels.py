@@ -1,0 +1,150 @@
+"""Small multiples under one legend, and the marks that several plots share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
+
+from bench.analysis.formatting import backbone_name, metric_words, representation_name
+from bench.pose.metrics.catalog import metric_named
+from bench.report.plots.style import INK, plain
+
+__all__ = [
+    "NAME_WIDTH", "PAGE_WIDTH", "PUBLISHED", "draw_error_bars", "draw_published", "facet", "first_panels",
+    "label_figure", "make_panels", "metric_label", "name_rows", "scale_axis", "size_text",
+]  # fmt: skip
+
+PAGE_WIDTH = 7.0
+"""Width of a figure at most, in inches."""
+
+LONE_WIDTH = 4.4
+
+NAME_WIDTH = 30
+"""Characters in a line of the name of a row."""
+
+MOST_PANELS, MOST_COLUMNS, MOST_ENTRIES = 18, 4, 20
+
+LOGARITHMIC = 8
+"""Ratio of highest to lowest from which a logarithmic axis shows more."""
+
+PUBLISHED: dict[str, Any] = {
+    "marker": "D", "markersize": 3.6, "markerfacecolor": "white", "markeredgecolor": INK, "markeredgewidth": 0.8,
+    "linestyle": "none", "zorder": 5,
+}  # fmt: skip
+
+
+def make_panels(count: int, columns: int, height: float, width: float = 0, **share: Any) -> tuple[Figure, list[Axes]]:
+    """A new figure with its axes, line by line.
+
+    Args:
+        count: how many.
+        columns: panels in a line.
+        height: of a panel with its labels, in inches.
+        width: of the figure, in inches; 0 for that of a page, or less for a single panel.
+        share: `sharex` and `sharey` of `Figure.subplots`, both true unless given.
+    """
+    rows, columns = -(-count // columns), min(count, columns)
+    # Without pyplot, which would keep every figure and show each twice in a notebook.
+    width = width or (PAGE_WIDTH if columns > 1 else LONE_WIDTH)
+    figure = Figure(figsize=(width, rows * height + 0.35), layout="constrained")
+    axes = list(figure.subplots(rows, columns, squeeze=False, **{"sharex": True, "sharey": True} | share).flat)
+    for spare in axes[count:]:
+        spare.remove()
+    for lowest in axes[max(0, count - columns) : count]:
+        lowest.xaxis.set_tick_params(labelbottom=True)
+    return figure, axes[:count]
+
+
+def facet(
+    values: pd.DataFrame, by: Sequence[str], height: float, columns: int = 0, width: float = 0, **share: Any
+) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
+    """A panel with its part of the frame for each combination of the columns `by`."""
+    groups = list(values.groupby(list(by), sort=False, observed=True))
+    kinds = values[by[-1]].nunique()
+    columns = columns or (kinds if len(by) > 1 and 1 < kinds <= MOST_COLUMNS else MOST_COLUMNS - 1)
+    figure, axes = make_panels(len(groups), columns, height, width, **share)
+    for one, (key, _) in zip(axes, groups, strict=True):
+        one.set_title(", ".join(_title(name, str(value)) for name, value in zip(by, key, strict=True)))
+    return figure, [(one, group) for one, (_, group) in zip(axes, groups, strict=True)]
+
+
+def first_panels(values: pd.DataFrame, by: Sequence[str]) -> tuple[pd.DataFrame, str]:
+    """The part of a frame whose panels fit a page, and a remark for the caption where that is not all."""
+    number = values.groupby(list(by), sort=False, observed=True).ngroup()
+    count = int(number.max()) + 1
+    remark = f" Shown are the first {MOST_PANELS} of {count} panels." if count > MOST_PANELS else ""
+    return values[number < MOST_PANELS], remark
+
+
+def label_figure(figure: Figure, entries: Mapping[str, Artist], x: str, y: str = "") -> None:
+    """A legend over all panels, whose entries are counted if they are too many, and labels of the common axes."""
+    figure.supxlabel(x)
+    figure.supylabel(y)
+    shown = {plain(name): artist for name, artist in list(entries.items())[:MOST_ENTRIES]}
+    if len(entries) > MOST_ENTRIES:
+        shown[f"and {len(entries) - MOST_ENTRIES} more"] = Line2D([], [], linestyle="none")
+    widths = [0.06 * max(map(len, name.splitlines()), default=0) + 0.5 for name in shown]
+    columns = len(shown) if sum(widths) < figure.get_figwidth() else int(figure.get_figwidth() / max(widths)) or 1
+    lines = -(-len(shown) // columns) * max(name.count("\n") + 1 for name in shown)
+    figure.set_figheight(figure.get_figheight() + 0.16 * lines + 0.1)
+    figure.legend(
+        list(shown.values()), list(shown), loc="outside upper left", ncols=columns, borderaxespad=0.3,
+        columnspacing=1.4, labelspacing=0.35, handlelength=2.4,
+    )  # fmt: skip
+
+
+def draw_error_bars(axes: Axes, x: pd.Series[float], rows: pd.DataFrame) -> None:
+    """Error bars from `low` to `high`, where they are known."""
+    reach = [(rows["mean"] - rows["low"]).clip(lower=0), (rows["high"] - rows["mean"]).clip(lower=0)]
+    known = rows["low"].notna()
+    axes.errorbar(
+        x[known], rows["mean"][known], yerr=[part[known] for part in reach], fmt="none", elinewidth=0.9, ecolor=INK,
+        capsize=1.8, zorder=4,
+    )  # fmt: skip
+
+
+def draw_published(axes: Axes, x: pd.Series, rows: pd.DataFrame) -> None:
+    """The paper's values as diamonds, for the rows that measure the same."""
+    known = rows["published"].notna()
+    axes.plot(x[known], rows["published"][known], **PUBLISHED)
+
+
+def scale_axis(axes: Axes, which: Literal["x", "y"], values: pd.Series) -> bool:
+    """Make an axis logarithmic, with plain numbers, if the values cover a wide range; whether they do."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    wide = bool(values.min() > 0 and values.max() > LOGARITHMIC * values.min())
+    if wide:
+        (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+        axis.set_minor_locator(NullLocator())
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if wide else MaxNLocator(5, steps=(1, 2, 5, 10)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    return wide
+
+
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Name the rows of a panel, the first on top."""
+    axes.set_yticks(range(len(names)), [plain(name, NAME_WIDTH) for name in names])
+    axes.set_ylim(len(names) - 0.4, -0.6)
+
+
+def metric_label(metric: str) -> str:
+    """A metric in words with its unit, for an axis."""
+    unit = metric_named(metric).unit
+    return f"{metric_words(metric)} ({unit})" if unit else metric_words(metric)
+
+
+def size_text(size: str) -> str:
+    """An input size as figures print it."""
+    return size.replace("x", "×")
+
+
+def _title(name: str, value: str) -> str:
+    words = {"backbone": backbone_name, "representation": representation_name, "input_size": size_text}
+    return plain(words[name](value) if name in words else value, 40, 1)

@@ -1,0 +1,221 @@
+"""The headline metric by input size, by splitting factor, and under the ceiling of the representation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
+
+from bench.analysis.formatting import in_print_units, metric_words
+from bench.analysis.rows import ablated_settings
+from bench.report.plots.drawing import (
+    NOTHING,
+    Drawing,
+    count_rows,
+    explain_error_bars,
+    explain_series,
+    missing_readings,
+)
+from bench.report.plots.panels import (
+    PAGE_WIDTH,
+    PUBLISHED,
+    draw_error_bars,
+    draw_published,
+    facet,
+    label_figure,
+    metric_label,
+    size_text,
+)
+from bench.report.plots.plot_data import PlotData, describe, printed_rows
+from bench.report.plots.style import FAINT, INK, Looks, plain
+
+__all__ = ["bars", "ceiling", "plot_bars", "plot_ceiling", "plot_splitting", "splitting"]
+
+SLOTS_WIDTH = 0.84
+"""Width of the methods of one input size together; at 1 they would touch those of the next."""
+
+LABEL_WIDTH, UPRIGHT_LABEL_WIDTH = 0.21, 0.1
+"""Width in inches of a bar that has room for its number, written across it or along it."""
+
+BASELINE: dict[str, Any] = {"color": INK, "linestyle": "--", "linewidth": 0.9, "zorder": 3}
+CEILING: dict[str, Any] = {"color": INK, "marker": "_", "markeredgewidth": 1.6, "linestyle": "none", "zorder": 3}
+
+
+def plot_bars(rows: pd.DataFrame, metric: str, baseline: float | None = None) -> Figure:
+    """The metric by input size: a panel per backbone, a bar per row of `summarize_rows`.
+
+    A bar bears its number, or a word on why there is none if the rows have a `reason`. Where several rows of one
+    method have the same place, they are points instead of bars.
+
+    Args:
+        rows: see `summarize_rows`.
+        metric: of the rows.
+        baseline: metric of the mean pose, which is drawn as a line.
+    """
+    rows, looks = _in_slots(printed_rows(rows, metric))
+    barred = not rows.duplicated(["backbone", "x"]).any()
+    count = len(looks.names) * rows["input_size"].nunique()
+    alone = rows["backbone"].nunique() == 1 or count * LABEL_WIDTH > PAGE_WIDTH / 2
+    width = min(PAGE_WIDTH, max(3.8, 0.5 + count * 1.6 * LABEL_WIDTH)) if alone else PAGE_WIDTH
+    figure, panels = facet(rows, ["backbone"], 1.8, 1 if alone else 2, width)
+    slot, top = SLOTS_WIDTH / len(looks.names), rows[["mean", "high", "published"]].max().max() or 1.0
+    room = (width / (1 if alone else 2) - 0.4) * SLOTS_WIDTH / count
+    for axes, panel in panels:
+        for method in panel["method"].unique():
+            group = panel[(panel["method"] == method) & panel["mean"].notna()]
+            color, marker = looks.colors[method], looks.markers[method]
+            if barred:
+                hatch = looks.hatches[method]
+                axes.bar(group["x"], group["mean"], 0.94 * slot, color=color, hatch=hatch, edgecolor=INK, zorder=2)
+            else:
+                axes.plot(group["x"], group["mean"], marker, color=color, markeredgecolor="w", zorder=2)
+        draw_error_bars(axes, panel["x"], panel)
+        draw_published(axes, panel["x"] + 0.3 * slot, panel)
+        if barred and room > UPRIGHT_LABEL_WIDTH:
+            _write_numbers(axes, panel, top, upright=room < LABEL_WIDTH)
+        if baseline is not None:
+            axes.axhline(in_print_units(metric, baseline), **BASELINE)
+        axes.set_ylim(0, 1.14 * top)
+        _name_sizes(axes, rows)
+    handles = looks.handles("area" if barred else "dot")
+    if rows["published"].notna().any():
+        handles["published"] = Line2D([], [], **PUBLISHED)
+    if baseline is not None:
+        handles["mean pose baseline"] = Line2D([], [], **BASELINE)
+    label_figure(figure, handles, "input size (height × width, px)", metric_label(metric))
+    return figure
+
+
+def bars(data: PlotData) -> Drawing:
+    """The report's picture of `plot_bars`."""
+    name, rows = metric_words(data.metric), data.measured
+    if rows.empty:
+        return Drawing(f"{name} by input size", NOTHING)
+    published = data.rows["published"].notna().sum()
+    diamonds = f" Diamonds: the published value, for the {published} rows that measure the same." if published else ""
+    caption = (
+        f"{name} by input size and method, mean over seeds; {count_rows(rows)}. {explain_error_bars(rows)}{diamonds}"
+        f"{explain_series(rows)}"
+    )
+    return Drawing(f"{name} by input size", caption, plot_bars(data.rows, data.metric, data.baseline))
+
+
+def plot_splitting(rows: pd.DataFrame, metric: str) -> Figure:
+    """The metric by splitting factor: a panel per backbone and representation, a line per input size.
+
+    Args:
+        rows: see `summarize_rows`.
+        metric: of the rows.
+    """
+    rows = printed_rows(rows, metric).dropna(subset=["mean", "split_ratio"])
+    others = [name for name in ablated_settings(rows) if name != "split_ratio"]
+    lines = [[size_text(row["input_size"]), describe(row, others)] for _, row in rows.iterrows()]
+    rows["line"] = [", ".join(filter(None, words)) for words in lines]
+    looks, factors = Looks(tuple(rows["line"].unique())), sorted(rows["split_ratio"].unique())
+    figure, panels = facet(rows, ["backbone", "representation"], 2.2)
+    for axes, panel in panels:
+        sns.lineplot(
+            panel, x="split_ratio", y="mean", hue="line", style="line", estimator=None, legend=False, ax=axes,
+            **looks.lines,
+        )  # fmt: skip
+        draw_error_bars(axes, panel["split_ratio"], panel)
+        draw_published(axes, panel["split_ratio"], panel)
+        axes.set(xscale="log", xlabel="", ylabel="")
+        axes.xaxis.set(major_locator=FixedLocator(factors), minor_locator=NullLocator())
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    handles = looks.handles("line")
+    if rows["published"].notna().any():
+        handles["published"] = Line2D([], [], **PUBLISHED)
+    label_figure(figure, handles, "splitting factor k (bins per px)", metric_label(metric))
+    return figure
+
+
+def splitting(data: PlotData) -> Drawing | None:
+    """The report's picture of `plot_splitting`; None for suites that do not vary the factor."""
+    if "split_ratio" not in ablated_settings(data.rows):
+        return None
+    title, rows = f"{metric_words(data.metric)} by splitting factor", data.measured.dropna(subset="split_ratio")
+    if rows.empty:
+        return Drawing(title, NOTHING)
+    diamonds = " Diamonds: the published value, where a row measures the same." * bool(rows["published"].notna().any())
+    lines = f"{title}, a line per input size, mean over seeds; {count_rows(rows)}."
+    return Drawing(title, f"{lines} {explain_error_bars(rows)}{diamonds}", plot_splitting(rows, data.metric))
+
+
+def plot_ceiling(rows: pd.DataFrame, metric: str) -> Figure:
+    """The metric under the ceiling of the representation: a panel per backbone, a dash over a point for each row.
+
+    Args:
+        rows: see `summarize_rows`, with a column `ceiling`: the `mean` of `summarize_rows(frame, "ceiling_METRIC")`.
+        metric: of the rows.
+    """
+    rows, looks = _in_slots(printed_rows(rows, metric))
+    rows = rows.dropna(subset=["mean", "ceiling"])
+    count, alone = len(looks.names) * rows["input_size"].nunique(), rows["backbone"].nunique() == 1
+    width = min(PAGE_WIDTH, max(3.8, 0.3 * count)) if alone else PAGE_WIDTH
+    figure, panels = facet(rows, ["backbone"], 2.2 if alone else 1.7, 1 if alone else 2, width)
+    dash = {**CEILING, "markersize": min(12.0, 40 * width / (1 if alone else 2) / count)}
+    for axes, panel in panels:
+        axes.vlines(panel["x"], panel["mean"], panel["ceiling"], color=FAINT, linewidth=0.8, linestyle=":", zorder=1)
+        axes.plot(panel["x"], panel["ceiling"], **dash)
+        sns.scatterplot(
+            panel, x="x", y="mean", hue="method", style="method", legend=False, ax=axes, zorder=4, **looks.dots
+        )
+        _name_sizes(axes, rows)
+    label_figure(
+        figure,
+        {"ceiling": Line2D([], [], **dash)} | looks.handles("dot"),
+        "input size (height × width, px)",
+        metric_label(metric),
+    )
+    return figure
+
+
+def ceiling(data: PlotData) -> Drawing | None:
+    """The report's picture of `plot_ceiling`; None where there can be no ceiling."""
+    if not data.annotated:
+        return None
+    name, rows = metric_words(data.metric), data.measured.dropna(subset="ceiling")
+    title = f"Ceiling of the representation and measured {name}"
+    if rows.empty:
+        return Drawing(title, missing_readings(data.measured))
+    caption = (
+        f"Dashes: {name} of ideal network outputs, encoded and decoded as in the row: what the representation itself"
+        f" allows. Points: {name} as measured, one per row of the tables, mean over seeds; {count_rows(rows)}."
+        f"{explain_series(rows)}"
+    )
+    return Drawing(title, caption, plot_ceiling(rows, data.metric))
+
+
+def _in_slots(rows: pd.DataFrame) -> tuple[pd.DataFrame, Looks]:
+    """The rows with `x`, their place along the axis: input sizes are 1 apart, and their methods side by side."""
+    looks = Looks(tuple(rows["method"].cat.categories))
+    sizes = {size: place for place, size in enumerate(rows["input_size"].unique())}
+    offsets = (rows["method"].cat.codes - (len(looks.names) - 1) / 2) * SLOTS_WIDTH / len(looks.names)
+    return rows.assign(x=rows["input_size"].map(sizes) + offsets), looks
+
+
+def _name_sizes(axes: Axes, rows: pd.DataFrame) -> None:
+    sizes = [size_text(size) for size in rows["input_size"].unique()]
+    axes.set_xticks(range(len(sizes)), sizes)
+    axes.set(xlim=(-0.5, len(sizes) - 0.5), xlabel="", ylabel="")
+    axes.grid(visible=False, axis="x")
+
+
+def _write_numbers(axes: Axes, panel: pd.DataFrame, top: float, *, upright: bool) -> None:
+    """The number over each bar, its error bar, and a published value that it would hide; or why there is none."""
+    for _, row in panel.iterrows():
+        measured, tip = bool(row["text"]), row[["mean", "high"]].max()
+        if measured and -0.03 < (row["published"] - tip) / top < 0.1:
+            tip = max(tip, row["published"] + 0.015 * top)
+        text = row["text"] or str(row.get("reason", "")).partition(":")[0] or "n/a"
+        axes.annotate(
+            plain(text), (row["x"], tip if measured else 0), (0, 2.5), textcoords="offset points", ha="center",
+            va="bottom", color=INK if measured else FAINT, fontsize=6, rotation=90 if upright or not measured else 0,
+            zorder=6,
+        )  # fmt: skip
