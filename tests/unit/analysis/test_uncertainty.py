@@ -13,13 +13,12 @@ from scipy import stats
 from bench.analysis.results import Results
 from bench.analysis.uncertainty import Uncertainty
 from bench.planning.plan import PlannedEvaluation, PlannedTraining
-from bench.pose.input_size import InputSize
 from bench.statistics.estimate import EffectEstimate
 from bench.store.bootstrap import Resamples
 from bench.store.folders import Store
 from tests.unit.made_up import MadeUp, MeanPerInstance, records_of, row_of
 
-CELL = {"backbone": "simba_tiny", "input_size": InputSize(64, 64)}
+CELL = {"backbone": "simba_tiny", "input_size": "64x64"}
 SEEDS = (0.50, 0.52, 0.51)
 GAIN = (0.10, 0.101, 0.099)
 

@@ -318,8 +318,8 @@ MISTAKES = {
     "negative tolerance": (("    AP: 0.002", "    AP: -0.1"), 7, "greater than or equal to 0"),
     "tolerance no number": (("    AP: 0.002", "    AP: .nan"), 7, "AP: Input should be a finite number"),
     "tolerance and test": (("  tolerance:\n", "  test: {AR: 0.1}\n  tolerance:\n"), 6, "'AR' has a tolerance already"),
-    "metric without limit": (("    AP: 0.002\n", ""), 12, "'AP' has neither a tolerance nor a test"),
-    "metric no number": (("    AP: 0.498", "    AP: much"), 25, "AP: Input should be a valid number"),
+    "metric without limit": (("    AP: 0.002\n", ""), 13, "'AP' has neither a tolerance nor a test"),
+    "metric no number": (("    AP: 0.498", "    AP: much"), 28, "AP: Input should be a valid number"),
     "bad id": (("id: ", "id: x"), 10, "id: String should match pattern"),
     "no yaml": (("version: 1", "version: ["), 5, "expected"),
 }
@@ -468,7 +468,7 @@ def test_a_long_summary_is_cut_after_the_worst() -> None:
 
 
 def test_the_gate_needs_no_torch() -> None:
-    gate = ", ".join(f"bench.compare.gate.{name}" for name in ("update", "junit", "checks"))
+    gate = ", ".join(f"bench.compare.gate.{name}" for name in ("update", "junit", "cell_checks"))
     modules = f"bench.cli.check, {gate}, bench.planning.plan"
     code = f"import sys, {modules}; print('torch' in sys.modules, 'matplotlib' in sys.modules, 'scipy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
