@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -28,14 +28,6 @@ __all__ = ["predict"]
 T = TypeVar("T")
 
 _Rows = tuple[np.ndarray, ...]
-
-
-class _PredictSettings(NamedTuple):
-    """Settings of `predict` that apply to a batch."""
-
-    flip_test: bool
-    device: torch.device
-    precision: Precision
 
 
 @torch.inference_mode()
@@ -83,7 +75,6 @@ def predict(
     """
     model.eval()
     channels_side_by_side(model)
-    how = _PredictSettings(flip_test, device, precision)
     mine: list[tuple[_Rows | None, tuple[str, ...]]] = []
     batches = evaluation_batches(
         instances,
@@ -96,7 +87,16 @@ def predict(
     )
     for batch in batches:
         if isinstance(batch, Batch):
-            mine.append((_predict_batch(model, batch, codec, crops, how), batch.broken))
+            views = batch.normalized(device)
+            if flip_test:  # both views in one pass: one view of a small network does not fill a GPU
+                views = torch.cat([views, views.flip(-1)])
+            with autocast(precision, device):
+                output = to_float32(model(views))
+            outputs = _halves(output) if flip_test else [output]
+            crop_centers, crop_scales = (one.to(device, non_blocking=True) for one in (batch.centers, batch.scales))
+            located = locate(codec, outputs, crop_centers, crop_scales, crops.size)
+            columns = (batch.indices, located.cpu(), batch.centers, batch.scales)
+            mine.append((tuple(column.numpy() for column in columns), batch.broken))
         else:
             mine.append((None, batch))
         watch(min(len(mine) * group.size * batch_size, len(instances)))
@@ -120,21 +120,6 @@ def _interleaved(parts: Sequence[Sequence[T]]) -> Iterator[T]:
     """The first item of each part, then the second of each, and so on."""
     for items in itertools.zip_longest(*parts, fillvalue=None):
         yield from (item for item in items if item is not None)
-
-
-def _predict_batch(
-    model: nn.Module, batch: Batch, codec: Codec[Any, Any], crops: CropSettings, how: _PredictSettings
-) -> _Rows:
-    """Indices, keypoints (instances, keypoints, 3), centers and scales of one batch."""
-    images = batch.normalized(how.device)
-    # Both views in one pass: one view of a small network does not fill a GPU.
-    views = torch.cat([images, images.flip(-1)]) if how.flip_test else images
-    with autocast(how.precision, how.device):
-        output = to_float32(model(views))
-    centers, scales = (values.to(how.device, non_blocking=True) for values in (batch.centers, batch.scales))
-    outputs = _halves(output) if how.flip_test else [output]
-    keypoints = locate(codec, outputs, centers, scales, crops.size)
-    return batch.indices.numpy(), keypoints.cpu().numpy(), batch.centers.numpy(), batch.scales.numpy()
 
 
 def _halves(output: Tensor | Coordinates) -> list[Any]:
