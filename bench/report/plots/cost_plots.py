@@ -70,7 +70,7 @@ def plot_cost(rows: pd.DataFrame, metric: str, costs: Sequence[str] = ("multiply
     handles = looks.handles(look)
     if len(backbones) > 1:
         handles["other backbones"] = Line2D([], [], **OTHERS)
-    if _misprinted(rows):
+    if rows.filter(regex="^printed_").notna().any(axis=None):
         handles["as the paper prints it, where that differs"] = Line2D([], [], **CROSS)
     if several:
         for axes, cost in zip(panels[-columns:], costs, strict=True):
@@ -98,10 +98,7 @@ def _draw(data: PlotData, words: str, costs: Sequence[str]) -> Drawing:
         f"{metric_words(data.metric)} against {labels}. A point per row of the tables, mean over seeds;"
         f" {count_rows(rows)}."
     )
-    caption += " Grey: the other backbones." * (rows["backbone"].nunique() > 1)
     caption += " Lines join the input sizes of a method." * _joined(rows)
-    if _misprinted(_in_units(rows, costs)):
-        caption += " Crosses: the size that the paper prints for the same row, where ours does not round to it."
     return Drawing(title, caption + explain_series(rows), plot_cost(rows, data.metric, costs))
 
 
@@ -117,7 +114,3 @@ def _in_units(rows: pd.DataFrame, costs: Sequence[str]) -> pd.DataFrame:
         printed = rows[published] if published else pd.Series(float("nan"), rows.index)
         rows = rows.assign(**{cost: own, f"printed_{cost}": printed.where(printed != own.round(1))})
     return rows
-
-
-def _misprinted(rows: pd.DataFrame) -> bool:
-    return bool(rows.filter(regex="^printed_").notna().any(axis=None))

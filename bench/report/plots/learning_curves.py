@@ -55,9 +55,8 @@ def plot_epochs(epochs: pd.DataFrame, value: Literal["loss", "validation"], metr
     for axes, panel in panels:
         draw_series(axes, panel, ["line", "row"], ("epoch", "mean"), look, markersize=3.5)
         for (line, _), band in panel.sort_values("epoch").groupby(["line", "row"], sort=False) if banded else ():
-            axes.fill_between(
-                band["epoch"], band["min"], band["max"], color=looks.colors[str(line)], alpha=0.2, linewidth=0
-            )
+            look_of = {"color": looks.colors[str(line)], "alpha": 0.2, "linewidth": 0}
+            axes.fill_between(band["epoch"], band["min"], band["max"], **look_of)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         if value == "loss":
             scale_axis(axes, "y", panel["mean"])
@@ -93,9 +92,7 @@ def _draw(data: PlotData, title: str, value: Literal["loss", "validation"], capt
     shown, remark = first_panels(lines, by)
     count, rows = shown["training"].nunique(), shown["row"].nunique()
     caption += f" n = {count} training{'s' * (count > 1)}."
-    caption += (
-        " Lines: means over seeds; bands: from the lowest to the highest seed." if count > rows else " One seed each."
-    )
+    caption += " Lines: means over seeds." if count > rows else " One seed each."
     alike = shown.drop_duplicates("row").duplicated([*by, "line"]).any()
     remark += " Trainings that differ in other settings look the same." * bool(alike)
     return Drawing(title, caption + remark, plot_epochs(shown, value, _validated(data)))

@@ -17,8 +17,8 @@ from bench.pose.metrics.catalog import metric_named
 from bench.report.plots.style import INK, Look, plain
 
 __all__ = [
-    "NAME_WIDTH", "PAGE_WIDTH", "PUBLISHED", "draw_error_bars", "draw_published", "draw_series", "facet",
-    "first_panels", "label_figure", "make_panels", "metric_label", "name_rows", "scale_axis", "size_text",
+    "NAME_WIDTH", "PAGE_WIDTH", "draw_known", "draw_series", "facet", "first_panels", "label_figure", "make_panels",
+    "metric_label", "name_rows", "published_handle", "scale_axis", "size_text",
 ]  # fmt: skip
 
 PAGE_WIDTH = 7.0
@@ -109,20 +109,20 @@ def draw_series(
         axes.plot(series[x], series[y], **look(str(name)) | marks)
 
 
-def draw_error_bars(axes: Axes, x: pd.Series[float], rows: pd.DataFrame) -> None:
-    """Error bars from `low` to `high`, where they are known."""
+def draw_known(axes: Axes, x: pd.Series[float], rows: pd.DataFrame, shift: float = 0) -> None:
+    """Error bars from `low` to `high`, and the paper's values as diamonds beside them, where they are known."""
     reach = [(rows["mean"] - rows["low"]).clip(lower=0), (rows["high"] - rows["mean"]).clip(lower=0)]
     known = rows["low"].notna()
     axes.errorbar(
         x[known], rows["mean"][known], yerr=[part[known] for part in reach], fmt="none", elinewidth=0.9, ecolor=INK,
         capsize=1.8, zorder=4,
     )  # fmt: skip
+    axes.plot(x + shift, rows["published"], **PUBLISHED)
 
 
-def draw_published(axes: Axes, x: pd.Series, rows: pd.DataFrame) -> None:
-    """The paper's values as diamonds, for the rows that measure the same."""
-    known = rows["published"].notna()
-    axes.plot(x[known], rows["published"][known], **PUBLISHED)
+def published_handle(rows: pd.DataFrame) -> dict[str, Artist]:
+    """The entry of a legend for published values, if there are any."""
+    return {"published": Line2D([], [], **PUBLISHED)} if rows["published"].notna().any() else {}
 
 
 def scale_axis(axes: Axes, which: Literal["x", "y"], values: pd.Series) -> None:

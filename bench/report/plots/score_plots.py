@@ -22,13 +22,12 @@ from bench.report.plots.drawing import (
 )
 from bench.report.plots.panels import (
     PAGE_WIDTH,
-    PUBLISHED,
-    draw_error_bars,
-    draw_published,
+    draw_known,
     draw_series,
     facet,
     label_figure,
     metric_label,
+    published_handle,
     size_text,
 )
 from bench.report.plots.plot_data import PlotData, describe, printed_rows
@@ -73,17 +72,14 @@ def plot_bars(rows: pd.DataFrame, metric: str, baseline: float | None = None) ->
                 axes.bar(group["x"], group["mean"], 0.94 * slot, zorder=2, **looks.area(str(method)))
         else:
             draw_series(axes, panel, ["method"], ("x", "mean"), looks.dot, zorder=2)
-        draw_error_bars(axes, panel["x"], panel)
-        draw_published(axes, panel["x"] + 0.3 * slot, panel)
+        draw_known(axes, panel["x"], panel, 0.3 * slot)
         if barred and room > UPRIGHT_LABEL_WIDTH:
             _write_numbers(axes, panel, top, upright=room < LABEL_WIDTH)
         if baseline is not None:
             axes.axhline(in_print_units(metric, baseline), **BASELINE)
         axes.set_ylim(0, 1.14 * top)
         _name_sizes(axes, rows)
-    handles = looks.handles(looks.area if barred else looks.dot)
-    if rows["published"].notna().any():
-        handles["published"] = Line2D([], [], **PUBLISHED)
+    handles = looks.handles(looks.area if barred else looks.dot) | published_handle(rows)
     if baseline is not None:
         handles["mean pose baseline"] = Line2D([], [], **BASELINE)
     label_figure(figure, handles, SIZES, metric_label(metric))
@@ -92,16 +88,11 @@ def plot_bars(rows: pd.DataFrame, metric: str, baseline: float | None = None) ->
 
 def bars(data: PlotData) -> Drawing:
     """The report's picture of `plot_bars`."""
-    name, rows = metric_words(data.metric), data.measured
+    title, rows = f"{metric_words(data.metric)} by input size", data.measured
     if rows.empty:
-        return Drawing(f"{name} by input size", NOTHING)
-    published = data.rows["published"].notna().sum()
-    diamonds = f" Diamonds: the published value, for the {published} rows that measure the same." if published else ""
-    caption = (
-        f"{name} by input size and method, mean over seeds; {count_rows(rows)}. {explain_error_bars(rows)}{diamonds}"
-        f"{explain_series(rows)}"
-    )
-    return Drawing(f"{name} by input size", caption, plot_bars(data.rows, data.metric, data.baseline))
+        return Drawing(title, NOTHING)
+    caption = f"{title} and method, mean over seeds; {count_rows(rows)}. {explain_error_bars(rows)}"
+    return Drawing(title, caption + explain_series(rows), plot_bars(data.rows, data.metric, data.baseline))
 
 
 def plot_splitting(rows: pd.DataFrame, metric: str) -> Figure:
@@ -119,14 +110,11 @@ def plot_splitting(rows: pd.DataFrame, metric: str) -> Figure:
     figure, panels = facet(rows, ["backbone", "representation"], 2.2)
     for axes, panel in panels:
         draw_series(axes, panel, ["line"], ("split_ratio", "mean"), looks.line)
-        draw_error_bars(axes, panel["split_ratio"], panel)
-        draw_published(axes, panel["split_ratio"], panel)
+        draw_known(axes, panel["split_ratio"], panel)
         axes.set_xscale("log")
         axes.xaxis.set(major_locator=FixedLocator(factors), minor_locator=NullLocator())
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    handles = looks.handles(looks.line)
-    if rows["published"].notna().any():
-        handles["published"] = Line2D([], [], **PUBLISHED)
+    handles = looks.handles(looks.line) | published_handle(rows)
     label_figure(figure, handles, "splitting factor k (bins per px)", metric_label(metric))
     return figure
 
@@ -138,9 +126,8 @@ def splitting(data: PlotData) -> Drawing | None:
     title, rows = f"{metric_words(data.metric)} by splitting factor", data.measured.dropna(subset="split_ratio")
     if rows.empty:
         return Drawing(title, NOTHING)
-    diamonds = " Diamonds: the published value, where a row measures the same." * bool(rows["published"].notna().any())
-    lines = f"{title}, a line per input size, mean over seeds; {count_rows(rows)}."
-    return Drawing(title, f"{lines} {explain_error_bars(rows)}{diamonds}", plot_splitting(rows, data.metric))
+    caption = f"{title}, a line per input size, mean over seeds; {count_rows(rows)}. {explain_error_bars(rows)}"
+    return Drawing(title, caption, plot_splitting(rows, data.metric))
 
 
 def plot_ceiling(rows: pd.DataFrame, metric: str) -> Figure:
