@@ -6,9 +6,16 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.analysis.frame import load_epochs, load_keypoints, load_per_instance, load_results
+    from bench.analysis.frame import (
+        load_epochs,
+        load_errors,
+        load_keypoints,
+        load_per_instance,
+        load_results,
+        load_thresholds,
+    )
 
-__all__ = ["load_epochs", "load_keypoints", "load_per_instance", "load_results"]
+__all__ = ["load_epochs", "load_errors", "load_keypoints", "load_per_instance", "load_results", "load_thresholds"]
 
 __version__ = "0.1.0"
 

@@ -7,6 +7,7 @@ three lines of pandas away from `load_results`.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import NoneType, UnionType
@@ -20,15 +21,19 @@ from bench.files import StoreError
 from bench.planning.plan import Plan, answered_rows, complexity_of, make_plan
 from bench.pose.errors import UnknownNameError
 from bench.pose.metrics.catalog import metrics_of
+from bench.store.documents import Record
 from bench.store.folders import Store
 from bench.suite.schema import load_suite
 from bench.suite.specs import EvalSpec, TrainSpec, evaluation_key, shared_settings
 
 __all__ = [
+    "diagnostics_frame",
     "load_epochs",
+    "load_errors",
     "load_keypoints",
     "load_per_instance",
     "load_results",
+    "load_thresholds",
     "results_frame",
     "row_id",
     "setting_columns",
@@ -130,17 +135,49 @@ def load_epochs(results: str | Path = "results") -> pd.DataFrame:
 def load_keypoints(results: str | Path = "results") -> pd.DataFrame:
     """Results by keypoint: one row per evaluation and keypoint.
 
-    Columns: `evaluation` (id), `keypoint`, `measure` ("AP" in 0..1 or "PCKh" in percent), `value`. Raises `StoreError`
-    for unreadable records.
+    Columns: `evaluation` (id), `keypoint`, `measure` ("AP" in 0..1 or "PCKh" in percent), `value`. Keypoints that are
+    labelled nowhere have no row. Raises `StoreError` for unreadable records.
     """
+    return diagnostics_frame(_stored_records(results), "keypoints")
+
+
+def load_thresholds(results: str | Path = "results") -> pd.DataFrame:
+    """Results over all keypoints by threshold: one row per evaluation and threshold.
+
+    Columns: `evaluation` (id), `threshold` (float64: OKS for "AP", head sizes for "PCKh"; NaN where the record holds
+    no number), `measure` ("AP" in 0..1 or "PCKh" in percent), `value`. Raises `StoreError` for unreadable records.
+    """
+    return diagnostics_frame(_stored_records(results), "curve")
+
+
+def load_errors(results: str | Path = "results") -> pd.DataFrame:
+    """Kinds of errors: one row per evaluation and kind, none for MPII.
+
+    Columns: `evaluation` (id), `kind` ("good", "jitter", "inversion", "swap" or "miss"), `value` (share of the labelled
+    keypoints of matched instances; those of an evaluation add up to 1). Raises `StoreError` for unreadable records.
+    """
+    return diagnostics_frame(_stored_records(results), "errors")
+
+
+def diagnostics_frame(records: Iterable[Record], part: Literal["keypoints", "curve", "errors"]) -> pd.DataFrame:
+    """A part of the diagnostics of records, see `load_keypoints`, `load_thresholds` and `load_errors`."""
+    name, dtype = {"keypoints": ("keypoint", "str"), "curve": ("threshold", "float64"), "errors": ("kind", "str")}[part]
     rows = [
-        {"evaluation": record.id, "keypoint": keypoint, "measure": record.diagnostics.measure, "value": value}
-        for result in stored_results(Store(Path(results)))
-        if (record := result.record) is not None and record.diagnostics is not None
-        for keypoint, value in record.diagnostics.keypoints.items()
+        {"evaluation": record.id, name: key, "measure": record.diagnostics.measure, "value": value}
+        for record in records
+        if record.diagnostics is not None
+        for key, value in getattr(record.diagnostics, part).items()
+        if 0 <= value < math.inf  # COCO's -1 says that there was nobody to measure
     ]
-    types = {"evaluation": "str", "keypoint": "str", "measure": "str", "value": "float64"}
-    return pd.DataFrame(rows, columns=list(types)).astype(types)
+    types = {"evaluation": "str", name: dtype, "measure": "str", "value": "float64"}
+    frame = pd.DataFrame(rows, columns=list(types))
+    if part == "curve":
+        frame[name] = pd.to_numeric(frame[name], errors="coerce")
+    return frame.astype(types).drop(columns=["measure"] if part == "errors" else [])
+
+
+def _stored_records(results: str | Path) -> Iterator[Record]:
+    return (result.record for result in stored_results(Store(Path(results))) if result.record is not None)
 
 
 def load_per_instance(results: str | Path, evaluation: str) -> pd.DataFrame:

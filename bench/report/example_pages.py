@@ -116,8 +116,7 @@ def _pages(columns: Sequence[_Column], where: str, remark: str, problems: list[s
     else:
         yield "images", Drawing("Validation images", "No image is stored for every method.", problems=tuple(problems))
     for choice, (title, who) in TITLES.items():
-        own = [[_own(column, one) for one in column.instances.get(choice, {}).values()] for column in columns]
-        rows = [*zip_longest(*own)][:MOST_INSTANCES]
+        rows = [*zip_longest(*(_own(column, choice) for column in columns))][:MOST_INSTANCES]
         caption = f"{who}; {where}; n = {len(rows)} instances per method. {CHOSEN_FROM} {UNDER_EACH}{remark}"
         yield from _split(f"images_{choice}", Drawing(title, caption), heads, rows, problems)
 
@@ -136,23 +135,21 @@ def _split(
 
 def _same_instances(columns: Sequence[_Column]) -> list[Row]:
     """A row for each instance spread over the split that every column has: only these can be compared."""
-    instances = [column.instances.get("spread", {}) for column in columns]
-    common = [id_ for id_ in instances[0] if all(id_ in stored for stored in instances)][:MOST_INSTANCES]
+    spread = [column.instances.get("spread", {}) for column in columns]
+    common = [id_ for id_ in spread[0] if all(id_ in stored for stored in spread)][:MOST_INSTANCES]
     return [
         [
-            _PageCell(columns[0], instances[0][id_], f"instance {id_}", annotation=True, prediction=False),
-            *(
-                _PageCell(column, stored[id_], _oks(stored[id_]))
-                for column, stored in zip(columns, instances, strict=True)
-            ),
+            _PageCell(columns[0], spread[0][id_], f"instance {id_}", annotation=True, prediction=False),
+            *(_PageCell(one, stored[id_], _oks(stored[id_])) for one, stored in zip(columns, spread, strict=True)),
         ]
         for id_ in common
     ]
 
 
-def _own(column: _Column, instance: StoredInstance) -> _PageCell:
-    """One of a method's own instances, with the annotation under the prediction."""
-    return _PageCell(column, instance, f"{_oks(instance)} · instance {instance.annotation_id}", annotation=True)
+def _own(column: _Column, choice: Choice) -> list[_PageCell]:
+    """A method's own instances, with the annotation under the prediction."""
+    instances = column.instances.get(choice, {}).values()
+    return [_PageCell(column, one, f"{_oks(one)} · instance {one.annotation_id}", annotation=True) for one in instances]
 
 
 def _oks(instance: StoredInstance) -> str:
@@ -182,7 +179,9 @@ def _draw(heads: Sequence[str], rows: Sequence[Row], problems: list[str]) -> Fig
     width = min(COLUMN_WIDTH, PAGE_WIDTH / len(heads))
     wrapped = [style.plain(head, max(8, int(15 * width)), 3) for head in heads]
     images = [[None if cell is None else _image(cell, problems) for cell in row] for row in rows]
-    heights = [_height(row, width) for row in images]
+    shapes = [[image.shape for image in row if image is not None] for row in images]
+    # Less for images that are wider than high.
+    heights = [min(ROW_HEIGHT, max((width * one[0] / one[1] for one in row), default=ROW_HEIGHT)) for row in shapes]
     texts = LINE_HEIGHT * (1.5 * len(rows) + max(head.count("\n") + 1 for head in wrapped) + 2)
     layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     figure = Figure((width * len(heads), sum(heights) + texts), SHARPNESS * style.DPI, layout=layout)
@@ -197,12 +196,6 @@ def _draw(heads: Sequence[str], rows: Sequence[Row], problems: list[str]) -> Fig
                 _draw_cell(axes, cell, image)
     _add_legend(figure, rows)
     return figure
-
-
-def _height(images: Sequence[Image | None], width: float) -> float:
-    """Height of a row in inches: less for images that are wider than high."""
-    shapes = [image.shape[:2] for image in images if image is not None]
-    return min(ROW_HEIGHT, max((width * height / wide for height, wide in shapes), default=ROW_HEIGHT))
 
 
 def _image(cell: _PageCell, problems: list[str]) -> Image | None:
@@ -231,11 +224,9 @@ def _draw_cell(axes: Axes, cell: _PageCell, image: Image | None) -> None:
     # A keypoint that was predicted outside the region must not shrink the image.
     axes.autoscale(False)
     instance, skeleton = cell.instance, cell.column.skeleton
-    labelled = [keypoint if keypoint[2] > 0 else None for keypoint in instance.truth]
-    if cell.annotation and cell.prediction:
-        draw_annotation(axes, skeleton, labelled)
-    elif cell.annotation:
-        draw_skeleton(axes, skeleton, labelled)
+    if cell.annotation:
+        draw = draw_annotation if cell.prediction else draw_skeleton
+        draw(axes, skeleton, [keypoint if keypoint[2] > 0 else None for keypoint in instance.truth])
     if cell.prediction and instance.prediction is not None:
         draw_skeleton(axes, skeleton, instance.prediction)
 

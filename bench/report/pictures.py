@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from bench.analysis.results import Results
@@ -67,22 +68,14 @@ def draw_pictures(
     pictures: list[Picture] = []
     problems: list[str] = []
     with plots.plot_style(style):
-        for name, drawing in _drawings(results, uncertainty, store):
+        data = plots.gather_plot_data(results, uncertainty)
+        drawings = ((name, drawing) for name, draw in PLOTS.items() if (drawing := draw(data)) is not None)
+        for name, drawing in chain(drawings, draw_images(data.evaluations, data.skeleton, store)):
             figure = drawing.figure
+            # A simulation stores no images: these show what was really predicted.
+            if figure is not None and data.simulated and not drawing.images:
+                plots.mark_simulated(figure, data.simulated)
             png = None if figure is None else plots.to_png(figure, images=drawing.images)
             pictures.append(Picture(name, drawing.title, drawing.caption, png))
             problems += drawing.problems
     return tuple(pictures), tuple(dict.fromkeys(problems))
-
-
-def _drawings(results: Results, uncertainty: Uncertainty, store: Store) -> Iterator[tuple[str, Drawing]]:
-    """Name and contents of each picture; plots of simulated numbers are marked."""
-    data = plots.gather_plot_data(results, uncertainty)
-    for name, draw in PLOTS.items():
-        drawing = draw(data)
-        if drawing is not None:
-            if drawing.figure is not None and data.simulated:
-                plots.mark_simulated(drawing.figure, data.simulated)
-            yield name, drawing
-    # A simulation stores no images: these show what was really predicted.
-    yield from draw_images(data.evaluations, data.skeleton, store)

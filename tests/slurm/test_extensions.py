@@ -30,13 +30,13 @@ def test_jobs_take_their_extensions_with_them(desk: Desk) -> None:
     desk.write_profile()
     submitted = content_hash(package)
     desk.submit()
-    (package / "network.py").write_text("raise RuntimeError('edited after the submission')\n", encoding="utf-8")
+    (package / "backbone.py").write_text("raise RuntimeError('edited after the submission')\n", encoding="utf-8")
     wait_until(lambda: len(list(desk.results.glob("evaluations/*/record.json"))) == 4, "four records", seconds=240)
     for file in desk.results.glob("evaluations/*/record.json"):
         record = json.loads(file.read_text(encoding="utf-8"))
         assert record["provenance"]["extensions"] == {"pose_extras": submitted}
         assert {"AP", "mean_error"} <= record["metrics"].keys()
-    shutil.copyfile(EXAMPLES / "pose_extras/network.py", package / "network.py")
+    shutil.copyfile(EXAMPLES / "pose_extras/backbone.py", package / "backbone.py")
     reported = desk.call(desk.command("report", desk.suite, "--out", desk.folder / "reports", "--format", "md"))
     assert reported.returncode == 0, reported.stderr
     written = (desk.folder / "reports/extras/report.md").read_text(encoding="utf-8")

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.analysis.formatting import backbone_name, metric_words
-from bench.paper.published import PublishedRow, published_rows
 from bench.planning.plan import BINARY_GIGA, GIGA
 from bench.report.plots.drawing import NOTHING, Drawing, count_rows, explain_series
-from bench.report.plots.panels import label_figure, make_panels, metric_label, scale_axis
+from bench.report.plots.panels import draw_series, label_figure, make_panels, metric_label, scale_axis
 from bench.report.plots.plot_data import PlotData, printed_rows
 from bench.report.plots.style import INK, Looks, plain
 
@@ -24,27 +23,23 @@ __all__ = ["gflops", "parameters", "plot_cost"]
 
 @dataclass(frozen=True)
 class _Cost:
-    """A column of costs: its name on an axis, its unit there, and the paper's number where it counts the same."""
+    """A column of costs: its name on an axis, its unit there, and the column of the paper's number that counts so."""
 
     label: str
     unit: float
-    published: Callable[[PublishedRow], float | None]
+    published: str = ""
 
 
 COSTS: Mapping[str, _Cost] = {
-    "multiply_adds": _Cost("multiply-adds per image (10⁹)", GIGA, lambda _: None),
-    "published_convention": _Cost("GFLOPs per image as the paper counts (2³⁰)", BINARY_GIGA, lambda row: row.gflops),
-    "params": _Cost("parameters (millions)", 1e6, lambda row: row.params_m),
+    "multiply_adds": _Cost("multiply-adds per image (10⁹)", GIGA),
+    "published_convention": _Cost("GFLOPs per image as the paper counts (2³⁰)", BINARY_GIGA, "published_gflops"),
+    "params": _Cost("parameters (millions)", 1e6, "published_params_m"),
 }
 
 CROSS: dict[str, Any] = {
-    "color": INK,
-    "marker": "x",
-    "markersize": 4.5,
-    "markeredgewidth": 0.9,
-    "linestyle": ":",
-    "linewidth": 0.8,
-}
+    "color": INK, "marker": "x", "markersize": 4.5, "markeredgewidth": 0.9, "linestyle": ":", "linewidth": 0.8,
+}  # fmt: skip
+OTHERS: dict[str, Any] = {"color": "#CCCCCC", "marker": "o", "markersize": 2.5, "linestyle": "none"}
 
 
 def plot_cost(rows: pd.DataFrame, metric: str, costs: Sequence[str] = ("multiply_adds",)) -> Figure:
@@ -57,36 +52,30 @@ def plot_cost(rows: pd.DataFrame, metric: str, costs: Sequence[str] = ("multiply
         metric: of the rows.
         costs: columns of the rows: "multiply_adds", "published_convention", "params".
     """
-    rows = printed_rows(rows, metric).dropna(subset="mean")
-    rows = rows.assign(**{cost: rows[cost] / COSTS[cost].unit for cost in costs})
-    looks, joined = Looks(tuple(rows["method"].cat.categories)), _joined(rows)
-    backbones = list(rows["backbone"].unique())
-    columns, share = (len(costs), "col") if len(costs) > 1 else (3, True)
-    height = 2.4 if len(backbones) == 1 else min(1.45, 15 / len(backbones) / (2 if len(costs) > 1 else 1))
-    figure, panels = make_panels(len(backbones) * len(costs), columns, height, sharex=share)
-    crossed = False
-    for axes, (backbone, cost) in zip(panels, ((one, cost) for one in backbones for cost in costs), strict=True):
+    rows = _in_units(printed_rows(rows, metric).dropna(subset="mean"), costs)
+    looks, several = Looks.of(rows["method"]), len(costs) > 1
+    look, backbones = looks.line if _joined(rows) else looks.dot, list(rows["backbone"].unique())
+    height = 2.4 if len(backbones) == 1 else min(1.45, 15 / len(backbones) / (2 if several else 1))
+    columns = len(costs) if several else 3
+    figure, panels = make_panels(len(backbones) * len(costs), columns, height, sharex="col" if several else True)
+    for axes, (backbone, cost) in zip(panels, product(backbones, costs), strict=True):
         own, others = rows[rows["backbone"] == backbone], rows[rows["backbone"] != backbone]
-        axes.plot(others[cost], others["mean"], "o", color="#CCCCCC", markersize=2.5, zorder=1)
-        draw, look = (sns.lineplot, {**looks.lines, "estimator": None}) if joined else (sns.scatterplot, looks.dots)
-        draw(own, x=cost, y="mean", hue="method", style="method", legend=False, ax=axes, zorder=3, **look)
-        for _, row in own.iterrows():
-            for printed in _misprints(row, cost):
-                axes.plot([row[cost], printed], [row["mean"]] * 2, markevery=[1], zorder=4, **CROSS)
-                crossed = True
-        axes.set(xlabel="", ylabel="")
+        axes.plot(others[cost], others["mean"], **OTHERS, zorder=1)
+        draw_series(axes, own, ["method"], (cost, "mean"), look, zorder=3)
+        crossed = own.dropna(subset=f"printed_{cost}")
+        axes.plot(crossed[[cost, f"printed_{cost}"]].T, crossed[["mean", "mean"]].T, markevery=[1], zorder=4, **CROSS)
         axes.set_title(plain(backbone_name(backbone), 40, 1))
         axes.margins(x=0.08, y=0.1)
         scale_axis(axes, "x", rows[cost])
-    handles = looks.handles("line" if joined else "dot")
+    handles = looks.handles(look)
     if len(backbones) > 1:
-        handles["other backbones"] = Line2D([], [], color="#CCCCCC", marker="o", markersize=2.5, linestyle="none")
-    if crossed:
+        handles["other backbones"] = Line2D([], [], **OTHERS)
+    if rows.filter(regex="^printed_").notna().any(axis=None):
         handles["as the paper prints it, where that differs"] = Line2D([], [], **CROSS)
-    if len(costs) > 1:
+    if several:
         for axes, cost in zip(panels[-columns:], costs, strict=True):
             axes.set_xlabel(COSTS[cost].label)
-    label_figure(figure, handles, COSTS[costs[0]].label if len(costs) == 1 else "", metric_label(metric))
+    label_figure(figure, handles, "" if several else COSTS[costs[0]].label, metric_label(metric))
     return figure
 
 
@@ -109,11 +98,7 @@ def _draw(data: PlotData, words: str, costs: Sequence[str]) -> Drawing:
         f"{metric_words(data.metric)} against {labels}. A point per row of the tables, mean over seeds;"
         f" {count_rows(rows)}."
     )
-    caption += " Grey: the other backbones." * (rows["backbone"].nunique() > 1)
     caption += " Lines join the input sizes of a method." * _joined(rows)
-    printed = rows.assign(**{cost: rows[cost] / COSTS[cost].unit for cost in costs})
-    if any(_misprints(row, cost) for _, row in printed.iterrows() for cost in costs):
-        caption += " Crosses: the size that the paper prints for the same row, where ours does not round to it."
     return Drawing(title, caption + explain_series(rows), plot_cost(rows, data.metric, costs))
 
 
@@ -122,8 +107,10 @@ def _joined(rows: pd.DataFrame) -> bool:
     return rows["input_size"].nunique() > 1 and not rows.duplicated(["backbone", "input_size", "method"]).any()
 
 
-def _misprints(row: pd.Series, cost: str) -> list[float]:
-    """Sizes that the paper prints for a row, to one decimal, and that ours does not round to."""
-    names = row["published_row"].split(", ")
-    printed = (COSTS[cost].published(one) for one in published_rows() if one.id in names)
-    return sorted({value for value in printed if value is not None and value != round(row[cost], 1)})
+def _in_units(rows: pd.DataFrame, costs: Sequence[str]) -> pd.DataFrame:
+    """The rows with costs as printed, and `printed_COST`: the paper's, to one decimal, where ours rounds otherwise."""
+    for cost in costs:
+        own, published = rows[cost] / COSTS[cost].unit, COSTS[cost].published
+        printed = rows[published] if published else pd.Series(float("nan"), rows.index)
+        rows = rows.assign(**{cost: own, f"printed_{cost}": printed.where(printed != own.round(1))})
+    return rows

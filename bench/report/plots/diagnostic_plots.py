@@ -7,15 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from bench.report.plots.drawing import Drawing, count_rows, explain_series, missing_readings
-from bench.report.plots.panels import NAME_WIDTH, facet, first_panels, label_figure, name_rows
+from bench.report.plots.panels import NAME_WIDTH, draw_series, facet, first_panels, label_figure, name_rows
 from bench.report.plots.plot_data import PlotData
-from bench.report.plots.style import HATCHES, INK, Looks, plain
+from bench.report.plots.style import Looks, plain
 
 __all__ = ["errors", "keypoints", "plot_errors", "plot_keypoints", "plot_thresholds", "thresholds"]
 
@@ -37,17 +35,12 @@ def plot_thresholds(thresholds: pd.DataFrame) -> Figure:
         thresholds: with `threshold`, `measure` and `value` and the columns of rows, see `join_rows`.
     """
     curves = _over_seeds(thresholds, "threshold")
-    curves["threshold"] = pd.to_numeric(curves["threshold"], errors="coerce")
-    curves = curves[np.isfinite(curves["threshold"])]
-    looks, measure = Looks(tuple(curves["method"].cat.categories)), curves["measure"].iloc[0]
-    figure, panels = facet(curves, GROUP, 1.3 if _many(curves) else 2.2)
+    looks, measure = Looks.of(curves["method"]), curves["measure"].iloc[0]
+    figure, panels = facet(curves, GROUP, 1.3 if len(curves.drop_duplicates(list(GROUP))) > 1 else 2.2)
     for axes, panel in panels:
-        sns.lineplot(
-            panel, x="threshold", y="value", hue="method", style="method", units="row", estimator=None, legend=False,
-            ax=axes, markersize=3.5, **looks.lines,
-        )  # fmt: skip
-        axes.set(xlabel="", ylabel="", ylim=(0, 104))
-    label_figure(figure, looks.handles("line"), AXES[measure], f"{measure} (%)")
+        draw_series(axes, panel, ["method", "row"], ("threshold", "value"), looks.line, markersize=3.5)
+        axes.set_ylim(0, 104)
+    label_figure(figure, looks.handles(looks.line), AXES[measure], f"{measure} (%)")
     return figure
 
 
@@ -56,10 +49,10 @@ def thresholds(data: PlotData) -> Drawing | None:
     if not data.annotated:
         return None
     title = "PCKh curves" if data.measure == "PCKh" else "Average precision by OKS threshold"
-    usable = np.isfinite(pd.to_numeric(data.thresholds["threshold"], errors="coerce"))
+    usable = np.isfinite(data.thresholds["threshold"])
     problems = tuple(
-        f"record {row.evaluation}: {row.threshold!r} is not a threshold of a curve; expected a number"
-        for row in data.thresholds[~usable].itertuples()
+        f"record {evaluation}: a threshold of its curve is not a number, and is left out"
+        for evaluation in data.thresholds.loc[~usable, "evaluation"].unique()
     )
     caption = (
         f"{data.measure} over all keypoints by {AXES[data.measure]}, a line per row of the tables, mean over seeds;"
@@ -83,16 +76,12 @@ def plot_keypoints(keypoints: pd.DataFrame) -> Figure:
     dots = _over_seeds(keypoints.assign(keypoint=keypoints["keypoint"].map(words)), "keypoint")
     order = list(dots["keypoint"].unique())
     dots["place"] = dots["keypoint"].map(order.index)
-    looks, measure = Looks(tuple(dots["method"].cat.categories)), dots["measure"].iloc[0]
+    looks, measure = Looks.of(dots["method"]), dots["measure"].iloc[0]
     figure, panels = facet(dots, GROUP, 0.115 * len(order) + 0.35)
     for axes, panel in panels:
-        sns.scatterplot(
-            panel, x="value", y="place", hue="method", style="method", legend=False, ax=axes, zorder=3,
-            **looks.dots,
-        )  # fmt: skip
-        axes.set(xlabel="", ylabel="")
+        draw_series(axes, panel, ["method"], ("value", "place"), looks.dot, zorder=3)
         name_rows(axes, order)
-    label_figure(figure, looks.handles("dot"), f"{measure} (%)")
+    label_figure(figure, looks.handles(looks.dot), f"{measure} (%)")
     return figure
 
 
@@ -113,29 +102,26 @@ def plot_errors(errors: pd.DataFrame) -> Figure:
     Args:
         errors: with `kind` and `value` and the columns of rows, see `join_rows`.
     """
-    parts = errors.groupby([*GROUP, "method", "kind"], sort=False, observed=True)["value"].mean().mul(100).reset_index()
+    parts = errors.pivot_table("value", [*GROUP, "method"], "kind", sort=False, observed=True).mul(100).reset_index()
+    kinds = [kind for kind in dict.fromkeys([*KINDS, *errors["kind"]]) if kind != GOOD]
+    parts = parts.reindex(columns=[*GROUP, "method", *kinds, GOOD]).fillna(dict.fromkeys([*kinds, GOOD], 0))
     parts["method"] = parts["method"].cat.remove_unused_categories()
-    methods, kinds = list(parts["method"].cat.categories), [*KINDS, *parts["kind"].unique()]
-    kinds = [kind for kind in dict.fromkeys(kinds) if kind != GOOD]
+    ends, methods = parts[kinds].cumsum(axis="columns"), list(parts["method"].cat.categories)
     # Other colors than those of methods, for which kinds of errors could be taken otherwise.
-    colors = dict(zip(kinds, sns.color_palette("ch:s=.25,rot=-.25,dark=.4", len(kinds)), strict=True))
-    hatches = {kind: HATCHES[number % len(HATCHES)] for number, kind in enumerate(kinds)}
+    looks = Looks(tuple(kinds), "ch:s=.25,rot=-.25,dark=.4")
     lines = max(plain(method, NAME_WIDTH).count("\n") + 1 for method in methods)
     figure, panels = facet(parts, GROUP, (0.11 * lines + 0.07) * len(methods) + 0.35)
-    longest = parts[parts["kind"] != GOOD].groupby([*GROUP, "method"], observed=True)["value"].sum().max()
     for axes, panel in panels:
-        table = panel.pivot(index="method", columns="kind", values="value").reindex(columns=[*kinds, GOOD]).fillna(0)
-        places, left = [methods.index(method) for method in table.index], np.zeros(len(table))
+        places = panel["method"].cat.codes
         for kind in kinds:
-            axes.barh(places, table[kind], 0.78, left, color=colors[kind], hatch=hatches[kind], edgecolor=INK)
-            left += table[kind].to_numpy()
-        for y, x, good in zip(places, left, table[GOOD], strict=True):
+            axes.barh(places, panel[kind], 0.78, ends.loc[panel.index, kind] - panel[kind], **looks.area(kind))
+        for y, x, good in zip(places, ends.loc[panel.index, kinds[-1]], panel[GOOD], strict=True):
             axes.annotate(f"{good:.1f}", (x, y), (2.5, 0), textcoords="offset points", va="center", fontsize=6)
-        axes.set_xlim(0, 1.2 * longest or 1)
+        axes.set_xlim(0, 1.2 * ends[kinds[-1]].max() or 1)
         axes.grid(visible=False, axis="y")
         name_rows(axes, methods)
-    handles = {kind: Patch(facecolor=colors[kind], hatch=hatches[kind], edgecolor=INK) for kind in kinds}
-    label_figure(figure, {**handles, f"number: {GOOD} (%)": Line2D([], [], linestyle="none")}, "labelled keypoints (%)")
+    good = {f"number: {GOOD} (%)": Line2D([], [], linestyle="none")}
+    label_figure(figure, looks.handles(looks.area) | good, "labelled keypoints (%)")
     return figure
 
 
@@ -168,7 +154,3 @@ def _over_seeds(values: pd.DataFrame, name: str) -> pd.DataFrame:
     kept = [*GROUP, "method", "row", "measure", name]
     means = values.groupby(kept, sort=False, observed=True)["value"].mean().reset_index()
     return means.assign(value=means["value"] * np.where(means["measure"] == "PCKh", 1, 100))
-
-
-def _many(values: pd.DataFrame) -> bool:
-    return len(values[list(GROUP)].drop_duplicates()) > 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
@@ -13,7 +12,15 @@ from matplotlib.ticker import MaxNLocator
 from bench.analysis.formatting import in_print_units, metric_words
 from bench.analysis.rows import ablated_settings
 from bench.report.plots.drawing import Drawing
-from bench.report.plots.panels import facet, first_panels, label_figure, metric_label, scale_axis, size_text
+from bench.report.plots.panels import (
+    draw_series,
+    facet,
+    first_panels,
+    label_figure,
+    metric_label,
+    scale_axis,
+    size_text,
+)
 from bench.report.plots.plot_data import PlotData, describe
 from bench.report.plots.style import FAINT, MOST_SERIES, Looks
 from bench.suite.specs import TrainSpec
@@ -36,26 +43,25 @@ def plot_epochs(epochs: pd.DataFrame, value: Literal["loss", "validation"], metr
         metric: of the column `validation`.
     """
     epochs, by = _with_lines(epochs.dropna(subset=value))
-    if value == "validation":
-        epochs[value] *= in_print_units(metric, 1.0)
-    looks = Looks(tuple(epochs["line"].unique()))
-    marked = epochs["epoch"].nunique() <= FEW_EPOCHS
+    looks = Looks.of(epochs["line"])
+    look = looks.line if epochs["epoch"].nunique() <= FEW_EPOCHS else looks.bare_line
+    banded = epochs.groupby("row")["training"].nunique().max() > 1
+    # Trainings of one line that differ in other settings than the seed are drawn one by one.
+    seeds = epochs.groupby([*by, "line", "row", "epoch"], sort=False)[value]
+    curves = seeds.agg(["mean", "min", "max"]).mul(in_print_units(metric, 1.0) if value == "validation" else 1)
+    curves = curves.reset_index()
     # Losses of two representations cannot be compared, so they need no common axis.
-    figure, panels = facet(epochs, by, 1.4 if epochs.groupby(by).ngroups > 1 else 2.4, sharey=value == "validation")
-    style = {**looks.lines, "markers": looks.markers if marked else False}
+    figure, panels = facet(curves, by, 1.4 if curves.groupby(by).ngroups > 1 else 2.4, sharey=value == "validation")
     for axes, panel in panels:
-        # Trainings of one line that differ in other settings than the seed are drawn one by one.
-        for _, alike in panel.groupby("row", sort=False):
-            sns.lineplot(
-                alike, x="epoch", y=value, hue="line", style="line", errorbar=("pi", 100), legend=False, ax=axes,
-                err_kws={"linewidth": 0}, markersize=3.5, **style,
-            )  # fmt: skip
-        axes.set(xlabel="", ylabel="")
+        draw_series(axes, panel, ["line", "row"], ("epoch", "mean"), look, markersize=3.5)
+        for (line, _), band in panel.sort_values("epoch").groupby(["line", "row"], sort=False) if banded else ():
+            look_of = {"color": looks.colors[str(line)], "alpha": 0.2, "linewidth": 0}
+            axes.fill_between(band["epoch"], band["min"], band["max"], **look_of)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         if value == "loss":
-            scale_axis(axes, "y", panel[value])
-    handles = looks.handles("line" if marked else "bare line")
-    if epochs.groupby("row")["training"].nunique().max() > 1:
+            scale_axis(axes, "y", panel["mean"])
+    handles = looks.handles(look)
+    if banded:
         handles["lowest to highest seed"] = Patch(facecolor=FAINT, alpha=0.25, linewidth=0)
     label_figure(figure, handles, "epoch", "training loss" if value == "loss" else metric_label(metric))
     return figure
@@ -86,9 +92,7 @@ def _draw(data: PlotData, title: str, value: Literal["loss", "validation"], capt
     shown, remark = first_panels(lines, by)
     count, rows = shown["training"].nunique(), shown["row"].nunique()
     caption += f" n = {count} training{'s' * (count > 1)}."
-    caption += (
-        " Lines: means over seeds; bands: from the lowest to the highest seed." if count > rows else " One seed each."
-    )
+    caption += " Lines: means over seeds." if count > rows else " One seed each."
     alike = shown.drop_duplicates("row").duplicated([*by, "line"]).any()
     remark += " Trainings that differ in other settings look the same." * bool(alike)
     return Drawing(title, caption + remark, plot_epochs(shown, value, _validated(data)))

@@ -14,11 +14,11 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFor
 
 from bench.analysis.formatting import backbone_name, metric_words, representation_name
 from bench.pose.metrics.catalog import metric_named
-from bench.report.plots.style import INK, plain
+from bench.report.plots.style import INK, Look, plain
 
 __all__ = [
-    "NAME_WIDTH", "PAGE_WIDTH", "PUBLISHED", "draw_error_bars", "draw_published", "facet", "first_panels",
-    "label_figure", "make_panels", "metric_label", "name_rows", "scale_axis", "size_text",
+    "NAME_WIDTH", "PAGE_WIDTH", "draw_known", "draw_series", "facet", "first_panels", "label_figure", "make_panels",
+    "metric_label", "name_rows", "published_handle", "scale_axis", "size_text",
 ]  # fmt: skip
 
 PAGE_WIDTH = 7.0
@@ -100,24 +100,33 @@ def label_figure(figure: Figure, entries: Mapping[str, Artist], x: str, y: str =
     )  # fmt: skip
 
 
-def draw_error_bars(axes: Axes, x: pd.Series[float], rows: pd.DataFrame) -> None:
-    """Error bars from `low` to `high`, where they are known."""
+def draw_series(
+    axes: Axes, values: pd.DataFrame, by: Sequence[str], xy: tuple[str, str], look: Look, **marks: Any
+) -> None:
+    """A line, or dots, for each combination of the columns `by`, the first of which says how it looks."""
+    x, y = xy
+    for (name, *_), series in values.sort_values(x).groupby(list(by), sort=False, observed=True):
+        axes.plot(series[x], series[y], **look(str(name)) | marks)
+
+
+def draw_known(axes: Axes, x: pd.Series[float], rows: pd.DataFrame, shift: float = 0) -> None:
+    """Error bars from `low` to `high`, and the paper's values as diamonds beside them, where they are known."""
     reach = [(rows["mean"] - rows["low"]).clip(lower=0), (rows["high"] - rows["mean"]).clip(lower=0)]
     known = rows["low"].notna()
     axes.errorbar(
         x[known], rows["mean"][known], yerr=[part[known] for part in reach], fmt="none", elinewidth=0.9, ecolor=INK,
         capsize=1.8, zorder=4,
     )  # fmt: skip
+    axes.plot(x + shift, rows["published"], **PUBLISHED)
 
 
-def draw_published(axes: Axes, x: pd.Series, rows: pd.DataFrame) -> None:
-    """The paper's values as diamonds, for the rows that measure the same."""
-    known = rows["published"].notna()
-    axes.plot(x[known], rows["published"][known], **PUBLISHED)
+def published_handle(rows: pd.DataFrame) -> dict[str, Artist]:
+    """The entry of a legend for published values, if there are any."""
+    return {"published": Line2D([], [], **PUBLISHED)} if rows["published"].notna().any() else {}
 
 
-def scale_axis(axes: Axes, which: Literal["x", "y"], values: pd.Series) -> bool:
-    """Make an axis logarithmic, with plain numbers, if the values cover a wide range; whether they do."""
+def scale_axis(axes: Axes, which: Literal["x", "y"], values: pd.Series) -> None:
+    """Make an axis logarithmic, with plain numbers, if the values cover a wide range."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     wide = bool(values.min() > 0 and values.max() > LOGARITHMIC * values.min())
     if wide:
@@ -125,7 +134,6 @@ def scale_axis(axes: Axes, which: Literal["x", "y"], values: pd.Series) -> bool:
         axis.set_minor_locator(NullLocator())
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if wide else MaxNLocator(5, steps=(1, 2, 5, 10)))
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    return wide
 
 
 def name_rows(axes: Axes, names: Sequence[str]) -> None:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import pandas as pd
 
 from bench.analysis.formatting import data_name, format_metric, in_print_units, setting_name, setting_text
+from bench.analysis.frame import diagnostics_frame
 from bench.analysis.results import Results, headline_metric
 from bench.analysis.rows import common_baseline, summarize_rows
 from bench.analysis.uncertainty import Uncertainty
 from bench.pose.skeletons import Skeleton
 from bench.report.plots.style import MOST_SERIES
-from bench.statistics.estimate import LEVEL
-from bench.store.documents import Record
+from bench.statistics.estimate import LEVEL, EffectEstimate
 
 __all__ = ["PlotData", "describe", "gather_plot_data", "join_rows", "printed_rows", "with_series"]
-
-Part = Literal["keypoints", "curve", "errors"]
 
 VALUES = ("mean", "std", "low", "high", "published", "ceiling")
 """Columns of rows that are in the units of the metric."""
@@ -36,7 +33,7 @@ class PlotData:
             what `low` and `high` are, in words.
         baseline: metric of the mean pose, where all records agree on it.
         keypoints: rows with `keypoint`, `measure` and `value`.
-        thresholds: rows with `threshold`, `measure` and `value`; `threshold` is text, as it is stored.
+        thresholds: rows with `threshold`, `measure` and `value`.
         errors: rows with `kind` and `value`.
         epochs: rows with `epoch`, `loss` and `validation`.
         evaluations: rows with `evaluation` and `seed`, in which `method` is the full name.
@@ -70,45 +67,44 @@ class PlotData:
 def gather_plot_data(results: Results, uncertainty: Uncertainty) -> PlotData:
     """The plot data of a suite's results, in the order of its tables."""
     suite, frame, metric = results.plan.suite, results.frame, headline_metric(results.plan.suite)
-    records, trainings = list(results.records.values()), results.trainings
-    intervals = uncertainty.intervals(metric)
+    records, trainings = results.records.values(), results.trainings
+    estimates = {row: uncertainty.of(row, metric) for row in results.rows.index}
+    intervals = {row: None if estimate is None else estimate.interval() for row, estimate in estimates.items()}
+    groups = frame.groupby("row", sort=False)
     rows = summarize_rows(frame, metric, intervals)
-    rows["error_bars"] = [_error_bars(row, metric, uncertainty, intervals) for _, row in rows.iterrows()]
-    rows["reason"] = rows["row"].map(frame.groupby("row", sort=False)["reason"].first())
+    rows["error_bars"] = [
+        _error_bars(estimates[row], seeds) for row, seeds in zip(rows["row"], rows["seeds"], strict=True)
+    ]
+    rows["reason"] = rows["row"].map(groups["reason"].first())
     ceiling = f"ceiling_{metric}"
-    rows["ceiling"] = summarize_rows(frame, ceiling)["mean"] if ceiling in frame else float("nan")
+    rows["ceiling"] = rows["row"].map(groups[ceiling].mean()) if ceiling in frame else float("nan")
     evaluations = rows.drop(columns=["evaluation", "seed"], errors="ignore").merge(frame[["row", "evaluation", "seed"]])
     rows = with_series(rows)
-    measure = "PCKh" if suite.dataset.info.protocol == "mpii" else "AP"
     epochs = [{"training": id_, **entry.model_dump()} for id_, one in trainings.items() for entry in one.history]
-    made_up = [one.simulated for one in records] + [one.simulated for one in trainings.values()]
-    splits = set(frame["selection_split"].dropna())
+    made_up = [*(one.simulated for one in records), *(one.simulated for one in trainings.values())]
+    info = suite.dataset.info
     return PlotData(
         metric=metric,
         rows=rows,
         baseline=common_baseline(frame).get(metric),
-        keypoints=join_rows(_readings(records, "keypoints", "keypoint", measure), frame, rows),
-        thresholds=join_rows(_readings(records, "curve", "threshold", measure), frame, rows),
-        errors=join_rows(_readings(records, "errors", "kind", measure), frame, rows),
+        keypoints=join_rows(diagnostics_frame(records, "keypoints"), frame, rows),
+        thresholds=join_rows(diagnostics_frame(records, "curve"), frame, rows),
+        errors=join_rows(diagnostics_frame(records, "errors"), frame, rows),
         epochs=join_rows(pd.DataFrame(epochs, columns=["training", "epoch", "loss", "validation"]), frame, rows),
         evaluations=evaluations,
-        skeleton=suite.dataset.info.skeleton,
-        measure=measure,
-        annotated=suite.dataset.info.layout_of(suite.dataset.eval).annotated,
-        selected_on=tuple(sorted(data_name(suite.dataset.info, split) for split in splits)),
+        skeleton=info.skeleton,
+        measure="PCKh" if info.protocol == "mpii" else "AP",
+        annotated=info.layout_of(suite.dataset.eval).annotated,
+        selected_on=tuple(data_name(info, split) for split in sorted(set(frame["selection_split"].dropna()))),
         simulated="" if not any(made_up) else "SIMULATED" if all(made_up) else "PARTLY SIMULATED",
     )
 
 
-def _error_bars(
-    row: pd.Series, metric: str, uncertainty: Uncertainty, intervals: Mapping[str, tuple[float, float] | None]
-) -> str:
+def _error_bars(estimate: EffectEstimate | None, seeds: int) -> str:
     """What a row's error bar is, in words; "" where there is none."""
-    if intervals.get(row["row"]) is None:
-        return "sample standard deviations over seeds" if row["seeds"] > 1 else ""
-    estimate = uncertainty.of(row["row"], metric)
-    assert estimate is not None, "it has an interval"
-    return f"{LEVEL:.0%} confidence intervals over {' and '.join(estimate.sources)}"
+    if estimate is not None and estimate.error is not None:
+        return f"{LEVEL:.0%} confidence intervals over {' and '.join(estimate.sources)}"
+    return "sample standard deviations over seeds" if seeds > 1 else ""
 
 
 def join_rows(values: pd.DataFrame, frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
@@ -155,15 +151,3 @@ def printed_rows(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     rows = with_series(rows).assign(**scaled, text=text)
     low, high = rows["mean"] - rows["std"], rows["mean"] + rows["std"]
     return rows.assign(low=rows["low"].fillna(low), high=rows["high"].fillna(high))
-
-
-def _readings(records: Iterable[Record], part: Part, name: str, measure: str) -> pd.DataFrame:
-    """A part of all records' diagnostics. COCO's -1, for "nobody", and what is not finite are left out."""
-    found = [
-        (record.id, key, measure, value)
-        for record in records
-        if record.diagnostics is not None and record.diagnostics.measure == measure
-        for key, value in getattr(record.diagnostics, part).items()
-        if math.isfinite(value) and value >= 0
-    ]
-    return pd.DataFrame(found, columns=["evaluation", name, "measure", "value"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -23,12 +22,12 @@ from bench.report.plots.drawing import (
 )
 from bench.report.plots.panels import (
     PAGE_WIDTH,
-    PUBLISHED,
-    draw_error_bars,
-    draw_published,
+    draw_known,
+    draw_series,
     facet,
     label_figure,
     metric_label,
+    published_handle,
     size_text,
 )
 from bench.report.plots.plot_data import PlotData, describe, printed_rows
@@ -41,6 +40,8 @@ SLOTS_WIDTH = 0.84
 
 LABEL_WIDTH, UPRIGHT_LABEL_WIDTH = 0.21, 0.1
 """Width in inches of a bar that has room for its number, written across it or along it."""
+
+SIZES = "input size (height × width, px)"
 
 BASELINE: dict[str, Any] = {"color": INK, "linestyle": "--", "linewidth": 0.9, "zorder": 3}
 CEILING: dict[str, Any] = {"color": INK, "marker": "_", "markeredgewidth": 1.6, "linestyle": "none", "zorder": 3}
@@ -66,43 +67,32 @@ def plot_bars(rows: pd.DataFrame, metric: str, baseline: float | None = None) ->
     slot, top = SLOTS_WIDTH / len(looks.names), rows[["mean", "high", "published"]].max().max() or 1.0
     room = (width / (1 if alone else 2) - 0.4) * SLOTS_WIDTH / count
     for axes, panel in panels:
-        for method in panel["method"].unique():
-            group = panel[(panel["method"] == method) & panel["mean"].notna()]
-            color, marker = looks.colors[method], looks.markers[method]
-            if barred:
-                hatch = looks.hatches[method]
-                axes.bar(group["x"], group["mean"], 0.94 * slot, color=color, hatch=hatch, edgecolor=INK, zorder=2)
-            else:
-                axes.plot(group["x"], group["mean"], marker, color=color, markeredgecolor="w", zorder=2)
-        draw_error_bars(axes, panel["x"], panel)
-        draw_published(axes, panel["x"] + 0.3 * slot, panel)
+        if barred:
+            for method, group in panel.dropna(subset="mean").groupby("method", observed=True):
+                axes.bar(group["x"], group["mean"], 0.94 * slot, zorder=2, **looks.area(str(method)))
+        else:
+            draw_series(axes, panel, ["method"], ("x", "mean"), looks.dot, zorder=2)
+        draw_known(axes, panel["x"], panel, 0.3 * slot)
         if barred and room > UPRIGHT_LABEL_WIDTH:
             _write_numbers(axes, panel, top, upright=room < LABEL_WIDTH)
         if baseline is not None:
             axes.axhline(in_print_units(metric, baseline), **BASELINE)
         axes.set_ylim(0, 1.14 * top)
         _name_sizes(axes, rows)
-    handles = looks.handles("area" if barred else "dot")
-    if rows["published"].notna().any():
-        handles["published"] = Line2D([], [], **PUBLISHED)
+    handles = looks.handles(looks.area if barred else looks.dot) | published_handle(rows)
     if baseline is not None:
         handles["mean pose baseline"] = Line2D([], [], **BASELINE)
-    label_figure(figure, handles, "input size (height × width, px)", metric_label(metric))
+    label_figure(figure, handles, SIZES, metric_label(metric))
     return figure
 
 
 def bars(data: PlotData) -> Drawing:
     """The report's picture of `plot_bars`."""
-    name, rows = metric_words(data.metric), data.measured
+    title, rows = f"{metric_words(data.metric)} by input size", data.measured
     if rows.empty:
-        return Drawing(f"{name} by input size", NOTHING)
-    published = data.rows["published"].notna().sum()
-    diamonds = f" Diamonds: the published value, for the {published} rows that measure the same." if published else ""
-    caption = (
-        f"{name} by input size and method, mean over seeds; {count_rows(rows)}. {explain_error_bars(rows)}{diamonds}"
-        f"{explain_series(rows)}"
-    )
-    return Drawing(f"{name} by input size", caption, plot_bars(data.rows, data.metric, data.baseline))
+        return Drawing(title, NOTHING)
+    caption = f"{title} and method, mean over seeds; {count_rows(rows)}. {explain_error_bars(rows)}"
+    return Drawing(title, caption + explain_series(rows), plot_bars(data.rows, data.metric, data.baseline))
 
 
 def plot_splitting(rows: pd.DataFrame, metric: str) -> Figure:
@@ -116,21 +106,15 @@ def plot_splitting(rows: pd.DataFrame, metric: str) -> Figure:
     others = [name for name in ablated_settings(rows) if name != "split_ratio"]
     lines = [[size_text(row["input_size"]), describe(row, others)] for _, row in rows.iterrows()]
     rows["line"] = [", ".join(filter(None, words)) for words in lines]
-    looks, factors = Looks(tuple(rows["line"].unique())), sorted(rows["split_ratio"].unique())
+    looks, factors = Looks.of(rows["line"]), sorted(rows["split_ratio"].unique())
     figure, panels = facet(rows, ["backbone", "representation"], 2.2)
     for axes, panel in panels:
-        sns.lineplot(
-            panel, x="split_ratio", y="mean", hue="line", style="line", estimator=None, legend=False, ax=axes,
-            **looks.lines,
-        )  # fmt: skip
-        draw_error_bars(axes, panel["split_ratio"], panel)
-        draw_published(axes, panel["split_ratio"], panel)
-        axes.set(xscale="log", xlabel="", ylabel="")
+        draw_series(axes, panel, ["line"], ("split_ratio", "mean"), looks.line)
+        draw_known(axes, panel["split_ratio"], panel)
+        axes.set_xscale("log")
         axes.xaxis.set(major_locator=FixedLocator(factors), minor_locator=NullLocator())
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    handles = looks.handles("line")
-    if rows["published"].notna().any():
-        handles["published"] = Line2D([], [], **PUBLISHED)
+    handles = looks.handles(looks.line) | published_handle(rows)
     label_figure(figure, handles, "splitting factor k (bins per px)", metric_label(metric))
     return figure
 
@@ -142,9 +126,8 @@ def splitting(data: PlotData) -> Drawing | None:
     title, rows = f"{metric_words(data.metric)} by splitting factor", data.measured.dropna(subset="split_ratio")
     if rows.empty:
         return Drawing(title, NOTHING)
-    diamonds = " Diamonds: the published value, where a row measures the same." * bool(rows["published"].notna().any())
-    lines = f"{title}, a line per input size, mean over seeds; {count_rows(rows)}."
-    return Drawing(title, f"{lines} {explain_error_bars(rows)}{diamonds}", plot_splitting(rows, data.metric))
+    caption = f"{title}, a line per input size, mean over seeds; {count_rows(rows)}. {explain_error_bars(rows)}"
+    return Drawing(title, caption, plot_splitting(rows, data.metric))
 
 
 def plot_ceiling(rows: pd.DataFrame, metric: str) -> Figure:
@@ -163,16 +146,10 @@ def plot_ceiling(rows: pd.DataFrame, metric: str) -> Figure:
     for axes, panel in panels:
         axes.vlines(panel["x"], panel["mean"], panel["ceiling"], color=FAINT, linewidth=0.8, linestyle=":", zorder=1)
         axes.plot(panel["x"], panel["ceiling"], **dash)
-        sns.scatterplot(
-            panel, x="x", y="mean", hue="method", style="method", legend=False, ax=axes, zorder=4, **looks.dots
-        )
+        draw_series(axes, panel, ["method"], ("x", "mean"), looks.dot, zorder=4)
         _name_sizes(axes, rows)
-    label_figure(
-        figure,
-        {"ceiling": Line2D([], [], **dash)} | looks.handles("dot"),
-        "input size (height × width, px)",
-        metric_label(metric),
-    )
+    handles = {"ceiling": Line2D([], [], **dash)} | looks.handles(looks.dot)
+    label_figure(figure, handles, SIZES, metric_label(metric))
     return figure
 
 
@@ -194,7 +171,7 @@ def ceiling(data: PlotData) -> Drawing | None:
 
 def _in_slots(rows: pd.DataFrame) -> tuple[pd.DataFrame, Looks]:
     """The rows with `x`, their place along the axis: input sizes are 1 apart, and their methods side by side."""
-    looks = Looks(tuple(rows["method"].cat.categories))
+    looks = Looks.of(rows["method"])
     sizes = {size: place for place, size in enumerate(rows["input_size"].unique())}
     offsets = (rows["method"].cat.codes - (len(looks.names) - 1) / 2) * SLOTS_WIDTH / len(looks.names)
     return rows.assign(x=rows["input_size"].map(sizes) + offsets), looks
@@ -203,19 +180,18 @@ def _in_slots(rows: pd.DataFrame) -> tuple[pd.DataFrame, Looks]:
 def _name_sizes(axes: Axes, rows: pd.DataFrame) -> None:
     sizes = [size_text(size) for size in rows["input_size"].unique()]
     axes.set_xticks(range(len(sizes)), sizes)
-    axes.set(xlim=(-0.5, len(sizes) - 0.5), xlabel="", ylabel="")
+    axes.set(xlim=(-0.5, len(sizes) - 0.5))
     axes.grid(visible=False, axis="x")
 
 
 def _write_numbers(axes: Axes, panel: pd.DataFrame, top: float, *, upright: bool) -> None:
     """The number over each bar, its error bar, and a published value that it would hide; or why there is none."""
-    for _, row in panel.iterrows():
-        measured, tip = bool(row["text"]), row[["mean", "high"]].max()
-        if measured and -0.03 < (row["published"] - tip) / top < 0.1:
-            tip = max(tip, row["published"] + 0.015 * top)
-        text = row["text"] or str(row.get("reason", "")).partition(":")[0] or "n/a"
+    tips = panel[["mean", "high"]].max(axis="columns")
+    hidden = panel["text"].ne("") & ((panel["published"] - tips) / top).between(-0.03, 0.1)
+    tips = tips.where(~hidden, tips.combine(panel["published"] + 0.015 * top, max)).fillna(0)
+    reasons = panel["reason"].fillna("").str.partition(":")[0] if "reason" in panel else [""] * len(panel)
+    for x, y, text, reason in zip(panel["x"], tips, panel["text"], reasons, strict=True):
         axes.annotate(
-            plain(text), (row["x"], tip if measured else 0), (0, 2.5), textcoords="offset points", ha="center",
-            va="bottom", color=INK if measured else FAINT, fontsize=6, rotation=90 if upright or not measured else 0,
-            zorder=6,
+            text or plain(reason or "n/a"), (x, y), (0, 2.5), textcoords="offset points", ha="center", va="bottom",
+            color=INK if text else FAINT, fontsize=6, rotation=90 if upright or not text else 0, zorder=6,
         )  # fmt: skip

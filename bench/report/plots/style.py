@@ -10,18 +10,21 @@ import io
 import re
 import textwrap
 import warnings
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import cycle
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import matplotlib as mpl
+import numpy as np
+import pandas as pd
 import seaborn as sns
 from cycler import cycler
 from matplotlib import style as mpl_style
 from matplotlib.artist import Artist
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -29,7 +32,7 @@ from PIL import Image
 
 from bench.pose.errors import BenchError, nearest
 
-__all__ = ["FAINT", "INK", "MOST_SERIES", "Looks", "mark_simulated", "plain", "plot_style", "to_png"]
+__all__ = ["FAINT", "INK", "MOST_SERIES", "Look", "Looks", "mark_simulated", "plain", "plot_style", "to_png"]
 
 MOST_SERIES = 8
 """More series are too many to tell apart in one figure."""
@@ -38,13 +41,16 @@ MARKERS = ("o", "s", "^", "v", "P", "X", "p")
 """Markers of series; diamonds are left to published values."""
 
 HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "----", "++++")
-DASHES: tuple[Any, ...] = ("", (4, 1.5), (1, 1.2), (5, 1.5, 1, 1.5), (8, 2))
+DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (8, 2)))
 
 INK, FAINT = "#222222", "#666666"
 SIZE = 7.5
 """Size of text in points, on a page that shows the figure at its own size."""
 
 DPI = 200
+
+Look = Callable[[str], dict[str, Any]]
+"""Arguments of matplotlib for a series by its name, such as `looks.dot`."""
 
 THEME: dict[str, Any] = {
     "text.parse_math": False,
@@ -112,51 +118,47 @@ class Looks:
 
     Attributes:
         names: of the series. The same names in the same order look the same in every figure.
+        palette: of seaborn; None for the style's color cycle.
     """
 
     names: tuple[str, ...]
+    palette: str | None = None
+
+    @classmethod
+    def of(cls, series: pd.Series) -> Looks:
+        """Looks of the values of a column; of all its categories, drawn or not, if it is categorical."""
+        return cls(tuple(series.cat.categories if isinstance(series.dtype, pd.CategoricalDtype) else series.unique()))
 
     @cached_property
     def colors(self) -> dict[str, Any]:
-        """Color of each series: that of the style's color cycle."""
-        return dict(zip(self.names, sns.color_palette(n_colors=len(self.names)), strict=True))
+        """Color of each series."""
+        return dict(zip(self.names, sns.color_palette(self.palette, len(self.names)), strict=True))
 
-    @cached_property
-    def markers(self) -> dict[str, str]:
-        """Marker of each series."""
-        return dict(zip(self.names, cycle(MARKERS), strict=False))
+    def area(self, name: str) -> dict[str, Any]:
+        """How the bars of a series are drawn."""
+        return {"facecolor": self.colors[name], "hatch": self._of(HATCHES, name), "edgecolor": INK}
 
-    @cached_property
-    def hatches(self) -> dict[str, str]:
-        """Hatch of each series where it is an area."""
-        return dict(zip(self.names, cycle(HATCHES), strict=False))
+    def dot(self, name: str) -> dict[str, Any]:
+        """How the single points of a series are drawn."""
+        return {**self.line(name), "linestyle": "none", "markersize": 4.5}
 
-    @cached_property
-    def dots(self) -> dict[str, Any]:
-        """Arguments for seaborn's scatterplot with the series as hue and style."""
-        order = list(self.names)
-        marks = {"hue_order": order, "style_order": order, "palette": self.colors, "markers": self.markers}
-        return {**marks, "edgecolor": INK, "linewidth": 0.4, "s": 20}
+    def line(self, name: str) -> dict[str, Any]:
+        """How the line of a series is drawn, with a marker at each point."""
+        return {**self.bare_line(name), "marker": self._of(MARKERS, name)}
 
-    @cached_property
-    def lines(self) -> dict[str, Any]:
-        """Arguments for seaborn's lineplot with the series as hue and style."""
-        dashes = dict(zip(self.names, cycle(DASHES), strict=False))
-        marks = {name: value for name, value in self.dots.items() if name not in {"edgecolor", "linewidth", "s"}}
-        return {**marks, "dashes": dashes, "markeredgecolor": INK, "markeredgewidth": 0.4}
+    def bare_line(self, name: str) -> dict[str, Any]:
+        """How a line of too many points for markers is drawn."""
+        edge = {"markeredgecolor": INK, "markeredgewidth": 0.4}
+        return {"color": self.colors[name], "linestyle": self._of(DASHES, name), **edge}
 
-    def handles(self, kind: Literal["area", "dot", "line", "bare line"]) -> dict[str, Artist]:
-        """Entries of a legend; a bare line has no markers."""
-        return {name: self._handle(kind, name) for name in self.names}
+    def handles(self, look: Look) -> dict[str, Artist]:
+        """Entries of a legend for all series, such as `looks.handles(looks.dot)`."""
+        return {
+            name: Patch(**marks) if "hatch" in (marks := look(name)) else Line2D([], [], **marks) for name in self.names
+        }
 
-    def _handle(self, kind: str, name: str) -> Artist:
-        if kind == "area":
-            return Patch(facecolor=self.colors[name], hatch=self.hatches[name], edgecolor=INK)
-        dashes: Any = "none" if kind == "dot" else self.lines["dashes"][name] or "-"
-        line = Line2D([], [], color=self.colors[name], linestyle=(0, dashes) if isinstance(dashes, tuple) else dashes)
-        if kind != "bare line":
-            line.set(marker=self.markers[name], markeredgecolor=INK, markeredgewidth=0.4)
-        return line
+    def _of(self, kinds: Sequence[Any], name: str) -> Any:
+        return kinds[self.names.index(name) % len(kinds)]
 
 
 def plain(text: str, width: int = 56, lines: int = 2) -> str:
@@ -185,14 +187,19 @@ def to_png(figure: Figure, *, images: bool = False) -> bytes:
 
     All but images are reduced to 256 colors, which makes files a third as large.
     """
-    stream, reduced = io.BytesIO(), io.BytesIO()
+    dpi: Any = "figure" if images else mpl.rcParams["savefig.dpi"]
+    canvas: Any = FigureCanvasAgg(figure)
+    if dpi != "figure":
+        figure.set_dpi(dpi)
     with warnings.catch_warnings():
         # A name may have characters that no font has; a box stands in their place.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure.savefig(stream, format="png", dpi="figure" if images else None, metadata={"Software": None})
-    if images:
-        return stream.getvalue()
-    with Image.open(stream) as image:
-        few = image.convert("RGB").convert("P", palette=Image.Palette.ADAPTIVE, dither=Image.Dither.NONE)
-        few.save(reduced, format="png", dpi=image.info["dpi"])
-    return reduced.getvalue()
+        canvas.draw()
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    if not images:
+        image = image.quantize(method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        # The octree makes white paper a shade darker.
+        image.putpalette([255 if value > 252 else value for value in image.getpalette() or ()])
+    stream = io.BytesIO()
+    image.save(stream, format="png", dpi=(figure.dpi, figure.dpi))
+    return stream.getvalue()

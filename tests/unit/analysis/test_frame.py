@@ -136,6 +136,16 @@ def test_keypoints_of_simulated_records(simulated: Bench) -> None:
     assert set(keypoints["measure"]) == {"AP"}
 
 
+def test_thresholds_and_errors_of_simulated_records(simulated: Bench) -> None:
+    thresholds = results_api.load_thresholds(simulated.store.root)
+    assert list(thresholds.columns) == ["evaluation", "threshold", "measure", "value"]
+    assert str(thresholds["threshold"].dtype) == "float64"
+    assert thresholds["threshold"].between(0.5, 0.95).all()
+    errors = results_api.load_errors(simulated.store.root)
+    assert set(errors["kind"]) == {"good", "jitter", "inversion", "swap", "miss"}
+    assert errors.groupby("evaluation")["value"].sum().to_list() == pytest.approx([1] * errors["evaluation"].nunique())
+
+
 def test_per_instance_results_of_oks(bench: Bench) -> None:
     nothing = np.zeros((3, 10, 0), bool)
     found = OksPerInstance(

@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,15 +30,6 @@ from tests.unit.records import Fields, curve, make_results, suite_text
 ONE = suite_text(backbone=["hrnet_w32"], input_size=["64x64"])
 
 
-class Unknown:
-    """Knows nothing of any error."""
-
-    def of(self, _row: str, _metric: str) -> None: ...
-
-    def intervals(self, _metric: str) -> dict[str, None]:
-        return {}
-
-
 @dataclass(frozen=True)
 class Studio:
     """A folder of results, and its pictures."""
@@ -49,34 +40,27 @@ class Studio:
     def store(self) -> Store:
         return Store(self.folder / "results")
 
-    def results(self, text: str, fields: Fields) -> Results:
+    def results(self, fields: Fields, text: str = ONE) -> Results:
         return make_results(self.folder, text, fields, lambda _: curve(3, 2, 1, validation=[0.1, 0.2, 0.3]))
 
     def pictures(self, results: Results) -> tuple[dict[str, Picture], tuple[str, ...]]:
-        pictures, problems = draw_pictures(results, cast(Uncertainty, Unknown()), self.store)
+        pictures, problems = draw_pictures(results, Uncertainty(results.frame, self.store), self.store)
         assert len({picture.name for picture in pictures}) == len(pictures)
         return {picture.name: picture for picture in pictures}, problems
 
     def pages(self, results: Results) -> dict[str, Drawing]:
         with plots.plot_style():
-            data = plots.gather_plot_data(results, cast(Uncertainty, Unknown()))
+            data = plots.gather_plot_data(results, Uncertainty(results.frame, self.store))
             return dict(draw_images(data.evaluations, data.skeleton, self.store))
 
-    def image(self, results: Results, instances: Sequence[Mapping[str, Any]], method: str = "") -> None:
-        """Keep these instances for each record of the method."""
-        for row, record in zip(results.frame["row"], results.frame["evaluation"], strict=True):
-            if record in results.records and method in results.rows["method"][row]:
-                self.keep(record, instances)
-
-    def keep(self, record: str, instances: Sequence[Mapping[str, Any]]) -> None:
-        folder = self.store.evaluation(record)
-        write_json(
-            folder.instances_file,
-            {"skeleton": "coco_17", "instances": [dict(item) for item in instances]},
-            durable=False,
-        )
-        (folder.path / "instances").mkdir(exist_ok=True)
-        cv2.imwrite(str(folder.path / "instances/1.jpg"), np.full((112, 80, 3), 128, np.uint8))
+    def image(self, results: Results, instances: Sequence[Mapping[str, Any]], **method: str) -> None:
+        """Keep these instances for each record whose row has these settings."""
+        for record, row in zip(results.records, results.frame.to_dict("records"), strict=True):
+            if all(row[name] == value for name, value in method.items()):
+                folder = self.store.evaluation(record)
+                write_json(folder.instances_file, {"skeleton": "coco_17", "instances": list(instances)}, durable=False)
+                (folder.path / "instances").mkdir(exist_ok=True)
+                cv2.imwrite(str(folder.path / "instances/1.jpg"), np.full((112, 80, 3), 128, np.uint8))
 
 
 @pytest.fixture
@@ -106,7 +90,7 @@ def written(drawing: Drawing) -> list[str]:
 
 
 def test_everything_is_drawn_once_and_in_order(studio: Studio) -> None:
-    results = studio.results(ONE.replace("axes:\n", "axes:\n    split_ratio: [2, 3]\n"), full)
+    results = studio.results(full, suite_text(backbone=["hrnet_w32"], input_size=["64x64"], split_ratio=[2, 3]))
     studio.image(results, [instance(1), instance(2, choice="worst"), instance(3, choice="median")])
     pictures, problems = studio.pictures(results)
     assert list(pictures) == [
@@ -135,8 +119,8 @@ def test_nothing_measured_says_why(studio: Studio) -> None:
 
 
 def test_simulated_results_are_marked_in_every_plot(studio: Studio) -> None:
-    measured, _ = studio.pictures(studio.results(ONE, full))
-    results = studio.results(ONE, lambda *cell: {**full(*cell), "simulated": True})
+    measured, _ = studio.pictures(studio.results(full))
+    results = studio.results(lambda *cell: {**full(*cell), "simulated": True})
     simulated, _ = studio.pictures(results)
     drawn = [name for name, picture in simulated.items() if picture.png]
     assert len(drawn) == 9
@@ -149,7 +133,7 @@ def test_simulated_results_are_marked_in_every_plot(studio: Studio) -> None:
 
 
 def test_problems_are_told_once(studio: Studio) -> None:
-    results = studio.results(ONE, lambda *_: {"metrics": {"AP": 0.5}})
+    results = studio.results(lambda *_: {"metrics": {"AP": 0.5}})
     studio.image(results, [instance(number, file="../x.jpg") for number in range(9)])
     _, problems = studio.pictures(results)
     assert len(problems) == len(set(problems))
@@ -160,7 +144,7 @@ def test_problems_are_told_once(studio: Studio) -> None:
 
 
 def test_instances_of_older_files_are_spread_over_the_split(studio: Studio) -> None:
-    results = studio.results(ONE, full)
+    results = studio.results(full)
     studio.image(results, [instance(1, 0.25), instance(2, None), instance(3, prediction=None)])
     pages = studio.pages(results)
     assert list(pages) == ["images"]
@@ -175,17 +159,19 @@ def test_instances_of_older_files_are_spread_over_the_split(studio: Studio) -> N
 
 
 def test_only_instances_of_all_methods_are_compared(studio: Studio) -> None:
-    results = studio.results(ONE, full)
+    results = studio.results(full)
     studio.image(results, [instance(1), instance(2)])
-    studio.image(results, [instance(2), instance(3)], method="SimDR")
+    studio.image(results, [instance(2), instance(3)], representation="simdr")
     texts = written(studio.pages(results)["images"])
     assert [text for text in texts if text.startswith("instance")] == ["instance 2"]
 
 
 def test_each_method_has_its_own_worst_instances_in_their_order(studio: Studio) -> None:
-    results = studio.results(ONE, full)
-    studio.image(results, [instance(4, 0.01, choice="worst"), instance(5, 0.02, choice="worst")], method="heatmap")
-    studio.image(results, [instance(6, 0.03, choice="worst")], method="SimDR")
+    results = studio.results(full)
+    studio.image(
+        results, [instance(4, 0.01, choice="worst"), instance(5, 0.02, choice="worst")], representation="heatmap"
+    )
+    studio.image(results, [instance(6, 0.03, choice="worst")], representation="simdr")
     pages = studio.pages(results)
     assert list(pages) == ["images", "images_worst"]
     assert pages["images"].figure is None
@@ -197,7 +183,7 @@ def test_each_method_has_its_own_worst_instances_in_their_order(studio: Studio) 
 
 
 def test_instances_are_cut_into_pages(studio: Studio) -> None:
-    results = studio.results(ONE, full)
+    results = studio.results(full)
     studio.image(results, [instance(number) for number in range(1, 12)])
     pages = studio.pages(results)
     assert list(pages) == ["images", "images_2"]
@@ -220,7 +206,7 @@ def test_instances_are_cut_into_pages(studio: Studio) -> None:
     ids=["skeleton", "choice", "joints", "list"],
 )
 def test_unusable_files_are_named_and_cost_their_own_column(studio: Studio, contents: Any, message: str) -> None:
-    results = studio.results(ONE, full)
+    results = studio.results(full)
     studio.image(results, [instance(1)])
     write_json(studio.store.evaluation(next(iter(results.records))).instances_file, contents)
     page = studio.pages(results)["images"]
