@@ -27,7 +27,7 @@ class RunRequest:
         choose: picks the trainings of a plan to run.
         data_root: folder with one folder per dataset.
         results: the store's folder.
-        options: of the command line for jobs on this machine.
+        options: command-line options for jobs on this machine.
         profile: file given as `--profile`, if any.
         wait: whether to follow the jobs to their end, for executors that could leave them.
         dry_run: only show what would be done.

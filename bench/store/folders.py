@@ -140,7 +140,7 @@ class TrainingFolder(_Folder):
         return record
 
     def job_progress(self) -> JobProgress | None:
-        """The last sign of life of whoever works on it."""
+        """The last heartbeat of a running job."""
         return load_document(self.progress_file, JobProgress)
 
 

@@ -96,8 +96,8 @@ def describe_hardware(device: str, threads: int, workers: int = 0) -> dict[str, 
 @cache
 def checkout() -> tuple[str | None, bool | None]:
     """Commit and dirty state of the checkout that holds this package or that it was copied from; None without one."""
-    folder = Path(__file__).parent
-    snapshot = folder.parent / SNAPSHOT_FILE
+    folder = Path(__file__).parents[2]
+    snapshot = folder / SNAPSHOT_FILE
     if snapshot.exists():
         origin = json.loads(snapshot.read_text(encoding="utf-8"))
         return origin["commit"], origin["dirty"]

@@ -121,7 +121,7 @@ CAPSULES = [
     capsule("member from the root", extra("/etc/cron.d/x"), "member '/etc/cron.d/x' is none that a capsule has"),
     capsule("member hidden", extra("report/.ssh"), "member 'report/.ssh' is none that a capsule has"),
     capsule("member of a drive", extra("C:\\x"), "is none that a capsule has"),
-    odd("member a link", link, "member 'report/link' is no plain file"),
+    odd("member a link", link, "member 'report/link' is not a plain file"),
     odd("member twice", twice, "member 'suite.yaml' is there 2 times"),
     odd(
         "member unlisted", lambda archive, _: archive.writestr("report/x.md", "x"), "report/x.md is not in the manifest"

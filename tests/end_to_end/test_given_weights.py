@@ -38,9 +38,9 @@ def test_given_weights_measure_what_they_measured(bench: Bench, suite: Path, tmp
     assert done.returncode == 0, done.stdout
     found = records(tmp_path / "results")
     assert len(found) == 4
-    for refined in (True, False):
+    for refined in ("quarter", "none"):
         assert found[f"checkpoint {refined}"]["metrics"] == found[f"kaiming {refined}"]["metrics"]
-    assert found["checkpoint True"]["training"]["weights"] == digest
+    assert found["checkpoint quarter"]["training"]["weights"] == digest
     (training,) = [
         training
         for file in tmp_path.glob("results/trainings/*/training.json")

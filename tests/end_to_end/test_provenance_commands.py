@@ -72,7 +72,7 @@ def test_show_prints_everything_about_a_cell(run: Run, records: dict[str, dict[s
     shown = run("show", record["id"][:8], "--suites", ".")
     assert shown.returncode == 0, shown.stderr
     for text in (
-        f"evaluation {record['id']}", record["spec"]["training"], "done", "tiny.yaml", "mean_oks", "perfect outputs",
+        f"evaluation {record['id']}", record["spec"]["training"], "done", "tiny.yaml", "mean_oks", "ideal outputs",
         "split_ratio", record["provenance"]["files"]["person_keypoints_val16.json"], "version of torch", "AP at 0.50",
         "predictions.json", "released", record["provenance"]["command"],
     ):  # fmt: skip

@@ -95,7 +95,7 @@ def _profile(folder: Path) -> Target:
         profile = load_profile(file)
         for world_size in (1, 3, 8):
             with suppress(BenchError):  # of a training that does not fit, whose file is another
-                profile.parameters(profile.layout(world_size))
+                profile.parameters(profile.shape(world_size))
 
     return _in_file(file, _yaml(texts), read)
 

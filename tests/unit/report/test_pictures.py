@@ -33,7 +33,10 @@ ONE = suite_text(backbone=["hrnet_w32"], input_size=["64x64"])
 class Unknown:
     """Knows nothing of any error."""
 
-    def of(self, _condition: Any, _metric: str) -> None: ...
+    def of(self, _row: str, _metric: str) -> None: ...
+
+    def intervals(self, _metric: str) -> dict[str, None]:
+        return {}
 
 
 @dataclass(frozen=True)
@@ -56,15 +59,14 @@ class Studio:
 
     def pages(self, results: Results) -> dict[str, Drawing]:
         with plots.plot_style():
-            data = plots.gather_plot_data(results, cast(Uncertainty, Unknown()), self.store)
+            data = plots.gather_plot_data(results, cast(Uncertainty, Unknown()))
             return dict(draw_images(data.evaluations, data.skeleton, self.store))
 
     def image(self, results: Results, instances: Sequence[Mapping[str, Any]], method: str = "") -> None:
         """Keep these instances for each record of the method."""
-        for condition in results.conditions:
-            for record in condition.records:
-                if method in results.method(condition):
-                    self.keep(record.id, instances)
+        for row, record in zip(results.frame["row"], results.frame["evaluation"], strict=True):
+            if record in results.records and method in results.rows["method"][row]:
+                self.keep(record, instances)
 
     def keep(self, record: str, instances: Sequence[Mapping[str, Any]]) -> None:
         folder = self.store.evaluation(record)
@@ -220,7 +222,7 @@ def test_instances_are_cut_into_pages(studio: Studio) -> None:
 def test_unusable_files_are_named_and_cost_their_own_column(studio: Studio, contents: Any, message: str) -> None:
     results = studio.results(ONE, full)
     studio.image(results, [instance(1)])
-    write_json(studio.store.evaluation(results.records[0].id).instances_file, contents)
+    write_json(studio.store.evaluation(next(iter(results.records))).instances_file, contents)
     page = studio.pages(results)["images"]
     assert [problem for problem in page.problems if message in problem]
     assert "heatmap + quarter" not in written(page)

@@ -23,7 +23,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from bench.analysis.frame import load_epochs, load_keypoints, load_results
-from bench.analysis.results import Condition
+from bench.analysis.results import Results
 from bench.analysis.rows import summarize_rows
 from bench.analysis.uncertainty import Uncertainty
 from bench.planning.plan import PlannedEvaluation, PlannedTraining
@@ -33,11 +33,10 @@ from bench.report import plots
 from bench.report.plots import Drawing, PlotData
 from bench.report.plots.panels import PAGE_WIDTH
 from bench.report.plots.style import Looks, plain
-from bench.statistics.estimate import Estimate
-from bench.store.folders import Store
+from bench.statistics.estimate import EffectEstimate
 from tests.unit.records import Fields, History, curve, make_results, suite_text
 
-Estimates = Callable[[Condition, str], Estimate | None]
+Estimates = Callable[[Any], EffectEstimate | None]
 Gather = Callable[..., PlotData]
 Plot = Callable[[PlotData], Drawing | None]
 
@@ -45,8 +44,16 @@ Plot = Callable[[PlotData], Drawing | None]
 class Known:
     """What is known of errors, by a function."""
 
-    def __init__(self, of: Estimates) -> None:
-        self.of = of
+    def __init__(self, results: Results, estimates: Estimates) -> None:
+        self._results, self._estimates = results, estimates
+
+    def of(self, row: str, metric: str) -> EffectEstimate | None:
+        rows = summarize_rows(self._results.frame, metric).set_index("row")
+        return self._estimates(rows.loc[row])
+
+    def intervals(self, metric: str) -> dict[str, tuple[float, float] | None]:
+        found = {row: self.of(row, metric) for row in self._results.rows.index}
+        return {row: None if estimate is None else estimate.interval() for row, estimate in found.items()}
 
 
 @pytest.fixture
@@ -60,7 +67,7 @@ def gather(tmp_path: Path) -> Gather:
         folder = next(folders)
         folder.mkdir()
         results = make_results(folder, text, fields, histories)
-        return plots.gather_plot_data(results, cast(Uncertainty, Known(estimates)), Store(folder / "results"))
+        return plots.gather_plot_data(results, cast(Uncertainty, Known(results, estimates)))
 
     return make
 
@@ -162,10 +169,9 @@ def _error_bars(axes: Axes) -> list[tuple[float, float]]:
 
 
 def test_error_bars_are_intervals_where_they_are_known(gather: Gather) -> None:
-    def estimates(condition: Condition, metric: str) -> Estimate | None:
-        value = condition.mean(metric)
-        known = value is not None and condition.training.backbone == "hrnet_w32"
-        return Estimate(value, 0.01, sources=("images",)) if known else None
+    def estimates(row: Any) -> EffectEstimate | None:
+        known = row["backbone"] == "hrnet_w32"
+        return EffectEstimate(row["mean"], 0.01, sources=("images",)) if known else None
 
     text = suite_text(representation=["simdr"], input_size=["64x64"], seed=[0, 1, 2])
     figure, drawing = draw(plots.bars, gather(text, only_ap, estimates=estimates))
