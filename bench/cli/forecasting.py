@@ -10,7 +10,7 @@ import typer
 
 from bench.cli.listing import hours
 from bench.planning.forecast.evidence import Evidence, gather, kind_here, load_calibration
-from bench.planning.forecast.forecast import CALIBRATE, HOUR, UNMEASURED, Forecast, Unknown, affordable, forecast, total
+from bench.planning.forecast.forecast import CALIBRATE, UNMEASURED, Forecast, Unknown, affordable, forecast, total
 from bench.planning.jobs import LocalOptions
 from bench.planning.plan import Plan, PlannedTraining
 from bench.store.folders import Store
@@ -45,13 +45,11 @@ def describe_total(forecasts: Forecasts, trainings: Sequence[PlannedTraining], u
     known = [item for item in found if isinstance(item, Forecast)]
     lines = []
     if known:
-        estimate = total(known)
-        low, high = estimate.bounds
-        text = hours(estimate.seconds / HOUR, (low / HOUR, high / HOUR))
+        together = total(known)
         measured = sum(item.source == "measured" for item in known)
         sources = [f"{measured} as measured before"] if measured else []
         sources += [f"{len(known) - measured} by calibration"] if measured < len(known) else []
-        lines.append(f"missing: {text} {unit}; trainings: {', '.join(sources)}")
+        lines.append(f"missing: {hours(together.hours, together.bounds)} {unit}; trainings: {', '.join(sources)}")
     for reason in dict.fromkeys(item.reason for item in found if isinstance(item, Unknown)):
         number = sum(item == Unknown(reason) for item in found)
         hint = f"; {CALIBRATE}" if reason == UNMEASURED else ""
@@ -69,14 +67,9 @@ def forecast_json(plan: Plan, forecasts: Forecasts) -> dict[str, Any]:
         found = forecasts.get(training["id"])
         training["forecast"] = found.as_json() if isinstance(found, Forecast) else None
     left = [forecasts[training.spec.id] for training in plan.unfinished]
-    estimate = total(left)
-    low, high = estimate.bounds
-    document["forecast"] = {
-        "hours": estimate.seconds / HOUR,
-        "low": low / HOUR,
-        "high": high / HOUR,
-        "unknown": sum(isinstance(item, Unknown) for item in left),
-    }
+    together = total(left).as_json()
+    del together["source"]
+    document["forecast"] = together | {"unknown": sum(isinstance(item, Unknown) for item in left)}
     return document
 
 
