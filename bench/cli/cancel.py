@@ -13,11 +13,7 @@ __all__ = ["cancel"]
 
 
 def cancel(
-    suite: SuiteFile,
-    ids: Ids = None,
-    states: States = None,
-    only: Only = None,
-    results: Results = Path("results"),
+    suite: SuiteFile, ids: Ids = None, states: States = None, only: Only = None, results: Results = Path("results")
 ) -> None:
     """Stop a suite's running and waiting trainings, here or on SLURM. Their state is kept; `run` continues them."""
     from bench.execute.slurm.cancelling import withdraw

@@ -223,9 +223,7 @@ class Pool:
         running.ended_badly = None
         running.processes = [
             self._context.Process(
-                target=_run_process,
-                args=(running.slot.equip(running.job, member), member, left),
-                name=running.job.id,
+                target=_run_process, args=(running.slot.equip(running.job, member), member, left), name=running.job.id
             )
             for member in self._members(running.job, running.used.total())
         ]

@@ -20,12 +20,7 @@ OUTCOME_WORDS = {
     JobOutcome.LOST: "stopped with another process of the same training",
 }
 
-HEADLINES = {
-    "AP": "AP {:.3f}",
-    "mean_oks": "mean OKS {:.3f}",
-    "Mean": "PCKh@0.5 {:.1f}",
-    "Mean@0.1": "PCKh@0.1 {:.1f}",
-}
+HEADLINES = {"AP": "AP {:.3f}", "mean_oks": "mean OKS {:.3f}", "Mean": "PCKh@0.5 {:.1f}", "Mean@0.1": "PCKh@0.1 {:.1f}"}
 """Metrics to show of a finished evaluation, with their formats."""
 
 

@@ -242,16 +242,7 @@ def _as_the_paper_trains(training: TrainSpec) -> bool:
 def _training_json(training: PlannedTraining) -> dict[str, Any]:
     spec, complexity = training.spec, training.complexity
     document = spec.model_dump(mode="json")
-    names = (
-        "dataset",
-        "backbone",
-        "representation",
-        "input_size",
-        "split_ratio",
-        "sigma",
-        "label_smoothing",
-        "seed",
-    )
+    names = ("dataset", "backbone", "representation", "input_size", "split_ratio", "sigma", "label_smoothing", "seed")
     return {
         "id": spec.id,
         **{name: document[name] for name in names},

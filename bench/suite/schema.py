@@ -17,14 +17,7 @@ from bench.pose.metrics.catalog import metrics_of, noticeable
 from bench.suite.claims.cases import Claim
 from bench.suite.claims.declaration import Declaration, read_claims
 from bench.suite.recipe import RECIPES, Recipe, load_recipe
-from bench.suite.rules import (
-    EVALUATION_SETTINGS,
-    TRAINING_SETTINGS,
-    Rule,
-    read_condition,
-    read_rules,
-    read_values,
-)
+from bench.suite.rules import EVALUATION_SETTINGS, TRAINING_SETTINGS, Rule, read_condition, read_rules, read_values
 from bench.suite.source import Problem, Source, read_yaml
 from bench.suite.specs import EVALUATORS, Hash, Positive, SuiteDataset
 from bench.suite.structure import check_structure
@@ -238,8 +231,7 @@ def _semantic_problems(
         name = document.train.recipe
         problems.append(
             Problem(
-                ("train", "recipe"),
-                f"unknown recipe {name!r}{nearest(name, RECIPES)}; valid: {', '.join(RECIPES)}",
+                ("train", "recipe"), f"unknown recipe {name!r}{nearest(name, RECIPES)}; valid: {', '.join(RECIPES)}"
             )
         )
     for needed in ("backbone", "representation", "input_size"):

@@ -286,7 +286,4 @@ def _meters(
         with contextlib.suppress(_EnoughError):
             predict(model, codec, others * REPEATS, crops, **settings, watch=watch)
 
-    return [
-        Meter(network, megapixels, "training", train),
-        Meter(network, other_megapixels, "evaluation", evaluate),
-    ]
+    return [Meter(network, megapixels, "training", train), Meter(network, other_megapixels, "evaluation", evaluate)]
