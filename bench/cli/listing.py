@@ -10,7 +10,7 @@ import typer
 from tabulate import tabulate
 
 from bench.files import printable
-from bench.planning.plan import BINARY_GIGA, GIGA, Plan, PlannedTraining
+from bench.planning.plan import BINARY_GIGA, GIGA, MILLION, Plan, PlannedTraining
 from bench.planning.simulated import simulated_ids
 from bench.store.folders import Store
 from bench.suite.recipe import quirks
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["hours", "print_plan", "print_sharing", "print_simulation_note", "print_status", "summary"]
 
-MILLION = 1e6
 CELL_HEADERS = ("training", "backbone", "representation", "input", "k", "sigma", "seed")
 
 

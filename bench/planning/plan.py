@@ -36,8 +36,8 @@ Selection = Mapping[str, tuple[str, ...]]
 PAPER_CELL = ("dataset", "split", "backbone", "representation", "input_size")
 """Settings that tell the paper's trainings apart; its recipe gives the others."""
 
-GIGA, BINARY_GIGA = 1e9, 2**30
-"""Units of the true count of multiply-adds and of the paper's."""
+MILLION, GIGA, BINARY_GIGA = 1e6, 1e9, 2**30
+"""Units of parameters, of the true count of multiply-adds, and of the paper's."""
 
 
 @dataclass(frozen=True)
