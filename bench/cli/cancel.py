@@ -7,26 +7,19 @@ from pathlib import Path
 import typer
 
 from bench.cli.options import Only, Results, SuiteFile
-from bench.cli.targets import Ids, States, matching, parse_states
+from bench.cli.targets import Ids, States, matching, parse_states, planner
 
 __all__ = ["cancel"]
 
 
 def cancel(
-    suite: SuiteFile,
-    ids: Ids = None,
-    states: States = None,
-    only: Only = None,
-    results: Results = Path("results"),
+    suite: SuiteFile, ids: Ids = None, states: States = None, only: Only = None, results: Results = Path("results")
 ) -> None:
     """Stop a suite's running and waiting trainings, here or on SLURM. Their state is kept; `run` continues them."""
     from bench.execute.slurm.cancelling import withdraw
-    from bench.planning.plan import make_plan, parse_selection
     from bench.store.folders import Store
-    from bench.suite.schema import load_suite
 
-    loaded, store = load_suite(suite), Store(results)
-    plan = make_plan(loaded, store, parse_selection(only or [], loaded))
+    plan, store = planner(suite, results, only)(), Store(results)
     chosen = [item for item in matching(plan, ids or [], parse_states(states or [])) if item.under_way]
     for training in chosen:
         store.training(training.spec.id).cancel()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.options import AsJson, Only, Results, SuiteFile
+from bench.cli.targets import planner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,19 +41,17 @@ def check(
     from bench.compare.gate.baseline import load_baseline
     from bench.compare.gate.cell_checks import compare_with_baseline
     from bench.compare.gate.gate_result import GateResult, other_code
-    from bench.planning.plan import make_plan, parse_selection
     from bench.store.folders import Store
     from bench.suite.expansion import expand
-    from bench.suite.schema import load_suite
 
-    loaded, store = load_suite(suite), Store(results)
-    measured = read_results(make_plan(loaded, store, parse_selection(only or [], loaded)), store)
-    known = [spec.id for cell in expand(loaded).cells for spec in cell.evaluations]
-    before = load_baseline(baseline, loaded.name) if baseline.exists() or not update else None
+    plan = planner(suite, results, only)()
+    measured = read_results(plan, Store(results))
+    known = [spec.id for cell in expand(plan.suite).cells for spec in cell.evaluations]
+    before = load_baseline(baseline, plan.suite.name) if baseline.exists() or not update else None
     if update or before is None:
         raise typer.Exit(_update(baseline, before, measured, known))
     checks = compare_with_baseline(before, measured, known)
-    result = GateResult(loaded.name, str(suite), str(baseline), checks, other_code(measured))
+    result = GateResult(plan.suite.name, str(suite), str(baseline), checks, other_code(measured))
     _write(result, junit, summary)
     typer.echo(json.dumps(result.as_json(), indent=2) if as_json else result.as_text())
     raise typer.Exit(result.status)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -40,24 +40,25 @@ def evaluate(
     extensions: ExtensionModules = None,
 ) -> None:
     """Write DIR/predictions.json and DIR/metrics.json (MPII: pred.mat too). Settings not given follow the paper."""
-    from bench.execute.standalone import WeightsEvaluation, evaluate_weights
+    from bench.execute.standalone import evaluate_weights
     from bench.extensions import Extensions
 
     Extensions.of(extensions or ()).load()
-    request = WeightsEvaluation(
-        backbone=backbone,
-        representation=representation,
-        input_size=_size(input_size),
-        dataset=dataset,
-        split=split,
-        box_file=None if boxes == "gt" else Path(boxes),
-        split_ratio=split_ratio,
-        sigma=sigma,
-        flip_test=flip_test,
-        flip_shift="reference" if shift else "none",
-        post_process=post_process,
+    trained: dict[str, Any] = {
+        "dataset": dataset,
+        "split": split,
+        "backbone": backbone,
+        "representation": representation,
+        "input_size": _size(input_size),
+    }
+    trained |= {} if split_ratio is None else {"split_ratio": split_ratio}
+    trained |= {} if sigma is None else {"sigma": sigma}
+    asked: dict[str, Any] = {"flip_test": flip_test, "flip_shift": "reference" if shift else "none"}
+    asked |= {} if post_process else {"post_process": "none"}
+    box_file = None if boxes == "gt" else Path(boxes)
+    found = evaluate_weights(
+        trained, asked, dataset_dir, checkpoint, out, box_file=box_file, device=device, workers=workers
     )
-    found = evaluate_weights(request, dataset_dir, checkpoint, out, device=device, workers=workers)
     for problem in found.problems:
         typer.echo(problem, err=True)
     if not found.metrics:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import typer
 from rich.console import Console
@@ -63,9 +64,7 @@ def _pool(jobs: Sequence[Job], slots: Sequence[Slot]) -> list[JobOutcome]:
     from bench.execute.progress import LiveView, PlainView
 
     console = Console()
-    if not console.is_terminal:
-        return Pool(jobs, PlainView(console), slots=slots, patient=True).run()
-    with LiveView(console) as view:
+    with LiveView(console) if console.is_terminal else nullcontext(PlainView(console)) as view:
         return Pool(jobs, view, slots=slots, patient=True).run()
 
 

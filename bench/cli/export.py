@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.options import Only, Results, SuiteFile
+from bench.cli.targets import planner
 
 __all__ = ["export"]
 
@@ -28,13 +29,10 @@ def export(
     """
     from bench.capsule.export import pack
     from bench.files import sha256
-    from bench.planning.plan import make_plan, parse_selection
     from bench.store.folders import Store
-    from bench.suite.schema import load_suite
 
-    loaded, store = load_suite(suite), Store(results)
-    plan = make_plan(loaded, store, parse_selection(only or [], loaded))
-    packed = pack(plan, store, out, selection=only or [], predictions=predictions, report=report)
+    plan = planner(suite, results, only)()
+    packed = pack(plan, Store(results), out, selection=only or [], predictions=predictions, report=report)
     if packed.manifest.simulated:
         typer.echo("SIMULATED: results in this capsule are made up; nothing was measured")
     typer.echo(f"{out}: {packed.evaluations} evaluations, {len(packed.manifest.missing)} missing")

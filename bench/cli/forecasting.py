@@ -10,12 +10,12 @@ import typer
 
 from bench.cli.listing import hours
 from bench.planning.forecast.evidence import Evidence, gather, kind_here, load_calibration
-from bench.planning.forecast.forecast import CALIBRATE, HOUR, UNMEASURED, Forecast, Unknown, affordable, forecast, total
+from bench.planning.forecast.forecast import CALIBRATE, UNMEASURED, Forecast, Unknown, affordable, forecast, total
 from bench.planning.jobs import LocalOptions
 from bench.planning.plan import Plan, PlannedTraining
 from bench.store.folders import Store
 
-__all__ = ["Forecasts", "describe_total", "forecast_json", "forecast_plans", "within_budget"]
+__all__ = ["Forecasts", "describe_total", "forecast_json", "forecast_plans", "over_budget", "within_budget"]
 
 Forecasts = Mapping[str, Forecast | Unknown]
 """Forecasts of unfinished trainings by their ids."""
@@ -45,13 +45,11 @@ def describe_total(forecasts: Forecasts, trainings: Sequence[PlannedTraining], u
     known = [item for item in found if isinstance(item, Forecast)]
     lines = []
     if known:
-        estimate = total(known)
-        low, high = estimate.bounds
-        text = hours(estimate.seconds / HOUR, (low / HOUR, high / HOUR))
+        together = total(known)
         measured = sum(item.source == "measured" for item in known)
         sources = [f"{measured} as measured before"] if measured else []
         sources += [f"{len(known) - measured} by calibration"] if measured < len(known) else []
-        lines.append(f"missing: {text} {unit}; trainings: {', '.join(sources)}")
+        lines.append(f"missing: {hours(together)} {unit}; trainings: {', '.join(sources)}")
     for reason in dict.fromkeys(item.reason for item in found if isinstance(item, Unknown)):
         number = sum(item == Unknown(reason) for item in found)
         hint = f"; {CALIBRATE}" if reason == UNMEASURED else ""
@@ -69,40 +67,47 @@ def forecast_json(plan: Plan, forecasts: Forecasts) -> dict[str, Any]:
         found = forecasts.get(training["id"])
         training["forecast"] = found.as_json() if isinstance(found, Forecast) else None
     left = [forecasts[training.spec.id] for training in plan.unfinished]
-    estimate = total(left)
-    low, high = estimate.bounds
-    document["forecast"] = {
-        "hours": estimate.seconds / HOUR,
-        "low": low / HOUR,
-        "high": high / HOUR,
-        "unknown": sum(isinstance(item, Unknown) for item in left),
-    }
+    together = total(left).as_json()
+    del together["source"]
+    document["forecast"] = together | {"unknown": sum(isinstance(item, Unknown) for item in left)}
     return document
 
 
-def within_budget(
-    plan: Plan,
-    choose: Callable[[Plan], list[PlannedTraining]],
-    budget: float,
-    evidence: Evidence,
-) -> Callable[[Plan], list[PlannedTraining]]:
-    """Restrict `choose` to the trainings that fit into a budget of device-hours, and print the others.
-
-    Trainings that other processes are running do not count.
+def _divide(
+    trainings: Sequence[PlannedTraining], budget: float, evidence: Evidence
+) -> tuple[dict[str, Forecast | Unknown], dict[str, Forecast]]:
+    """Forecasts of the first trainings, which fit into a budget of device-hours, and the known ones of the others.
 
     Raises:
         BudgetError: the time of a training is unknown.
     """
+    forecasts = {training.spec.id: forecast(training, evidence) for training in trainings}
+    number = affordable(trainings, [*forecasts.values()], budget)
+    rest = [*forecasts.items()][number:]
+    return dict([*forecasts.items()][:number]), {id_: item for id_, item in rest if isinstance(item, Forecast)}
+
+
+def over_budget(plan: Plan, budget: float, evidence: Evidence) -> Mapping[str, str]:
+    """Why waiting trainings do not fit into a budget of device-hours, by their ids; see `_divide`."""
+    waiting = [training for training in plan.unfinished if not training.under_way]
+    _, others = _divide(waiting, budget, evidence)
+    rest = f"{evidence.kind.unit}, more than is left of {budget:g}"
+    return {id_: f"over budget: {hours(item)} {rest}" for id_, item in others.items()}
+
+
+def within_budget(
+    plan: Plan, choose: Callable[[Plan], list[PlannedTraining]], budget: float, evidence: Evidence
+) -> Callable[[Plan], list[PlannedTraining]]:
+    """Restrict `choose` to the trainings that fit into a budget of device-hours, and print the others; see `_divide`.
+
+    Trainings that other processes are running do not count.
+    """
     chosen = [training for training in choose(plan) if not training.under_way]
-    forecasts = [forecast(training, evidence) for training in chosen]
-    number = affordable(chosen, forecasts, budget)
-    known = [item for item in forecasts if isinstance(item, Forecast)]
-    spent = sum(item.bounds[1] for item in known[:number])
+    fitting, others = _divide(chosen, budget, evidence)
     unit = evidence.kind.unit
-    typer.echo(f"budget of {budget:g} {unit}: {number} of {len(chosen)} trainings, {spent:.3g} at most")
-    for training, item in zip(chosen[number:], known[number:], strict=False):
-        spec = training.spec
+    spent = sum(item.bounds[1] for item in fitting.values() if isinstance(item, Forecast))
+    typer.echo(f"budget of {budget:g} {unit}: {len(fitting)} of {len(chosen)} trainings, {spent:.3g} at most")
+    for spec in (training.spec for training in chosen if training.spec.id in others):
         cell = f"{spec.backbone} {spec.representation} {spec.input_size} seed {spec.seed}"
-        typer.echo(f"left out: {spec.id} {cell}: {hours(item.hours, item.bounds)} {unit}")
-    ids = {training.spec.id for training in chosen[:number]}
-    return lambda later: [training for training in choose(later) if training.spec.id in ids]
+        typer.echo(f"left out: {spec.id} {cell}: {hours(others[spec.id])} {unit}")
+    return lambda later: [training for training in choose(later) if training.spec.id in fitting]

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["lint"]
 
-GIGA = 1e9
-
 
 def lint(as_json: AsJson = False) -> None:
     """Print the published parameters and GFLOPs beside ours, with explanations. Ends 1 if one is unexplained."""
@@ -33,7 +31,7 @@ def lint(as_json: AsJson = False) -> None:
 
 
 def _document(item: SizeComparison) -> dict[str, object]:
-    from bench.planning.printed_sizes import BINARY_GIGA
+    from bench.planning.plan import BINARY_GIGA, GIGA
 
     row, ours = item.row, item.complexity
     return {
@@ -54,7 +52,7 @@ def _document(item: SizeComparison) -> dict[str, object]:
 def _print(comparisons: Sequence[SizeComparison]) -> None:
     from tabulate import tabulate
 
-    from bench.planning.printed_sizes import BINARY_GIGA, MILLION
+    from bench.planning.plan import BINARY_GIGA, GIGA, MILLION
 
     rows = [
         (

@@ -10,7 +10,7 @@ import typer
 from tabulate import tabulate
 
 from bench.files import printable
-from bench.planning.plan import BINARY_GIGA, GIGA, Plan, PlannedTraining
+from bench.planning.plan import BINARY_GIGA, GIGA, MILLION, Plan, PlannedTraining
 from bench.planning.simulated import simulated_ids
 from bench.store.folders import Store
 from bench.suite.recipe import quirks
@@ -20,32 +20,19 @@ if TYPE_CHECKING:
 
 __all__ = ["hours", "print_plan", "print_sharing", "print_simulation_note", "print_status", "summary"]
 
-MILLION = 1e6
 CELL_HEADERS = ("training", "backbone", "representation", "input", "k", "sigma", "seed")
 
 
 def print_plan(plan: Plan, forecasts: Mapping[str, Forecast | Unknown] | None = None) -> None:
     """Print one line per training, with its forecast if given, and then the excluded cells."""
     typer.echo(f"{plan.suite.title}\n")
-    headers = (
-        "training",
-        "backbone",
-        "representation",
-        "input",
-        "k",
-        "sigma",
-        "seed",
-        "#params",
-        "GFLOPs",
-        "as published",
-    )
     rows = [
         (*_cell(training), *_costs(training), *_hours(training, forecasts), *_states(training))
         for training in plan.trainings
     ]
-    column = () if forecasts is None else ("hours",)
-    last = ("state", "evaluations", "published rows")
-    typer.echo(tabulate(rows, headers=(*headers, *column, *last), disable_numparse=True))
+    costs = ("#params", "GFLOPs", "as published", *(() if forecasts is None else ("hours",)))
+    headers = (*CELL_HEADERS, *costs, "state", "evaluations", "published rows")
+    typer.echo(tabulate(rows, headers=headers, disable_numparse=True))
     typer.echo(f"\nswitches: {_switches(plan)}")
     typer.echo(summary(plan))
     for axes, reason in plan.excluded:
@@ -58,13 +45,7 @@ def print_sharing(plans: Sequence[Plan]) -> None:
     for plan in plans:
         for training in plan.trainings:
             users.setdefault(training.spec.id, []).append(plan.suite.name)
-    rows = {
-        row.id
-        for plan in plans
-        for training in plan.trainings
-        for item in training.evaluations
-        for row in item.published
-    }
+    rows = {row for plan in plans for training in plan.trainings for row in _published(training)}
     typer.echo(f"\ntogether: {len(users)} trainings, {len(rows)} published rows")
     for training_id, names in users.items():
         if len(names) > 1:
@@ -93,9 +74,10 @@ def summary(plan: Plan) -> str:
     return f"trainings: {trainings}; evaluations: {evaluations}"
 
 
-def hours(middle: float, bounds: tuple[float, float]) -> str:
-    """Format hours and their bounds with three digits."""
-    expected, low, high = (f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in (middle, *bounds))
+def hours(found: Forecast) -> str:
+    """Format the hours of a forecast and their bounds with three digits."""
+    values = (found.hours, *found.bounds)
+    expected, low, high = (f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in values)
     return f"{expected} ({low} to {high})"
 
 
@@ -135,14 +117,17 @@ def _hours(training: PlannedTraining, forecasts: Mapping[str, Forecast | Unknown
 
     found = forecasts.get(training.spec.id)
     if isinstance(found, Forecast):
-        return (hours(found.hours, found.bounds),)
+        return (hours(found),)
     return ("?" if found else "",)
 
 
 def _states(training: PlannedTraining) -> tuple[str, ...]:
     done = sum(evaluation.state == "done" for evaluation in training.evaluations)
-    published = [row.id for evaluation in training.evaluations for row in evaluation.published]
-    return (training.state, f"{done}/{len(training.evaluations)}", ", ".join(published))
+    return (training.state, f"{done}/{len(training.evaluations)}", ", ".join(_published(training)))
+
+
+def _published(training: PlannedTraining) -> list[str]:
+    return [row.id for evaluation in training.evaluations for row in evaluation.published]
 
 
 def _activity(training: PlannedTraining, store: Store) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.options import Results
-from bench.cli.targets import States
+from bench.cli.targets import States, matching, parse_states, planner
 
 if TYPE_CHECKING:
     from bench.store.folders import Store, TrainingFolder
@@ -38,14 +38,11 @@ def logs(
 
 
 def _folders(target: str, states: list[str], store: Store) -> list[TrainingFolder]:
-    from bench.cli.targets import matching, parse_states
     from bench.files import StoreError
-    from bench.planning.plan import make_plan
     from bench.store.folders import TrainingFolder
-    from bench.suite.schema import load_suite
 
     if Path(target).suffix in {".yaml", ".yml"}:
-        plan = make_plan(load_suite(Path(target)), store)
+        plan = planner(Path(target), store.root)()
         found = [store.training(item.spec.id) for item in matching(plan, [], parse_states(states))]
         return [folder for folder in found if folder.path.exists()]
     folder = store.find(target)

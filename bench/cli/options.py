@@ -56,6 +56,5 @@ Pixels = Annotated[
 SaveEvery = Annotated[float, typer.Option(min=0, help="Seconds between checkpoints.")]
 Pack = Annotated[int, typer.Option(min=1, help="Trainings that run at once on each device.")]
 CalibrationFile = Annotated[
-    Path | None,
-    typer.Option("--calibration", help="Output of `bench calibrate`; forecasts are for its hardware."),
+    Path | None, typer.Option("--calibration", help="Output of `bench calibrate`; forecasts are for its hardware.")
 ]

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.options import AsJson, CalibrationFile, Device, Only, Results, Threads, Workers
+from bench.cli.targets import planner
 
 __all__ = ["plan"]
 
@@ -33,13 +34,10 @@ def plan(
     from bench.cli.forecasting import describe_total, forecast_json, forecast_plans
     from bench.cli.listing import print_plan, print_sharing, print_simulation_note
     from bench.planning.jobs import LocalOptions
-    from bench.planning.plan import make_plan, parse_selection
     from bench.planning.simulated import simulated_ids
     from bench.store.folders import Store
-    from bench.suite.schema import load_suite
 
-    loaded = [load_suite(file) for file in suites]
-    plans = [make_plan(suite, Store(results), parse_selection(only or [], suite)) for suite in loaded]
+    plans = [planner(suite, results, only)() for suite in suites]
     forecasts, unit = forecast_plans(plans, results, LocalOptions(device, threads, workers), calibration)
     if as_json:
         documents = [

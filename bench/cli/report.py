@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bench.cli.options import CalibrationFile, Only, Results
+from bench.cli.targets import planner
 
-if TYPE_CHECKING:
-    from bench.planning.forecast.evidence import Evidence
-    from bench.planning.plan import Plan
-
-__all__ = ["over_budget", "report"]
+__all__ = ["report"]
 
 Budget = Annotated[
     float | None,
@@ -45,17 +41,14 @@ def report(
     ] = None,
 ) -> None:
     """Write the report of each suite from its records."""
-    from bench.planning.plan import make_plan, parse_selection
     from bench.report.writer import write_report
     from bench.store.folders import Store
-    from bench.suite.schema import load_suite
 
     store = Store(results)
-    loaded = [load_suite(file) for file in suites or sorted(Path("suites").glob("*.yaml"))]
-    plans = [make_plan(suite, store, parse_selection(only or [], suite)) for suite in loaded]
+    plans = [planner(suite, results, only)() for suite in suites or sorted(Path("suites").glob("*.yaml"))]
     left_out: dict[str, str] = {}
     if budget is not None:
-        from bench.cli.forecasting import gather_evidence
+        from bench.cli.forecasting import gather_evidence, over_budget
         from bench.planning.jobs import LocalOptions
 
         evidence = gather_evidence(results, LocalOptions(), calibration)
@@ -64,23 +57,3 @@ def report(
     names = [name.strip() for name in formats.split(",")]
     for file in write_report(plans, store, out, formats=names, left_out=left_out, style=style):
         typer.echo(file)
-
-
-def over_budget(plan: Plan, budget: float, evidence: Evidence) -> Mapping[str, str]:
-    """Why waiting trainings do not fit into a budget of device-hours, by their ids.
-
-    Raises:
-        BudgetError: the time of a training is unknown.
-    """
-    from bench.cli.listing import hours
-    from bench.planning.forecast.forecast import Forecast, affordable, forecast
-
-    waiting = [training for training in plan.unfinished if not training.under_way]
-    forecasts = [forecast(training, evidence) for training in waiting]
-    first = affordable(waiting, forecasts, budget)
-    unit = evidence.kind.unit
-    return {
-        training.spec.id: f"over budget: {hours(item.hours, item.bounds)} {unit}, more than is left of {budget:g}"
-        for training, item in zip(waiting[first:], forecasts[first:], strict=True)
-        if isinstance(item, Forecast)
-    }

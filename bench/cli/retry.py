@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.options import DataRoot, Device, Only, Pack, Pixels, Results, SaveEvery, SuiteFile, Threads, Workers
-from bench.cli.targets import Ids, States, matching, parse_states
+from bench.cli.targets import Ids, States, matching, parse_states, planner
 
 if TYPE_CHECKING:
     from bench.planning.plan import Plan, PlannedTraining
@@ -40,12 +40,7 @@ def retry(
     from bench.cli.execution import run_here, run_on_slurm
     from bench.planning.executors import RunRequest
     from bench.planning.jobs import LocalOptions
-    from bench.planning.plan import make_plan, parse_selection
-    from bench.store.folders import Store
-    from bench.suite.schema import load_suite
 
-    loaded = load_suite(suite)
-    selection = parse_selection(only or [], loaded)
     wanted = parse_states(states or ["failed"])
 
     def choose(plan: Plan) -> list[PlannedTraining]:
@@ -53,7 +48,7 @@ def retry(
         return [training for training in fitting if not training.under_way and not training.finished]
 
     request = RunRequest(
-        plan=lambda: make_plan(loaded, Store(results), selection),
+        plan=planner(suite, results, only),
         choose=choose,
         data_root=data_root,
         results=results,

@@ -21,6 +21,7 @@ from bench.cli.options import (
     Threads,
     Workers,
 )
+from bench.cli.targets import planner
 
 if TYPE_CHECKING:
     from bench.planning.plan import Plan, PlannedTraining
@@ -69,19 +70,15 @@ def run(
     from bench.execute.tensorboard import require_tensorboard
     from bench.planning.executors import EXECUTORS, RunRequest
     from bench.planning.jobs import LocalOptions
-    from bench.planning.plan import make_plan, parse_selection
     from bench.pose.errors import BenchError
-    from bench.store.folders import Store
-    from bench.suite.schema import load_suite
 
-    loaded = load_suite(suite)
+    planned = planner(suite, results, only)
     place = EXECUTORS.named(executor)
     place.check_profile(executor, profile)
     if tensorboard is not None:
         if place.detached:
             raise BenchError("--tensorboard is for this machine only: jobs elsewhere log no curves")
         require_tensorboard()
-    selection = parse_selection(only or [], loaded)
     choose: Callable[[Plan], list[PlannedTraining]] = _missing if place.detached else _unfinished
     if budget is not None:
         from bench.cli.forecasting import gather_evidence, within_budget
@@ -89,9 +86,9 @@ def run(
         if place.detached and calibration is None:
             raise BenchError(f"--budget with --executor {executor} needs --calibration FILE, made where the jobs run")
         evidence = gather_evidence(results, LocalOptions(device, threads, workers, pack=pack), calibration)
-        choose = within_budget(make_plan(loaded, Store(results), selection), choose, budget, evidence)
+        choose = within_budget(planned(), choose, budget, evidence)
     request = RunRequest(
-        plan=lambda: make_plan(loaded, Store(results), selection),
+        plan=planned,
         choose=choose,
         data_root=data_root,
         results=results,

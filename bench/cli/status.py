@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.options import AsJson, Only, Results, SuiteFile
+from bench.cli.targets import planner
 
 __all__ = ["status"]
 
@@ -25,15 +26,12 @@ def status(
 ) -> None:
     """Show the state of every training. Reads only files and SLURM's queue."""
     from bench.cli.listing import print_status
-    from bench.planning.plan import make_plan, parse_selection
     from bench.planning.simulated import simulated_ids
     from bench.store.folders import Store
-    from bench.suite.schema import load_suite
 
-    loaded, store = load_suite(suite), Store(results)
-    selection = parse_selection(only or [], loaded)
+    store, plan = Store(results), planner(suite, results, only)
     while True:
-        planned = make_plan(loaded, store, selection)
+        planned = plan()
         if watch:
             from rich.console import Console
 

@@ -1,8 +1,9 @@
-"""Selects the trainings of a command by suite, id and state."""
+"""Plans a command's suite, and selects its trainings by id and state."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
@@ -12,7 +13,7 @@ from bench.pose.errors import UnknownNameError
 if TYPE_CHECKING:
     from bench.planning.plan import Plan, PlannedTraining
 
-__all__ = ["Ids", "States", "matching", "parse_states"]
+__all__ = ["Ids", "States", "matching", "parse_states", "planner"]
 
 MAX_NAMED = 20
 
@@ -23,6 +24,17 @@ Ids = Annotated[
 States = Annotated[
     list[str] | None, typer.Option("--state", metavar="STATE[,STATE]", help="Only trainings in these states.")
 ]
+
+
+def planner(suite: Path, results: Path, only: Sequence[str] | None = None) -> Callable[[], Plan]:
+    """Check a suite file and the `--only` options; returns a function that plans these cells as things then stand."""
+    from bench.planning.plan import make_plan, parse_selection
+    from bench.store.folders import Store
+    from bench.suite.schema import load_suite
+
+    loaded = load_suite(suite)
+    selection = parse_selection(only or [], loaded)
+    return lambda: make_plan(loaded, Store(results), selection)
 
 
 def parse_states(items: Sequence[str]) -> set[str]:

@@ -11,7 +11,7 @@ from bench.execute.example_images import store_images
 from bench.execute.heartbeat import Heartbeat, show_evaluation
 from bench.execute.job import Job
 from bench.execute.settings import box_file, protocol
-from bench.execute.training_job import network
+from bench.execute.training_job import job_provenance, network
 from bench.files import remove_leftovers, sha256, write_bytes, write_json
 from bench.pose.ceiling import ceiling_metrics
 from bench.pose.checkpoints import load_weights
@@ -22,7 +22,6 @@ from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
 from bench.store.bootstrap import Resamples
 from bench.store.documents import Record
 from bench.store.folders import Store, TrainingFolder
-from bench.store.provenance import collect
 from bench.suite.specs import EvalSpec
 
 __all__ = ["make_evaluation"]
@@ -83,16 +82,7 @@ def make_evaluation(
         instances=found.instances,
         seconds=time.monotonic() - clock,
         problems=found.problems,
-        provenance=collect(
-            device=resources.device,
-            threads=resources.threads,
-            workers=resources.workers,
-            files={file.name: sha256(file) for file in files},
-            seed=job.training.seed,
-            command=job.command,
-            started=started,
-            pixels=examination.images.name,
-        ),
+        provenance=job_provenance(job, {file.name: sha256(file) for file in files}, started, examination.images.name),
     )
     write_json(folder.record_file, result.model_dump(mode="json"))
     return result

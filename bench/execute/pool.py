@@ -7,13 +7,14 @@ import multiprocessing
 import signal
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
+from typing import get_args
 
 from bench.execute.job import NO_RETRIES, Job, JobOutcome, Retries
-from bench.execute.progress import ProgressView
+from bench.execute.progress import PlainView
 from bench.execute.ranks import GroupMember, Slot, local_members
 from bench.files import StoreError
 from bench.store.documents import Cause, Failure
@@ -110,7 +111,7 @@ class Pool:
     def __init__(
         self,
         jobs: Sequence[Job],
-        view: ProgressView,
+        view: PlainView,
         *,
         slots: Sequence[Slot],
         members: Members = local_members,
@@ -218,13 +219,11 @@ class Pool:
         return None
 
     def _start(self, running: _ProcessSet) -> None:
-        left = Retries(**{cause: self._retries.left(cause, used) for cause, used in _uses(running.used).items()})
+        left = Retries(**{cause: self._retries.left(cause, running.used[cause]) for cause in get_args(Cause)})
         running.ended_badly = None
         running.processes = [
             self._context.Process(
-                target=_run_process,
-                args=(running.slot.equip(running.job, member), member, left),
-                name=running.job.id,
+                target=_run_process, args=(running.slot.equip(running.job, member), member, left), name=running.job.id
             )
             for member in self._members(running.job, running.used.total())
         ]
@@ -274,11 +273,6 @@ def _run_process(job: Job, member: GroupMember, retries: Retries) -> None:
     from bench.execute.runner import run_process
 
     run_process(job, member, retries)
-
-
-def _uses(used: Counter[Cause]) -> Mapping[Cause, int]:
-    causes: tuple[Cause, ...] = ("killed", "out_of_memory", "exception", "stalled")
-    return {cause: used[cause] for cause in causes}
 
 
 def _failures(job: Job) -> list[Failure]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
@@ -11,7 +9,7 @@ from bench.execute.job import Job, JobOutcome
 from bench.store.documents import JobProgress, Record
 from bench.store.folders import Store
 
-__all__ = ["LiveView", "PlainView", "ProgressView", "describe", "duration"]
+__all__ = ["LiveView", "PlainView", "describe", "duration"]
 
 OUTCOME_WORDS = {
     JobOutcome.DONE: "done",
@@ -22,30 +20,8 @@ OUTCOME_WORDS = {
     JobOutcome.LOST: "stopped with another process of the same training",
 }
 
-
-HEADLINES = {
-    "AP": "AP {:.3f}",
-    "mean_oks": "mean OKS {:.3f}",
-    "Mean": "PCKh@0.5 {:.1f}",
-    "Mean@0.1": "PCKh@0.1 {:.1f}",
-}
+HEADLINES = {"AP": "AP {:.3f}", "mean_oks": "mean OKS {:.3f}", "Mean": "PCKh@0.5 {:.1f}", "Mean@0.1": "PCKh@0.1 {:.1f}"}
 """Metrics to show of a finished evaluation, with their formats."""
-
-
-class ProgressView(Protocol):
-    """Shows the progress of jobs."""
-
-    def wait(self, job: Job, holder: str) -> None:
-        """A job waits because another process is running it."""
-
-    def start(self, job: Job, number: int, total: int) -> None:
-        """A job starts."""
-
-    def beat(self, job: Job, progress: JobProgress) -> None:
-        """A job sent a heartbeat."""
-
-    def finish(self, job: Job, outcome: JobOutcome, reason: str) -> None:
-        """A job ended."""
 
 
 def duration(seconds: float | None) -> str:
@@ -127,10 +103,11 @@ class PlainView:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-class LiveView:
+class LiveView(PlainView):
     """Context manager that shows a bar for all jobs and one for each running job."""
 
     def __init__(self, console: Console) -> None:
+        super().__init__(console)
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -138,7 +115,6 @@ class LiveView:
             TextColumn("{task.fields[words]}", markup=False),
             console=console,
         )
-        self._plain = PlainView(console)
         self._all: TaskID | None = None
         self._bars: dict[str, TaskID] = {}
 
@@ -148,10 +124,6 @@ class LiveView:
 
     def __exit__(self, *_error: object) -> None:
         self._progress.stop()
-
-    def wait(self, job: Job, holder: str) -> None:
-        """A job waits because another process is running it."""
-        self._plain.wait(job, holder)
 
     def start(self, job: Job, number: int, total: int) -> None:
         """A job starts."""
@@ -168,5 +140,5 @@ class LiveView:
         self._progress.remove_task(self._bars.pop(job.id))
         if self._all is not None and outcome is not JobOutcome.BUSY:
             self._progress.advance(self._all)
-        self._progress.console.print(f"{job.title} ({job.id})", markup=False, highlight=False)
-        self._plain.finish(job, outcome, reason)
+        self._print(f"{job.title} ({job.id})")
+        super().finish(job, outcome, reason)

@@ -27,10 +27,10 @@ from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
 from bench.pose.training import Progress, Training
 from bench.store.documents import EpochEntry, TrainingRecord
 from bench.store.folders import TrainingFolder
-from bench.store.provenance import collect
+from bench.store.provenance import Provenance, collect
 from bench.suite.specs import TrainSpec
 
-__all__ = ["make_training", "network"]
+__all__ = ["job_provenance", "make_training", "network"]
 
 IMAGENET_FOLDER = "imagenet"
 """Folder under the data root for ImageNet weights, which are downloaded if missing."""
@@ -157,26 +157,31 @@ def _record(
     started: float,
 ) -> TrainingRecord:
     """Store the weights; returns the record with their hash."""
-    spec, resources = job.training, job.resources
     # In the standard memory format, whichever was fastest here.
     weights = {name: value.contiguous() for name, value in training.weights.items()}
     write_atomically(folder.weights, lambda file: torch.save(weights, file))
     return TrainingRecord(
-        id=spec.id,
-        spec=spec,
+        id=job.id,
+        spec=job.training,
         params=count_parameters(training.model),
         history=[EpochEntry.model_validate(entry) for entry in training.history],
         seconds=seconds,
         weights_sha256=sha256(folder.weights),
         problems=[*split.problems, *training.broken],
-        provenance=collect(
-            device=resources.device,
-            threads=resources.threads,
-            workers=resources.workers,
-            files=files,
-            seed=spec.seed,
-            command=job.command,
-            started=started,
-            pixels=training.images.name,
-        ),
+        provenance=job_provenance(job, files, started, training.images.name),
+    )
+
+
+def job_provenance(job: Job, files: dict[str, str], started: float, pixels: str) -> Provenance:
+    """How a job made a result, from the files with these hashes."""
+    resources = job.resources
+    return collect(
+        device=resources.device,
+        threads=resources.threads,
+        workers=resources.workers,
+        files=files,
+        seed=job.training.seed,
+        command=job.command,
+        started=started,
+        pixels=pixels,
     )

@@ -36,8 +36,8 @@ Selection = Mapping[str, tuple[str, ...]]
 PAPER_CELL = ("dataset", "split", "backbone", "representation", "input_size")
 """Settings that tell the paper's trainings apart; its recipe gives the others."""
 
-GIGA, BINARY_GIGA = 1e9, 2**30
-"""Units of the true count of multiply-adds and of the paper's."""
+MILLION, GIGA, BINARY_GIGA = 1e6, 1e9, 2**30
+"""Units of parameters, of the true count of multiply-adds, and of the paper's."""
 
 
 @dataclass(frozen=True)
@@ -242,16 +242,7 @@ def _as_the_paper_trains(training: TrainSpec) -> bool:
 def _training_json(training: PlannedTraining) -> dict[str, Any]:
     spec, complexity = training.spec, training.complexity
     document = spec.model_dump(mode="json")
-    names = (
-        "dataset",
-        "backbone",
-        "representation",
-        "input_size",
-        "split_ratio",
-        "sigma",
-        "label_smoothing",
-        "seed",
-    )
+    names = ("dataset", "backbone", "representation", "input_size", "split_ratio", "sigma", "label_smoothing", "seed")
     return {
         "id": spec.id,
         **{name: document[name] for name in names},

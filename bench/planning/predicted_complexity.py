@@ -49,12 +49,7 @@ class Trunk:
 
 @cache
 def predict(
-    backbone: str,
-    representation: str,
-    *,
-    keypoints: int,
-    input_size: tuple[int, int],
-    split_ratio: float | None = None,
+    backbone: str, representation: str, *, keypoints: int, input_size: tuple[int, int], split_ratio: float | None = None
 ) -> Complexity:
     """What `bench.pose.complexity.measure` finds for the network that `build_model` makes of these.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.paper.published import TABLES, PublishedRow, published_rows
+from bench.planning.plan import BINARY_GIGA, MILLION
 from bench.planning.predicted_complexity import predict
 from bench.pose.data.datasets import dataset_info
 from bench.pose.models.network import Complexity
@@ -12,8 +13,6 @@ from bench.suite.expansion import complete_cell
 from bench.suite.recipe import load_recipe
 
 __all__ = ["SizeComparison", "compare_sizes"]
-
-MILLION, BINARY_GIGA = 1e6, 2**30
 
 FIXED_EMBEDDING = 49_152
 """Number of values in TokenPose-S's untrained position embedding at 256x192."""
@@ -72,21 +71,18 @@ def _compare(row: PublishedRow) -> SizeComparison:
 
 def _count(row: PublishedRow) -> Complexity:
     table = TABLES[row.table]
-    cell = complete_cell(
-        load_recipe("paper").train,
-        {
-            "dataset": table.dataset,
-            "backbone": row.backbone,
-            "representation": row.representation,
-            "input_size": row.input_size,
-        },
-    )
+    cell = {
+        "dataset": table.dataset,
+        "backbone": row.backbone,
+        "representation": row.representation,
+        "input_size": row.input_size,
+    }
     return predict(
         row.backbone,
         row.representation,
         keypoints=dataset_info(table.dataset).skeleton.size,
         input_size=row.input_size,
-        split_ratio=cell["split_ratio"],
+        split_ratio=complete_cell(load_recipe("paper").train, cell)["split_ratio"],
     )
 
 

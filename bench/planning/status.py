@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bench.execute.slurm.ledger import Ledger, Ticket
 from bench.execute.slurm.scheduler import SchedulerError, SchedulerJob, ended_jobs, listed_jobs
 from bench.store.documents import Failure, State
-from bench.store.folders import Store, StoreListing, TrainingFolder
+from bench.store.folders import Store, TrainingFolder
 
 __all__ = ["Observer", "Status"]
 
@@ -49,18 +49,18 @@ class Observer:
         pending = [ticket for id_, ticket in self._tickets.items() if not store.complete(id_, ticket.evaluations)]
         self._silence = ""
         self._jobs = self._ask(pending) if pending else {}
-        self._present = StoreListing(store)
+        self._store, self._ids = store, store.ids()
 
     def training(self, training_id: str) -> Status:
         """State of a training without its evaluations."""
-        folder = self._present.training(training_id)
+        folder = self._training(training_id)
         if folder and folder.record_file.exists():
             return Status("done")
         return self.work(training_id, folder.failure() if folder else None)
 
     def evaluation(self, training_id: str, evaluation_id: str) -> Status:
         """State of an evaluation."""
-        folder = self._present.evaluation(evaluation_id)
+        folder = self._store.evaluation(evaluation_id) if evaluation_id in self._ids else None
         if folder and folder.record_file.exists():
             return Status("done")
         failure = folder.failure() if folder else None
@@ -70,7 +70,7 @@ class Observer:
 
     def work(self, training_id: str, failure: Failure | None) -> Status:
         """State of an unfinished training, or of its evaluation, given the stored failure of the last try."""
-        folder = self._present.training(training_id)
+        folder = self._training(training_id)
         if folder and folder.leases.held():
             owner = folder.leases.latest()
             return Status("running", job=owner.job if owner else None)
@@ -95,6 +95,10 @@ class Observer:
         if ticket.sent is None:
             return Status(_left(folder), "its submission was interrupted before SLURM had it")
         return Status(_left(folder), "its job is over, and SLURM no longer knows how it ended", ticket.job)
+
+    def _training(self, training_id: str) -> TrainingFolder | None:
+        """The folder of a training, if there was one at the time of the look."""
+        return self._store.training(training_id) if training_id in self._ids else None
 
     def _ask(self, tickets: list[Ticket]) -> dict[tuple[str, int], SchedulerJob]:
         """SLURM's jobs by name and task; old ones come from accounting."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,8 +19,6 @@ __all__ = ["SubmittedArrays", "submit_plan"]
 
 PATIENCE = 120.0
 """Seconds to wait for another submitting process."""
-
-Choice = Callable[[Plan], Sequence[PlannedTraining]]
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class SubmittedArrays:
 
 def submit_plan(
     make_plan: Callable[[], Plan],
-    choose: Choice,
+    choose: Callable[[Plan], Sequence[PlannedTraining]],
     profile: Profile,
     *,
     data_root: Path,
@@ -71,30 +70,22 @@ def submit_plan(
         BusyError: another process has been submitting for minutes.
         BenchError: a training does not fit the profile, or the store cannot be written.
     """
-    if dry_run:
-        return _submit(make_plan(), choose, profile, data_root, results, dry_run=True)
-    with Ledger(results).leases.take(PATIENCE):
-        return _submit(make_plan(), choose, profile, data_root, results, dry_run=False)
-
-
-def _submit(
-    plan: Plan, choose: Choice, profile: Profile, data_root: Path, results: Path, *, dry_run: bool
-) -> SubmittedArrays:
-    resources = Resources(
-        data_root=data_root.absolute(),
-        results=results.absolute(),
-        device=profile.resolved_device,
-        threads=profile.threads,
-        workers=profile.workers,
-        save_every=profile.save_every,
-    )
-    jobs = [make_job(plan, training, resources) for training in choose(plan)]
-    id_ = secrets.token_hex(4)
-    arrangement = arrange(jobs, profile, f"bench-{plan.suite.name}-{id_}", queued=len(_live_jobs(plan)))
-    if dry_run or not arrangement.arrays:
-        return SubmittedArrays(arrangement.arrays, [], arrangement.left)
-    sent = submit(jobs, arrangement.arrays, plan.suite, profile, results, id_=id_)
-    return SubmittedArrays(arrangement.arrays, sent, arrangement.left)
+    with contextlib.nullcontext() if dry_run else Ledger(results).leases.take(PATIENCE):
+        plan = make_plan()
+        resources = Resources(
+            data_root=data_root.absolute(),
+            results=results.absolute(),
+            device=profile.resolved_device,
+            threads=profile.threads,
+            workers=profile.workers,
+            save_every=profile.save_every,
+        )
+        jobs = [make_job(plan, training, resources) for training in choose(plan)]
+        id_ = secrets.token_hex(4)
+        arrays, left = arrange(jobs, profile, f"bench-{plan.suite.name}-{id_}", queued=len(_live_jobs(plan)))
+        if dry_run or not arrays:
+            return SubmittedArrays(arrays, [], left)
+        return SubmittedArrays(arrays, submit(jobs, arrays, plan.suite, profile, results, id_=id_), left)
 
 
 def _live_jobs(plan: Plan) -> set[str]:

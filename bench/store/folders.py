@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from bench.store.documents import Failure, JobProgress, Record, ServerScore, Tra
 from bench.store.leases import Lease, Leases, Owner
 from bench.suite.specs import SCHEMA_VERSION, EvalSpec, TrainSpec, schema_of
 
-__all__ = ["EvaluationFolder", "Store", "StoreListing", "TrainingFolder"]
+__all__ = ["EvaluationFolder", "Store", "TrainingFolder"]
 
 
 class _Within:
@@ -188,6 +188,14 @@ class Store:
         self.trainings = root / "trainings"
         self.evaluations = root / "evaluations"
 
+    def ids(self) -> frozenset[str]:
+        """Ids of the trainings and evaluations that have a folder, without a look into any."""
+        found: set[str] = set()
+        for kind in (self.trainings, self.evaluations):
+            with contextlib.suppress(FileNotFoundError):
+                found.update(os.listdir(kind))
+        return frozenset(found)
+
     def training(self, training_id: str) -> TrainingFolder:
         """The folder of a training, which need not exist."""
         return TrainingFolder(self.trainings / training_id)
@@ -226,36 +234,3 @@ class Store:
             raise StoreError(f"{self.root}: the id {prefix!r} must name one training or evaluation; it names {listed}")
         folder: TrainingFolder | EvaluationFolder = found[0]
         return folder
-
-
-class StoreListing:
-    """The folders of a store at the time of construction, from two directory listings instead of a stat per file."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._trainings = _names(store.trainings)
-        self._evaluations = _names(store.evaluations)
-
-    def training(self, training_id: str) -> TrainingFolder | None:
-        """The folder of a training; None if it did not exist."""
-        return self._store.training(training_id) if training_id in self._trainings else None
-
-    def evaluation(self, evaluation_id: str) -> EvaluationFolder | None:
-        """The folder of an evaluation; None if it did not exist."""
-        return self._store.evaluation(evaluation_id) if evaluation_id in self._evaluations else None
-
-
-class _AnyName:
-    """Names in a folder that cannot be listed: any may exist, and opening it reports the error."""
-
-    def __contains__(self, _name: object) -> bool:
-        return True
-
-
-def _names(folder: Path) -> Container[str]:
-    try:
-        return frozenset(os.listdir(folder))
-    except FileNotFoundError:
-        return frozenset()
-    except OSError:
-        return _AnyName()

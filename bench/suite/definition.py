@@ -13,10 +13,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from bench.pose.data.datasets import DatasetInfo
 from bench.pose.data.layout import COCO_LAYOUT, Layout
-from bench.pose.errors import nearest
 from bench.pose.skeletons import Skeleton
 from bench.suite.source import Problem
-from bench.suite.structure import ContradictionError
+from bench.suite.structure import ContradictionError, unknown
 
 __all__ = ["Definition", "SkeletonDefinition"]
 
@@ -81,9 +80,7 @@ class SkeletonDefinition(_DefinitionPart):
             for number, keypoints in enumerate(items):
                 for keypoint in keypoints:
                     if keypoint not in self.keypoints:
-                        close = nearest(keypoint, self.keypoints)
-                        message = f"unknown keypoint {keypoint!r}{close}; valid: {', '.join(self.keypoints)}"
-                        yield Problem((kind, number), message)
+                        yield Problem((kind, number), unknown("keypoint", keypoint, self.keypoints))
         exchanged = [keypoint for pair in self.pairs for keypoint in pair]
         for keypoint in sorted({keypoint for keypoint in exchanged if exchanged.count(keypoint) > 1}):
             yield Problem(("pairs",), f"keypoint {keypoint!r} is exchanged twice")

@@ -9,10 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from bench.pose.errors import nearest
 from bench.suite.source import Path_, Problem
 from bench.suite.specs import EvalSpec, TrainSpec
-from bench.suite.structure import plain_message
+from bench.suite.structure import plain_message, unknown
 
 __all__ = [
     "DERIVED_SETTINGS",
@@ -20,7 +19,6 @@ __all__ = [
     "TRAINING_SETTINGS",
     "Rule",
     "apply_rules",
-    "read_condition",
     "read_rules",
     "read_values",
 ]
@@ -70,7 +68,13 @@ def apply_rules(rules: Iterable[Rule], cell: dict[str, Any], fixed: Collection[s
 
 
 def read_rules(
-    items: Sequence[Any], place: Path_, problems: list[Problem], *, settings: Sequence[str], conditions: Sequence[str]
+    items: Sequence[Any],
+    place: Path_,
+    problems: list[Problem],
+    *,
+    settings: Sequence[str],
+    conditions: Sequence[str],
+    several: bool = False,
 ) -> list[Rule]:
     """Rules from the parsed list of a file; their mistakes are added to `problems`.
 
@@ -80,7 +84,9 @@ def read_rules(
         problems: collects mistakes.
         settings: names that a rule may set.
         conditions: names that a condition may ask for.
+        several: whether each setting has a tuple of values, which the file lists.
     """
+    read = read_values if several else _read
     rules = []
     for number, item in enumerate(items):
         here = (*place, number)
@@ -88,16 +94,16 @@ def read_rules(
             problems.append(Problem(here, f"expected a mapping of settings, found {item!r:.80}"))
             continue
         values = {
-            name: _read(name, value, (*here, name), problems, valid=settings)
+            name: read(name, value, (*here, name), problems, valid=settings)
             for name, value in item.items()
             if name not in {"when", "because"}
         }
-        when = read_condition(item, here, problems, valid=conditions)
+        when = _read_condition(item, here, problems, valid=conditions)
         rules.append(Rule(when, values, str(item.get("because") or "").strip()))
     return rules
 
 
-def read_condition(
+def _read_condition(
     item: Mapping[str, Any], place: Path_, problems: list[Problem], *, valid: Sequence[str]
 ) -> dict[str, tuple[Any, ...]]:
     """The `when` of a rule: for each setting named, the values that a cell may have; empty where there is none."""
@@ -106,22 +112,23 @@ def read_condition(
     if not isinstance(when, Mapping):
         problems.append(Problem(here, f"expected a mapping of conditions, found {when!r:.80}"))
         return {}
-    return {name: tuple(read_values(name, value, (*here, name), problems, valid=valid)) for name, value in when.items()}
+    return {name: read_values(name, value, (*here, name), problems, valid=valid) for name, value in when.items()}
 
 
-def read_values(name: str, value: Any, place: Path_, problems: list[Problem], *, valid: Sequence[str]) -> list[Any]:
+def read_values(
+    name: str, value: Any, place: Path_, problems: list[Problem], *, valid: Sequence[str]
+) -> tuple[Any, ...]:
     """One value or a list of values of a setting, each checked."""
     # A tuple-valued setting such as `milestones` is itself written as a list.
     is_list = isinstance(value, list) and (name != "milestones" or any(isinstance(item, list) for item in value))
     if not is_list:
-        return [_read(name, value, place, problems, valid=valid)]
-    return [_read(name, item, (*place, number), problems, valid=valid) for number, item in enumerate(value)]
+        return (_read(name, value, place, problems, valid=valid),)
+    return tuple(_read(name, item, (*place, number), problems, valid=valid) for number, item in enumerate(value))
 
 
 def _read(name: str, value: Any, place: Path_, problems: list[Problem], *, valid: Sequence[str]) -> Any:
     if name not in valid:
-        message = f"unknown setting {name!r}{nearest(str(name), valid)}; valid: {', '.join(valid)}"
-        problems.append(Problem(place, message))
+        problems.append(Problem(place, unknown("setting", str(name), valid)))
         return value
     try:
         return _adapters()[name].validate_python(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,22 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from bench.extensions import NO_EXTENSIONS, Extensions, ModuleName
 from bench.paper.published import TABLES
-from bench.pose.errors import ExtensionError, nearest
+from bench.pose.errors import ExtensionError
 from bench.pose.metrics.catalog import metrics_of, noticeable
 from bench.suite.claims.cases import Claim
 from bench.suite.claims.declaration import Declaration, read_claims
 from bench.suite.recipe import RECIPES, Recipe, load_recipe
-from bench.suite.rules import (
-    EVALUATION_SETTINGS,
-    TRAINING_SETTINGS,
-    Rule,
-    read_condition,
-    read_rules,
-    read_values,
-)
+from bench.suite.rules import EVALUATION_SETTINGS, TRAINING_SETTINGS, Rule, read_rules, read_values
 from bench.suite.source import Problem, Source, read_yaml
 from bench.suite.specs import EVALUATORS, Hash, Positive, SuiteDataset
-from bench.suite.structure import check_structure
+from bench.suite.structure import check_structure, unknown
 from bench.suite.weights import WeightsNames
 
 __all__ = ["Suite", "SuiteTable", "load_suite"]
@@ -140,18 +133,25 @@ def load_suite(file: Path, *, run_extensions: bool = True) -> Suite:
     problems: list[Problem] = []
     train, names = document.train, WeightsNames(document.weights, problems)
     axes = {
-        name: tuple(read_values(name, value, ("train", "axes", name), problems, valid=TRAINING_SETTINGS))
+        name: read_values(name, value, ("train", "axes", name), problems, valid=TRAINING_SETTINGS)
         for name, value in names.in_settings(train.axes, ("train", "axes")).items()
     }
     given = names.in_rules(train.set, ("train", "set"))
     rules = read_rules(given, ("train", "set"), problems, settings=TRAINING_SETTINGS, conditions=CELL_CONDITIONS)
     excluded = names.in_rules(train.exclude, ("train", "exclude"))
     exclusions = read_rules(excluded, ("train", "exclude"), problems, settings=(), conditions=CELL_CONDITIONS)
-    evaluations = _read_evaluations(names.in_rules(document.evaluate, ("evaluate",)), problems)
+    evaluations = read_rules(
+        names.in_rules(document.evaluate, ("evaluate",)),
+        ("evaluate",),
+        problems,
+        settings=EVALUATION_SETTINGS,
+        conditions=(*CELL_CONDITIONS, *EVALUATION_SETTINGS),
+        several=True,
+    )
     claims = read_claims(
         document.claims, data=document.dataset.info, axes=axes, weights=names, source=source, problems=problems
     )
-    problems += _semantic_problems(document, axes, exclusions)
+    problems += [*_semantic_problems(document, axes, exclusions), *_table_problems(document)]
     problems += _evaluator_problems(document.dataset, evaluations)
     if problems:
         raise source.error(problems)
@@ -197,24 +197,6 @@ def _load_extensions(source: Source, *, run: bool) -> Extensions:
     return extensions
 
 
-def _read_evaluations(items: list[Any], problems: list[Problem]) -> list[Rule]:
-    """Like rules, but a setting may list several values; each list multiplies the evaluations."""
-    conditions = (*CELL_CONDITIONS, *EVALUATION_SETTINGS)
-    evaluations = []
-    for number, item in enumerate(items):
-        here = ("evaluate", number)
-        if not isinstance(item, Mapping):
-            problems.append(Problem(here, f"expected a mapping of settings, found {item!r:.80}"))
-            continue
-        settings = {
-            name: tuple(read_values(name, value, (*here, name), problems, valid=EVALUATION_SETTINGS))
-            for name, value in item.items()
-            if name not in {"when", "because"}
-        }
-        evaluations.append(Rule(read_condition(item, here, problems, valid=conditions), settings))
-    return evaluations
-
-
 def _evaluator_problems(dataset: SuiteDataset, evaluations: list[Rule]) -> list[Problem]:
     """Entries of `evaluate` with another evaluator than that of the dataset's protocol."""
     info = dataset.info
@@ -232,45 +214,31 @@ def _evaluator_problems(dataset: SuiteDataset, evaluations: list[Rule]) -> list[
 
 def _semantic_problems(
     document: _SuiteDocument, axes: Mapping[str, tuple[Any, ...]], exclusions: list[Rule]
-) -> list[Problem]:
-    problems = []
+) -> Iterator[Problem]:
     if document.train.recipe not in RECIPES:
-        name = document.train.recipe
-        problems.append(
-            Problem(
-                ("train", "recipe"),
-                f"unknown recipe {name!r}{nearest(name, RECIPES)}; valid: {', '.join(RECIPES)}",
-            )
-        )
+        yield Problem(("train", "recipe"), unknown("recipe", document.train.recipe, RECIPES))
     for needed in ("backbone", "representation", "input_size"):
         if needed not in axes:
-            problems.append(Problem(("train", "axes"), f"the axis {needed!r} is missing"))
+            yield Problem(("train", "axes"), f"the axis {needed!r} is missing")
     for name, values in axes.items():
         if not values:
-            problems.append(Problem(("train", "axes", name), f"axis {name!r} has no value"))
+            yield Problem(("train", "axes", name), f"axis {name!r} has no value")
     for number, exclusion in enumerate(exclusions):
         if not exclusion.because:
-            problems.append(Problem(("train", "exclude", number), "an exclusion needs a reason: add `because: ...`"))
+            yield Problem(("train", "exclude", number), "an exclusion needs a reason: add `because: ...`")
     names = {"table": [table.id for table in document.tables], "claim": [claim.id for claim in document.claims]}
     for kind, ids in names.items():
-        problems += [
-            Problem((f"{kind}s", number, "id"), f"{kind} {name!r} is given twice")
-            for number, name in enumerate(ids)
-            if name in ids[:number]
-        ]
+        for number, name in enumerate(ids):
+            if name in ids[:number]:
+                yield Problem((f"{kind}s", number, "id"), f"{kind} {name!r} is given twice")
+
+
+def _table_problems(document: _SuiteDocument) -> Iterator[Problem]:
     metrics = metrics_of(document.dataset.info)
     for number, table in enumerate(document.tables):
         for position, metric in enumerate(table.metrics):
             if "metrics" in table.model_fields_set and metric not in metrics:
-                message = f"unknown metric {metric!r}{nearest(metric, metrics)}; valid: {', '.join(metrics)}"
-                problems.append(Problem(("tables", number, "metrics", position), message))
+                yield Problem(("tables", number, "metrics", position), unknown("metric", metric, metrics))
         if table.compare and table.published_table not in TABLES:
             valid = [f"published/{name}" for name in TABLES]
-            problems.append(
-                Problem(
-                    ("tables", number, "compare"),
-                    f"unknown published table {table.compare!r}{nearest(table.compare, valid)};"
-                    f" valid: {', '.join(valid)}",
-                )
-            )
-    return problems
+            yield Problem(("tables", number, "compare"), unknown("published table", table.compare, valid))

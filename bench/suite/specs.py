@@ -29,7 +29,7 @@ from pydantic import (
 from bench.files import STORED
 from bench.pose.codecs.representation import REPRESENTATIONS, FlipShift, PostProcess
 from bench.pose.data.datasets import DATASETS, DatasetInfo
-from bench.pose.errors import UnknownNameError, nearest
+from bench.pose.errors import UnknownNameError
 from bench.pose.input_size import CELL, InputSize
 from bench.pose.models.backbone import BACKBONES, network_shape
 from bench.pose.models.network import INITIALIZATIONS
@@ -37,7 +37,7 @@ from bench.pose.registry import Registry
 from bench.pose.shares import Share
 from bench.suite.definition import Definition
 from bench.suite.source import Problem
-from bench.suite.structure import ContradictionError
+from bench.suite.structure import ContradictionError, unknown
 
 __all__ = [
     "EVALUATORS",
@@ -63,7 +63,7 @@ CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=Fa
 def _one_of(kind: str, valid: tuple[str, ...]) -> AfterValidator:
     def check(value: str) -> str:
         if value not in valid:
-            raise ValueError(f"unknown {kind} {value!r}{nearest(value, valid)}; valid: {', '.join(valid)}")
+            raise ValueError(unknown(kind, value, valid))
         return value
 
     return AfterValidator(check)
@@ -253,14 +253,8 @@ class TrainSpec(_Identified):
         if self.selection == "best" and self.selection_split is None:
             raise ValueError("selection: best needs a selection_split to validate on after every epoch")
         if info.context is not STORED:
-            keypoints = self.data.skeleton.size
-            network_shape(
-                self.backbone,
-                self.representation,
-                keypoints=keypoints,
-                input_size=self.input_size,
-                split_ratio=self.split_ratio,
-            )
+            size, keypoints, ratio = self.input_size, self.data.skeleton.size, self.split_ratio
+            network_shape(self.backbone, self.representation, keypoints=keypoints, input_size=size, split_ratio=ratio)
         Share(self.replicas, size=self.world_size)
         if self.batch_size < self.world_size:
             raise ValueError(

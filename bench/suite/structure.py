@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from bench.pose.errors import nearest
 from bench.suite.source import Path_, Problem, Source
 
-__all__ = ["ContradictionError", "check_structure", "plain_message"]
+__all__ = ["ContradictionError", "check_structure", "plain_message", "unknown"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -25,6 +25,11 @@ class ContradictionError(ValueError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("; ".join(problem.message for problem in problems))
         self.problems = tuple(problems)
+
+
+def unknown(kind: str, name: str, valid: Collection[str]) -> str:
+    """Message about an unknown name, with the nearest valid one and all of them."""
+    return f"unknown {kind} {name!r:.80}{nearest(name, valid)}; valid: {', '.join(valid)}"
 
 
 def check_structure(source: Source, model: type[Model]) -> Model:
@@ -57,8 +62,7 @@ def _problems(detail: Any, model: type[BaseModel]) -> list[Problem]:
         *section, key = place if detail["type"] == "invalid_key" else place[:-1]
         return [Problem((*section, str(key)), f"the key {key!r:.80} is not a text")]
     if detail["type"] == "extra_forbidden":
-        valid = list(_section(model, place[:-1]).model_fields)
-        return [Problem(place, f"unknown key {name!r}{nearest(name, valid)}; valid: {', '.join(valid)}")]
+        return [Problem(place, unknown("key", name, list(_section(model, place[:-1]).model_fields)))]
     if detail["type"] == "missing":
         return [Problem(place[:-1], f"the key {name!r} is missing")]
     error = detail.get("ctx", {}).get("error")

@@ -10,6 +10,7 @@ before it could write down SLURM's answer.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -83,12 +84,12 @@ class Sent(JsonDocument):
     error: str = ""
 
 
-class Ticket(JsonDocument):
+@dataclass(frozen=True)
+class Ticket:
     """The place of a training in a submission.
 
     Attributes:
         submission: id of the submission.
-        at: time of the submission, seconds since the epoch.
         name: name of the array.
         index: number of the task in the array.
         alone: whether the task has no other training.
@@ -97,7 +98,6 @@ class Ticket(JsonDocument):
     """
 
     submission: str
-    at: float
     name: str
     index: int
     alone: bool
@@ -160,19 +160,10 @@ class SubmissionFolder:
         for number, array in enumerate(submission.arrays):
             sent = self.sent(number)
             for index, trainings in enumerate(array.tasks):
+                alone = len(trainings) == 1
                 for training in trainings:
-                    yield (
-                        training,
-                        Ticket(
-                            submission=submission.id,
-                            at=submission.at,
-                            name=array.name,
-                            index=index,
-                            alone=len(trainings) == 1,
-                            evaluations=submission.evaluations[training],
-                            sent=sent,
-                        ),
-                    )
+                    evaluations = submission.evaluations[training]
+                    yield training, Ticket(submission.id, array.name, index, alone, evaluations, sent)
 
 
 class Ledger:

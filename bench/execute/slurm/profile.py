@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from bench.execute.job import Retries
 from bench.execute.slurm.options import sbatch_problems, srun_problems
-from bench.execute.slurm.quantities import count_gpus, parse_memory, parse_time, scale_gpus
+from bench.execute.slurm.quantities import check_memory, count_gpus, parse_time, scale_gpus
 from bench.pose.errors import BenchError
 from bench.suite.source import Problem, read_yaml
 from bench.suite.structure import ContradictionError, check_structure
@@ -36,23 +36,18 @@ def _check_setup(text: str) -> str:
     return text
 
 
-def _check_memory(text: str) -> str:
-    parse_memory(text)
-    return text
+def _parsed_by(parse: Callable[[str], object]) -> AfterValidator:
+    """Refuse what a function refuses with `ValueError`; the text stays as it is."""
 
+    def check(text: str) -> str:
+        parse(text)
+        return text
 
-def _check_gres(text: str) -> str:
-    count_gpus(text)
-    return text
+    return AfterValidator(check)
 
 
 def _time_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _check_time(text: str) -> str:
-    parse_time(text)
-    return text
 
 
 def _check_extra(value: Any) -> Any:
@@ -64,7 +59,7 @@ def _check_extra(value: Any) -> Any:
 
 
 Line = Annotated[str, AfterValidator(_check_line)]
-Memory = Annotated[Line, AfterValidator(_check_memory)]
+Memory = Annotated[Line, _parsed_by(check_memory)]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -81,11 +76,6 @@ class JobShape:
     nodes: int
     tasks_per_node: int
     gpus_per_node: int
-
-    @property
-    def world_size(self) -> int:
-        """Processes of the training."""
-        return self.nodes * self.tasks_per_node
 
 
 class Profile(BaseModel):
@@ -129,12 +119,12 @@ class Profile(BaseModel):
     reservation: Line | None = None
     nodes: Count = 1
     gpus_per_node: Annotated[int, Field(ge=0)] = 0
-    gres: Annotated[Line, AfterValidator(_check_gres)] | None = None
+    gres: Annotated[Line, _parsed_by(count_gpus)] | None = None
     tasks_per_node: Count = Field(default_factory=lambda given: _gpus(given["gpus_per_node"], given["gres"]) or 1)
     cpus_per_task: Count = 1
     memory: Memory | None = None
     memory_per_cpu: Memory | None = None
-    time: Annotated[Line, BeforeValidator(_time_text), AfterValidator(_check_time)]
+    time: Annotated[Line, BeforeValidator(_time_text), _parsed_by(parse_time)]
     signal_delay: Annotated[int, Field(ge=1, le=65535)] = 90  # SLURM's own bound
     throttle: Count | None = None
     queue_limit: Count | None = None
@@ -230,22 +220,17 @@ class Profile(BaseModel):
         if self.gpus_per_node and self.gres and count_gpus(self.gres):
             yield Problem(("gres",), "gres and gpus_per_node both ask for GPUs; keep one of them")
         elif self.gpus % self.tasks_per_node and self.device != "cpu":
-            yield Problem(
-                ("tasks_per_node",),
-                f"tasks_per_node: {self.tasks_per_node} processes cannot share {self.gpus} GPUs evenly",
-            )
+            message = f"tasks_per_node: {self.tasks_per_node} processes cannot share {self.gpus} GPUs evenly"
+            yield Problem(("tasks_per_node",), message)
         if self.memory and self.memory_per_cpu:
             yield Problem(("memory_per_cpu",), "memory_per_cpu and memory exclude each other; keep one of them")
-        if self.signal_delay * 2 > self.minutes * 60:
-            yield Problem(
-                ("signal_delay",),
-                f"signal_delay: {self.signal_delay} s is too close to the time limit of {self.minutes * 60} s;"
-                f" at most {self.minutes * 30}, or a longer time",
-            )
+        limit = self.minutes * 60
+        if self.signal_delay * 2 > limit:
+            message = f"signal_delay: {self.signal_delay} s is too close to the time limit of {limit} s"
+            yield Problem(("signal_delay",), f"{message}; at most {limit // 2}, or a longer time")
         if self.pack > 1 and (self.tasks_per_node > 1 or self.nodes > 1):
-            yield Problem(
-                ("pack",), "pack: only trainings of one process share a job; set tasks_per_node and nodes to 1"
-            )
+            message = "pack: only trainings of one process share a job; set tasks_per_node and nodes to 1"
+            yield Problem(("pack",), message)
         if self.device == "cuda" and not (self.gpus or self.gres or any("gpu" in name for name in self.sbatch)):
             yield Problem(("device",), "device: cuda needs GPUs; set gpus_per_node or gres")
 

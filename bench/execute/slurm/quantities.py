@@ -6,17 +6,15 @@ import math
 import re
 from collections.abc import Callable
 
-__all__ = ["count_gpus", "parse_memory", "parse_time", "scale_gpus"]
+__all__ = ["check_memory", "count_gpus", "parse_time", "scale_gpus"]
 
 _TIME = re.compile(
     r"(?:(?P<days>[0-9]{1,4})-(?=[0-9]{2}:))?(?P<hours>[0-9]{1,5}):(?P<minutes>[0-5][0-9]):(?P<seconds>[0-5][0-9])"
 )
-_MEMORY = re.compile(r"(?P<amount>[1-9][0-9]{0,17})(?P<unit>[KMGT])B?", re.ASCII)
 _GRES = re.compile(
     r"(?P<name>[A-Za-z][\w.-]*)(?P<type>:[A-Za-z][\w.-]*|:[0-9]+[A-Za-z][\w.-]*)?(?::(?P<count>[1-9][0-9]{0,3}))?",
     re.ASCII,
 )
-_KILOBYTES = {"K": 1, "M": 1024, "G": 1024**2, "T": 1024**3}
 
 
 def parse_time(text: str | int) -> int:
@@ -42,14 +40,12 @@ def parse_time(text: str | int) -> int:
     return minutes
 
 
-def parse_memory(text: str) -> int:
-    """Kilobytes (1024 bytes) of an amount such as "32GB" or "500M". Raises `ValueError` for other texts."""
-    match = _MEMORY.fullmatch(text)
-    if not match:
+def check_memory(text: str) -> None:
+    """Raise `ValueError` unless a text is an amount of memory such as "32GB" or "500M"."""
+    if not re.fullmatch(r"[1-9][0-9]{0,17}[KMGT]B?", text, re.ASCII):
         raise ValueError(
             f"{text!r:.80} is not an amount of memory; write a whole number and a unit, for example 32GB or 500MB"
         )
-    return int(match["amount"]) * _KILOBYTES[match["unit"]]
 
 
 def count_gpus(gres: str) -> int:

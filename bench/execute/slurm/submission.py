@@ -7,7 +7,6 @@ import shlex
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,7 +22,7 @@ from bench.files import write_json
 from bench.store.folders import Store
 from bench.suite.schema import Suite
 
-__all__ = ["MAX_ARRAY", "Arrangement", "arrange", "submit"]
+__all__ = ["MAX_ARRAY", "arrange", "submit"]
 
 UNLIMITED = 10**6
 """Timeouts that submitit allows a job: a timeout is no failure, and `ArrayTask` detects jobs without progress."""
@@ -34,16 +33,8 @@ MAX_ARRAY = 1000
 """Tasks per array: one less than SLURM's own default limit."""
 
 
-@dataclass(frozen=True)
-class Arrangement:
-    """Jobs grouped into arrays, and the jobs without room in the queue."""
-
-    arrays: list[Array]
-    left: list[Job]
-
-
-def arrange(jobs: Sequence[Job], profile: Profile, name: str, *, queued: int = 0) -> Arrangement:
-    """Group jobs by the resources that they need; each group becomes one or more arrays.
+def arrange(jobs: Sequence[Job], profile: Profile, name: str, *, queued: int = 0) -> tuple[list[Array], list[Job]]:
+    """Arrays of jobs that need the same resources, and the jobs without room in the queue.
 
     A task runs `pack` trainings at once. If the profile limits the number of queued jobs, tasks run several rounds of
     trainings, one after the other.
@@ -59,7 +50,7 @@ def arrange(jobs: Sequence[Job], profile: Profile, name: str, *, queued: int = 0
     """
     room = len(jobs) if profile.queue_limit is None else max(profile.queue_limit - queued, 0)
     if not room:
-        return Arrangement([], list(jobs))
+        return [], list(jobs)
     sizes = sorted({job.training.world_size for job in jobs})
     for size in sizes:
         profile.shape(size)
@@ -73,7 +64,7 @@ def arrange(jobs: Sequence[Job], profile: Profile, name: str, *, queued: int = 0
         ids = [job.id for job in jobs if job.training.world_size == size]
         for tasks in _chunks(_chunks(ids, profile.pack * rounds), MAX_ARRAY):
             arrays.append(Array(name=f"{name}-{len(arrays)}", world_size=size, tasks=tasks))
-    return Arrangement(arrays, [job for job in jobs if job.training.world_size not in sizes])
+    return arrays, [job for job in jobs if job.training.world_size not in sizes]
 
 
 def submit(

@@ -14,7 +14,6 @@ import torch
 
 from bench.planning.forecast.evidence import Calibration, CalibrationPoint
 from bench.planning.predicted_complexity import predict as predict_cost
-from bench.pose.codecs.base import Codec
 from bench.pose.codecs.representation import CodecSettings, build_codec
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.coco_format import CocoKeypoints
@@ -75,18 +74,21 @@ class CalibrationNetwork:
         return CodecSettings(self.representation, self.input_size, **SETTINGS[self.representation])
 
     @property
-    def split_ratio(self) -> float | None:
-        """Bins per px."""
-        return self.codec.split_ratio
+    def shape(self) -> dict[str, Any]:
+        """Sizes of the network."""
+        keypoints, ratio = dataset_info("synthetic").skeleton.size, self.codec.split_ratio
+        return {"keypoints": keypoints, "input_size": self.input_size, "split_ratio": ratio}
 
     @property
     def work(self) -> float:
         """Multiply-adds of the forward pass of a batch."""
-        keypoints, size = dataset_info("synthetic").skeleton.size, self.input_size
-        cost = predict_cost(
-            self.backbone, self.representation, keypoints=keypoints, input_size=size, split_ratio=self.split_ratio
-        )
-        return self.batch_size * cost.multiply_adds
+        return self.batch_size * predict_cost(self.backbone, self.representation, **self.shape).multiply_adds
+
+    def model(self, device: torch.device) -> PoseModel:
+        """The network with random weights."""
+        model = build_model(self.backbone, self.representation, **self.shape)
+        initialize(model, scheme="kaiming")
+        return model.to(device)
 
 
 NETWORKS = (
@@ -116,15 +118,25 @@ class _EnoughError(Exception):
     """A prediction was measured for long enough."""
 
 
+@dataclass
 class Meter:
-    """Measures one phase of one network: number of processed instances and their time in seconds."""
+    """Measures one phase of one network.
 
-    def __init__(
-        self, network: CalibrationNetwork, megapixels: float, phase: Literal["training", "evaluation"], run: Run
-    ) -> None:
-        self.network = network
-        self.instances, self.seconds = 0, 0.0
-        self._megapixels, self._phase, self._run = megapixels, phase, run
+    Attributes:
+        network: what is measured.
+        megapixels: size of each image.
+        phase: what it does.
+        run: does it.
+        instances: number of processed instances.
+        seconds: time of all of them.
+    """
+
+    network: CalibrationNetwork
+    megapixels: float
+    phase: Literal["training", "evaluation"]
+    run: Run
+    instances: int = 0
+    seconds: float = 0.0
 
     def measure(self, seconds: float) -> None:
         """Run for some seconds and at least one batch, after a warm-up batch that is not counted.
@@ -144,7 +156,7 @@ class Meter:
             self.seconds = before + now - started
             return now - started >= seconds
 
-        self._run(enough)
+        self.run(enough)
 
     @property
     def longest(self) -> float:
@@ -154,15 +166,11 @@ class Meter:
     @property
     def point(self) -> CalibrationPoint:
         """The measurement."""
-        network = self.network
         return CalibrationPoint(
-            phase=self._phase,
-            backbone=network.backbone,
-            representation=network.representation,
-            input_size=network.input_size,
-            split_ratio=network.split_ratio,
-            batch_size=network.batch_size,
-            megapixels=self._megapixels,
+            **vars(self.network),
+            phase=self.phase,
+            split_ratio=self.network.codec.split_ratio,
+            megapixels=self.megapixels,
             instances=self.instances,
             seconds=self.seconds,
         )
@@ -215,8 +223,7 @@ def _measure_each(
         if number >= MINIMUM and begun + CAUTION * pace * network.work > deadline:
             break
         # Each phase uses both image sizes, on alternate networks.
-        one, other = images if number % 2 else images[::-1]
-        found = [_training(network, *one, device, workers), _evaluation(network, *other, device, workers)]
+        found = _meters(network, images if number % 2 else images[::-1], device, workers)
         try:
             for meter in found:
                 meter.measure(0)
@@ -235,35 +242,18 @@ def _repeat(meters: Sequence[Meter], deadline: float) -> None:
             meter.measure(share / 2)
 
 
-def _network(network: CalibrationNetwork, device: torch.device) -> PoseModel:
-    skeleton, size = dataset_info("synthetic").skeleton, network.input_size
-    model = build_model(
-        network.backbone,
-        network.representation,
-        keypoints=skeleton.size,
-        input_size=size,
-        split_ratio=network.split_ratio,
-    )
-    initialize(model, scheme="kaiming")
-    return model.to(device)
-
-
-def _codec(network: CalibrationNetwork) -> Codec[Any, Any]:
-    return build_codec(network.codec, dataset_info("synthetic").skeleton.flip_indices)
-
-
-def _crops(network: CalibrationNetwork) -> CropSettings:
-    return CropSettings(network.input_size, "rgb", dataset_info("synthetic").skeleton)
-
-
-def _training(
-    network: CalibrationNetwork, megapixels: float, instances: list[Instance], device: torch.device, workers: int
-) -> Meter:
+def _meters(
+    network: CalibrationNetwork, images: Sequence[tuple[float, list[Instance]]], device: torch.device, workers: int
+) -> list[Meter]:
+    """A training on images of one size, and an evaluation on those of the other."""
+    skeleton = dataset_info("synthetic").skeleton
+    codec, crops = build_codec(network.codec, skeleton.flip_indices), CropSettings(network.input_size, "rgb", skeleton)
+    (megapixels, instances), (other_megapixels, others) = images
     training = Training(
-        model=_network(network, device),
-        codec=_codec(network),
+        model=network.model(device),
+        codec=codec,
         instances=instances,
-        crops=_crops(network),
+        crops=crops,
         augmentation=Augmentation(),
         settings=OptimizerConfig(
             epochs=EPOCHS,
@@ -277,34 +267,23 @@ def _training(
         ),
         device=device,
     )
+    model = network.model(device)
+    settings: dict[str, Any] = {
+        "flip_test": True,
+        "device": device,
+        "batch_size": network.batch_size,
+        "workers": workers,
+    }
 
-    def run(enough: Callable[[], bool]) -> None:
+    def train(enough: Callable[[], bool]) -> None:
         training.run(lambda _progress: enough(), save=lambda: None, workers=workers)
 
-    return Meter(network, megapixels, "training", run)
-
-
-def _evaluation(
-    network: CalibrationNetwork, megapixels: float, instances: list[Instance], device: torch.device, workers: int
-) -> Meter:
-    model = _network(network, device)
-
-    def run(enough: Callable[[], bool]) -> None:
+    def evaluate(enough: Callable[[], bool]) -> None:
         def watch(_done: int) -> None:
             if enough():
                 raise _EnoughError
 
         with contextlib.suppress(_EnoughError):
-            predict(
-                model,
-                _codec(network),
-                instances * REPEATS,
-                _crops(network),
-                flip_test=True,
-                device=device,
-                batch_size=network.batch_size,
-                workers=workers,
-                watch=watch,
-            )
+            predict(model, codec, others * REPEATS, crops, **settings, watch=watch)
 
-    return Meter(network, megapixels, "evaluation", run)
+    return [Meter(network, megapixels, "training", train), Meter(network, other_megapixels, "evaluation", evaluate)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -17,6 +17,7 @@ from bench.files import JsonDocument, StoreError, load_document
 from bench.planning.forecast.prices import Observation, Prices, Rates
 from bench.planning.forecast.work import (
     SplitSizes,
+    UnknownTimeError,
     WorkItem,
     evaluation_item,
     forward_work,
@@ -205,9 +206,9 @@ def gather(store: Store, kind: HardwareKind, calibration: Calibration | None = N
     Unreadable records are skipped; reading them elsewhere reports the error.
     """
     own = calibration or load_document(calibration_file(store.root, kind), Calibration)
-    trainings, evaluations = list(_trainings(store)), list(_evaluations(store))
-    instances = SplitSizes(trainings, evaluations)
-    done = list(_done(trainings, evaluations, instances, kind))
+    records = [*_records(store)]
+    instances = SplitSizes(records)
+    done = list(_done(records, instances, kind))
     observations = [point.observation for point in own.points] if own else []
     observations += _mean_observations(done)
     return Evidence(
@@ -218,42 +219,36 @@ def gather(store: Store, kind: HardwareKind, calibration: Calibration | None = N
     )
 
 
-def _trainings(store: Store) -> Iterator[TrainingRecord]:
-    for file in sorted(store.root.glob("trainings/*/training.json")):
+def _records(store: Store) -> Iterator[TrainingRecord | Record]:
+    """Measured trainings and evaluations."""
+    files = [*store.root.glob("trainings/*/training.json"), *store.root.glob("evaluations/*/record.json")]
+    for file in sorted(files):
+        folder = (store.training if file.name == "training.json" else store.evaluation)(file.parent.name)
         with contextlib.suppress(StoreError):
-            if (record := store.training(file.parent.name).record()) and not record.simulated:
-                yield record
-
-
-def _evaluations(store: Store) -> Iterator[Record]:
-    for file in sorted(store.root.glob("evaluations/*/record.json")):
-        with contextlib.suppress(StoreError):
-            if (record := store.evaluation(file.parent.name).record()) and not record.simulated:
+            if (record := folder.record()) and not record.simulated:
                 yield record
 
 
 def _done(
-    trainings: list[TrainingRecord], evaluations: list[Record], instances: SplitSizes, kind: HardwareKind
+    records: Iterable[TrainingRecord | Record], instances: SplitSizes, kind: HardwareKind
 ) -> Iterator[tuple[WorkItem, float]]:
     """Finished work on such hardware, with its time in seconds."""
-    found: list[tuple[TrainingRecord | Record, WorkItem | str]] = []
-    found += [(record, training_item(record.spec, instances)) for record in trainings]
-    found += [(record, evaluation_item(record.spec, record.training, instances)) for record in evaluations]
-    for record, task in found:
-        if (
-            isinstance(task, WorkItem)
-            and task.units
-            and record.seconds > 0
-            and HardwareKind.of(record.provenance.hardware) == kind
-        ):
-            yield task, record.seconds
+    for record in records:
+        if record.seconds > 0 and HardwareKind.of(record.provenance.hardware) == kind:
+            with contextlib.suppress(UnknownTimeError):
+                if isinstance(record, Record):
+                    item = evaluation_item(record.spec, record.training, instances)
+                else:
+                    item = training_item(record.spec, instances)
+                if item.units:
+                    yield item, record.seconds
 
 
 def _mean_observations(done: list[tuple[WorkItem, float]]) -> Iterator[Observation]:
     """One mean observation for all runs of the same work, so that repetitions do not outweigh other work."""
     runs: dict[object, list[Observation]] = defaultdict(list)
     for task, seconds in done:
-        if task.work is not None and seconds >= LONG:
+        if not isinstance(task.work, str) and seconds >= LONG:
             runs[task.key].append(Observation(task.network, task.work, seconds))
     for same in runs.values():
         work = np.mean([run.work for run in same], axis=0)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 from typing import Any, Literal
 
 from bench.planning.forecast.evidence import Evidence
 from bench.planning.forecast.prices import TimeEstimate
-from bench.planning.forecast.work import WorkItem, evaluation_item, training_item
+from bench.planning.forecast.work import UnknownTimeError, WorkItem, evaluation_item, training_item
 from bench.planning.plan import PlannedTraining
 from bench.pose.errors import BenchError
 
@@ -68,36 +66,34 @@ def forecast(training: PlannedTraining, evidence: Evidence) -> Forecast | Unknow
     if not evidence.rates and evidence.prices is None:
         return Unknown(UNMEASURED)
     spec, instances = training.spec, evidence.instances
-    items = [] if training.state == "done" or not spec.epochs else [(spec.id, training_item(spec, instances))]
-    items += [
-        (evaluation.spec.id, evaluation_item(evaluation.spec, spec, instances))
-        for evaluation in training.evaluations
-        if evaluation.state != "done"
-    ]
-    estimates, measured = [], True
-    for run, item in items:
-        found = item if isinstance(item, str) else _estimate(item, run, evidence)
-        if isinstance(found, str):
-            return Unknown(found)
-        estimates.append(found)
-        measured = measured and isinstance(item, WorkItem) and item.key in evidence.rates
-    return Forecast(reduce(add, estimates, TimeEstimate()), "measured" if measured else "calibration")
+    try:
+        items = {} if training.state == "done" or not spec.epochs else {spec.id: training_item(spec, instances)}
+        for evaluation in training.evaluations:
+            if evaluation.state != "done":
+                items[evaluation.spec.id] = evaluation_item(evaluation.spec, spec, instances)
+        estimate = sum((_estimate(item, run, evidence) for run, item in items.items()), TimeEstimate())
+    except UnknownTimeError as error:
+        return Unknown(str(error))
+    measured = all(item.key in evidence.rates for item in items.values())
+    return Forecast(estimate, "measured" if measured else "calibration")
 
 
-def _estimate(item: WorkItem, run: str, evidence: Evidence) -> TimeEstimate | str:
-    """Device-seconds of some work, or the reason why they are unknown."""
+def _estimate(item: WorkItem, run: str, evidence: Evidence) -> TimeEstimate:
+    """Device-seconds of some work. Raises `UnknownTimeError`."""
     if item.key in evidence.rates:
         return evidence.rates.estimate(item.key, item.units, run).times(item.devices)
-    if item.work is None:
-        return item.unknown
+    if isinstance(item.work, str):
+        raise UnknownTimeError(item.work)
     if evidence.prices is None:
-        return UNMEASURED
+        raise UnknownTimeError(UNMEASURED)
     return evidence.prices.estimate(item.network, item.work)
 
 
-def total(forecasts: Iterable[Forecast | Unknown]) -> TimeEstimate:
-    """Sum of all known forecasts, in device-seconds."""
-    return reduce(add, (item.estimate for item in forecasts if isinstance(item, Forecast)), TimeEstimate())
+def total(forecasts: Iterable[Forecast | Unknown]) -> Forecast:
+    """Sum of all known forecasts."""
+    known = [item for item in forecasts if isinstance(item, Forecast)]
+    measured = all(item.source == "measured" for item in known)
+    return Forecast(sum((item.estimate for item in known), TimeEstimate()), "measured" if measured else "calibration")
 
 
 def affordable(trainings: Sequence[PlannedTraining], forecasts: Sequence[Forecast | Unknown], hours: float) -> int:

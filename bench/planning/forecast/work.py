@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.planning.plan import GIGA, complexity_of
+from bench.pose.errors import BenchError
 from bench.pose.models.network import Complexity
 from bench.store.documents import Record, TrainingRecord
 from bench.suite.specs import EvalSpec, TrainSpec
@@ -19,6 +20,7 @@ __all__ = [
     "KINDS",
     "MEGAPIXELS",
     "SplitSizes",
+    "UnknownTimeError",
     "WorkItem",
     "evaluation_item",
     "forward_work",
@@ -80,23 +82,30 @@ def forward_work(complexity: Complexity, *, instances: int, passes: int, megapix
     return np.array([instances, instances * megapixels, 0, 0, instances * passes * complexity.multiply_adds / GIGA])
 
 
+class UnknownTimeError(BenchError):
+    """The time of some work cannot be forecast; the message says why."""
+
+
 class SplitSizes:
     """Number of instances of splits: from records, from a synthetic split's name, or as published."""
 
-    def __init__(self, trainings: Iterable[TrainingRecord] = (), evaluations: Iterable[Record] = ()) -> None:
+    def __init__(self, records: Iterable[TrainingRecord | Record] = ()) -> None:
         self._known = dict(PUBLISHED_INSTANCES)
-        for training in trainings:
-            if training.history:
-                self._known[training.spec.dataset, training.spec.split, "gt"] = training.history[-1].instances
-        for record in evaluations:
-            self._known[record.training.dataset, record.spec.split, record.spec.boxes] = record.instances
+        for record in records:
+            if isinstance(record, Record):
+                self._known[record.training.dataset, record.spec.split, record.spec.boxes] = record.instances
+            elif record.history:
+                self._known[record.spec.dataset, record.spec.split, "gt"] = record.history[-1].instances
 
-    def count(self, dataset: str, split: str, boxes: str = "gt") -> int | None:
-        """Number of instances of a split with annotated ("gt") or detector boxes; None if unknown."""
+    def count(self, dataset: str, split: str, boxes: str = "gt") -> int:
+        """Instances of a split with annotated ("gt") or detector boxes. Raises `UnknownTimeError` if unknown."""
         digits = split.lstrip("abcdefghijklmnopqrstuvwxyz")
         if dataset == "synthetic" and boxes == "gt" and digits.isdecimal():
             return int(digits)
-        return self._known.get((dataset, split, boxes))
+        if (dataset, split, boxes) not in self._known:
+            kind = "annotated instances" if boxes == "gt" else "detector boxes"
+            raise UnknownTimeError(f"the number of {kind} of {dataset} {split} is unknown")
+        return self._known[dataset, split, boxes]
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,74 +116,61 @@ class WorkItem:
         key: equal for items that take the same time per unit.
         units: instances times epochs.
         network: name of the backbone.
-        work: work vector in the order of `KINDS`; None if it cannot be priced.
-        unknown: why it cannot be priced.
+        work: work vector in the order of `KINDS`, or the reason why it cannot be priced.
         devices: number of devices that it occupies.
     """
 
     key: tuple[Any, ...]
     units: int
     network: str
-    work: Work | None
-    unknown: str = ""
+    work: Work | str
     devices: int = 1
 
 
-def training_item(spec: TrainSpec, instances: SplitSizes) -> WorkItem | str:
-    """The work of a training with its validations, or the reason why it is unknown."""
+def training_item(spec: TrainSpec, instances: SplitSizes) -> WorkItem:
+    """The work of a training with its validations. Raises `UnknownTimeError` if the number of instances is unknown."""
     count = instances.count(spec.dataset, spec.split)
-    if count is None:
-        return _uncounted(spec.dataset, spec.split, "gt")
-    complexity, megapixels = complexity_of(spec), MEGAPIXELS.get(spec.dataset, USUAL_MEGAPIXELS)
+    return WorkItem(
+        _key(spec), count * spec.epochs, spec.backbone, _training_work(spec, count, instances), spec.world_size
+    )
+
+
+def _training_work(spec: TrainSpec, count: int, instances: SplitSizes) -> Work | str:
+    if spec.world_size > 1:
+        return _uncalibrated(spec)
+    complexity, megapixels = complexity_of(spec), _megapixels(spec)
     work = training_work(
         complexity, instances=count, epochs=spec.epochs, batch_size=spec.batch_size, megapixels=megapixels
     )
-    unknown = _uncalibrated(spec)
-    if spec.selection_split is not None:
-        validated = instances.count(spec.dataset, spec.selection_split)
-        if validated is None:
-            unknown = _uncounted(spec.dataset, spec.selection_split, "gt")
-        else:
-            predicted = validated * spec.epochs
-            work += forward_work(complexity, instances=predicted, passes=VALIDATION_PASSES, megapixels=megapixels)
-    return WorkItem(
-        _key(spec), count * spec.epochs, spec.backbone, None if unknown else work, unknown, devices=spec.world_size
-    )
+    if spec.selection_split is None:
+        return work
+    try:
+        predicted = instances.count(spec.dataset, spec.selection_split) * spec.epochs
+    except UnknownTimeError as error:
+        return str(error)
+    return work + forward_work(complexity, instances=predicted, passes=VALIDATION_PASSES, megapixels=megapixels)
 
 
-def evaluation_item(spec: EvalSpec, training: TrainSpec, instances: SplitSizes) -> WorkItem | str:
-    """The work of an evaluation, or the reason why it is unknown."""
+def evaluation_item(spec: EvalSpec, training: TrainSpec, instances: SplitSizes) -> WorkItem:
+    """The work of an evaluation. Raises `UnknownTimeError` if the number of instances is unknown."""
     count = instances.count(training.dataset, spec.split, spec.boxes)
-    if count is None:
-        return _uncounted(training.dataset, spec.split, spec.boxes)
+    key = (*_key(training), *(value for name, value in spec if name != "training"))
+    if training.world_size > 1:
+        return WorkItem(key, count, training.backbone, _uncalibrated(training), training.world_size)
     work = forward_work(
-        complexity_of(training),
-        instances=count,
-        passes=1 + spec.flip_test,
-        megapixels=MEGAPIXELS.get(training.dataset, USUAL_MEGAPIXELS),
+        complexity_of(training), instances=count, passes=1 + spec.flip_test, megapixels=_megapixels(training)
     )
-    ways = tuple(value for name, value in spec if name != "training")
-    unknown = _uncalibrated(training)
-    return WorkItem(
-        (*_key(training), *ways),
-        count,
-        training.backbone,
-        None if unknown else work,
-        unknown,
-        devices=training.world_size,
-    )
+    return WorkItem(key, count, training.backbone, work)
 
 
 def _key(spec: TrainSpec) -> tuple[Any, ...]:
     return tuple(value for name, value in spec if name not in SAME_COST)
 
 
+def _megapixels(spec: TrainSpec) -> float:
+    return MEGAPIXELS.get(spec.dataset, USUAL_MEGAPIXELS)
+
+
 def _uncalibrated(spec: TrainSpec) -> str:
-    """Why prices, which are measured with one process, do not apply; empty if they do."""
-    size = spec.world_size
-    return "" if size == 1 else f"the time of a training with {size} processes was never measured"
-
-
-def _uncounted(dataset: str, split: str, boxes: str) -> str:
-    kind = "annotated instances" if boxes == "gt" else "detector boxes"
-    return f"the number of {kind} of {dataset} {split} is unknown"
+    """Prices are measured with one process."""
+    return f"the time of a training with {spec.world_size} processes was never measured"

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from bench.pose.data.datasets import DatasetInfo
-from bench.pose.errors import nearest
 from bench.pose.metrics.catalog import metrics_of, noticeable
 from bench.suite.claims.cases import Claim
 from bench.suite.claims.language import LanguageError, parse
@@ -16,6 +15,7 @@ from bench.suite.claims.selectors import CLAIM_SETTINGS, read_selection, setting
 from bench.suite.rules import read_values
 from bench.suite.source import Path_, Problem, Source
 from bench.suite.specs import Positive
+from bench.suite.structure import unknown
 from bench.suite.weights import WeightsNames
 
 __all__ = ["Declaration", "read_claims"]
@@ -69,12 +69,13 @@ def read_claims(
     for number, declared in enumerate(declarations):
         here: Path_ = ("claims", number)
         at = {
-            setting_key(name): tuple(read_values(name, value, (*here, "at", name), problems, valid=CLAIM_SETTINGS))
+            setting_key(name): read_values(name, value, (*here, "at", name), problems, valid=CLAIM_SETTINGS)
             for name, value in weights.in_settings(declared.at, (*here, "at")).items()
         }
         try:
             that = parse(declared.that)
-            _check_metric(that.terms[0][1].column, that.metric, metrics_of(data))
+            if that.metric not in metrics_of(data):
+                raise LanguageError(that.terms[0][1].column, unknown("metric", that.metric, metrics_of(data)))
             selections = {term: read_selection(term, axes, weights.hashes) for _, term in that.terms}
         except LanguageError as error:
             problems.append(Problem((*here, "that"), f"that: {error}"))
@@ -83,8 +84,3 @@ def read_claims(
         place = f"{source.file}:{source.line((*here, 'that'))}"
         claims.append(Claim(declared.id, declared.says, declared.source, that, selections, at, matters, place))
     return tuple(claims)
-
-
-def _check_metric(column: int, metric: str, valid: Sequence[str]) -> None:
-    if metric not in valid:
-        raise LanguageError(column, f"unknown metric {metric!r}{nearest(metric, valid)}; valid: {', '.join(valid)}")

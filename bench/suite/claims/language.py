@@ -168,12 +168,10 @@ class _Parser:
         self._depth = 0
 
     def claim(self) -> Inequality:
-        absolute = self._is("abs") and self._tokens[1].text == "("
+        absolute = [token.text for token in self._tokens[:2]] == ["abs", "("]
         if absolute:
             self._take()
-            left = self._group()
-        else:
-            left = self._sum()
+        left = self._group() if absolute else self._sum()
         sign = self._take()
         relations = RELATIONS[2:] if absolute else RELATIONS
         if sign.text not in relations:
@@ -203,29 +201,25 @@ class _Parser:
         return Inequality(terms, relation, bound, absolute)
 
     def _sum(self) -> _Sum:
-        factor = 1.0
-        if self._is("-"):
-            self._take()
-            factor = -1.0
-        total = _Sum({}).plus(self._product(), factor)
-        while self._is("+", "-"):
-            factor = 1.0 if self._take().text == "+" else -1.0
-            total = total.plus(self._product(), factor)
-        return total
+        total, sign = _Sum({}), self._accept("-")
+        while True:
+            total = total.plus(self._product(), -1 if sign and sign.text == "-" else 1)
+            sign = self._accept("+", "-")
+            if sign is None:
+                return total
 
     def _product(self) -> _Sum:
         product = self._factor()
-        while self._is("*"):
-            column = self._take().column
+        while sign := self._accept("*"):
             other = self._factor()
             if product.terms and other.terms:
-                raise LanguageError(column, "measurements are not multiplied with one another")
+                raise LanguageError(sign.column, "measurements are not multiplied with one another")
             number, rest = (other.number, product) if product.terms else (product.number, other)
             product = _Sum({}).plus(rest, number)
         return product
 
     def _factor(self) -> _Sum:
-        if self._is("("):
+        if self._tokens[self._next].text == "(":
             return self._group()
         token = self._take()
         if token.kind == "number":
@@ -246,9 +240,9 @@ class _Parser:
 
     def _measurement(self, metric: _Token) -> Term:
         selectors: list[Selector] = []
-        if self._is("["):
-            while not selectors or self._is(","):
-                self._take()
+        if self._accept("["):
+            selectors.append(self._selector())
+            while self._accept(","):
                 selectors.append(self._selector())
             self._expect("]")
         return Term(metric.text, tuple(selectors), metric.column)
@@ -257,10 +251,8 @@ class _Parser:
         first = self._word()
         if first.text == "not" and self._tokens[self._next].kind == "word":
             return Selector(self._word().text, negated=True, column=first.column)
-        if self._is("="):
-            self._take()
-            return Selector(first.text, self._word().text, column=first.column)
-        return Selector(first.text, column=first.column)
+        value = self._word().text if self._accept("=") else None
+        return Selector(first.text, value, column=first.column)
 
     def _word(self) -> _Token:
         token = self._take()
@@ -273,8 +265,9 @@ class _Parser:
         if token.text != sign:
             raise LanguageError(token.column, f"expected {sign!r}, found {token}")
 
-    def _is(self, *texts: str) -> bool:
-        return self._tokens[self._next].text in texts
+    def _accept(self, *texts: str) -> _Token | None:
+        """The next token, taken if it is one of these."""
+        return self._take() if self._tokens[self._next].text in texts else None
 
     def _take(self) -> _Token:
         token = self._tokens[self._next]

@@ -8,12 +8,12 @@ from typing import Any, get_args
 import yaml
 
 from bench.pose.codecs.representation import PostProcess
-from bench.pose.errors import nearest
 from bench.pose.input_size import InputSize
 from bench.suite.claims.language import LanguageError, Selector, Term
 from bench.suite.rules import EVALUATION_SETTINGS, TRAINING_SETTINGS, read_values
 from bench.suite.source import Problem
 from bench.suite.specs import evaluation_key
+from bench.suite.structure import unknown
 
 __all__ = ["CLAIM_SETTINGS", "read_selection", "setting_key"]
 
@@ -87,9 +87,7 @@ def _checked(selector: Selector, name: str, valid: Sequence[str], kind: str, als
     if name == "seed":
         raise LanguageError(selector.column, "claims speak of means over seeds: leave the seed out")
     if name not in valid:
-        raise LanguageError(
-            selector.column, f"unknown {kind} {name!r}{nearest(name, valid)}; valid: {', '.join(valid)}{also}"
-        )
+        raise LanguageError(selector.column, unknown(kind, name, valid) + also)
     return name
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from typer.testing import CliRunner
 
@@ -22,10 +24,10 @@ NETWORKS = [
 def test_post_process_means_the_recipe_s_refinement(
     option: str, backbone: str, representation: str, refinement: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[standalone.WeightsEvaluation] = []
+    given: list[Any] = []
 
-    def measure(request: standalone.WeightsEvaluation, *_: object, **__: object) -> Measurement:
-        asked.append(request)
+    def measure(*settings: object, box_file: object, **_: object) -> Measurement:
+        given.extend((*settings[:2], box_file))
         return Measurement([], {}, {}, 0, [])
 
     monkeypatch.setattr(standalone, "evaluate_weights", measure)
@@ -33,7 +35,8 @@ def test_post_process_means_the_recipe_s_refinement(
     files = ["--split", "val2017", "--dataset-dir", ".", "--checkpoint", "w.pt", "--out", "out", "--boxes", "gt"]
     done = CliRunner().invoke(app, [*command.split(), *files])
     assert done.exit_code == 0, done.output
-    training, evaluation = standalone._specs(asked[0])
+    trained, asked, box_file = given
+    training, evaluation = standalone.complete_specs(trained, asked, "gt")
     assert evaluation.post_process == ("none" if option == "--no-post-process" else refinement)
     assert (evaluation.evaluator, evaluation.boxes, evaluation.training) == ("pycocotools", "gt", training.id)
-    assert asked[0].box_file is None
+    assert box_file is None

@@ -83,15 +83,15 @@ def test_every_job_is_in_one_task_or_left(
     tmp_path_factory: pytest.TempPathFactory, count: int, pack: int, limit: int | None, queued: int
 ) -> None:
     made = [Job.model_construct(training=_Training(str(number))) for number in range(count)]
-    arrangement = arrange(made, profile(pack=pack, queue_limit=limit), "bench-x", queued=queued)
-    placed = [id_ for array in arrangement.arrays for task in array.tasks for id_ in task]
-    assert sorted(placed + [job.id for job in arrangement.left]) == sorted(job.id for job in made)
-    tasks = sum(len(array.tasks) for array in arrangement.arrays)
+    arrays, left = arrange(made, profile(pack=pack, queue_limit=limit), "bench-x", queued=queued)
+    placed = [id_ for array in arrays for task in array.tasks for id_ in task]
+    assert sorted(placed + [job.id for job in left]) == sorted(job.id for job in made)
+    tasks = sum(len(array.tasks) for array in arrays)
     if limit is not None:
         assert tasks <= max(limit - queued, 0)
-        assert not arrangement.left or queued >= limit
+        assert not left or queued >= limit
     else:
-        assert all(len(task) <= pack for array in arrangement.arrays for task in array.tasks)
+        assert all(len(task) <= pack for array in arrays for task in array.tasks)
 
 
 class _Training:
@@ -105,7 +105,7 @@ class _Training:
 
 def test_arrays_have_one_kind_of_resources_and_no_more_tasks_than_slurm_takes(tmp_path: Path) -> None:
     mixed = [*jobs(tmp_path, MAX_ARRAY + 1), *jobs(tmp_path, 3, world_size=2)]
-    arrays = arrange(mixed, profile(tasks_per_node=2), "bench-x").arrays
+    arrays, _ = arrange(mixed, profile(tasks_per_node=2), "bench-x")
     assert [(array.world_size, len(array.tasks)) for array in arrays] == [(1, MAX_ARRAY), (1, 1), (2, 3)]
     assert len({array.name for array in arrays}) == 3
     with pytest.raises(BenchError, match="2 processes does not fit"):

@@ -10,7 +10,7 @@ import pytest
 import scipy.io
 import torch
 
-from bench.execute.standalone import WeightsEvaluation, evaluate_weights
+from bench.execute.standalone import evaluate_weights
 from bench.pose.data.datasets import dataset_info, open_split
 from bench.pose.errors import DataError, UnknownNameError
 from bench.pose.evaluation import Measurement, mean_pose_metrics
@@ -206,11 +206,10 @@ def measured(dataset: str, folder: Path, split: str, box_file: Path | None, out:
     )
     initialize(model, scheme="reference")
     torch.save(model.state_dict(), out.with_suffix(".pt"))
-    request = WeightsEvaluation(
-        backbone="simba_tiny", representation="simdr", input_size=InputSize(64, 64), dataset=dataset, split=split,
-        box_file=box_file, split_ratio=2.0, sigma=None, flip_test=True, flip_shift="reference", post_process=True,
-    )  # fmt: skip
-    return evaluate_weights(request, folder, out.with_suffix(".pt"), out, device="cpu", workers=0)
+    trained = {"backbone": "simba_tiny", "representation": "simdr", "input_size": InputSize(64, 64), "split_ratio": 2.0}
+    trained |= {"dataset": dataset, "split": split}
+    weights = out.with_suffix(".pt")
+    return evaluate_weights(trained, {}, folder, weights, out, box_file=box_file, device="cpu", workers=0)
 
 
 def stored(out: Path) -> dict[str, Any]:
