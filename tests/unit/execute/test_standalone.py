@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from bench.cli import app
 from bench.execute import standalone
-from bench.pose.evaluation import Measurement
+from bench.pose.evaluation import EvalResult
 
 NETWORKS = [
     ("simba_res50", "heatmap", "quarter"),
@@ -24,9 +24,9 @@ def test_post_process_means_the_recipe_s_refinement(
 ) -> None:
     asked: list[standalone.WeightsEvaluation] = []
 
-    def measure(request: standalone.WeightsEvaluation, *_: object, **__: object) -> Measurement:
+    def measure(request: standalone.WeightsEvaluation, *_: object, **__: object) -> EvalResult:
         asked.append(request)
-        return Measurement([], {}, {}, 0, [])
+        return EvalResult([], {}, {}, 0, [])
 
     monkeypatch.setattr(standalone, "evaluate_weights", measure)
     command = f"eval --backbone {backbone} --representation {representation} --input-size 64x64 --dataset coco {option}"

@@ -13,7 +13,7 @@ import torch
 from bench.execute.standalone import WeightsEvaluation, evaluate_weights
 from bench.pose.data.datasets import dataset_info, open_split
 from bench.pose.errors import DataError, UnknownNameError
-from bench.pose.evaluation import Measurement, mean_pose_metrics
+from bench.pose.evaluation import EvalResult, mean_pose_metrics
 from bench.pose.input_size import InputSize
 from bench.pose.metrics.pckh import pckh, read_head_truth, read_predictions
 from bench.pose.models.build import build_model, initialize
@@ -194,7 +194,7 @@ def test_crowdpose_instances_keep_their_counts(tmp_path: Path) -> None:
 # Whole evaluations with weights that know nothing
 
 
-def measured(dataset: str, folder: Path, split: str, box_file: Path | None, out: Path) -> Measurement:
+def measured(dataset: str, folder: Path, split: str, box_file: Path | None, out: Path) -> EvalResult:
     torch.manual_seed(0)
     model = build_model(
         "simba_tiny",

@@ -19,7 +19,7 @@ from bench.files import sha256, write_json
 from bench.pose.ceiling import ceiling_metrics
 from bench.pose.codecs.representation import CodecSettings
 from bench.pose.data.datasets import open_split
-from bench.pose.evaluation import Protocol
+from bench.pose.evaluation import EvalConfig
 from bench.pose.metrics.coco import judge, load_ground_truth, run_coco
 from bench.pose.metrics.crowdpose import judge_crowdpose, run_crowdpose
 from bench.pose.metrics.diagnostics import Diagnostics
@@ -378,8 +378,8 @@ CODECS = {
 }  # fmt: skip
 
 
-def how(codec: CodecSettings) -> Protocol:
-    return Protocol(codec, "rgb", None, flip_test=True, score_threshold=0.2, nms_threshold=0.9, batch_size=8)
+def how(codec: CodecSettings) -> EvalConfig:
+    return EvalConfig(codec, "rgb", None, flip_test=True, score_threshold=0.2, nms_threshold=0.9, batch_size=8)
 
 
 @pytest.fixture(scope="module")
