@@ -102,7 +102,7 @@ def _problems(name: str, folder: Path, split: str, fix: str) -> Iterator[CheckFa
         yield CheckFailedError(str(error), fix)
     if opened.problems:
         count, first = len(opened.problems), opened.problems[0]
-        left_out = f"{opened.annotation_file}: {count:,} entries make no sense and are left out, such as {first}"
+        left_out = f"{opened.annotation_file}: {count:,} entries are unusable and left out, such as {first}"
         yield CheckWarning(left_out, fix)
     try:
         for shard in read_shards(packed_folder(folder, split)):

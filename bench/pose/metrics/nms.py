@@ -1,4 +1,4 @@
-"""From predicted instances to COCO results: rescoring, OKS between detections, non-maximum suppression."""
+"""COCO results of predicted instances: rescoring, OKS between detections, non-maximum suppression."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def detection_oks(one: Array, other: Array, areas: Array, sigmas: Sequence[float
 
     Args:
         one: (..., keypoints, 2 or more) px.
-        other: likewise.
-        areas: (...,) px^2, the mean of both.
+        other: (..., keypoints, 2 or more) px.
+        areas: (...,) px^2, the mean of both areas.
         sigmas: per keypoint.
 
     Returns:
@@ -45,7 +45,7 @@ def oks_nms(
         areas: (instances,) px^2.
         image_ids: (instances,).
         sigmas: per keypoint.
-        threshold: of the OKS.
+        threshold: largest OKS with a better detection.
     """
     _, first, images = np.unique(image_ids, return_index=True, return_inverse=True)
     groups = np.split(np.argsort(images, kind="stable"), np.cumsum(np.bincount(images))[:-1])
@@ -62,7 +62,7 @@ def oks_nms(
 
 
 def rescore(confidence: Array, box_scores: Array, threshold: float) -> Array:
-    """Box score times the mean confidence of the keypoints strictly above `threshold`; 0 where none is (behaviour E9).
+    """Box score times the mean confidence of the keypoints strictly above `threshold`, or 0 (behaviour E9).
 
     Args:
         confidence: (instances, keypoints).
@@ -101,9 +101,9 @@ def list_results(predictions: Predictions, instances: Array, scores: Array) -> l
     """Predicted instances in the COCO results format, with the crops' centers and scales (behaviour E15).
 
     Args:
-        predictions: of everybody.
-        instances: (n,) positions of those to list.
-        scores: of everybody.
+        predictions: all predictions.
+        instances: (n,) positions of the instances to list.
+        scores: (instances,) scores of all predictions.
     """
     columns = {
         "image_id": predictions.image_ids,

@@ -122,7 +122,7 @@ def test_entries_left_out_are_a_warning(sound: Installation) -> None:
     file.write_text(json.dumps(instances))
     found = outcomes_of(data_checks.DATASET.of("mpii", sound.data / "mpii"))["dataset"]
     assert found.verdict == "warning"
-    assert "1 entries make no sense and are left out" in found.found
+    assert "1 entries are unusable and left out" in found.found
 
 
 def test_no_checkout_and_changes_are_warnings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,9 +71,9 @@ def test_the_order_of_results_is_of_no_account_and_who_is_not_predicted_is_misse
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"image_id": INSTANCES}, "image_id 6 is no position among the 6 instances"),
-        ({"image_id": -1}, "image_id -1 is no position"),
-        ({"image_id": "1"}, "image_id '1' is no position"),
+        ({"image_id": INSTANCES}, "image_id 6 is not a position among the 6 instances"),
+        ({"image_id": -1}, "image_id -1 is not a position"),
+        ({"image_id": "1"}, "image_id '1' is not a position"),
         ({"image_id": 0}, "instance 0 is predicted a second time"),
         ({"keypoints": [1.0] * 47}, r"\(instance 1\): keypoints are not 48 finite numbers"),
         ({"keypoints": [float("inf")] * 48}, "keypoints are not 48 finite numbers"),
