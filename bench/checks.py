@@ -1,4 +1,4 @@
-"""Checks of the doctor and of conformance: how they are listed, made and written down. Imports only what Python has."""
+"""Checks of the doctor and of conformance: lists, execution and output. Imports only the standard library."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 Verdict = Literal["ok", "warning", "failed", "skipped"]
-"""It holds; it holds, but not as well as it could; it does not hold; there is nothing to look at."""
+"""Holds; holds, but not as well as it could; does not hold; not applicable."""
 
 BENCH = Path(__file__).parents[1]
 
@@ -40,31 +40,31 @@ INSTALL = "install the project into this environment again: python -m pip instal
 
 
 class CheckFailedError(Exception):
-    """What a check looks for does not hold; `fix` says what to do if that is not the check's usual advice."""
+    """A check failed; `fix` replaces the check's usual advice."""
 
     def __init__(self, found: str, fix: str | None = None) -> None:
         super().__init__(found)
         self.fix = fix
 
 
-class CheckWarning(CheckFailedError):  # noqa: N818  # a warning is no error
-    """It holds, but not as well as it could."""
+class CheckWarning(CheckFailedError):  # noqa: N818  # a warning is not an error
+    """A check holds, but not as well as it could."""
 
 
 class NotApplicableError(Exception):
-    """There is nothing to look at; the message says why."""
+    """A check is not applicable; the message says why."""
 
 
 @dataclass(frozen=True)
 class CheckOutcome:
-    """What became of a check.
+    """Outcome of a check.
 
     Attributes:
-        name: of the check.
-        title: what is to hold.
-        verdict: whether it does.
-        found: the figure found, or what is wrong, a line per problem.
-        fix: what to do about that, a line per advice; may be empty.
+        name: name of the check.
+        title: what must hold.
+        verdict: whether it holds.
+        found: the value found, or a line per problem.
+        fix: advice, one per line; may be empty.
     """
 
     name: str
@@ -76,15 +76,15 @@ class CheckOutcome:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing to look at.
+    """One check.
 
     Attributes:
-        name: short, different from the others of its list.
-        title: what is to hold, as a sentence without its full stop.
-        look: finds out and returns the figure found. Raises `CheckFailedError`, `CheckWarning` or
-            `NotApplicableError`; any other exception means that it does not hold, too.
-        fix: what to do where it does not hold, unless the exception says something else.
-        seconds: that it may take, where it is made in a process of its own.
+        name: short and unique in its list.
+        title: what must hold, as a sentence without its full stop.
+        look: returns the value found. Raises `CheckFailedError`, `CheckWarning` or `NotApplicableError`; any other
+            exception is a failure too.
+        fix: advice for a failure, unless the exception has its own.
+        seconds: time limit in a separate process.
     """
 
     name: str
@@ -95,13 +95,13 @@ class Check:
 
 
 class CheckList:
-    """Functions that are checks of the same thing: their names are the checks' names, their docstrings the titles."""
+    """Check functions of the same subject; their names and docstrings become the checks' names and titles."""
 
     def __init__(self) -> None:
         self._entries: list[tuple[Callable[..., str], str, float]] = []
 
     def check(self, fix: str = "", seconds: float = 60.0) -> Callable[[Callable[..., str]], Callable[..., str]]:
-        """Add the decorated function, which is `Check.look` once it has its arguments."""
+        """Add the decorated function, which takes the subject and becomes `Check.look`."""
 
         def add(look: Callable[..., str]) -> Callable[..., str]:
             self._entries.append((look, fix, seconds))
@@ -124,13 +124,13 @@ class CheckList:
 
 
 def require(holds: object, problem: str) -> None:
-    """Raise `CheckFailedError` with the problem unless something holds."""
+    """Raise `CheckFailedError` with the problem unless `holds` is true."""
     if not holds:
         raise CheckFailedError(problem)
 
 
 def raise_together(problems: Iterable[CheckFailedError]) -> None:
-    """Raise the problems of one check as one, failures before warnings. No more than a few are named."""
+    """Raise the problems of one check as one exception, failures first; only a few are named."""
     several = sorted(problems, key=lambda problem: isinstance(problem, CheckWarning))
     if several:
         named = several[:MAX_NAMED]
@@ -147,15 +147,15 @@ def source_of(module: str | None) -> Path:
 
 
 def run_checks(checks: Iterable[Check], source: Path = BENCH) -> Iterator[CheckOutcome]:
-    """Make all checks, each whatever becomes of the others; see `run_check`."""
+    """Run all checks, also after failures; see `run_check`."""
     return (run_check(check, source) for check in checks)
 
 
 def run_check(check: Check, source: Path = BENCH) -> CheckOutcome:
-    """Make a check. What it prints goes to where errors go.
+    """Run a check; its prints go to standard error.
 
     Args:
-        check: to make.
+        check: check to run.
         source: file or folder of the code under test, whose lines messages name; see `source_of`.
     """
     outcome = partial(CheckOutcome, check.name, check.title)
@@ -173,11 +173,11 @@ def run_check(check: Check, source: Path = BENCH) -> CheckOutcome:
 
 
 def _described(error: BaseException, source: Path) -> str:
-    """An error of bench as it says; any other with its class and its line in the code under test, or else in bench."""
+    """Message of a bench error; for other errors also the class and the line in the code under test, or in bench."""
     try:
         from bench.extensions import line_in
         from bench.pose.errors import BenchError
-    except ImportError:  # of a package that is missing, which this may be all about
+    except ImportError:  # a missing package may be the reason for the failure
         return f"{type(error).__name__}: {error}"
     if isinstance(error, BenchError) and source == BENCH:
         return str(error)
@@ -202,6 +202,6 @@ def summary(outcomes: Iterable[CheckOutcome]) -> str:
 
 
 def document(outcomes: Iterable[CheckOutcome]) -> dict[str, Any]:
-    """All outcomes as they are printed by `--json`."""
+    """All outcomes for `--json`."""
     listed = [asdict(outcome) for outcome in outcomes]
     return {"passed": all(outcome["verdict"] != "failed" for outcome in listed), "checks": listed}

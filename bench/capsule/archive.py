@@ -1,4 +1,4 @@
-"""Reading a capsule that somebody else made: nothing is used before all of it was checked, and nothing is unpacked."""
+"""Reading an untrusted capsule: it is checked completely before use, and never unpacked to disk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -34,16 +34,16 @@ CHUNK = MEBI
 MOST_LISTED = 5
 
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
-"""What the library raises for broken archives."""
+"""Exceptions of the library for broken archives."""
 
 
 @contextlib.contextmanager
 def open_capsule(file: Path) -> Iterator[Capsule]:
-    """A capsule whose structure and hashes are right.
+    """A capsule whose structure and hashes are correct.
 
     Raises:
-        CapsuleError: it is not a zip file, lacks its manifest, has a member that the manifest does not list or lists
-            otherwise, twice, under a name that no capsule has, or that is not a plain file; or it is too large.
+        CapsuleError: it is not a zip file, is too large, lacks its manifest, or has a member that does not match the
+            manifest, is duplicate, has an unexpected name, or is not a plain file.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -57,7 +57,7 @@ class Capsule:
     """A checked capsule that is open.
 
     Attributes:
-        manifest: what it says of itself.
+        manifest: description of the contents.
     """
 
     def __init__(self, file: Path, archive: zipfile.ZipFile) -> None:
@@ -83,13 +83,13 @@ class Capsule:
         return name in self.manifest.members
 
     def document(self, name: str, kind: type[DocumentT]) -> DocumentT:
-        """A JSON member as the document that it holds. Raises `CapsuleError` if it is missing or something else."""
+        """A validated JSON member. Raises `CapsuleError` if it is missing or something else."""
         if name not in self:
             raise CapsuleError(f"{self._file}: {name} is missing")
         return self._load(name, kind)
 
     def contents(self, name: str) -> bytes:
-        """All of a member."""
+        """Contents of a member."""
         return self._archive.read(name)
 
     def problem(self, message: str) -> CapsuleError:
@@ -103,11 +103,11 @@ class Capsule:
         for info in infos:
             name = info.orig_filename
             if name != MANIFEST and not is_member(name):
-                raise self.problem(f"member {name!r:.200} is none that a capsule has; it may lead out of its folder")
+                raise self.problem(f"member {name!r:.200} is not a name of a capsule; it may lead out of its folder")
             if stat.S_IFMT(info.external_attr >> 16) not in {0, stat.S_IFREG} or info.is_dir():
                 raise self.problem(f"member {name!r} is not a plain file")
             if info.flag_bits & 1 or info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-                raise self.problem(f"member {name!r} is encrypted or packed in a way that no capsule is")
+                raise self.problem(f"member {name!r} is encrypted or has an unsupported compression")
             if info.file_size > MOST_OF_MEMBER:
                 raise self.problem(f"member {name!r} says that it has {info.file_size} bytes")
         names = Counter(info.filename for info in infos)
@@ -115,7 +115,7 @@ class Capsule:
             if count > 1:
                 raise self.problem(f"member {name!r} is there {count} times")
         if MANIFEST not in names:
-            raise self.problem(f"{MANIFEST} is missing; this is no capsule of `bench export`")
+            raise self.problem(f"{MANIFEST} is missing; this is not a capsule of `bench export`")
         if sum(info.file_size for info in infos) > MOST:
             raise self.problem("too large")
 
@@ -137,7 +137,7 @@ class Capsule:
     def _sha256(self, name: str) -> str:
         digest = hashlib.sha256()
         with self._archive.open(name) as member:
-            for chunk in _chunks(member):
+            while chunk := member.read(CHUNK):
                 digest.update(chunk)
         return digest.hexdigest()
 
@@ -152,16 +152,11 @@ class Capsule:
             raise self.problem(f"{name}: {where}: {first['msg']}") from None
 
     def json(self, name: str) -> Any:
-        """A JSON member. Raises `CapsuleError` if it is none."""
+        """A parsed JSON member. Raises `CapsuleError` if it is not valid JSON."""
         try:
             return json.loads(self.contents(name))
         except (ValueError, RecursionError) as error:
             raise self.problem(f"{name} is not valid JSON ({error})") from error
-
-
-def _chunks(member: IO[bytes]) -> Iterator[bytes]:
-    while chunk := member.read(CHUNK):
-        yield chunk
 
 
 def _some(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""What a capsule says of itself."""
+"""The manifest of a capsule."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ MEMBER = re.compile(
 
 
 class CapsuleError(BenchError):
-    """A capsule that cannot be trusted or read."""
+    """A capsule that is unreadable or was changed."""
 
 
 def is_member(name: str) -> bool:
-    """Whether a capsule may have a member of that name, which then leads out of no folder."""
+    """Whether a capsule may have a member of that name; such names never leave the folder."""
     return MEMBER.fullmatch(name) is not None
 
 
@@ -35,25 +35,25 @@ class _Document(BaseModel):
 
 
 class Member(_Document):
-    """One member's contents: bytes and their hash."""
+    """Size in bytes and hash of a member."""
 
     size: Annotated[int, Field(ge=0)]
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Manifest(_Document):
-    """What is in a capsule and where it came from.
+    """Contents of a capsule and their origin.
 
     Attributes:
-        schema_version: of this format.
-        suite: its name.
-        selection: what `--only` chose of it.
-        simulated: whether a result in it is made up.
-        version: of this package when the capsule was packed; recipes are part of the package.
-        commit: of its checkout; None outside of one.
+        schema_version: version of this format.
+        suite: name of the suite.
+        selection: values of `--only`.
+        simulated: whether a result is simulated.
+        version: version of this package, which includes the recipes.
+        commit: commit of its checkout; None outside of one.
         dirty: whether the checkout had changes.
         missing: state of each planned evaluation that has no result.
-        members: by name, all but the manifest.
+        members: all members but the manifest, by name.
     """
 
     schema_version: Literal[1] = 1

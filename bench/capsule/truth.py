@@ -1,4 +1,4 @@
-"""One's own copy of the annotations that a record was scored against."""
+"""The local copy of the annotations that a record was scored against."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from bench.store.documents import Record
 __all__ = ["Truths", "UnavailableError"]
 
 SPLIT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
-"""Splits of a stranger's records name files under the data root: these lead nowhere else."""
+"""Split names of untrusted records, which become file names under the data root."""
 
 FEW = re.compile(r"[a-z]+[0-9]{1,7}")
 MOST_DRAWN = 20_000
-"""Instances whom a stranger's records may have us draw."""
+"""Most instances that are drawn for an untrusted record."""
 
 
 class UnavailableError(BenchError):
-    """There is no truth here to score a record's predictions against."""
+    """The truth of a record is not available here."""
 
 
 class Truths:
@@ -34,11 +34,11 @@ class Truths:
         self._known: dict[tuple[DatasetInfo, str], tuple[Scoring, dict[str, str]]] = {}
 
     def of(self, record: Record) -> Scoring:
-        """How the record's split is scored.
+        """The scoring of the record's split.
 
         Raises:
-            UnavailableError: its dataset is not known here, or its annotations are not here, unusable, or not those
-                that the record names.
+            UnavailableError: its dataset is unknown, or its annotations are missing, unusable, or have another hash
+                than in the record.
         """
         try:
             data, split = record.training.data, record.spec.split
@@ -55,7 +55,7 @@ class Truths:
 
     def _open(self, data: DatasetInfo, split: str) -> tuple[Scoring, dict[str, str]]:
         if not SPLIT.fullmatch(split):
-            raise UnavailableError(f"split {split!r:.80} names no file")
+            raise UnavailableError(f"split {split!r:.80} is not a valid split name")
         folder = self._data_root / data.name
         few = FEW.fullmatch(split) and int(split.lstrip(ascii_lowercase)) <= MOST_DRAWN
         if data.generate is not None and not few and split not in data.splits(folder):

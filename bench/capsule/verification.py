@@ -1,4 +1,4 @@
-"""Recomputing a capsule's results from its predictions and one's own copy of the annotations. Imports no torch."""
+"""Recomputing a capsule's results from its predictions and the local annotations. Imports no torch."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from bench.suite.specs import EvalSpec, TrainSpec
 __all__ = ["TOLERANCE", "Recomputation", "Verification", "VerifiedEvaluation", "verify"]
 
 TOLERANCE = 1e-9
-"""Between a recorded number and a recomputed one."""
+"""Largest difference between a recorded and a recomputed number."""
 
 Recomputation = Literal["agrees", "differs", "not recomputed"]
 
@@ -40,9 +40,9 @@ class VerifiedEvaluation:
     """One evaluation of a capsule.
 
     Attributes:
-        record: of it.
-        verdict: whether what it says comes out again.
-        details: each number that does not, or why none was recomputed.
+        record: its record.
+        verdict: whether its numbers could be recomputed.
+        details: each number that differs, or the reason why none was recomputed.
     """
 
     record: Record
@@ -52,13 +52,13 @@ class VerifiedEvaluation:
 
 @dataclass(frozen=True)
 class Verification:
-    """What became of a capsule.
+    """Verdicts on a capsule.
 
     Attributes:
-        manifest: of it.
+        manifest: the capsule's manifest.
         cells: its evaluations.
-        planned: evaluations that its suite plans in this version of the package; None if it cannot be read by it.
-        absent: of them, how many are not in the capsule.
+        planned: number of evaluations that its suite plans in this version; None if the suite cannot be read.
+        absent: number of planned evaluations that are not in the capsule.
     """
 
     manifest: Manifest
@@ -71,15 +71,15 @@ def verify(file: Path, data_root: Path) -> Verification:
     """Check a capsule and recompute each of its evaluations.
 
     Metrics, diagnostics and per-instance results are recomputed from the predictions. The trainings are not repeated,
-    and baselines and ceilings, which say nothing of the network, are taken as they are.
+    and baselines and ceilings, which do not depend on the network, are not recomputed.
 
     Args:
         file: the capsule.
         data_root: folder with one folder per dataset; synthetic data is drawn if it is not there.
 
     Raises:
-        CapsuleError: the capsule is broken or was tampered with: see `open_capsule`, or a spec does not have the id
-            under which it stands, or records contradict each other.
+        CapsuleError: the capsule is broken or was changed (see `open_capsule`), a spec does not hash to its id, or
+            records contradict each other.
     """
     with open_capsule(file) as capsule:
         records = [_record(capsule, id_) for id_ in capsule.evaluations]
@@ -96,7 +96,7 @@ def _by_data(records: list[Record]) -> list[Record]:
 
 
 def _record(capsule: Capsule, id_: str) -> Record:
-    """A record that is the one of its id, of the spec that stands beside it."""
+    """The record of an evaluation. Raises `CapsuleError` if it does not match its id and spec."""
     record = capsule.document(f"evaluations/{id_}/record.json", Record)
     spec = capsule.document(f"evaluations/{id_}/spec.json", EvalSpec)
     if not id_ == record.id == spec.id == record.spec.id:
@@ -138,7 +138,7 @@ def _verify(capsule: Capsule, record: Record, truths: Truths) -> VerifiedEvaluat
         return VerifiedEvaluation(record, "not recomputed", (str(error),))
     try:
         if not isinstance(results, list):
-            raise DataError("no list of instances in the COCO results format")
+            raise DataError("expected a list of instances in the COCO results format")
         found = scoring.assess(results)
         own, _ = own_metrics(record.training.data.protocol, results, scoring)
     except DataError as error:
@@ -148,13 +148,13 @@ def _verify(capsule: Capsule, record: Record, truths: Truths) -> VerifiedEvaluat
 
 
 def _differences(capsule: Capsule, record: Record, found: Assessment) -> Iterator[str]:
-    """Everything that the record says otherwise than its predictions."""
+    """Differences between the record and its recomputed predictions."""
     yield from _unequal("", record.metrics, found.metrics)
     if record.diagnostics is not None and found.diagnostics is not None:
         yield from _unequal_diagnostics(record.diagnostics, found.diagnostics)
     name = f"evaluations/{record.id}/{PER_INSTANCE}"
     if name in capsule and found.per_instance is not None and not _same(capsule.contents(name), found.per_instance):
-        yield f"{PER_INSTANCE}: others come of the predictions"
+        yield f"{PER_INSTANCE}: recomputed results differ"
 
 
 def _unequal_diagnostics(recorded: Diagnostics, found: Diagnostics) -> Iterator[str]:
@@ -190,7 +190,7 @@ def _same(contents: bytes, found: PerInstanceResults) -> bool:
 
 
 def _layout(contents: bytes) -> list[tuple[str, int]] | None:
-    """Names and sizes of the arrays of an npz file; None if it is none."""
+    """Names and sizes of the arrays of an npz file; None for another file."""
     try:
         with zipfile.ZipFile(io.BytesIO(contents)) as archive:
             return [(info.filename, info.file_size) for info in archive.infolist()]

@@ -1,7 +1,7 @@
-"""Representations with their settings, and what networks would put out for them.
+"""Representations with their settings, and network outputs for them.
 
-Settings are the usual ones, and "exact" where the reference has a quirk of its own: rounded centers of heatmaps (D20)
-make a refined peak worse than one that is not, and weights reach beyond the crop (D21, D24).
+Settings are the usual ones, and "exact" where the reference has a quirk: rounded centers of heatmaps (D20)
+make a refined peak worse than an unrefined one, and weights reach beyond the crop (D21, D24).
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ STRIDE = 4
 """Px per cell of maps."""
 
 FLIP = (0, 2, 1, 4, 3)
-"""Of a head, two hands and two feet."""
+"""Flip indices of a head, two hands and two feet."""
 
 INSTANCES, KEYPOINTS = 4, len(FLIP)
 STEPS = 250
-"""Of Adam, at most, in which an output is found."""
+"""Steps of Adam to fit an output."""
 
 LEARNING_RATES = {"maps": 0.1, "coordinates": 1.0}
 
 
 OTHERS = {"loss_reduction": "mean", "heatmap_center": "rounded"}
-"""What else than the usual a representation is trained with."""
+"""Values other than the usual ones that a representation is trained with."""
 
 
 @dataclass(frozen=True)
 class CodecCase:
-    """A representation with its settings. Prints as those that tell cases apart."""
+    """A representation with its settings."""
 
     settings: CodecSettings
 
@@ -66,21 +66,21 @@ class CodecCase:
 
     @cached_property
     def codec(self) -> Codec[Any, Any]:
-        """Anew, for the five keypoints."""
+        """A codec for the five keypoints."""
         return build_codec(self.settings, FLIP)
 
     @property
     def step(self) -> float:
-        """Px between two places that it can tell apart: a cell, or a bin."""
+        """Resolution in px: a cell, or a bin."""
         return STRIDE if self.maps else 1 / float(self.settings.needed("split_ratio"))
 
     @property
     def maps(self) -> bool:
-        """Whether networks put out maps."""
+        """Whether networks output maps."""
         return REPRESENTATIONS[self.settings.representation].output == "maps"
 
     def keypoints(self) -> Tensor:
-        """(instances, keypoints, 2) px away from the borders, always the same."""
+        """Keypoints (instances, keypoints, 2) in px, away from the borders, always the same."""
         unit = torch.rand(INSTANCES, KEYPOINTS, 2, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
         return (0.2 + 0.6 * unit) * unit.new_tensor(self.settings.input_size[::-1])
 
@@ -99,7 +99,7 @@ class CodecCase:
         return [torch.randn(shape, generator=generator) for shape in shapes]
 
     def whole(self, tensors: Sequence[Tensor]) -> Any:
-        """What a network returns, of its tensors."""
+        """A network's output made of its tensors."""
         return tensors[0] if self.maps else Coordinates(*tensors)
 
     def loss(self, tensors: Sequence[Tensor], keypoints: Tensor, visible: Tensor) -> Tensor:
@@ -120,13 +120,13 @@ class CodecCase:
         return self.whole([tensor.detach() for tensor in tensors])
 
     def ideal(self, keypoints: Tensor) -> Any:
-        """What the codec calls perfect; where it does not know, an output that was fitted."""
+        """The codec's ideal output, or a fitted output if it defines none."""
         ideal_output = self.codec.ideal_output(self.codec.encode(keypoints, everything(keypoints)))
         return self.fitted(keypoints) if ideal_output is None else ideal_output
 
 
 def usual_settings(representation: str, size: tuple[int, int], split_ratio: float | None = 2.0) -> CodecSettings:
-    """What suites give a representation; only what it reads of it."""
+    """The usual settings of suites, as far as the representation reads them."""
     maps = REPRESENTATIONS[representation].output == "maps"
     usual: dict[str, Any] = {
         "split_ratio": split_ratio,
@@ -147,7 +147,7 @@ def everything(keypoints: Tensor) -> Tensor:
 
 
 def trained_cases(name: str) -> list[CodecCase]:
-    """What targets and losses of a representation depend on: two sizes, and each of `OTHERS` that it reads."""
+    """Cases in which targets and losses differ: two sizes, and each of `OTHERS` that the representation reads."""
     read = REPRESENTATIONS[name].settings
     changes: list[dict[str, Any]] = [{}, *({setting: value} for setting, value in OTHERS.items() if setting in read)]
     return [

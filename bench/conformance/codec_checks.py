@@ -1,4 +1,4 @@
-"""What every representation keeps to, whatever it puts out; see `codec_cases` for the settings."""
+"""Checks of representations; see `codec_cases` for the settings."""
 
 from __future__ import annotations
 
@@ -70,19 +70,19 @@ def fitting(cases: CodecCases) -> str:
 
 @CHECKS.check()
 def ideal_outputs(cases: CodecCases) -> str:
-    """What it calls an ideal output decodes to the keypoints."""
+    """Its ideal output decodes to the keypoints."""
 
     def ideal_output(case: CodecCase) -> Any:
         output = case.codec.ideal_output(case.codec.encode(case.keypoints(), everything(case.keypoints())))
         if output is None:
-            raise NotApplicableError("it does not say what a perfect output is")
+            raise NotApplicableError("it does not define an ideal output")
         return output
 
     return _worst(cases.decoded, ideal_output)
 
 
 def _worst(cases: Sequence[CodecCase], output_of: Callable[[CodecCase], Any]) -> str:
-    """Decode an output of each case; half a cell's diagonal, or a bin along each axis, is as far as it may be off."""
+    """Decode an output of each case; errors of half a cell's diagonal, or of a bin along each axis, are allowed."""
     worst, found = 0.0, ""
     for case in cases:
         merged = case.codec.merge(output_of(case))
@@ -131,37 +131,15 @@ def batches(cases: CodecCases) -> str:
         mean = torch.stack(alone).mean()
         off = float((together - mean).abs() / mean.abs())
         found = f"{together.item():.6g} for a batch, {mean.item():.6g} on average over its instances"
-        why = "some have fewer visible keypoints: processes that share a batch would not find the same gradients"
-        require(off <= ROUNDING, f"{case}: {found}, of whom {why}")
+        why = "some with fewer visible keypoints: processes that share a batch would compute other gradients"
+        require(off <= ROUNDING, f"{case}: {found}, {why}")
         worst = max(worst, off)
     return f"relative difference {worst:.0e}, at most {ROUNDING:g}"
 
 
 @CHECKS.check()
-def encoding(cases: CodecCases) -> str:
-    """Instances are encoded independently of the others in their batch."""
-    count = 0
-    for case in cases.trained:
-        keypoints = case.keypoints()
-        visible = everything(keypoints)
-        visible[0, 1] = False
-        together = list(_tensors(case.codec.encode(keypoints, visible)))
-        if not together:
-            raise NotApplicableError("its targets hold no tensors that could be compared")
-        for number, one in enumerate(SINGLES):
-            alone = list(_tensors(case.codec.encode(keypoints[one], visible[one])))
-            same = len(alone) == len(together) and all(
-                len(batch) == INSTANCES and torch.equal(batch[one], single)
-                for batch, single in zip(together, alone, strict=False)
-            )
-            require(same, f"{case}: instance {number} has another target in a batch than alone")
-        count = len(together)
-    return f"{count} tensors"
-
-
-@CHECKS.check()
 def flipped_views(cases: CodecCases) -> str:
-    """Merged with its flipped view an output decodes to the same keypoints.
+    """An output merged with its flipped view decodes to the same keypoints.
 
     With the exact shift within a cell or bin and 1 px, because no column of cells need lie on its mirror image. The
     reference shifts the view by one bin, which is right for two bins per px only (E2): that error is allowed.
@@ -208,7 +186,7 @@ def determinism(cases: CodecCases) -> str:
         before = [keypoints.clone(), *map(torch.clone, _tensors(output))]
         once = _everything_of(case, keypoints, output)
         unchanged = all(map(torch.equal, before, [keypoints, *_tensors(output)]))
-        require(unchanged, f"{case}: encode, loss or merge changes what it is given")
+        require(unchanged, f"{case}: encode, loss or merge changes its arguments")
         again = _everything_of(case, keypoints, output)
         require(all(map(torch.equal, once, again)), f"{case}: the same input gives another result the second time")
     return "to the bit"

@@ -1,9 +1,9 @@
-"""What every dataset keeps to: its skeleton, and splits as they are on disk."""
+"""Checks of datasets: the skeleton, and the splits on disk."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -34,16 +34,16 @@ SCORED = 200
 """Images on which the truth is scored."""
 
 MOST_SCORED = 20
-"""Instances of an image that COCO's evaluation looks at (behaviour E12)."""
+"""Most instances of an image that COCO's evaluation takes into account (behaviour E12)."""
 
 CROP = (256, 192)
 """Height and width in px."""
 
 NEAR = 0.1
-"""Part of an image's side that a keypoint may lie outside: annotators guess where what is cut off would be."""
+"""Largest distance of a keypoint outside the image, relative to its side: annotators guess cut-off ones."""
 
 MOSTLY = 0.9
-"""Least part of the labelled keypoints that is near the image, and in the person's crop."""
+"""Least part of the labelled keypoints near the image, and inside the instance's crop."""
 
 SIDES = (("left", "right"), ("l", "r"))
 
@@ -55,8 +55,8 @@ def dataset_checks(info: DatasetInfo, folder: Path, splits: Sequence[str]) -> li
 
     Args:
         info: the dataset.
-        folder: its own, under the data root.
-        splits: to look at.
+        folder: its folder under the data root.
+        splits: names of the splits to check.
     """
     of_splits = [OF_SPLIT.of(_Split(info, folder, name), name=f"{name} {{}}") for name in splits]
     return [*OF_DATASET.of(info), *(check for checks in of_splits for check in checks)]
@@ -74,7 +74,7 @@ def skeleton(info: DatasetInfo) -> str:
     lists = {"pairs": found.pairs, "limbs": found.limbs, "upper": tuple((name,) for name in found.upper)}
     for kind, entries in lists.items():
         unknown = [name for entry in entries for name in entry if name not in names]
-        require(not unknown, f"{kind} name {', '.join(map(repr, unknown))}, which are no keypoints")
+        require(not unknown, f"{kind} name {', '.join(map(repr, unknown))}, which are not keypoints")
     flip_indices = found.flip_indices
     wrong = [name for index, name in enumerate(names) if flip_indices[flip_indices[index]] != index]
     require(not wrong, f"flipped twice, {', '.join(wrong)} are not back in their place: pairs share a keypoint")
@@ -89,7 +89,7 @@ def opening(split: _Split) -> str:
     """It opens, and lists instances with boxes and keypoints."""
     instances = split.open()
     problems = split.opened.problems
-    require(not problems, f"{len(problems)} entries make no sense; the first: {next(iter(problems), '')}")
+    require(not problems, f"{len(problems)} unusable entries; the first: {next(iter(problems), '')}")
     return f"{len(instances):,} instances"
 
 
@@ -144,17 +144,6 @@ def keypoints(split: _Split) -> str:
 
 
 @OF_SPLIT.check()
-def repetition(split: _Split) -> str:
-    """Reading it twice gives the same instances."""
-    once, again = split.instances, split.info.open(split.folder, split.name).instances()
-    require(len(again) == len(once), f"{len(once)} instances, then {len(again)}")
-    for one, other in zip(once, again, strict=True):
-        same = all(np.array_equal(*pair) for pair in zip(_arrays(one), _arrays(other), strict=True))
-        require(same and one.image == other.image, f"instance {one.annotation_id} is another one the second time")
-    return f"{len(again):,} instances"
-
-
-@OF_SPLIT.check()
 def truth(split: _Split) -> str:
     """The truth, given as predictions, scores best."""
     instances = split.instances  # known, or there is nothing to score
@@ -199,7 +188,7 @@ class _Split:
         return self.info.open(self.folder, self.name)
 
     def open(self) -> list[Instance]:
-        """Everybody, for the first check."""
+        """All instances, for the first check."""
         if not self.opened.annotated:
             raise NotApplicableError("its annotations are not published")
         self._instances = self.opened.instances()
@@ -207,9 +196,9 @@ class _Split:
 
     @property
     def instances(self) -> list[Instance]:
-        """Everybody. Raises `NotApplicableError` where opening it failed, which is told once."""
+        """All instances. Raises `NotApplicableError` if `open` failed, which only the first check reports."""
         if self._instances is None:
-            raise NotApplicableError("nobody is known")
+            raise NotApplicableError("it cannot be opened")
         return self._instances
 
     @cached_property
@@ -254,17 +243,8 @@ def _share(inside: Sequence[Array]) -> str:
     return found
 
 
-def _arrays(instance: Instance) -> Iterator[Array]:
-    yield from (
-        np.array([instance.image_id, instance.annotation_id]),
-        instance.box,
-        instance.keypoints,
-        instance.visible,
-    )
-
-
 def _part(scoring: OksScoring, image_ids: Any) -> OksScoring:
-    """Of some images only."""
+    """The scoring of some images only."""
     annotations = scoring.annotations
     images = [image for image in annotations["images"] if image["id"] in image_ids]
     instances = [instance for instance in annotations["annotations"] if instance["image_id"] in image_ids]

@@ -1,4 +1,4 @@
-"""What every executor keeps to: a suite of seconds, run through it in a folder of its own."""
+"""Checks of executors: a suite of seconds, run in a temporary folder."""
 
 from __future__ import annotations
 
@@ -75,9 +75,9 @@ def failure(trial: _Trial) -> str:
 
 @dataclass
 class _Trial:
-    """An executor and the folder that it works in, which goes when nobody holds this any more.
+    """An executor and its folder, which is removed with this object.
 
-    It lies in the current folder where a profile sends jobs to other machines, which see no temporary ones.
+    With a profile the folder is in the current one, because other machines see no temporary folders of this one.
     """
 
     executor: Executor
@@ -96,7 +96,7 @@ class _Trial:
         return make_plan(load_suite(self.folder / "suite.yaml"), Store(self.folder / results))
 
     def run(self, results: str, *, dry: bool = False, data: str = "data") -> int:
-        """What `bench run --wait` does with the suite; its exit status."""
+        """Exit status of `bench run --wait` with the suite."""
         request = RunRequest(
             plan=lambda: self.plan(results),
             choose=lambda plan: list(plan.unfinished),

@@ -1,4 +1,4 @@
-"""What every report format keeps to, on reports of made-up records whose texts are hostile."""
+"""Checks of report formats, on reports of made-up records with hostile texts."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from bench.suite.schema import load_suite
 __all__ = ["SampleReports", "format_checks"]
 
 HOSTILE = "a_b <script>alert(1)</script> | 100 % `c` {{ 7*7 }} $x$ & \\d <img src=x onerror=alert(1)>"
-"""A text with something that means more than itself in each language of documents."""
+"""A text with markup of each document language."""
 
 RAW = ("<script>alert(1)</script>", "<img src=x")
-"""What HTML must not contain as it is."""
+"""Markup that HTML must not contain unescaped."""
 
 HTML_FILES = (".html", ".htm", ".xhtml", ".svg")
 
@@ -56,12 +56,12 @@ class SampleReports:
 
     @cached_property
     def full(self) -> Report:
-        """With a record of everything that is planned."""
+        """A report with all records."""
         return self._make(filled=True)
 
     @cached_property
     def empty(self) -> Report:
-        """Of a suite of which nothing was run."""
+        """A report without records."""
         return self._make(filled=False)
 
     def _make(self, *, filled: bool) -> Report:

@@ -26,18 +26,18 @@ from bench.report.formats import FORMATS
 __all__ = ["KINDS", "EntryKind", "Surroundings", "find_kind"]
 
 DRAWN = "val16"
-"""Split of the built-in drawn dataset that is looked at where none is named."""
+"""Split of the synthetic dataset that is checked by default."""
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What checks may need beside a name.
+    """Further inputs of checks.
 
     Attributes:
         data_root: folder with one folder per dataset.
-        splits: of a dataset; none for those that are there.
-        defined: the dataset that a suite names, whether its own or a registered one, and the splits that it uses.
-        profile: for executors.
+        splits: splits of a dataset; empty for the existing ones.
+        defined: dataset of a suite and the splits that the suite uses.
+        profile: profile of executors.
     """
 
     data_root: Path
@@ -60,10 +60,10 @@ class EntryKind:
 
 
 def find_kind(name: str, kind: str | None, around: Surroundings) -> EntryKind:
-    """The kind of a name, which must be told only where several have the name.
+    """The kind of the entry with this name; `kind` is needed if several kinds have the name.
 
     Raises:
-        BenchError: nothing is named so, or several things are; the message lists what there is.
+        BenchError: no entry or several entries have the name; the message lists all names.
     """
     if kind is not None and kind not in KINDS:
         raise BenchError(f"unknown kind {kind!r}{nearest(kind, KINDS)}; valid: {', '.join(KINDS)}")
@@ -75,7 +75,7 @@ def find_kind(name: str, kind: str | None, around: Surroundings) -> EntryKind:
         known = {title: one.names(around) for title, one in searched.items()}
         close = nearest(name, [other for names in known.values() for other in names])
         lines = (f"  {title}: {', '.join(names) or 'none'}" for title, names in known.items())
-        raise BenchError("\n".join([f"nothing is named {name!r}{close}; there are", *lines]))
+        raise BenchError("\n".join([f"no entry is named {name!r}{close}; there are", *lines]))
     return KINDS[found[0]]
 
 

@@ -1,4 +1,4 @@
-"""What every metric of an extension keeps to, on a few made-up instances of each protocol that it is for."""
+"""Checks of an extension's metrics, on a few made-up instances of each of their protocols."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Array = npt.NDArray[Any]
 IMAGES, PER_IMAGE = 6, 2
 HEIGHT, WIDTH = 160, 208
 FAR = 6.0
-"""Standard deviation in px by which predictions are off."""
+"""Standard deviation in px of the errors of predictions."""
 
 SKELETONS = {"coco": COCO_17, "crowdpose": CROWDPOSE_14, "mpii": MPII_16}
 
@@ -56,23 +56,6 @@ def values(metric: OwnMetric, protocol: str) -> str:
         require(isfinite(value), f"it is {value} for {what}")
         found.append(f"{value:.4g} for {what}")
     return ", ".join(found)
-
-
-@BY_PROTOCOL.check()
-def determinism(metric: OwnMetric, protocol: str) -> str:
-    """The same predictions are worth the same."""
-    once, again = (metric.compute(made.perturbed, made.scoring) for made in (_sample(protocol), _sample(protocol)))
-    require(once == again, f"{once}, then {again}")
-    return "to the bit"
-
-
-@BY_PROTOCOL.check()
-def order(metric: OwnMetric, protocol: str) -> str:
-    """The order of the predictions does not matter."""
-    made = _sample(protocol)
-    once, again = (metric.compute(results, made.scoring) for results in (made.perturbed, made.perturbed[::-1]))
-    require(abs(once - again) <= 1e-9 * max(1, abs(once)), f"{once}, and {again} in reverse order")
-    return "to rounding"
 
 
 @BY_PROTOCOL.check()

@@ -1,5 +1,5 @@
-"""Whether an installation can do its work, and what to do about what keeps it from that: docs/doctor.md.
+"""Checks of an installation, with advice: docs/doctor.md.
 
-Nothing is changed: what a check writes to see whether that works, it removes again. The checks are made in a process of
-their own, so that one that crashes or hangs is an outcome like any other.
+Nothing is changed: files written as a test are removed. The checks run in a separate process, so that a crash or hang
+is an outcome like any other.
 """

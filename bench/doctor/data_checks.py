@@ -1,4 +1,4 @@
-"""The data root: what is there of each dataset, downloaded weights, and whether results were made with these data."""
+"""Checks of the data root: datasets, downloaded weights, and whether results were made with these data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.checks import CheckFailedError, CheckList, CheckWarning, NotApplicabl
 __all__ = ["DATASET", "RECORDED", "ROOT"]
 
 READ = 20
-"""About so many image files of each split are read; `bench data verify` reads them all."""
+"""Approximate number of images read per split; `bench data verify` reads them all."""
 
 OTHER_ROOT = "name the folder that has one folder per dataset with --data-root"
 
@@ -23,11 +23,11 @@ ROOT, DATASET, RECORDED = CheckList(), CheckList(), CheckList()
 def data_root(root: Path) -> str:
     """The folder of datasets can be written."""
     if not root.exists():
-        raise CheckWarning(f"{root} does not exist; what is drawn on first use will be put there")
+        raise CheckWarning(f"{root} does not exist; synthetic data will be created there")
     if not root.is_dir():
         raise CheckFailedError(f"{root} is not a folder")
     if not os.access(root, os.W_OK | os.X_OK):
-        raise CheckWarning(f"{root} is read-only", "have others prepare, draw and pack datasets, or copy them")
+        raise CheckWarning(f"{root} is read-only", "ask its owner to prepare, draw and pack datasets, or copy them")
     return str(root.absolute())
 
 
@@ -73,7 +73,7 @@ def dataset(name: str, folder: Path) -> str:
 
 
 def _problems(name: str, folder: Path, split: str, fix: str) -> Iterator[CheckFailedError]:
-    """What is wrong with a split, as far as some of its images show it."""
+    """Problems of a split and of a sample of its images."""
     from bench.pose.data.coco_format import CocoKeypoints, read_boxes
     from bench.pose.data.datasets import dataset_info
     from bench.pose.data.images import read_image
@@ -97,12 +97,12 @@ def _problems(name: str, folder: Path, split: str, fix: str) -> Iterator[CheckFa
             except DataError as error:
                 yield CheckFailedError(str(error), fix)
         if boxes and boxes.is_file() and not any(True for _ in read_boxes(boxes)):
-            yield CheckFailedError(f"{boxes}: no box of an instance", fix)
+            yield CheckFailedError(f"{boxes}: no box of a person", fix)
     except DataError as error:
         yield CheckFailedError(str(error), fix)
     if opened.problems:
         count, first = len(opened.problems), opened.problems[0]
-        left_out = f"{opened.annotation_file}: {count:,} entries make no sense and are left out, such as {first}"
+        left_out = f"{opened.annotation_file}: {count:,} entries are unusable and left out, such as {first}"
         yield CheckWarning(left_out, fix)
     try:
         for shard in read_shards(packed_folder(folder, split)):
@@ -122,11 +122,11 @@ def recorded_data(root: Path, results: Path) -> str:
     for file, digest in _recorded_files(root, results):
         recorded.setdefault(file, set()).add(digest)
     if not recorded:
-        raise NotApplicableError("no results that were made with data that are here")
+        raise NotApplicableError("no results were made with the data here")
     hashes = {file: sha256(file) for file in recorded}
     fix = "put the right file back (`bench show ID` tells its sha256), or keep results of other data in another folder"
     raise_together(
-        CheckFailedError(f"{file} has sha256 {hashes[file]:.12}, but there are results made with {other:.12}", fix)
+        CheckFailedError(f"{file} has sha256 {hashes[file]:.12}, but some results were made with {other:.12}", fix)
         for file, others in recorded.items()
         for other in sorted(others - {hashes[file]})
     )
@@ -134,7 +134,7 @@ def recorded_data(root: Path, results: Path) -> str:
 
 
 def _recorded_files(root: Path, results: Path) -> Iterator[tuple[Path, str]]:
-    """Files that are here and have the name of one that a measured result was made with, and the hash that it had."""
+    """Local files with the name of a file in a measured result's provenance, and the hash recorded there."""
     from bench.doctor.results_checks import stored
     from bench.files import StoreError
     from bench.pose.data.verify import expected_files
@@ -142,7 +142,7 @@ def _recorded_files(root: Path, results: Path) -> Iterator[tuple[Path, str]]:
     from bench.store.documents import Record
 
     for folder in stored(results):
-        with suppress(StoreError, UnknownNameError):  # another check tells; an extension may be gone
+        with suppress(StoreError, UnknownNameError):  # another check reports it; an extension may be missing
             record = folder.record()
             if record is not None and not record.simulated and record.provenance.files:
                 info = (record.training if isinstance(record, Record) else record.spec).data

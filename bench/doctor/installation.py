@@ -11,12 +11,12 @@ __all__ = ["all_checks"]
 
 
 def all_checks(*, data_root: Path, results: Path, profile: Path | None) -> list[Check]:
-    """From what everything else needs to what only some do.
+    """All checks, general ones first.
 
     Args:
         data_root: folder with one folder per dataset.
         results: the store's folder.
-        profile: of a SLURM cluster; None where there is none to check.
+        profile: profile of a SLURM cluster, if any.
     """
     from bench.pose.data.datasets import DATASETS
 

@@ -1,4 +1,4 @@
-"""Checks in a process of their own, which may crash or hang without taking the others with it."""
+"""Checks in a separate process, where one that crashes or hangs does not affect the others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROCESSES = multiprocessing.get_context("fork")
 
 
 def run_isolated(checks: Sequence[Check]) -> Iterator[CheckOutcome]:
-    """Make all checks, each whatever becomes of the others: in one process until it dies, then in another."""
+    """Run all checks in one process, and after a crash the remaining checks in another."""
     made = 0
     while made < len(checks):
         for outcome in _in_one_process(checks[made:]):
@@ -27,7 +27,7 @@ def run_isolated(checks: Sequence[Check]) -> Iterator[CheckOutcome]:
 
 
 def _in_one_process(checks: Sequence[Check]) -> Iterator[CheckOutcome]:
-    """Outcomes up to that of the check that the process does not survive."""
+    """Outcomes up to the check that ends the process."""
     receiver, sender = PROCESSES.Pipe(duplex=False)
     process = PROCESSES.Process(target=_make, args=(checks, sender), daemon=True)
     failed = partial(CheckOutcome, checks[0].name, checks[0].title, "failed")
@@ -49,15 +49,15 @@ def _in_one_process(checks: Sequence[Check]) -> Iterator[CheckOutcome]:
             process.join()
             code = process.exitcode or 0
             how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-            yield failed(f"the check took its process down: {how}")
+            yield failed(f"the check ended its process: {how}")
             break
     receiver.close()
     process.join()
 
 
 def _make(checks: Sequence[Check], sender: Connection) -> None:
-    """The process that makes checks. What libraries print goes to where errors go."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # its parent decides
+    """Main function of the process; prints of libraries go to standard error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles it
     os.dup2(2, 1)
     for check in checks:
         sender.send(run_check(check))

@@ -1,4 +1,4 @@
-"""Python, the packages, processors, memory and GPUs: whether they are there and compute what they should."""
+"""Checks of Python, packages, processors, memory and GPUs."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ __all__ = ["CHECKS"]
 
 GIGA = 1e9
 ENOUGH_MEMORY, SOME_MEMORY, SHARED_MEMORY = 4 * GIGA, 1 * GIGA, 1 * GIGA
-"""Bytes: what the quickstart has ample room in, what nothing runs in, and what processes that load crops need."""
+"""Bytes: ample memory for the quickstart, the minimum, and shared memory for loader processes."""
 
 UNLIMITED = 1 << 60
-"""Bytes above which the first version of control groups means "no limit"."""
+"""Bytes from which control groups v1 mean "no limit"."""
 
 TOLERANCE = 1e-2
 """Relative; GPUs may multiply in TensorFloat-32."""
@@ -104,10 +104,7 @@ def torch_() -> str:
 
 @CHECKS.check(INSTALL_OPENCV)
 def opencv() -> str:
-    """Its bilinear warp rounds as OpenCV 4 does.
-
-    That decides every pixel of every crop.
-    """
+    """Its bilinear warp rounds as OpenCV 4 does."""
     import cv2
     import numpy as np
     import torch
@@ -139,14 +136,14 @@ def pycocotools() -> str:
 
 @CHECKS.check("see /proc/self/cgroup and /sys/fs/cgroup")
 def cores() -> str:
-    """There are enough for the threads that will be started."""
+    """There are enough for the threads."""
     usable = len(os.sched_getaffinity(0))
     quotas = [text.split() for text in _control_group("cpu.max")]
     limit = min((int(quota) / int(period) for quota, period in quotas if quota != "max"), default=usable)
     problems = []
     if limit < usable:
         fix = f"give `bench run` --threads {max(int(limit), 1)}, or lift the limit"
-        problems.append(CheckWarning(f"{usable} cores, but the time of {limit:.1f} only (control group)", fix))
+        problems.append(CheckWarning(f"{usable} cores, but a limit of {limit:.1f} (control group)", fix))
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         asked = os.environ.get(name, "")
         if asked.isdigit() and int(asked) > usable:
@@ -155,9 +152,9 @@ def cores() -> str:
     return f"{usable} of {os.cpu_count()} usable"
 
 
-@CHECKS.check("end what else runs, lift the limit of the control group, or ask for more memory")
+@CHECKS.check("end other programs, lift the limit of the control group, or ask for more memory")
 def memory() -> str:
-    """There is enough, and enough that processes can share."""
+    """There is enough memory and shared memory."""
     fields = dict(line.split(":") for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
     texts = [*_control_group("memory.max"), *_control_group("memory.limit_in_bytes", "memory")]
     limits = [int(text) for text in texts if text.isdigit() and int(text) < UNLIMITED]
@@ -174,11 +171,11 @@ def memory() -> str:
 
 
 def _control_group(name: str, controller: str = "") -> Iterator[str]:
-    """Contents of a file of this process's control group and of those around it.
+    """Contents of a file in this process's control group and its parents.
 
     Args:
-        name: of the file.
-        controller: of the first version of control groups; empty for the second, whose groups have all controllers.
+        name: file name.
+        controller: controller of control groups v1; empty for v2.
     """
     groups = Path("/proc/self/cgroup")
     for line in groups.read_text(encoding="utf-8").splitlines() if groups.exists() else ():
@@ -191,7 +188,7 @@ def _control_group(name: str, controller: str = "") -> Iterator[str]:
 
 @CHECKS.check("see nvidia-smi, or run with --device cpu", seconds=180)
 def gpus() -> str:
-    """Each is visible, computes, and has memory free."""
+    """Each GPU is visible, computes, and has free memory."""
     import torch
 
     from bench.planning.jobs import devices
@@ -229,12 +226,12 @@ def _gpu(device: torch.device) -> str:
         raise CheckFailedError(f"{device}: {first}", fix) from error
     found = f"{device} {torch.cuda.get_device_name(device)}: {free / GIGA:.1f} of {total / GIGA:.1f} GB free"
     if free < total / 2:
-        raise CheckWarning(found, "end what else runs on it (nvidia-smi lists it)")
+        raise CheckWarning(found, "end other programs on it (nvidia-smi lists them)")
     return found
 
 
 def _convolve(device: torch.device) -> None:
-    """A small convolution. Raises `CheckFailedError` if it is not what the definition says."""
+    """Compute a small convolution. Raises `CheckFailedError` if the result is wrong."""
     import torch
 
     generator = torch.Generator().manual_seed(0)

@@ -1,4 +1,4 @@
-"""The results folder: whether it can be written and shared, and whether what is in it can be read."""
+"""Checks of the results folder: writing, sharing, and reading its records."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["CHECKS", "stored"]
 
 GIGA = 1e9
 ENOUGH_ROOM, SOME_ROOM = 10 * GIGA, 1 * GIGA
-"""Bytes: what a suite of small networks leaves behind, and what not even one network with its checkpoint does."""
+"""Bytes: ample room for a suite of small networks, and the minimum for one network with its checkpoint."""
 
 OTHER_FOLDER = "name another folder with --results, or have this one made writable"
 OTHER_FILES = "name a --results folder on a local disk, or on a shared file system such as NFS 4, Lustre or GPFS"
@@ -36,14 +36,14 @@ CHECKS = CheckList()
 
 @CHECKS.check(OTHER_FOLDER)
 def folder(results: Path) -> str:
-    """Files can be written, and replaced at once."""
+    """Files can be written and replaced."""
     from bench.files import read_json, write_json
 
     with _probe(results) as probe:
         for value in (1, 2):
             write_json(probe / "replaced.json", value)
         if read_json(probe / "replaced.json") != 2:
-            raise CheckFailedError(f"{results}: a file that was replaced still has its old contents", OTHER_FILES)
+            raise CheckFailedError(f"{results}: a replaced file still has its old contents", OTHER_FILES)
     return f"{results.absolute()}" + ("" if results.exists() else ", to be made")
 
 
@@ -61,7 +61,7 @@ def room(results: Path) -> str:
 
 @CHECKS.check(OTHER_FILES)
 def leases(results: Path) -> str:
-    """Hard links, locks and the clock keep others from taking over running work."""
+    """Hard links, locks and the clock protect running work."""
     from bench.store.leases import STALE_SECONDS, BusyError, Leases
 
     with _probe(results, writable=True) as probe:
@@ -71,7 +71,7 @@ def leases(results: Path) -> str:
             if owner is None or not owner.locked:
                 raise CheckWarning(f"no locks: a killed job is taken over after {STALE_SECONDS:.0f} s only")
             with contextlib.suppress(BusyError), taken.take():
-                raise CheckFailedError("a lease that is held was given away a second time")
+                raise CheckFailedError("a lease in use was given away again")
         (probe / "now").write_text("now", encoding="ascii")
         skew = (probe / "now").stat().st_mtime - time.time()
     if abs(skew) > STALE_SECONDS / 2:
@@ -92,9 +92,9 @@ def records(results: Path) -> str:
 
 @contextlib.contextmanager
 def _probe(results: Path, *, writable: bool = False) -> Iterator[Path]:
-    """A new folder on the file system of the results, gone afterwards.
+    """A temporary folder on the file system of the results.
 
-    Raises `OSError` if none can be made, or `NotApplicableError` where `writable` says that another check tells that.
+    Raises `OSError` if it cannot be created, or `NotApplicableError` if `writable` (another check reports it).
     """
     place = results.absolute()
     there = next(path for path in (place, *place.parents) if path.exists() or path.is_symlink())
@@ -122,7 +122,7 @@ def stored(results: Path) -> list[TrainingFolder | EvaluationFolder]:
 
 
 def _unreadable(folder: TrainingFolder | EvaluationFolder) -> Iterator[CheckFailedError]:
-    """The problem of a training or an evaluation, if it has one."""
+    """The problem of a training or an evaluation, if any."""
     from bench.files import StoreError
     from bench.suite.specs import SCHEMA_VERSION
 

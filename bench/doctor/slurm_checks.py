@@ -1,4 +1,4 @@
-"""SLURM: whether it answers, and whether a profile fits it."""
+"""Checks of SLURM and a profile."""
 
 from __future__ import annotations
 
@@ -12,12 +12,9 @@ __all__ = ["CHECKS"]
 CHECKS = CheckList()
 
 
-@CHECKS.check("ask the cluster's administrators, or see `scontrol ping`; nothing can be submitted meanwhile")
+@CHECKS.check("ask the cluster's administrators, or see `scontrol ping`")
 def slurm(profile: Path | None) -> str:
-    """SLURM answers.
-
-    Where it does not, that is a warning only unless a profile shows that it is to be used.
-    """
+    """SLURM answers (without a profile, a failure is only a warning)."""
     from bench.execute.slurm.scheduler import SchedulerError, has_accounting, partitions
 
     if shutil.which("sbatch") is None:
@@ -31,7 +28,7 @@ def slurm(profile: Path | None) -> str:
     return f"partitions {', '.join(names)}{unknown}"
 
 
-@CHECKS.check("correct the profile: docs/slurm.md and slurm/profiles/ show what it may say")
+@CHECKS.check("correct the profile: see docs/slurm.md and slurm/profiles/")
 def slurm_profile(profile: Path | None) -> str:
     """The profile can be read, and the cluster has its partition."""
     from bench.execute.slurm.profile import load_profile
@@ -46,7 +43,9 @@ def slurm_profile(profile: Path | None) -> str:
     except SchedulerError:
         known = []
     if not known:
-        raise CheckWarning(f"{profile} can be read, but no cluster is here to try it", "run this where SLURM answers")
+        raise CheckWarning(
+            f"{profile} can be read, but there is no cluster here to try it", "run this where SLURM answers"
+        )
     unknown = [name for name in (wanted or "").split(",") if name and name not in known]
     if unknown:
         found = f"{profile}: partition: there is no {unknown[0]!r}{nearest(unknown[0], known)}"

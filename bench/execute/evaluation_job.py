@@ -10,13 +10,13 @@ import torch
 from bench.execute.example_images import store_images
 from bench.execute.heartbeat import Heartbeat, show_evaluation
 from bench.execute.job import Job
-from bench.execute.settings import box_file, protocol
+from bench.execute.settings import box_file, eval_config
 from bench.execute.training_job import job_provenance, network
 from bench.files import remove_leftovers, sha256, write_bytes, write_json
 from bench.pose.ceiling import ceiling_metrics
 from bench.pose.checkpoints import load_weights
 from bench.pose.errors import CheckpointError
-from bench.pose.evaluation import Examination, mean_pose_metrics
+from bench.pose.evaluation import Evaluator, mean_pose_metrics
 from bench.pose.metrics.own import OWN_METRICS
 from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
 from bench.store.bootstrap import Resamples
@@ -46,12 +46,12 @@ def make_evaluation(
         remove_leftovers(folder.path)
     dataset_folder = resources.data_root / job.training.dataset
     split = job.training.data.open(dataset_folder, spec.split)
-    how = protocol(job.training, spec, box_file(job.training.data, spec, dataset_folder))
+    config = eval_config(job.training, spec, box_file(job.training.data, spec, dataset_folder))
     device = torch.device(resources.device)
     model = network(job.training)
     load_weights(model, _checked_weights(store.training(job.id)))
-    examination = Examination.open(split, how, resources.pixels, device)
-    found = examination.measure(
+    evaluator = Evaluator.open(split, config, resources.pixels, device)
+    found = evaluator.evaluate(
         model.to(device),
         device=device,
         thorough=True,
@@ -63,13 +63,13 @@ def make_evaluation(
         return None
     train = job.training.data.open(dataset_folder, job.training.split)
     baseline = mean_pose_metrics(train.instances(), split)
-    ceiling = ceiling_metrics(split, how)
+    ceiling = ceiling_metrics(split, config)
     heartbeat.ensure_lease()
     for name, contents in found.files.items():
         write_bytes(folder.path / name, contents)
     store_images(folder, split, found.results)
     Resamples(store).keep(spec.id, [name for name in found.metrics if name not in OWN_METRICS])
-    files = dict.fromkeys([split.annotation_file, split.truth_file, *([how.box_file] if how.box_file else [])])
+    files = dict.fromkeys([split.annotation_file, split.truth_file, *([config.box_file] if config.box_file else [])])
     result = Record(
         id=spec.id,
         spec=spec,
@@ -82,7 +82,7 @@ def make_evaluation(
         instances=found.instances,
         seconds=time.monotonic() - clock,
         problems=found.problems,
-        provenance=job_provenance(job, {file.name: sha256(file) for file in files}, started, examination.images.name),
+        provenance=job_provenance(job, {file.name: sha256(file) for file in files}, started, evaluator.images.name),
     )
     write_json(folder.record_file, result.model_dump(mode="json"))
     return result

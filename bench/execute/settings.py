@@ -9,7 +9,7 @@ from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import CropSettings
 from bench.pose.data.datasets import DatasetInfo
 from bench.pose.errors import DataError
-from bench.pose.evaluation import Protocol
+from bench.pose.evaluation import EvalConfig
 from bench.pose.training import OptimizerConfig
 from bench.suite.expansion import make_spec
 from bench.suite.recipe import load_recipe
@@ -21,9 +21,9 @@ __all__ = [
     "box_file",
     "codec_settings",
     "crop_settings",
+    "eval_config",
     "optimizer_config",
-    "protocol",
-    "selection_protocol",
+    "selection_config",
 ]
 
 
@@ -76,9 +76,9 @@ def crop_settings(training: TrainSpec) -> CropSettings:
     return CropSettings(training.input_size, training.color_order, training.data.skeleton)
 
 
-def protocol(training: TrainSpec, evaluation: EvalSpec, box_file: Path | None) -> Protocol:
-    """How an evaluation measures the training, with the boxes of a detector's file or, for None, annotated ones."""
-    return Protocol(
+def eval_config(training: TrainSpec, evaluation: EvalSpec, box_file: Path | None) -> EvalConfig:
+    """The settings of an evaluation; boxes are read from `box_file`, or taken from the annotations if it is None."""
+    return EvalConfig(
         codec=codec_settings(training, evaluation),
         color_order=training.color_order,
         box_file=box_file,
@@ -90,13 +90,13 @@ def protocol(training: TrainSpec, evaluation: EvalSpec, box_file: Path | None) -
     )
 
 
-def selection_protocol(training: TrainSpec) -> Protocol:
+def selection_config(training: TrainSpec) -> EvalConfig:
     """How the reference scores a training after every epoch: as it tests, but with annotated boxes (behaviour T15)."""
     known = dict(training) | {"training": training.id, "split": training.selection_split, "boxes": "gt"}
     cell = apply_rules(load_recipe("paper").evaluate, known, fixed={"boxes"})
     cell["evaluator"] = EVALUATORS[training.data.protocol]
     evaluation = {name: cell[name] for name in EvalSpec.model_fields}
-    return protocol(training, make_spec(EvalSpec, evaluation, f"selection of training {training.id}"), None)
+    return eval_config(training, make_spec(EvalSpec, evaluation, f"selection of training {training.id}"), None)
 
 
 def box_file(data: DatasetInfo, evaluation: EvalSpec, folder: Path) -> Path | None:

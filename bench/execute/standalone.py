@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from bench.execute.settings import protocol
+from bench.execute.settings import eval_config
 from bench.execute.training_job import network
 from bench.files import write_bytes, write_json
 from bench.pose.checkpoints import load_weights
-from bench.pose.evaluation import Examination, Measurement
+from bench.pose.evaluation import EvalResult, Evaluator
 from bench.pose.memory import keep_freed_memory
 from bench.pose.precision import disable_tf32
 from bench.suite.expansion import complete_cell, make_spec
@@ -33,7 +33,7 @@ def evaluate_weights(
     box_file: Path | None = None,
     device: str,
     workers: int,
-) -> Measurement:
+) -> EvalResult:
     """Write `predictions.json`, `metrics.json` and, for MPII, `pred.mat` into `out`; returns what is in them.
 
     `metrics.json` is empty where only a server can score the predictions.
@@ -55,11 +55,11 @@ def evaluate_weights(
     model = network(training)
     load_weights(model, checkpoint)
     split = training.data.open(dataset_folder, training.split)
-    how = protocol(training, evaluation, box_file)
+    config = eval_config(training, evaluation, box_file)
     disable_tf32()
     keep_freed_memory()
     place = torch.device(device)
-    found = Examination.open(split, how, "auto", place).measure(model.to(place), device=place, workers=workers)
+    found = Evaluator.open(split, config, "auto", place).evaluate(model.to(place), device=place, workers=workers)
     assert found is not None, "a process that works alone scores"
     for name, contents in found.files.items():
         write_bytes(out / name, contents)

@@ -9,8 +9,8 @@ from torch import nn
 
 from bench.execute.heartbeat import Heartbeat, show_evaluation
 from bench.execute.job import Job
-from bench.execute.settings import selection_protocol
-from bench.pose.evaluation import Examination
+from bench.execute.settings import selection_config
+from bench.pose.evaluation import Evaluator
 from bench.pose.metrics.catalog import headline
 from bench.pose.parallel import ProcessGroup
 
@@ -27,10 +27,10 @@ def make_validation(job: Job, heartbeat: Heartbeat, group: ProcessGroup) -> Call
         return None
     split = spec.data.open(resources.data_root / spec.dataset, spec.selection_split)
     device = torch.device(resources.device)
-    examination = Examination.open(split, selection_protocol(spec), resources.pixels, device)
+    evaluator = Evaluator.open(split, selection_config(spec), resources.pixels, device)
 
     def validate(model: nn.Module) -> float | None:
-        found = examination.quick_metrics(
+        found = evaluator.quick_metrics(
             model,
             device=device,
             workers=resources.workers,

@@ -11,7 +11,7 @@ import torch
 from bench.pose.codecs.base import Codec
 from bench.pose.codecs.representation import build_codec
 from bench.pose.data.instances import Instance, Split
-from bench.pose.evaluation import Protocol
+from bench.pose.evaluation import EvalConfig
 from bench.pose.geometry import Size, affine_matrix, transform_points
 from bench.pose.locating import locate
 from bench.pose.metrics.predictions import Predictions
@@ -23,11 +23,10 @@ BATCH = 64
 """Instances encoded at a time."""
 
 
-def ceiling_metrics(split: Split, protocol: Protocol) -> dict[str, float]:
-    """Metrics of ideal outputs for the annotated instances of a split; none where there are no annotations or outputs.
+def ceiling_metrics(split: Split, config: EvalConfig) -> dict[str, float]:
+    """Metrics of ideal network outputs for the annotated instances of a split, with annotated boxes and no flip test.
 
-    Boxes are annotated and there is no flip test, whatever the protocol has; decoding, rescoring and suppression are
-    those of the protocol.
+    Empty where there are no annotations or the codec does not know its ideal output.
 
     Raises:
         DataError: the split or its truth is unusable.
@@ -35,23 +34,23 @@ def ceiling_metrics(split: Split, protocol: Protocol) -> dict[str, float]:
     if not split.annotated:
         return {}
     scoring = split_scoring(split)
-    codec = build_codec(protocol.codec, split.skeleton.flip_indices)
-    predictions = ideal_predictions(codec, split.instances(), protocol.codec.input_size)
+    codec = build_codec(config.codec, split.skeleton.flip_indices)
+    predictions = ideal_predictions(codec, split.instances(), config.codec.input_size)
     if predictions is None:
         return {}
     return scoring.metrics(
-        scoring.results(predictions, score_threshold=protocol.score_threshold, nms_threshold=protocol.nms_threshold)
+        scoring.results(predictions, score_threshold=config.score_threshold, nms_threshold=config.nms_threshold)
     )
 
 
 def ideal_predictions(codec: Codec[Any, Any], instances: Sequence[Instance], size: Size) -> Predictions | None:
-    """Instances whose labelled keypoints were encoded, decoded and mapped back to the image; no image is read.
+    """Predictions from encoding and decoding the annotated keypoints; no image is read.
 
     None where the codec does not know its ideal output.
 
     Args:
         codec: encodes and decodes.
-        instances: annotated.
+        instances: annotated instances.
         size: crop height and width in px.
     """
     crops = [instance.crop(size) for instance in instances]

@@ -1,4 +1,4 @@
-"""Weights from files: our own, the reference's released ones, and ImageNet classifiers."""
+"""Weights files: our own, the reference's released ones, and ImageNet classifiers."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class ImageNetFile:
     """A classifier's released weights; the name ends in the first digits of the file's sha256.
 
     Attributes:
-        name: of the file.
-        url: where it can be downloaded; None where its authors publish it on a drive without a stable address.
+        name: file name.
+        url: address; None if the authors publish it without a stable address.
     """
 
     name: str
@@ -53,7 +53,7 @@ IMAGENET_FILES: Mapping[str, ImageNetFile] = {
     "hrnet_w32": ImageNetFile("hrnet_w32-36af842e.pth"),
     "hrnet_w48": ImageNetFile("hrnet_w48-8ef0771d.pth"),
 }
-"""Weights that the reference starts each backbone from."""
+"""ImageNet weights from which the reference starts each backbone."""
 
 
 def load_file(path: Path) -> Any:
@@ -102,7 +102,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             contents = contents[key]
             break
     if not isinstance(contents, Mapping) or not contents or not all(isinstance(v, Tensor) for v in contents.values()):
-        raise CheckpointError(f"{path}: holds no state dict of tensors")
+        raise CheckpointError(f"{path}: does not hold a state dict of tensors")
     return {str(name).removeprefix("module."): value for name, value in contents.items()}
 
 
@@ -111,12 +111,12 @@ def load_weights(model: nn.Module, path: Path, *, sha256: str | None = None) -> 
 
     Args:
         model: network, changed in place.
-        path: of the file.
-        sha256: that the file must have; None for any.
+        path: weights file.
+        sha256: expected hash; None for any.
 
     Raises:
-        CheckpointError: the file is unusable or another one, or a key is missing, unexpected, of another shape, or not
-            finite; they are named.
+        CheckpointError: the file is unusable or has another hash, or keys are missing, unexpected, misshapen or not
+            finite; the message names them.
     """
     if sha256 is not None:
         check_hash(path, sha256)

@@ -1,4 +1,4 @@
-"""Measuring a network on a split: boxes in, COCO results and metrics out."""
+"""Evaluation of a network on a split: boxes in, COCO results and metrics out."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
 from bench.pose.precision import Precision
 from bench.pose.scoring import Assessment, Scoring, split_scoring
 
-__all__ = ["Examination", "Measurement", "Protocol", "mean_pose_metrics"]
+__all__ = ["EvalConfig", "EvalResult", "Evaluator", "mean_pose_metrics"]
 
 
 @dataclass(frozen=True)
-class Protocol:
-    """One way to measure a network.
+class EvalConfig:
+    """Settings of an evaluation.
 
     Attributes:
         codec: representation and decoding.
         color_order: "rgb" or "bgr".
-        box_file: of a detector; None for annotated boxes.
+        box_file: detected boxes; None for annotated boxes.
         flip_test: average with the prediction on the flipped crop.
         score_threshold: keypoints above it count in an instance's score.
-        nms_threshold: OKS above which the weaker of two instances goes.
-        batch_size: instances per forward pass; with a flip test it takes both views of them.
-        precision: of the network's arithmetic.
+        nms_threshold: OKS above which the weaker of two instances is suppressed.
+        batch_size: instances per forward pass; a flip test adds the flipped view of each.
+        precision: number format of the network's arithmetic.
     """
 
     codec: CodecSettings
@@ -56,17 +56,17 @@ class Protocol:
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """What a network predicted and what that is worth.
+class EvalResult:
+    """Predictions of a network and their metrics.
 
     Attributes:
         results: predicted instances in the COCO results format.
-        metrics: of the protocol and of extensions; none if only a server can score them.
-        files: contents, by name, of the files to keep: `predictions.json` with the results, in what else tools for the
-            dataset expect them, and `per_instance.npz` if they were wanted and there is truth to judge by.
-        instances: how many were predicted.
-        problems: what had to be left out.
-        diagnostics: finer readings, likewise.
+        metrics: values by name, including those of extensions; empty if only a server can score the results.
+        files: contents of the files to keep, by name: `predictions.json`, further formats of the dataset's tools, and
+            `per_instance.npz` after a thorough evaluation.
+        instances: number of predicted instances.
+        problems: messages about data that had to be left out.
+        diagnostics: finer readings after a thorough evaluation.
     """
 
     results: list[dict[str, Any]]
@@ -78,35 +78,35 @@ class Measurement:
 
 
 @dataclass(frozen=True)
-class Examination:
-    """A split made ready to measure networks on, as often as one likes; `Examination.open` makes one.
+class Evaluator:
+    """A split prepared for any number of evaluations; `Evaluator.open` makes one.
 
     Attributes:
-        split: opened.
-        protocol: how it is measured.
-        instances: of the split, with the boxes of the protocol.
-        scoring: of predictions on them.
-        images: where the pixels of their crops come from.
+        split: opened split.
+        config: settings of the evaluations.
+        instances: the split's instances, with the boxes that `config` asks for.
+        scoring: the split's protocol.
+        images: source of the pixels.
     """
 
     split: Split
-    protocol: Protocol
+    config: EvalConfig
     instances: Sequence[Instance]
     scoring: Scoring
     images: ImageStore
 
     @classmethod
-    def open(cls, split: Split, protocol: Protocol, source: PixelSource, device: torch.device) -> Self:
+    def open(cls, split: Split, config: EvalConfig, source: PixelSource, device: torch.device) -> Self:
         """Read instances, truth and, if asked to, pixels; see `choose_images` for source and device.
 
         Raises:
             DataError: the split, its truth, the boxes or the source of pixels are unusable.
         """
-        instances = split.instances() if protocol.box_file is None else split.detections(protocol.box_file)
+        instances = split.instances() if config.box_file is None else split.detections(config.box_file)
         images = choose_images(split, instances, source, device)
-        return cls(split, protocol, instances, split_scoring(split), images)
+        return cls(split, config, instances, split_scoring(split), images)
 
-    def measure(
+    def evaluate(
         self,
         model: nn.Module,
         *,
@@ -115,19 +115,19 @@ class Examination:
         workers: int = 0,
         watch: Callable[[int, int], object] = lambda _done, _total: None,
         group: ProcessGroup = SINGLE_PROCESS,
-    ) -> Measurement | None:
-        """Predict everybody and score the predictions as the split's protocol does.
+    ) -> EvalResult | None:
+        """Predict all instances and score the predictions with the split's protocol.
 
         Args:
             model: network on `device`.
             device: where the model lives.
-            thorough: keep per-instance results and take diagnostics too.
+            thorough: keep per-instance results and compute diagnostics.
             workers: processes that load crops.
-            watch: hears how many instances are done, and of how many.
+            watch: called with the number of instances done and their total.
             group: processes that predict together; each must have the same weights.
 
         Returns:
-            The measurement on rank 0, which alone scores, and None in the other processes.
+            The result on rank 0, which alone scores, and None in the other processes.
 
         Raises:
             DataError: not one image can be read.
@@ -140,7 +140,7 @@ class Examination:
         found = self.scoring.assess(results) if thorough else Assessment(self.scoring.metrics(results))
         own, failed = own_metrics(self.split.protocol, results, self.scoring) if found.metrics else ({}, [])
         judged = {} if found.per_instance is None else {"per_instance.npz": save_per_instance(found.per_instance)}
-        return Measurement(
+        return EvalResult(
             results,
             metrics={**found.metrics, **own},
             files={"predictions.json": json.dumps(results).encode()} | self.scoring.files(results) | judged,
@@ -158,9 +158,9 @@ class Examination:
         watch: Callable[[int, int], object] = lambda _done, _total: None,
         group: ProcessGroup = SINGLE_PROCESS,
     ) -> dict[str, float] | None:
-        """The headline metric that `measure` would find, to rounding, and maybe others: for scores after every epoch.
+        """The headline metric of `evaluate`, to rounding, and maybe others: for scores after every epoch.
 
-        Arguments, what comes back on which rank, and errors are as in `measure`.
+        Arguments, results by rank and errors are as in `evaluate`.
         """
         predictions, _ = self._predict(model, device=device, workers=workers, watch=watch, group=group)
         return None if group.rank > 0 else self.scoring.quick_metrics(self._results(predictions))
@@ -174,33 +174,32 @@ class Examination:
         watch: Callable[[int, int], object],
         group: ProcessGroup,
     ) -> tuple[Predictions, list[str]]:
-        """Everybody predicted, and what was wrong with those who are left out."""
-        protocol, skeleton = self.protocol, self.split.skeleton
+        """Predictions of all instances, and why some are left out."""
+        config, skeleton = self.config, self.split.skeleton
         return predict(
             model,
-            build_codec(protocol.codec, skeleton.flip_indices),
+            build_codec(config.codec, skeleton.flip_indices),
             self.instances,
-            CropSettings(protocol.codec.input_size, protocol.color_order, skeleton),
-            flip_test=protocol.flip_test,
+            CropSettings(config.codec.input_size, config.color_order, skeleton),
+            flip_test=config.flip_test,
             device=device,
-            batch_size=protocol.batch_size,
+            batch_size=config.batch_size,
             workers=workers,
             watch=lambda done: watch(done, len(self.instances)),
             group=group,
             images=self.images,
-            precision=protocol.precision,
+            precision=config.precision,
         )
 
     def _results(self, predictions: Predictions) -> list[dict[str, Any]]:
-        return self.scoring.results(
-            predictions, score_threshold=self.protocol.score_threshold, nms_threshold=self.protocol.nms_threshold
-        )
+        thresholds = {"score_threshold": self.config.score_threshold, "nms_threshold": self.config.nms_threshold}
+        return self.scoring.results(predictions, **thresholds)
 
 
 def mean_pose_metrics(train: Sequence[Instance], split: Split) -> dict[str, float]:
     """Metrics of putting the mean pose of the training instances into every annotated box of a split.
 
-    None for a split whose instances are not published.
+    Empty for a split without published annotations.
     """
     if not split.annotated:
         return {}

@@ -33,10 +33,10 @@ SCALE_UNIT = 200.0
 """Pixels per unit of scale."""
 
 FINE = 1024
-"""Parts of a px to which OpenCV rounds the positions that it samples."""
+"""OpenCV rounds sampled positions to this fraction of a px."""
 
 BOX_PADDING = 1.25
-"""How much larger than the person's box the crop is, per side."""
+"""Side of a crop relative to the instance's box."""
 
 
 def box_to_center_scale(
@@ -114,7 +114,7 @@ def warp(
 def warp_flipped(
     image: npt.NDArray[np.uint8], matrix: Array, size: Size, into: npt.NDArray[np.uint8] | None = None
 ) -> npt.NDArray[np.uint8]:
-    """What `warp` makes of the image flipped left to right, to the bit, in most cases without flipping it.
+    """Bit-exact `warp` of the image flipped left to right, in most cases without flipping it.
 
     OpenCV rounds the start of each row and the step to each column to 1/1024 px, adds half of 1/32 px, and cuts their
     sum to 1/32 px. Seen in the mirror, cutting rounds the other way; a start that is 1/1024 px lower makes up for that.
@@ -123,14 +123,14 @@ def warp_flipped(
     seen = inverse.copy()
     seen[0] *= -1
     seen[0, 2] += image.shape[1] - 1 - 1 / FINE
-    if not _flip(inverse[0], seen[0], image.shape[1], size[0]):
+    if not _is_exact(inverse[0], seen[0], image.shape[1], size[0]):
         return warp(np.asarray(cv2.flip(image, 1), dtype=np.uint8), matrix, size, into)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return np.asarray(cv2.warpAffine(image, seen, (size[1], size[0]), into, flags=flags), dtype=np.uint8)
 
 
-def _flip(across: Array, seen: Array, width: int, rows: int) -> bool:
-    """Whether the rounded starts of all rows are mirror images of each other: where one is a tie, they may not be."""
+def _is_exact(across: Array, seen: Array, width: int, rows: int) -> bool:
+    """Whether the rounded starts of all rows are mirror images of each other; ties can break that."""
     total = (width - 1) * FINE - 1
     if across[1] == 0:  # upright: all rows start alike
         return round(float(across[2]) * FINE) + round(float(seen[2]) * FINE) == total

@@ -1,7 +1,7 @@
-"""The evaluation protocols: what becomes of predictions, and what they are worth.
+"""The evaluation protocols: from predictions to results and metrics.
 
-COCO and CrowdPose rescore instances, suppress duplicates and judge by OKS; MPII takes the predictions in the order of
-its instances and judges by PCKh. All three write the COCO results format.
+COCO and CrowdPose rescore instances, suppress duplicates and score by OKS; MPII takes the predictions in the order of
+its instances and scores by PCKh. All three write the COCO results format.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Metrics = dict[str, float]
 
 
 class Scoring(Protocol):
-    """How predictions on a split are judged."""
+    """The evaluation protocol with the truth of a split."""
 
     def results(
         self, predictions: Predictions, *, score_threshold: float, nms_threshold: float
@@ -50,26 +50,26 @@ class Scoring(Protocol):
         """Predicted instances in the COCO results format; thresholds as in `rescore` and `oks_nms`."""
 
     def metrics(self, results: Results) -> Metrics:
-        """What results are worth; nothing if only somebody else can tell. Raises `DataError` for unusable ones."""
+        """Metrics of results; empty if only a server can score them. Raises `DataError` for unusable results."""
 
     def quick_metrics(self, results: Results) -> Metrics:
-        """At least the headline metric of what `results` made, to rounding and sooner: it selects the weights."""
+        """At least the headline metric, to rounding but faster: it selects the best weights."""
 
     def assess(self, results: Results) -> Assessment:
-        """The same metrics, with what is behind them. Raises `DataError` for unusable results."""
+        """The same metrics with per-instance results and diagnostics. Raises `DataError` for unusable results."""
 
     def files(self, results: Results) -> dict[str, bytes]:
-        """Further files, by name, in which tools for the dataset expect the results."""
+        """The results in further formats of the dataset's tools, by file name."""
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """What results are worth and why.
+    """Metrics of results, and details where the truth is available.
 
     Attributes:
-        metrics: of the protocol; none where only somebody else can tell.
-        per-instance results: unit by unit, where there is truth to judge by.
-        diagnostics: finer readings, likewise.
+        metrics: the protocol's metrics; empty if only a server can score the results.
+        per_instance: results by image or instance.
+        diagnostics: values by keypoint and threshold.
     """
 
     metrics: Metrics
@@ -82,10 +82,10 @@ class OksProtocol:
     """One way to evaluate by OKS.
 
     Attributes:
-        run: evaluates results by an annotation file's contents and the sigmas of the keypoints.
-        metrics: of the evaluation that was run.
-        judge: what it decided image by image.
-        annotations: contents of an annotation file as the quick evaluator takes them.
+        run: evaluates results, given an annotation file's contents and the sigmas.
+        metrics: metrics of a finished evaluation.
+        judge: per-instance results of a finished evaluation.
+        annotations: an annotation file's contents for the quick evaluator.
     """
 
     run: Callable[[dict[str, Any], Results, Sequence[float]], COCOeval]
@@ -96,13 +96,12 @@ class OksProtocol:
 
 @dataclass(frozen=True)
 class OksScoring:
-    """Rescored, suppressed per image, and judged by OKS (behaviour E9, E10, E12).
+    """Scoring by OKS after rescoring and suppression (behaviour E9, E10, E12).
 
     Attributes:
         annotations: contents of the annotation file.
-        skeleton: whose keypoints it lists.
-        protocol: None for a split whose annotations are not published: its predictions are checked, and worth nothing
-            yet (behaviour E15).
+        skeleton: keypoints of the annotations.
+        protocol: None for a split without published annotations: its predictions are only checked (behaviour E15).
     """
 
     annotations: dict[str, Any]
@@ -144,13 +143,13 @@ class OksScoring:
         return None if self.protocol is None else read_truth(self.protocol.annotations(self.annotations))
 
     def files(self, results: Results) -> dict[str, bytes]:
-        """None: the COCO results format is what tools expect."""
+        """No files: tools expect the COCO results format."""
         return {}
 
 
 @dataclass(frozen=True)
 class PckhScoring:
-    """Everybody once, in the order of the annotations, judged by PCKh (behaviour E17, E18)."""
+    """Scoring by PCKh, each instance once, in the order of the annotations (behaviour E17, E18)."""
 
     truth: HeadTruth
 
@@ -162,24 +161,24 @@ class PckhScoring:
         return list_results(predictions, np.arange(len(scores)), scores)
 
     def metrics(self, results: Results) -> Metrics:
-        """`Head` to `Mean`, and `Head@0.1` to `Mean@0.1`, in percent; who is not predicted is missed."""
+        """`Head` to `Mean`, and `Head@0.1` to `Mean@0.1`, in percent; missing predictions count as misses."""
         return pckh(self._keypoints(results), self.truth)
 
     def quick_metrics(self, results: Results) -> Metrics:
-        """The metrics: they take no time."""
+        """The metrics, which are fast to compute."""
         return self.metrics(results)
 
     def assess(self, results: Results) -> Assessment:
-        """The metrics with each joint's distance, and PCKh by keypoint and by threshold."""
+        """The metrics with each keypoint's distance, and PCKh by keypoint and by threshold."""
         per_instance = judge_pckh(self._keypoints(results), self.truth)
         return Assessment(per_instance.metrics(), per_instance, per_instance.diagnostics())
 
     def files(self, results: Results) -> dict[str, bytes]:
-        """`pred.mat`; the keypoints of instances who are not predicted are NaN in it."""
+        """`pred.mat`; keypoints without a prediction are NaN in it."""
         return {"pred.mat": write_predictions(self._keypoints(results))}
 
     def _keypoints(self, results: Results) -> npt.NDArray[np.float64]:
-        """Predicted keypoints of everybody, (instances, 16, 2) 0-based px, NaN for instances without a prediction."""
+        """Predicted keypoints of all instances, (instances, 16, 2) 0-based px, NaN where missing."""
         keypoints = np.full((len(self.truth.keypoints), MPII_16.size, 2), np.nan)
         for number, result in enumerate(results):
             instance = _checked_position(number, result, keypoints)
@@ -188,13 +187,13 @@ class PckhScoring:
 
 
 def _checked_position(number: int, result: object, keypoints: npt.NDArray[np.float64]) -> int:
-    """The position that a result is for. Raises `DataError` if it is none, taken, or the result unusable."""
+    """The position of a result's instance. Raises `DataError` if it is unknown or taken, or the result unusable."""
     where, values = f"prediction {number}", 3 * MPII_16.size
     if not isinstance(result, Mapping) or not {"image_id", "keypoints"} <= result.keys():
         raise DataError(f"{where}: expected an object with image_id and keypoints, found {result!r:.80}")
     instance, flat = result["image_id"], result["keypoints"]
     if not is_id(instance) or not 0 <= instance < len(keypoints):
-        raise DataError(f"{where}: image_id {instance!r:.80} is no position among the {len(keypoints)} instances")
+        raise DataError(f"{where}: image_id {instance!r:.80} is not a position among the {len(keypoints)} instances")
     if not np.isnan(keypoints[instance]).all():
         raise DataError(f"{where}: instance {instance} is predicted a second time")
     if not isinstance(flat, list) or len(flat) != values or not all(map(is_number, flat)):
@@ -203,7 +202,7 @@ def _checked_position(number: int, result: object, keypoints: npt.NDArray[np.flo
 
 
 def split_scoring(split: Split) -> Scoring:
-    """How predictions on an opened split are judged.
+    """The scoring of an opened split.
 
     Raises:
         DataError: the truth is missing, unusable, or that of other instances.
@@ -236,12 +235,12 @@ PROTOCOLS = (*OKS_PROTOCOLS, "mpii")
 
 
 def open_scoring(protocol: str, truth: Path, skeleton: Skeleton | None = None) -> tuple[Scoring, list[str]]:
-    """How a protocol judges predictions on an annotation file, and what was left out of the file as senseless.
+    """The scoring of an annotation file, and messages about unusable entries that were left out.
 
     Args:
         protocol: one of `PROTOCOLS`.
         truth: annotations in the COCO format, whose keypoints decide the sigmas; MPII's `gt_valid.mat`.
-        skeleton: of annotations with keypoints of their own.
+        skeleton: keypoints of a custom dataset.
 
     Raises:
         UnknownNameError: there is no such protocol.
@@ -261,13 +260,13 @@ def open_scoring(protocol: str, truth: Path, skeleton: Skeleton | None = None) -
 def score_file(
     protocol: str, predictions: Path, truth: Path, skeleton: Skeleton | None = None
 ) -> tuple[Metrics, list[str]]:
-    """Metrics of a file of predictions, and what was left out of the annotations as senseless.
+    """Metrics of a file of predictions, and messages about unusable annotations that were left out.
 
     Args:
         protocol: one of `PROTOCOLS`.
         predictions: in the COCO results format, or for MPII also a `pred.mat`.
         truth: see `open_scoring`.
-        skeleton: likewise.
+        skeleton: see `open_scoring`.
 
     Raises:
         UnknownNameError: there is no such protocol.

@@ -1,4 +1,4 @@
-"""Keypoint skeletons: keypoint names, mirror pairs, OKS sigmas, body halves and limbs.
+"""Keypoint skeletons: keypoint names, left-right pairs, OKS sigmas, body halves and limbs.
 
 Index order is that of each dataset's annotation files, so a keypoint array needs no reordering. Sources: COCO
 keypoints (sigmas of pycocotools), MPII Human Pose, CrowdPose (sigmas of its published API).
@@ -20,7 +20,7 @@ class Skeleton:
         name: registry name.
         keypoints: keypoint names in annotation order.
         pairs: names of the keypoints that a horizontal flip exchanges, as (left, right).
-        sigmas: per-keypoint OKS falloff, in units of the square root of the person's area (COCO's "k / 2").
+        sigmas: per-keypoint OKS falloff, in units of the square root of the instance's area (COCO's "k / 2").
         upper: names of the keypoints of the upper body; the rest are the lower body (half-body augmentation).
         limbs: pairs of keypoint names to draw.
     """
@@ -146,4 +146,4 @@ CROWDPOSE_14 = Skeleton(
 )  # fmt: skip
 
 SKELETONS = (COCO_17, MPII_16, CROWDPOSE_14)
-"""Those of the built-in datasets."""
+"""Skeletons of the built-in datasets."""

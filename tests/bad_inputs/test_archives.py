@@ -113,14 +113,14 @@ CAPSULES = [
     capsule("empty", b"", "not a readable capsule"),
     capsule("text", b"no capsule", "not a readable capsule (File is not a zip file)"),
     Case("capsule: cut off", cut, VERIFY, ("error: given.zip: not a readable capsule",)),
-    capsule("no manifest", lambda m: without(m, "manifest.json"), "manifest.json is missing; this is no capsule"),
+    capsule("no manifest", lambda m: without(m, "manifest.json"), "manifest.json is missing; this is not a capsule"),
     capsule("manifest no JSON", lambda m: m | {"manifest.json": b"{"}, "manifest.json is not valid JSON"),
     capsule("other format", manifest(lambda doc: doc.update(schema_version=2)), "manifest.json: schema_version: Input"),
     capsule("unknown field", manifest(lambda doc: doc.update(run="me")), "manifest.json: run: Extra inputs"),
-    capsule("member that climbs", extra("../outside"), "member '../outside' is none that a capsule has"),
-    capsule("member from the root", extra("/etc/cron.d/x"), "member '/etc/cron.d/x' is none that a capsule has"),
-    capsule("member hidden", extra("report/.ssh"), "member 'report/.ssh' is none that a capsule has"),
-    capsule("member of a drive", extra("C:\\x"), "is none that a capsule has"),
+    capsule("member that climbs", extra("../outside"), "member '../outside' is not a name of a capsule"),
+    capsule("member from the root", extra("/etc/cron.d/x"), "member '/etc/cron.d/x' is not a name of a capsule"),
+    capsule("member hidden", extra("report/.ssh"), "member 'report/.ssh' is not a name of a capsule"),
+    capsule("member of a drive", extra("C:\\x"), "is not a name of a capsule"),
     odd("member a link", link, "member 'report/link' is not a plain file"),
     odd("member twice", twice, "member 'suite.yaml' is there 2 times"),
     odd(
@@ -205,7 +205,7 @@ def other_pixels(folder: Path) -> None:
     pixels.write_bytes(bytes(pixels.stat().st_size))
 
 
-NO_INDEX = "00000.json: no index of packed images"
+NO_INDEX = "00000.json: not an index of packed images"
 
 PACKED = [
     packed("text", b"no index", "packed/train2017/00000.json: not valid JSON"),
@@ -213,13 +213,13 @@ PACKED = [
     packed(
         "other schema",
         lambda index: index.update(schema=9),
-        "00000.json: of schema 9, expected 1; pack the split again",
+        "00000.json: schema 9, expected 2; pack the split again",
     ),
     packed(
         "hash that climbs", lambda index: index.update(sha256="../../../../x"), f"{NO_INDEX} (ValueError('its sha256"
     ),
-    packed("height of words", size("high", 160, 1, 1), f"{NO_INDEX} (ValueError(\"'high' is no whole number"),
-    packed("negative width", size(120, -160, 1, 1), f"{NO_INDEX} (ValueError('-160 is no whole number"),
+    packed("height of words", size("high", 160, 1, 1), f"{NO_INDEX} (ValueError(\"'high' is not a whole number"),
+    packed("negative width", size(120, -160, 1, 1), f"{NO_INDEX} (ValueError('-160 is not a whole number"),
     packed("no stamp", size(120, 160), NO_INDEX),
     packed("larger than its pixels", size(120, 1600, 1, 1), ".pixels: has ", "bytes instead of"),
     Case("packed: pixels cut off", short_pixels, "data verify coco train2017 --data-root .", (".pixels: has ",), 1),

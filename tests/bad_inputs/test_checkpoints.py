@@ -88,8 +88,12 @@ CASES = [
     ),
     case("a bomb", lambda: packed(saved(state())), "error: weights.pt: not a readable torch file", "is compressed"),
     case("any other archive", lambda: packed(saved({})), "error: weights.pt: not a readable torch file"),
-    case("a number", lambda: saved(3), "error: weights.pt: holds no state dict of tensors"),
-    case("words for tensors", lambda: saved({"state_dict": {"a": "b"}}), "weights.pt: holds no state dict of tensors"),
+    case("a number", lambda: saved(3), "error: weights.pt: does not hold a state dict of tensors"),
+    case(
+        "words for tensors",
+        lambda: saved({"state_dict": {"a": "b"}}),
+        "weights.pt: does not hold a state dict of tensors",
+    ),
     case(
         "other representation",
         lambda: saved(state("heatmap")),

@@ -83,7 +83,7 @@ CASES = [
     refused(
         "no instances",
         lambda contents: contents | {"categories": []},
-        "the first category must be instances, with id 1",
+        "the first category must be person, with id 1",
     ),
     refused("keypoints of others", first("categories", keypoints=["nose"]), "1 keypoints per instance, but skeleton"),
     refused("nobody", lambda contents: contents | {"annotations": []}, "no instance with labelled keypoints"),
@@ -99,9 +99,11 @@ CASES = [
     coco("box turned over", first("annotations", bbox=[1, 2, -3, 4]), "annotation 1: box [1, 2, -3, 4] is not"),
     coco("box without end", first("annotations", bbox=[1, 2, float("inf"), 4]), "annotation 1: box [1, 2, inf, 4]"),
     coco("image unknown", first("annotations", image_id=999), "annotation 1: image 999 is not in the file"),
-    coco("id of words", first("annotations", id="one"), "annotation number 0: no object with a whole number as id"),
+    coco("id of words", first("annotations", id="one"), "annotation number 0: not an object with a whole number as id"),
     coco(
-        "annotation no object", lambda contents: contents["annotations"].insert(0, 3), "annotation number 0: no object"
+        "annotation no object",
+        lambda contents: contents["annotations"].insert(0, 3),
+        "annotation number 0: not an object",
     ),
     coco("image without size", first("images", width=0), "image 100: size 0 x 120 is not two positive numbers"),
     coco("name with a null", first("images", file_name="a\x00b"), "image 100: file_name 'a\\x00b' names no file"),
@@ -121,7 +123,7 @@ CASES = [
     mpii(
         "keypoints missing",
         entry(joints=[[1, 2]]),
-        "train.json: instance 0: keypoints are not 16 pairs of finite numbers",
+        "train.json: instance 0: joints are not 16 pairs of finite numbers",
     ),
     mpii("no scale", entry(scale=0), "train.json: instance 0: scale 0 is not a positive number"),
     mpii("name that climbs", entry(image="../annot/train.json"), "instance 0: image name '../annot/train.json' leaves"),

@@ -122,7 +122,7 @@ CASES = [
     coco("no keypoints", lambda instances: instances[0].pop("keypoints") and None, "prediction 0: lacks keypoints"),
     coco("image unknown", entry(image_id=999), "prediction 0: image 999 is not in the annotation file"),
     coco("image of words", entry(image_id="100"), "prediction 0: image '100' is not in the annotation file"),
-    coco("category a list", entry(category_id=[1]), "prediction 0: category [1] is no whole number"),
+    coco("category a list", entry(category_id=[1]), "prediction 0: category [1] is not a whole number"),
     coco("keypoints missing", entry(keypoints=[1, 2]), "prediction 0: 2 keypoint values, expected 51 for 17 keypoints"),
     coco(
         "keypoints too large", entry(keypoints=[2**64] * 51), "prediction 0 (image 100): a value is not a finite number"
@@ -136,7 +136,7 @@ CASES = [
     mpii(
         "instance unknown",
         entry(image_id=6),
-        "predictions.json: prediction 0: image_id 6 is no position among the 6 instances",
+        "predictions.json: prediction 0: image_id 6 is not a position among the 6 instances",
     ),
     mpii("instance twice", entry(image_id=1), "prediction 1: instance 1 is predicted a second time"),
     mpii("keypoints missing", entry(keypoints=[]), "prediction 0 (instance 0): keypoints are not 48 finite numbers"),

@@ -91,5 +91,5 @@ def test_records(tmp_path) -> None:
         center, scale = box_to_center_scale(instance.box, (256, 192))
         np.testing.assert_array_equal(center, want["center"][i])
         np.testing.assert_allclose(scale, want["scale"][i], rtol=2e-7)
-        np.testing.assert_array_equal(instance.keypoints, want["keypoints_3d"][i][:, :2])
-        np.testing.assert_array_equal(instance.visible, want["keypoints_3d_vis"][i][:, 0] > 0)
+        np.testing.assert_array_equal(instance.keypoints, want["joints_3d"][i][:, :2])
+        np.testing.assert_array_equal(instance.visible, want["joints_3d_vis"][i][:, 0] > 0)

@@ -20,14 +20,14 @@ HALF_BODY_PADDING = 1.5
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a training view may stray from the person's box.
+    """How far a training view may stray from the instance's box.
 
     Attributes:
-        flip_probability: of a horizontal mirror.
+        flip_probability: probability of a horizontal flip.
         scale_factor: s of the factor 1 + s * N(0, 1), clipped to 1 - s .. 1 + s.
         rotation_factor: standard deviation in degrees, clipped at twice that.
-        rotation_probability: of rotating at all.
-        half_body_probability: of cropping to the upper or lower body, for instances with enough visible keypoints.
+        rotation_probability: probability of a rotation.
+        half_body_probability: probability of a crop to the upper or lower body, if enough keypoints are visible.
         half_body_min_keypoints: instances need more visible keypoints than this.
         half_body_coin: "normal" prefers the upper body with probability 0.69 as the reference does (D1), "uniform"
             with the evidently intended 0.5.
@@ -44,7 +44,7 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class View:
-    """A crop to take: center (image px), scale (units of 200 px), rotation (degrees), whether to mirror the image."""
+    """A crop to take: center (image px), scale (units of 200 px), rotation (degrees), whether to flip the image."""
 
     center: npt.NDArray[np.float32] | Array
     scale: npt.NDArray[np.float32] | Array
@@ -65,7 +65,7 @@ def augment(
     """Draw a training view. All randomness comes from `rng`, in a fixed order for given keypoints.
 
     Args:
-        view: the person's own crop.
+        view: the instance's own crop.
         keypoints: (keypoints, 2) image px.
         visible: (keypoints,).
         settings: how far to stray.

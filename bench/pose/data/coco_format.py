@@ -1,7 +1,6 @@
 """Reader of COCO-format keypoint annotations and of detector boxes.
 
-The conventions that decide AP are the reference's: which annotated instances are kept and how their boxes are clipped
-(behaviour D10, D11), and that detector boxes are taken as they are (D11, E13).
+As in the reference, boxes of annotated instances are clipped (behaviour D10, D11), and detector boxes are not (E13).
 """
 
 from __future__ import annotations
@@ -14,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.pose.data.instances import Instance
-from bench.pose.data.layout import COCO_LAYOUT, Layout
+from bench.pose.data.instances import Instance, Split
 from bench.pose.data.reading import is_id, is_number, path_inside, problem_summary, read_json
 from bench.pose.errors import DataError
 from bench.pose.skeletons import SKELETONS, Skeleton
@@ -23,7 +21,7 @@ from bench.pose.skeletons import SKELETONS, Skeleton
 __all__ = ["CocoKeypoints", "clean_annotations", "read_annotations", "read_boxes", "skeleton_of"]
 
 PERSON = 1
-"""The category of instances."""
+"""Id of the category."""
 
 BOX = "x, y, width and height as finite numbers, the latter two from 0"
 
@@ -35,32 +33,32 @@ def skeleton_of(annotations: Any, source: Path) -> Skeleton:
         if list(skeleton.keypoints) == names:
             return skeleton
     known = "; ".join(f"{skeleton.name}: {', '.join(skeleton.keypoints)}" for skeleton in SKELETONS)
-    raise DataError(f"{source}: the category's keypoints {names} are no known skeleton. Known: {known}")
+    raise DataError(f"{source}: the category's keypoints {names} are not a known skeleton. Known: {known}")
 
 
 def _instance_category(annotations: Any, source: Path) -> dict[str, Any]:
-    """The one category of an annotation file, instances. Raises `DataError` if the file is not of the COCO format."""
+    """The only category of an annotation file. Raises `DataError` if the file is not of the COCO format."""
     for key in ("images", "annotations", "categories"):
         if not isinstance(annotations, dict) or not isinstance(annotations.get(key), list):
             raise DataError(f"{source}: lacks the list {key!r} of the COCO format")
     category = next(iter(annotations["categories"]), None)
     if not isinstance(category, dict) or category.get("id") != PERSON:
-        raise DataError(f"{source}: the first category must be instances, with id {PERSON}, found {category!r:.80}")
+        raise DataError(f"{source}: the first category must be person, with id {PERSON}, found {category!r:.80}")
     if not isinstance(category.get("keypoints", []), list):
-        raise DataError(f"{source}: the category's keypoints are no list of names")
+        raise DataError(f"{source}: the category's keypoints are not a list of names")
     return category
 
 
 def read_annotations(
     file: Path, skeleton: Skeleton, *, area_of_box: float = 1.0, annotated: bool = True
 ) -> tuple[dict[str, Any], list[str]]:
-    """Contents of an annotation file and, apart from them, what is wrong with images and annotations left out.
+    """Usable contents of an annotation file, and messages about images and annotations that are left out.
 
     Args:
-        file: to read.
-        skeleton: of its instances.
-        area_of_box: part of the box that an instance without a stored area is taken to cover.
-        annotated: whether the file lists instances; if not, there is nothing but images.
+        file: annotation file.
+        skeleton: keypoints of its instances.
+        area_of_box: area of an instance without a stored one, relative to its box.
+        annotated: whether the file lists instances; if not, it lists only images.
 
     Raises:
         DataError: the file is missing, not of the COCO format, or of another skeleton.
@@ -74,7 +72,7 @@ def read_annotations(
 def clean_annotations(
     contents: Any, file: Path, skeleton: Skeleton, *, area_of_box: float = 1.0
 ) -> tuple[dict[str, Any], list[str]]:
-    """The sound part of an annotation file's contents; see `read_annotations`."""
+    """Usable part of an annotation file's contents; see `read_annotations`."""
     category = _instance_category(contents, file)
     keypoints = len(category.get("keypoints", [])) or skeleton.size
     if keypoints != skeleton.size:
@@ -86,7 +84,9 @@ def clean_annotations(
     def sound(kind: str, find_problem: Callable[[dict[str, Any]], str | None]) -> Iterator[dict[str, Any]]:
         for number, item in enumerate(contents[f"{kind}s"]):
             if not isinstance(item, dict) or not is_id(item.get("id")):
-                problems.append(f"{file}: {kind} number {number}: no object with a whole number as id: {item!r:.80}")
+                problems.append(
+                    f"{file}: {kind} number {number}: not an object with a whole number as id: {item!r:.80}"
+                )
             elif problem := find_problem(item):
                 problems.append(f"{file}: {kind} {item['id']}: {problem}")
             else:
@@ -100,44 +100,14 @@ def clean_annotations(
 
 
 @dataclass
-class CocoKeypoints:
-    """One split of a COCO-format dataset.
+class CocoKeypoints(Split):
+    """One split of a COCO-format dataset; see `Split` for the attributes."""
 
-    Attributes:
-        folder: the dataset's folder.
-        split: name of the split.
-        skeleton: the keypoints that the annotations list.
-        layout: where annotations and images lie.
-        protocol: how predictions are scored: "coco" or "crowdpose".
-        problems: what was wrong with single images, annotations and detections, which are left out.
-    """
-
-    folder: Path
-    split: str
-    skeleton: Skeleton
-    layout: Layout = COCO_LAYOUT
-    protocol: str = "coco"
-    problems: list[str] = field(default_factory=list)
     _paths: dict[int, Path | None] = field(default_factory=dict, init=False, repr=False, compare=False)
-
-    @property
-    def annotation_file(self) -> Path:
-        """Where the annotations are read from."""
-        return self.layout.annotation_file(self.folder, self.split)
-
-    @property
-    def truth_file(self) -> Path:
-        """What predictions are scored against: the annotations."""
-        return self.layout.truth_file(self.folder, self.split)
-
-    @property
-    def annotated(self) -> bool:
-        """Whether the file lists instances; if not, there are only images."""
-        return self.layout.annotated
 
     @cached_property
     def annotations(self) -> dict[str, Any]:
-        """Contents of the annotation file; images and annotations that make no sense go to `problems` instead.
+        """Contents of the annotation file; unusable images and annotations go to `problems` instead.
 
         Raises:
             DataError: the file is missing or not of this format.
@@ -153,11 +123,6 @@ class CocoKeypoints:
         """The annotation file's images by id."""
         return {image["id"]: image for image in self.annotations["images"]}
 
-    @cached_property
-    def image_folder(self) -> Path:
-        """The split's image folder. Raises `DataError` if there is none."""
-        return self.layout.image_folder(self.folder, self.split)
-
     def image_path(self, image_id: int) -> Path | None:
         """File of an image, links followed; None, with an entry in `problems`, if it is not in the image folder."""
         if image_id not in self._paths:
@@ -171,13 +136,12 @@ class CocoKeypoints:
     def instances(self) -> list[Instance]:
         """Annotated instances with at least one labelled keypoint, images and instances in file order (behaviour D11).
 
-        Left out as the reference does: crowds, instances without area, boxes outside the image, instances whose
-        keypoints are all zero. CrowdPose's instances without a counted keypoint, which head and neck are not, go too:
-        its public training leaves them out.
-        Left out with an entry in `problems`: annotations that make no sense, images outside of the image folder.
+        Left out as in the reference: crowds, instances without area, boxes outside the image, instances whose keypoints
+        are all zero, and in CrowdPose instances with `num_keypoints` 0, as its public training does.
+        Left out with an entry in `problems`: unusable annotations, images outside the image folder.
 
         Raises:
-            DataError: nobody is left, or the split's instances are not published.
+            DataError: no instance is left, or the split's instances are not published.
         """
         if not self.annotated:
             raise DataError(f"{self.annotation_file}: lists no instances: their annotations are not published")
@@ -213,7 +177,7 @@ class CocoKeypoints:
         )
 
     def detections(self, box_file: Path) -> list[Instance]:
-        """Instances found by a detector, in the order of its file, boxes unclipped (behaviour D11, E13)."""
+        """Detected instances, in the order of the file, boxes unclipped (behaviour D11, E13)."""
         keypoints = self.skeleton.size
         instances = []
         for number, box in read_boxes(box_file):
@@ -244,7 +208,7 @@ def read_boxes(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Instance boxes (category 1) of a detector's COCO results file, with their positions in it.
 
     Raises:
-        DataError: the file is no list of boxes, or a box lacks a field or has a value that is not finite.
+        DataError: the file is not a list of boxes, or a box lacks a field or has a value that is not finite.
     """
     boxes = read_json(path)
     if not isinstance(boxes, list):
@@ -263,12 +227,12 @@ def read_boxes(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _problem(annotation: dict[str, Any], image_ids: set[int], keypoints: int) -> str | None:
     image_id, flat = annotation.get("image_id"), annotation.get("keypoints")
-    found = len(flat) if isinstance(flat, list) else "no list of"
+    found = len(flat) if isinstance(flat, list) else "not a list of"
     checks = (
         (is_id(image_id) and image_id in image_ids, f"image {image_id!r:.80} is not in the file"),
-        (annotation.get("category_id", PERSON) == PERSON, f"its category is not {PERSON}, an instance"),
+        (annotation.get("category_id", PERSON) == PERSON, f"its category is not {PERSON}, a person"),
         (found == 3 * keypoints, f"{found} keypoint values, expected {3 * keypoints}"),
-        (found == "no list of" or all(map(is_number, flat or ())), "a keypoint value is not a finite number"),
+        (found == "not a list of" or all(map(is_number, flat or ())), "a keypoint value is not a finite number"),
         (_is_box(annotation.get("bbox")), f"box {annotation.get('bbox')!r:.80} is not {BOX}"),
         (is_number(annotation.get("area", 0)), f"area {annotation.get('area')!r:.80} is not a finite number"),
         (is_number(annotation.get("num_keypoints", 0)), "num_keypoints is not a finite number"),

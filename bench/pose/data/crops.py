@@ -1,4 +1,4 @@
-"""Crops of instances: what they look like, where each lies, and how the network sees them."""
+"""Crops of instances: their look, their place, and their form as input of the network."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ AUGMENTATION_STREAM = 0
 Array = npt.NDArray[Any]
 
 Key = tuple[int, int]
-"""Epoch and index of an instance: they decide the augmentation, whoever asks and in what order."""
+"""Epoch and index of an instance: they decide the augmentation, in any process and order."""
 
 
 @cache
 def _normalized_levels(device: torch.device) -> Tensor:
-    """What each grey level of each channel becomes, (256, 3) float32, computed once: the same bits on every device."""
+    """Normalized value of each grey level and channel, (256, 3) float32: the same bits on every device."""
     levels = torch.arange(256, dtype=torch.float32)[:, None] / 255
     return ((levels - torch.tensor(IMAGENET_MEAN)) / torch.tensor(IMAGENET_STD)).to(device)
 
@@ -53,7 +53,7 @@ class Batch:
         indices: (instances,) positions in the list of instances.
         centers: (instances, 2) image px of each crop's center.
         scales: (instances, 2) units of 200 px.
-        broken: what was wrong with instances who are left out because their image cannot be read.
+        broken: messages about instances that are left out because their image cannot be read.
     """
 
     images: Tensor
@@ -88,13 +88,13 @@ class Batch:
 
 @dataclass(frozen=True)
 class CropSettings:
-    """What a crop of an instance looks like.
+    """Size and colors of crops.
 
     Attributes:
         size: height and width in px.
         color_order: "rgb", or "bgr" as the reference's SimBa configurations have it (behaviour D18); the mean and
             deviation are applied in RGB order all the same.
-        skeleton: of the instances.
+        skeleton: keypoints of the instances.
     """
 
     size: Size
@@ -122,11 +122,11 @@ class Crops(Dataset[Any]):
     """Batches of crops by their keys.
 
     Attributes:
-        instances: to crop.
-        settings: of the crops.
-        augmentation: how crops vary; None for the instances's own boxes.
-        seed: of the augmentation.
-        images: where the pixels come from.
+        instances: instances to crop.
+        settings: size and colors of the crops.
+        augmentation: how crops vary; None for the instances' own boxes.
+        seed: seed of the augmentation.
+        images: source of the pixels.
     """
 
     instances: Sequence[Instance]
@@ -136,7 +136,7 @@ class Crops(Dataset[Any]):
     images: ImageStore = DECODED
 
     def __getitem__(self, keys: Sequence[Key]) -> Batch | tuple[str, ...]:
-        """The crops, not yet developed; a tuple of what was wrong where nothing can be read."""
+        """The crops, not yet developed; messages if no image can be read."""
         shape = self.settings.shape
         taken = self.images.room(len(keys), shape)
         shots: list[_Shot] = []
@@ -160,7 +160,7 @@ class Crops(Dataset[Any]):
         return replace(batch, images=self.images.develop(batch.images, self.settings.shape))
 
     def _shot(self, epoch: int, index: int, width: int) -> _Shot:
-        """Of an instance in an epoch, in an image of this width."""
+        """The crop of an instance in an epoch, in an image of this width."""
         view = self._view(self.instances[index], epoch, index)
         center = np.array(view.center)
         if view.flipped:

@@ -25,16 +25,16 @@ CROWDPOSE_AREA = 0.53
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What is known of a dataset without having it.
+    """A dataset's name, layout and protocol, known without its files.
 
     Attributes:
-        name: of the dataset, and of its folder under the data root.
-        title: as printed.
-        skeleton: of its annotations.
+        name: name of the dataset and of its folder under the data root.
+        title: printed name.
+        skeleton: keypoints of its annotations.
         source: where it comes from.
         protocol: how predictions on it are scored; MPII's goes with its own annotation format, the others with COCO's.
         layout: where its files lie.
-        other_layouts: of the splits that differ.
+        other_layouts: layouts of the splits that differ.
         detector_boxes: per split, the box file of the published results, relative to the dataset's folder.
         generate: writes the files of a split into the dataset's folder unless they are there, for datasets that are not
             downloaded as they are read; called before a split is opened.

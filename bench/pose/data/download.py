@@ -1,4 +1,4 @@
-"""Downloads that go on where they stopped, are checked, and are unpacked nowhere but in their folder."""
+"""Resumable, checked downloads, unpacked inside their folder only."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Download:
 
     @property
     def name(self) -> str:
-        """Of the file."""
+        """File name."""
         return PurePosixPath(self.url).name
 
 
@@ -145,8 +145,7 @@ def unpack(archive: Path, folder: Path) -> int:
     """Unpack a zip file and return its number of files; members that are there in their size are left alone.
 
     Raises:
-        DataError: it is no sound zip file, or a member would leave the folder or is a link. Of an archive with such a
-            member nothing is written.
+        DataError: not a sound zip file, or a member would leave the folder or is a link; then nothing is written.
     """
     try:
         with zipfile.ZipFile(archive) as contents:

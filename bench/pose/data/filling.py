@@ -1,4 +1,4 @@
-"""Filling a folder with files by several processes, which end with whoever started them."""
+"""Filling a folder with files by several processes, which end with their parent."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def filling(folder: Path) -> Iterator[None]:
 
 
 def spread(task: Callable[[T], R], items: Sequence[T], workers: int, *, chunk: int = 1) -> Iterator[R]:
-    """What a task makes of each item, in their order, by so many processes; by this one if one is enough.
+    """Results of a task for each item, in order, computed by several processes, or by this one if `workers` is 1.
 
     Raises:
         BrokenProcessPool: a process was killed.

@@ -1,4 +1,4 @@
-"""Images from disk, whole or not at all."""
+"""Complete images from disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.pose.errors import ImageError
 __all__ = ["MOST_PIXELS", "read_image"]
 
 MOST_PIXELS = 1 << 28
-"""Of an image: more than any camera has. A file of a megabyte can promise a thousand times as many."""
+"""Largest number of pixels, more than any camera has. A file of a megabyte can claim a thousand times as many."""
 
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -78,7 +78,7 @@ def _read(path: Path) -> bytes:
 
 
 def _header(data: bytes) -> _Header:
-    """Of a PNG or JPEG. Other formats hold few more pixels than bytes, or are bounded by OpenCV."""
+    """The header of a PNG or JPEG. Other formats hold few more pixels than bytes, or are bounded by OpenCV."""
     if data.startswith(PNG_START):
         return _Header(int.from_bytes(data[16:20]) * int.from_bytes(data[20:24]))
     return _jpeg_header(data) if data.startswith(JPEG_START) else _Header()

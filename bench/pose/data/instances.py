@@ -1,14 +1,17 @@
-"""Instances to crop: the records that readers produce and the loader consumes."""
+"""Instances and splits: the output of readers and the input of the loader."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from bench.pose.data.layout import COCO_LAYOUT, Layout
 from bench.pose.geometry import Size, box_to_center_scale
 from bench.pose.skeletons import Skeleton
 
@@ -22,16 +25,16 @@ class Instance:
     """One annotated or detected instance.
 
     Attributes:
-        image: file of the image.
-        image_id: the dataset's id of it.
+        image: image file.
+        image_id: the dataset's id of the image.
         annotation_id: the dataset's id of the instance, or the position in the box file for a detection.
         box: x, y, width, height in image px, (4,), after the protocol's clipping.
         keypoints: (keypoints, 2) image px; zeros for a detection.
         visible: (keypoints,) whether labelled; all False for a detection.
-        area: in px^2 as annotated; of the box for a detection.
-        score: of the detector, 1 for an annotation.
-        given_crop: center in image px, (2,), and size in units of 200 px, (2,), of datasets that annotate the crop
-            itself; wins over the box.
+        area: annotated area in px^2; the box's for a detection.
+        score: the detector's score, 1 for an annotation.
+        given_crop: center in image px, (2,), and size in units of 200 px, (2,), for datasets that annotate the crop
+            itself; used instead of the box.
     """
 
     image: Path
@@ -45,7 +48,7 @@ class Instance:
     given_crop: tuple[Array, Array] | None = None
 
     def crop(self, size: Size) -> tuple[Array, Array]:
-        """Center (px) and scale (units of 200 px) of the person's crop of a height and width (behaviour D13, D27).
+        """Center (px) and scale (units of 200 px) of a crop of this height and width (behaviour D13, D27).
 
         A box grows to the aspect ratio and by the padding; a given crop is taken as it is, and as only the width of a
         scale counts (D14), its height follows the aspect ratio.
@@ -53,41 +56,50 @@ class Instance:
         return self.given_crop or box_to_center_scale(self.box, size)
 
 
-class Split(Protocol):
+@dataclass
+class Split(ABC):
     """One split of a dataset, opened for reading.
 
     Attributes:
-        folder: the dataset's.
+        folder: the dataset's folder.
         split: name of the split.
-        skeleton: the keypoints that the annotations list.
-        protocol: how predictions are scored.
-        problems: what was wrong with single entries, which are left out. Reading adds to it.
+        skeleton: keypoints of the annotations.
+        layout: paths of annotations and images.
+        protocol: "coco", "crowdpose" or "mpii", the way predictions are scored.
+        problems: messages about entries that are left out; reading adds to it.
     """
 
     folder: Path
     split: str
     skeleton: Skeleton
-    protocol: str
-    problems: list[str]
-
-    @property
-    def image_folder(self) -> Path:
-        """The image folder, links followed. Raises `DataError` if there is none."""
+    layout: Layout = COCO_LAYOUT
+    protocol: str = "coco"
+    problems: list[str] = field(default_factory=list)
 
     @property
     def annotation_file(self) -> Path:
-        """Where the instances are read from."""
+        """File of the annotations."""
+        return self.layout.annotation_file(self.folder, self.split)
 
     @property
     def truth_file(self) -> Path:
-        """What predictions are scored against."""
+        """File that predictions are scored against."""
+        return self.layout.truth_file(self.folder, self.split)
 
     @property
     def annotated(self) -> bool:
-        """Whether the instances are known; if not, there are only images to predict."""
+        """Whether the instances are published; if not, there are only images to predict."""
+        return self.layout.annotated
 
+    @cached_property
+    def image_folder(self) -> Path:
+        """The image folder, links followed. Raises `DataError` if there is none."""
+        return self.layout.image_folder(self.folder, self.split)
+
+    @abstractmethod
     def instances(self) -> list[Instance]:
         """Annotated instances, in file order. Raises `DataError` if there are none, or the files are unusable."""
 
+    @abstractmethod
     def detections(self, box_file: Path) -> list[Instance]:
-        """Instances found by a detector, in the file's order. Raises `DataError` if it or the split is unusable."""
+        """Detected instances, in the file's order. Raises `DataError` if the file or the split is unusable."""

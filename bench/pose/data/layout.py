@@ -1,4 +1,4 @@
-"""Where a dataset keeps its files."""
+"""Paths of a dataset's files."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Layout:
         annotations: file of the instances.
         images: folders that may hold the images; the first that is there is taken.
         truth: file that predictions are scored against; the annotations if not given.
-        annotated: whether the annotation file lists instances. If not, it lists images only, and whoever keeps the
-            annotations scores the predictions.
-        area_of_box: part of a box that an instance without a stored area is taken to cover.
+        annotated: whether the annotation file lists instances. If not, it lists only images, and a
+            server scores the predictions.
+        area_of_box: area of an instance without a stored one, relative to its box.
     """
 
     annotations: str = "annotations/person_keypoints_SPLIT.json"
@@ -31,11 +31,11 @@ class Layout:
     area_of_box: float = 1.0
 
     def annotation_file(self, folder: Path, split: str) -> Path:
-        """Where the instances of a split are read from."""
+        """Annotation file of a split."""
         return folder / self.annotations.replace("SPLIT", split)
 
     def truth_file(self, folder: Path, split: str) -> Path:
-        """What predictions on a split are scored against."""
+        """File that predictions on a split are scored against."""
         return folder / (self.truth or self.annotations).replace("SPLIT", split)
 
     def image_folder(self, folder: Path, split: str) -> Path:
@@ -55,7 +55,7 @@ class Layout:
 
 
 COCO_LAYOUT = Layout()
-"""Of COCO and of most datasets converted to its format."""
+"""Layout of COCO and of most datasets converted to its format."""
 
 MPII_LAYOUT = Layout("annot/SPLIT.json", ("images",), "annot/gt_SPLIT.mat")
-"""Of MPII as the reference reads it."""
+"""Layout of MPII as the reference reads it."""

@@ -23,7 +23,7 @@ ORDER_STREAM = 1
 """Keeps the random stream of the epochs' orders apart from that of samples."""
 
 Loaded = Batch | tuple[str, ...]
-"""A batch; where nothing of it could be read, what was wrong."""
+"""A batch, or messages if none of its images could be read."""
 
 
 class Position(NamedTuple):
@@ -69,7 +69,7 @@ def training_batches(
 ) -> Iterator[Loaded]:
     """A share of all batches from `start` to the end of the last epoch; the last batch of an epoch may be smaller.
 
-    A batch of which nothing could be read, or an empty share, comes as the tuple of what was wrong. Neither the number
+    A batch without a readable image, or an empty share, comes as a tuple of messages. Neither the number
     of workers nor the share nor the source of the pixels changes a sample. `pinned` batches lie in memory from which a
     GPU copies by itself.
     """

@@ -1,10 +1,10 @@
-"""From Leeds Sports Pose Extended's `keypoints.mat` to the COCO format with CrowdPose's keypoints.
+"""Conversion of Leeds Sports Pose Extended's `joints.mat` to the COCO format with CrowdPose's keypoints.
 
 What is assumed of the original, as its files do not say so themselves:
 
-- `keypoints` is 3 x 14 x instances (also taken: 14 x 3 x instances), each keypoint x, y in px and whether it is
+- `joints` is 3 x 14 x instances (also taken: 14 x 3 x instances), each keypoint x, y in px and whether it is
   visible, and instance N of it, counted from 1, is on `im0000N.jpg`.
-- The 14 keypoints are in the order of Leeds Sports Pose, `LSP_KEYPOINTS` below; "right" is the person's right.
+- The 14 keypoints are in the order of Leeds Sports Pose, `LSP_KEYPOINTS` below; "right" is the person's own right.
 - A keypoint that is not visible has no usable position; it becomes unlabelled (0, 0, 0), every other one visible (2).
 - Positions are kept as they are: whether they count pixels from 0 or 1 is within the error of the annotations.
 
@@ -52,13 +52,13 @@ def convert(keypoints_file: Path, images: Path, folder: Path) -> dict[str, int]:
     Args:
         keypoints_file: the original `keypoints.mat`.
         images: folder of the original `im00001.jpg` and so on.
-        folder: of the dataset.
+        folder: the dataset's folder.
 
     Returns:
         The number of instances in each split.
 
     Raises:
-        DataError: the file is no such file, an image is missing or unreadable, or has keypoints that are not finite.
+        DataError: the file has another format, an image is missing or unreadable, or has keypoints that are not finite.
     """
     keypoints = _read(keypoints_file)
     counts = {}

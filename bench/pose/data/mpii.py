@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.pose.data.instances import Instance
+from bench.pose.data.instances import Instance, Split
 from bench.pose.data.layout import MPII_LAYOUT, Layout
 from bench.pose.data.reading import is_number, path_inside, problem_summary, read_json
 from bench.pose.errors import DataError
@@ -30,45 +30,20 @@ FIRST_PIXEL = 1
 
 
 @dataclass
-class MpiiInstances:
+class MpiiInstances(Split):
     """One split of MPII: a list of instances, each with the center and scale of its crop, and one folder of images.
 
-    An instance's position in the file is its id and its image's id: predictions are scored by position.
-
-    Attributes:
-        folder: the dataset's folder.
-        split: "train" or "valid".
-        skeleton: the 16 keypoints.
-        layout: where the files lie.
-        protocol: how predictions are scored.
-        problems: what was wrong with single instances, who are left out.
+    An instance's position in the file is its id and its image's id: predictions are scored by position. Truth exists
+    for split "valid" only. See `Split` for the attributes.
     """
 
-    folder: Path
-    split: str
     skeleton: Skeleton = MPII_16
     layout: Layout = MPII_LAYOUT
     protocol: str = "mpii"
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def annotation_file(self) -> Path:
-        """Where the instances are read from."""
-        return self.layout.annotation_file(self.folder, self.split)
-
-    @property
-    def truth_file(self) -> Path:
-        """Keypoints and head boxes that predictions are scored against, which exist for "valid" only."""
-        return self.layout.truth_file(self.folder, self.split)
-
-    @property
-    def annotated(self) -> bool:
-        """Whether the instances are known."""
-        return self.layout.annotated
 
     @cached_property
     def listed(self) -> list[Any]:
-        """The file's instances, sound or not. Raises `DataError` if the file is missing or no list."""
+        """All instances of the file, usable or not. Raises `DataError` if the file is missing or not a list."""
         contents = read_json(self.annotation_file)
         if not isinstance(contents, list):
             raise DataError(
@@ -78,7 +53,7 @@ class MpiiInstances:
 
     @cached_property
     def entries(self) -> dict[int, dict[str, Any]]:
-        """The sound instances by position; those that make no sense go to `problems` instead."""
+        """Usable instances by position; messages about the others go to `problems`."""
         return dict(self._sound())
 
     def _sound(self) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -88,18 +63,13 @@ class MpiiInstances:
             else:
                 yield number, entry
 
-    @cached_property
-    def image_folder(self) -> Path:
-        """The image folder. Raises `DataError` if there is none."""
-        return self.layout.image_folder(self.folder, self.split)
-
     def instances(self) -> list[Instance]:
-        """Everybody in file order, keypoints and center moved to 0-based px.
+        """All instances in file order, keypoints and center moved to 0-based px.
 
-        Left out with an entry in `problems`: who makes no sense, or has an image outside of the image folder.
+        Left out with an entry in `problems`: unusable instances, and images outside the image folder.
 
         Raises:
-            DataError: nobody is left.
+            DataError: no instance is left.
         """
         instances = [instance for number, entry in self.entries.items() if (instance := self._instance(number, entry))]
         if not instances:
@@ -128,12 +98,12 @@ class MpiiInstances:
         )
 
     def detections(self, box_file: Path) -> list[Instance]:
-        """Raises `DataError`: MPII's protocol gives everybody's center and scale."""
+        """Raises `DataError`: MPII's protocol uses annotated centers and scales."""
         raise DataError(f"{box_file}: MPII is measured with its annotated centers and scales, not with detected boxes")
 
 
 def _body(annotated: list[float], scale: float) -> tuple[np.ndarray[Any, np.dtype[np.float64]], float]:
-    """Center (0-based px) and side (px) of the square that holds an instance (behaviour D27)."""
+    """Center (0-based px) and side (px) of an instance's square (behaviour D27)."""
     center = np.asarray(annotated, dtype=np.float64)
     if center[0] != NO_CENTER:
         center = center + np.array([0, DOWNWARDS * scale])
@@ -142,7 +112,7 @@ def _body(annotated: list[float], scale: float) -> tuple[np.ndarray[Any, np.dtyp
 
 def _problem(entry: object, keypoints: int) -> str | None:
     if not isinstance(entry, dict):
-        return f"expected an object with image, center, scale, keypoints and joints_vis, found {entry!r:.80}"
+        return f"expected an object with image, center, scale, joints and joints_vis, found {entry!r:.80}"
     name, scale = entry.get("image"), entry.get("scale")
     checks = (
         (isinstance(name, str) and name and name.isprintable(), f"image {name!r:.80} names no file"),
@@ -151,7 +121,7 @@ def _problem(entry: object, keypoints: int) -> str | None:
             isinstance(scale, int | float) and is_number(scale) and scale > 0,
             f"scale {scale!r:.40} is not a positive number",
         ),
-        (_are_points(entry.get("joints"), keypoints), f"keypoints are not {keypoints} pairs of finite numbers"),
+        (_are_points(entry.get("joints"), keypoints), f"joints are not {keypoints} pairs of finite numbers"),
         (_are_numbers(entry.get("joints_vis"), keypoints), f"joints_vis is not {keypoints} numbers"),
     )
     return next((problem for holds, problem in checks if not holds), None)

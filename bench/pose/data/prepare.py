@@ -1,4 +1,4 @@
-"""How to come by the datasets: what can be fetched is fetched, the rest is explained."""
+"""Preparing datasets: public archives are fetched, the rest is explained."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Archive:
     """A zip file of a dataset with a public address.
 
     Attributes:
-        download: of it.
+        download: address and checksum.
         into: folder to unpack it in, relative to the dataset's.
-        splits: that need it.
+        splits: splits that need it.
     """
 
     download: Download
@@ -67,7 +67,7 @@ ARCHIVES: Mapping[str, tuple[Archive, ...]] = {
         ),
     )
 }
-"""Zip files with a public address, by dataset. COCO publishes no checksums; these are those that its users agree on."""
+"""Zip files with a public address, by dataset. COCO publishes no checksums; these are in common use."""
 
 BY_HAND: Mapping[str, str] = {
     "coco": """\
@@ -95,27 +95,27 @@ original/im00001.jpg to im10000.jpg
     "synthetic": """\
 nothing: it is drawn on first use, or by bench data synthesize""",
 }
-"""What to put where, relative to the dataset's folder."""
+"""Files to get by hand, relative to the dataset's folder."""
 
 
 def instructions(name: str, folder: Path) -> str:
-    """What to put where by hand. Raises `UnknownNameError` for a dataset that is not known."""
+    """Files to get by hand. Raises `UnknownNameError` for an unknown dataset."""
     return f"To be put into {folder} by hand:\n{BY_HAND[dataset_info(name).name]}"
 
 
 def prepare(name: str, folder: Path, splits: tuple[str, ...], say: Say, *, dry_run: bool = False) -> None:
-    """Fetch, unpack and convert what can be, and say what else is needed. Interrupted, it goes on when called again.
+    """Fetch, unpack and convert the dataset as far as possible, and say what else is needed; resumable.
 
     Args:
-        name: of the dataset.
-        folder: of the dataset.
-        splits: to prepare; none means all.
-        say: hears, line by line, what is done and what is left to do.
-        dry_run: say it only.
+        name: the dataset.
+        folder: its folder.
+        splits: splits to prepare; empty for all.
+        say: called with lines about what is done and what is left to do.
+        dry_run: only say it.
 
     Raises:
         UnknownNameError: there is no such dataset.
-        DataError: there is no connection or no room, or something came that was not asked for.
+        DataError: there is no connection or no room, or a download has the wrong contents.
     """
     text = instructions(name, folder)
     for archive in ARCHIVES.get(name, ()):
@@ -140,7 +140,15 @@ def _get(archive: Archive, folder: Path, say: Say, *, dry_run: bool) -> None:
         return
     store.mkdir(parents=True, exist_ok=True)
     _check_room(download, store)
-    fetch(download, store / download.name, watch=_Percentages(download, say))
+    said = -1
+
+    def watch(received: int, total: int) -> None:
+        nonlocal said
+        if 10 * received // total != said:
+            said = 10 * received // total
+            say(f"{download.name}: {10 * said} %")
+
+    fetch(download, store / download.name, watch=watch)
     count = unpack(store / download.name, folder / archive.into)
     done.write_text(f"{download.url}\n{download.checksum}\n", encoding="utf-8")
     (store / download.name).unlink()
@@ -154,20 +162,6 @@ def _check_room(download: Download, store: Path) -> None:
         raise DataError(
             f"{store}: {free / GIGA:.1f} GB free, but {download.name} and its contents need {needed / GIGA:.1f} GB"
         )
-
-
-class _Percentages:
-    """Says how far a download is, at each tenth."""
-
-    def __init__(self, download: Download, say: Say) -> None:
-        self._name, self._say = download.name, say
-        self._last: int | None = None
-
-    def __call__(self, done: int, total: int) -> None:
-        tenth = 10 * done // total
-        if tenth != self._last:
-            self._last = tenth
-            self._say(f"{self._name}: {10 * tenth} %")
 
 
 def _convert_lspet(folder: Path, say: Say) -> None:

@@ -1,4 +1,4 @@
-"""Reading what others wrote: JSON, its numbers, and file names that must stay in their folder."""
+"""Reading untrusted files: JSON, its numbers, and file names that must stay in their folder."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def is_id(value: object) -> TypeGuard[int]:
 
 
 def is_number(value: object) -> bool:
-    """Whether it is a number that an image can have, which excludes NaN and infinity."""
+    """Whether it is a finite number of a size that occurs in images."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST_NUMBER
 
 
@@ -49,4 +49,4 @@ def problem_summary(problems: Sequence[str]) -> str:
     """A clause with the number of problems and the first few, or nothing if there are none."""
     if not problems:
         return ""
-    return f"; {len(problems)} entries make no sense: {'; '.join(problems[:MAX_LISTED])}"
+    return f"; {len(problems)} unusable entries: {'; '.join(problems[:MAX_LISTED])}"

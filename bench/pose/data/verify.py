@@ -1,4 +1,4 @@
-"""Whether a split is all there: its files, its known counts, every annotation and every image."""
+"""Verification of a split: its files, its known counts, every annotation and every image."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ MAX_LISTED = 5
 
 @dataclass(frozen=True)
 class Known:
-    """What a complete split counts; None where that is not known.
+    """Counts of a complete split; None if unknown.
 
     Attributes:
-        instances: that are trained on or, with annotated boxes, evaluated.
+        instances: instances for training, or for evaluation with annotated boxes.
         instances_images: images with such instances.
-        annotations: entries of the annotation file, whether used or not.
-        images: of the annotation file.
-        boxes: instance boxes of the published detector.
+        annotations: entries of the annotation file, used or not.
+        images: images of the annotation file.
+        boxes: boxes of the published detector.
     """
 
     instances: int | None = None
@@ -61,12 +61,12 @@ WORDS = {
 
 @dataclass
 class Findings:
-    """What is there of a split.
+    """State of a split's files.
 
     Attributes:
-        counts: under the names of `Known`, as far as they can be counted.
-        missing: files and folders that are not there.
-        problems: what is wrong with what is there.
+        counts: counts by the names of `Known`, as far as they are known.
+        missing: missing files and folders.
+        problems: messages about unusable files and entries.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class Findings:
         return not self.missing and not self.problems
 
     def lines(self) -> Iterator[str]:
-        """Everything, for instances to read."""
+        """The findings as text."""
         yield from (f"missing: {entry}" for entry in self.missing)
         yield from self.problems
         counted = ", ".join(f"{count:,} {WORDS[name]}" for name, count in self.counts.items()) or "nothing to count"
@@ -87,12 +87,12 @@ class Findings:
 
 
 def verify(info: DatasetInfo, folder: Path, split: str) -> Findings:
-    """Look at everything that a split needs.
+    """Check all files that a split needs.
 
     Args:
         info: the dataset.
-        folder: of the dataset.
-        split: of it; generated first if the dataset is.
+        folder: the dataset's folder.
+        split: name of the split, which is generated first if the dataset is synthetic.
     """
     findings = Findings()
     opened = info.open(folder, split)
@@ -137,7 +137,7 @@ def _count(opened: CocoKeypoints | MpiiInstances, counts: dict[str, int]) -> lis
 
 
 def _check_images(opened: CocoKeypoints | MpiiInstances, instances: Sequence[Instance], findings: Findings) -> None:
-    """Read the images with instances; where the instances are not known, all."""
+    """Read the images with instances, or all images if the instances are unknown."""
     images = {str(instance.image): instance.image for instance in instances}
     if isinstance(opened, CocoKeypoints) and not opened.annotated:
         images = {str(path): path for path in map(opened.image_path, opened.images) if path}

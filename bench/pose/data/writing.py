@@ -1,4 +1,4 @@
-"""Text files that are whole or absent, whatever kills the process that writes them."""
+"""Text files that are complete or absent, even if the process that writes them is killed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 __all__ = ["PARTIAL", "write_whole"]
 
 PARTIAL = ".partial"
-"""What the names of unfinished files end in."""
+"""Suffix of unfinished files."""
 
 
 def write_whole(path: Path, text: str) -> None:

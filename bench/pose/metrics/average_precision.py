@@ -1,4 +1,4 @@
-"""Average precision of detections that were matched already, on any number of resamples of the images at once."""
+"""Average precision of matched detections, on any number of resamples of the images at once."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["average_precision", "recall", "weighted_sum"]
 Array = npt.NDArray[Any]
 
 RECALLS = np.linspace(0.0, 1.0, 101)
-"""Where precision is read off, as pycocotools does."""
+"""Recalls at which precision is read, as in pycocotools."""
 
 EPSILON = np.spacing(1)
-"""What pycocotools adds to each denominator."""
+"""Number that pycocotools adds to each denominator."""
 
 BLOCK_CELLS = 1 << 18
-"""Detections times resamples that are looked at together: they should fit into a cache."""
+"""Detections times resamples per block, which should fit into a cache."""
 
 BLOCK = 128
 """Resamples that are converted to floating point at a time."""
@@ -33,11 +33,11 @@ def average_precision(counts: Array, images: Array, matched: Array, instances: A
     Args:
         counts: (resamples, images) how often each image is drawn, int32.
         images: (detections,) image of each detection that is not ignored, best score first.
-        matched: (detections,) whether it is matched to an instance who counts.
-        instances: (resamples,) number of instances who count.
+        matched: (detections,) whether it is matched to an instance that counts.
+        instances: (resamples,) number of instances that count.
 
     Returns:
-        (resamples,) in 0..1, NaN where nobody counts.
+        (resamples,) in 0..1, NaN where no instance counts.
     """
     hits = np.flatnonzero(matched)
     found = np.zeros(len(counts))
@@ -57,7 +57,7 @@ def _interpolate(precision: Array, true: Array, instances: Array) -> Array:
     Args:
         precision: (resamples, hits) at each hit.
         true: (resamples, hits) hits so far.
-        instances: (resamples,) whose part that is.
+        instances: (resamples,) number of instances that count.
     """
     # One search for all resamples: each has a range of numbers of its own, as integers, so that nothing is rounded.
     offsets = np.arange(len(true))[:, None] * (int(true.max()) + int(instances.max()) + 2)
@@ -71,16 +71,16 @@ def _interpolate(precision: Array, true: Array, instances: Array) -> Array:
 
 
 def _hits_for_recalls(instances: Array) -> Array:
-    """The fewest hits whose part of the instances is at least each of `RECALLS`, (resamples, 101)."""
-    everybody = np.maximum(instances, 1)[:, None]
-    hits = np.floor(RECALLS * everybody)
-    hits += hits / everybody < RECALLS  # the product may be rounded, and a quotient decides in pycocotools
-    hits -= (hits - 1) / everybody >= RECALLS
+    """The fewest hits that reach each of `RECALLS`, (resamples, 101)."""
+    total = np.maximum(instances, 1)[:, None]
+    hits = np.floor(RECALLS * total)
+    hits += hits / total < RECALLS  # the product may be rounded, and a quotient decides in pycocotools
+    hits -= (hits - 1) / total >= RECALLS
     return np.maximum(hits, 0).astype(np.int64)
 
 
 def recall(counts: Array, images: Array, matched: Array, instances: Array) -> Array:
-    """Part of the instances who count that were found; arguments and result as in `average_precision`."""
+    """Part of the counted instances that were found; arguments and result as in `average_precision`."""
     per_image = np.bincount(images[matched], minlength=counts.shape[1])
     return weighted_sum(counts, per_image) / np.where(instances > 0, instances, np.nan)
 

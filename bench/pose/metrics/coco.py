@@ -38,7 +38,7 @@ STATISTICS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "
 LARGEST = 2**63
 
 FIELDS = frozenset({"image_id", "category_id", "keypoints", "score"})
-"""Of each result."""
+"""Fields of each result."""
 
 
 def load_ground_truth(annotations: dict[str, Any]) -> COCO:
@@ -64,10 +64,10 @@ def run_coco(
     """Evaluate COCO results on all images of an annotation file.
 
     Args:
-        ground_truth: as made by `load_ground_truth`.
+        ground_truth: result of `load_ground_truth`.
         results: predicted instances in the COCO results format.
         sigmas: per keypoint; the number of keypoints follows from it.
-        areas: ranges of instances's areas in px^2 by name; None for COCO's.
+        areas: ranges of instance areas in px^2 by name; None for COCO's.
 
     Raises:
         DataError: a result names an unknown image, has a wrong number of values, or a value that is not finite.
@@ -83,10 +83,10 @@ def run_coco(
 
 
 def coco_metrics(evaluation: COCOeval) -> dict[str, float]:
-    """Statistics of an evaluation that was run.
+    """Statistics of an evaluation after `run_coco`.
 
     Returns:
-        The ten `STATISTICS` in 0..1 (-1 where pycocotools has no labelled instance to judge) and `mean_oks`: over
+        The ten `STATISTICS` in 0..1 (-1 where pycocotools finds no labelled instance) and `mean_oks`: over
         labelled, non-crowd instances, the mean of the best OKS that a prediction in the same image reaches.
     """
     with contextlib.redirect_stdout(io.StringIO()):
@@ -98,7 +98,7 @@ def coco_metrics(evaluation: COCOeval) -> dict[str, float]:
 
 
 def load_results(ground_truth: COCO, results: Sequence[dict[str, Any]]) -> COCO:
-    """Index results for pycocotools, which takes no empty list."""
+    """Index results for pycocotools, which does not accept an empty list."""
     if results:
         with contextlib.redirect_stdout(io.StringIO()):
             return ground_truth.loadRes(copy.deepcopy(list(results)))
@@ -110,9 +110,9 @@ def check_results(image_ids: Container[object], results: Sequence[dict[str, Any]
     """Raise `DataError` for the first result that lacks a field, names an unknown image or has unusable values.
 
     Args:
-        image_ids: the known ones.
-        results: to check.
-        keypoints: of each instance.
+        image_ids: ids of the annotation file.
+        results: results to check.
+        keypoints: number of keypoints per instance.
     """
     for number, result in enumerate(results):
         where = f"prediction {number}"
@@ -124,9 +124,9 @@ def check_results(image_ids: Container[object], results: Sequence[dict[str, Any]
         if not is_id(image_id) or image_id not in image_ids:
             raise DataError(f"{where}: image {image_id!r:.80} is not in the annotation file")
         if not is_id(result["category_id"]):
-            raise DataError(f"{where}: category {result['category_id']!r:.80} is no whole number")
+            raise DataError(f"{where}: category {result['category_id']!r:.80} is not a whole number")
         if not isinstance(values, list) or len(values) != 3 * keypoints:
-            found = len(values) if isinstance(values, list) else "no list of"
+            found = len(values) if isinstance(values, list) else "not a list of"
             raise DataError(f"{where}: {found} keypoint values, expected {3 * keypoints} for {keypoints} keypoints")
         if not _all_finite([*values, result["score"]]):
             raise DataError(f"{where} (image {image_id}): a value is not a finite number")
@@ -156,12 +156,12 @@ def best_similarities(evaluation: COCOeval) -> tuple[Array, Array]:
 
 
 def judge(evaluation: COCOeval, protocol: str = "coco", groups: Array | None = None) -> OksPerInstance:
-    """What an evaluation that was run decided image by image.
+    """Per-instance results of an evaluation after `run_coco`.
 
     Args:
-        evaluation: of one category.
-        protocol: whose statistics its area ranges are for.
-        groups: (groups, images) bool, images on which statistics are taken again; none for COCO.
+        evaluation: evaluation of one category.
+        protocol: "coco" or "crowdpose".
+        groups: (groups, images) bool, subsets of images with statistics of their own; None for COCO.
     """
     image_ids = np.array(evaluation.params.imgIds, dtype=np.int64)
     # By area range and image; None where an image has neither instances nor predictions.

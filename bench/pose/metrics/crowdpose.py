@@ -1,4 +1,4 @@
-"""The CrowdPose evaluation: COCO's with the person's size taken from the box, and a split by crowding.
+"""The CrowdPose evaluation: COCO's with the instance's size taken from the box, and a split by crowding.
 
 Differences from COCO: the area is 0.53 x width x height of the box, only one area range is reported, and AP is measured
 again on the easy, medium and hard images, which the images' crowd index tells apart.
@@ -40,10 +40,7 @@ def run_crowdpose(
 
 
 def judge_crowdpose(evaluation: COCOeval) -> OksPerInstance:
-    """What an evaluation that was run decided image by image.
-
-    Images are judged one by one, so easy, medium and hard ones need no evaluations of their own.
-    """
+    """Per-instance results of an evaluation after `run_crowdpose`, with groups of easy, medium and hard images."""
     return judge(evaluation, "crowdpose", _groups(evaluation.cocoGt.dataset["images"], evaluation.params.imgIds))
 
 

@@ -1,4 +1,4 @@
-"""What a protocol's headline number hides: values by keypoint and by threshold, and the kinds of errors made."""
+"""Details behind a protocol's headline number: values by keypoint and by threshold, and the kinds of errors."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Diagnostics:
         measure: "AP" (0..1) or "PCKh" (percent), what `keypoints` and `curve` hold.
         keypoints: the measure of each keypoint alone, by its name.
         curve: the measure over all keypoints at each threshold: OKS for AP, head sizes for PCKh; keys such as "0.50".
-        errors: part of the labelled keypoints of matched instances that is good, jitter, inversion, swap or miss; they
-            add up to 1. Empty where the protocol has no per-keypoint falloff.
+        errors: fraction of the labelled keypoints of matched instances that are good, jitter, inversion, swap or miss;
+            their sum is 1. Empty where the protocol has no per-keypoint falloff.
     """
 
     measure: str

@@ -1,6 +1,6 @@
 """Numeric arrays of MATLAB files of level 5, which MATLAB writes up to -v7 and scipy too.
 
-Written for files of strangers: scipy's own reader crashes the process on some damaged ones.
+Written for untrusted files: scipy's own reader crashes the process on some damaged ones.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ HEADER = 128
 
 MATRIX, COMPRESSED = 14, 15
 STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
-"""Types of numbers as they are stored, by their codes in the file."""
+"""Types of stored numbers by their codes in the file."""
 
 CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
-"""Types of arrays as MATLAB has them. They may be stored in smaller ones."""
+"""Types of arrays by MATLAB's class codes; their numbers may be stored in smaller types."""
 
 COMPLEX = 0x800
 MOST_BYTES = 1 << 26
-"""Of a compressed array: ten times what predictions of all that MPII has take."""
+"""Largest size of a compressed array: ten times the predictions for all of MPII."""
 
 
 class _Element(NamedTuple):
@@ -80,7 +80,7 @@ def _inflated(data: bytes) -> bytes:
 
 
 def _elements(data: bytes, order: str) -> Iterator[_Element]:
-    """The elements that stand one behind the other."""
+    """The consecutive elements of a buffer."""
     place = 0
     while place < len(data):
         if place + 8 > len(data):

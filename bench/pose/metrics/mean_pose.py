@@ -1,4 +1,4 @@
-"""The baseline that any trained network must beat: everybody takes the mean pose of the training instances."""
+"""The baseline that any trained network must beat: every instance gets the mean pose of the training instances."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Array = npt.NDArray[np.float64]
 
 
 def mean_pose(instances: Sequence[Instance]) -> Array:
-    """Mean position of each visible keypoint within the person's box, as (keypoints, 2) in box widths and heights.
+    """Mean position of each visible keypoint within the instance's box, as (keypoints, 2) in box widths and heights.
 
-    Instances whose box has no width or no height say nothing about it.
+    Instances whose box has no width or no height are skipped.
 
     Raises:
-        DataError: a keypoint is visible in nobody, or there is nobody.
+        DataError: there are no instances, or a keypoint is never visible.
     """
     instances = [instance for instance in instances if instance.box[2:].all()]
     if not instances:
-        raise DataError("no instances to take a mean pose of")
+        raise DataError("a mean pose needs instances with a box")
     visible = np.stack([instance.visible for instance in instances])
     boxes = np.stack([instance.box for instance in instances])
     keypoints = np.stack([instance.keypoints for instance in instances])
@@ -41,7 +41,7 @@ def mean_pose(instances: Sequence[Instance]) -> Array:
 
 
 def place_mean_pose(pose: Array, instances: Sequence[Instance]) -> list[dict[str, Any]]:
-    """COCO results that put the mean pose into each person's box with full confidence."""
+    """COCO results that put the mean pose into each instance's box with full confidence."""
     return [
         {
             "image_id": instance.image_id,

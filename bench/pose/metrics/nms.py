@@ -1,4 +1,4 @@
-"""From predicted instances to COCO results: rescoring, OKS between detections, non-maximum suppression."""
+"""COCO results of predicted instances: rescoring, OKS between detections, non-maximum suppression."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.pose.metrics.matching import pairs_within_images
 from bench.pose.metrics.oks import keypoint_similarity
 from bench.pose.metrics.predictions import Predictions
 
@@ -16,17 +15,14 @@ __all__ = ["detection_oks", "list_results", "oks_nms", "rescore", "to_results"]
 
 Array = npt.NDArray[Any]
 
-BLOCK = 1 << 13
-"""Pairs of detections that are compared at a time: they should fit into a cache."""
-
 
 def detection_oks(one: Array, other: Array, areas: Array, sigmas: Sequence[float]) -> Array:
     """OKS of detections with others, over all keypoints (behaviour E11).
 
     Args:
         one: (..., keypoints, 2 or more) px.
-        other: likewise.
-        areas: (...,) px^2, the mean of both.
+        other: (..., keypoints, 2 or more) px.
+        areas: (...,) px^2, the mean of both areas.
         sigmas: per keypoint.
 
     Returns:
@@ -39,7 +35,9 @@ def detection_oks(one: Array, other: Array, areas: Array, sigmas: Sequence[float
 def oks_nms(
     keypoints: Array, scores: Array, areas: Array, image_ids: Array, *, sigmas: Sequence[float], threshold: float
 ) -> Array:
-    """Whom to keep: a detection goes when a better one of its image stays and is more similar than `threshold` (E12).
+    """Positions of the detections to keep, (kept,): images in order of first appearance, an image's best first (E12).
+
+    A detection is dropped if it is more similar than `threshold` to a better detection of its image that is kept.
 
     Args:
         keypoints: (instances, keypoints, 2 or more) px.
@@ -47,39 +45,24 @@ def oks_nms(
         areas: (instances,) px^2.
         image_ids: (instances,).
         sigmas: per keypoint.
-        threshold: of the OKS.
-
-    Returns:
-        (kept,) positions, images in order of first appearance, an image's best first.
+        threshold: largest OKS with a better detection.
     """
-    instances, images = _ranked(image_ids, scores)
-    pairs = pairs_within_images(images, images)
-    ordered = np.flatnonzero(pairs.predictions < pairs.instances)
-    gone: set[int] = set()
-    for block in np.split(ordered, range(BLOCK, len(ordered), BLOCK)):
-        better, worse = pairs.predictions[block], pairs.instances[block]
-        one, other = instances[better], instances[worse]
-        similarity = detection_oks(keypoints[one], keypoints[other], (areas[one] + areas[other]) / 2, sigmas)
-        close = ~(similarity <= threshold)
-        for first, second in zip(better[close].tolist(), worse[close].tolist(), strict=True):
-            if first not in gone:
-                gone.add(second)
-    return instances[[rank for rank in range(len(instances)) if rank not in gone]]
-
-
-def _ranked(image_ids: Array, scores: Array) -> tuple[Array, Array]:
-    """Instances by image, an image's best first, and the number of the image of each, in order of first appearance."""
-    _, first, codes = np.unique(image_ids, return_index=True, return_inverse=True)
-    images = first.argsort().argsort()[codes]
-    instances = np.argsort(images, kind="stable")
-    groups = np.split(instances, np.flatnonzero(np.diff(images[instances])) + 1)
-    # One by one as in the reference: how equal scores come out depends on how many there are.
-    ranked = np.concatenate([group[np.argsort(scores[group])[::-1]] for group in groups])
-    return ranked, images[ranked]
+    _, first, images = np.unique(image_ids, return_index=True, return_inverse=True)
+    groups = np.split(np.argsort(images, kind="stable"), np.cumsum(np.bincount(images))[:-1])
+    kept = [np.zeros(0, dtype=np.int64)]
+    for image in first.argsort():
+        # The order of equal scores is that of the reference's sort.
+        left = groups[image][np.argsort(scores[groups[image]])[::-1]]
+        while len(left):
+            best, left = left[:1], left[1:]
+            kept.append(best)
+            similarity = detection_oks(keypoints[best], keypoints[left], (areas[best] + areas[left]) / 2, sigmas)
+            left = left[similarity <= threshold]
+    return np.concatenate(kept)
 
 
 def rescore(confidence: Array, box_scores: Array, threshold: float) -> Array:
-    """Box score times the mean confidence of the keypoints strictly above `threshold`; 0 where none is (behaviour E9).
+    """Box score times the mean confidence of the keypoints strictly above `threshold`, or 0 (behaviour E9).
 
     Args:
         confidence: (instances, keypoints).
@@ -118,9 +101,9 @@ def list_results(predictions: Predictions, instances: Array, scores: Array) -> l
     """Predicted instances in the COCO results format, with the crops' centers and scales (behaviour E15).
 
     Args:
-        predictions: of everybody.
-        instances: (n,) positions of those to list.
-        scores: of everybody.
+        predictions: all predictions.
+        instances: (n,) positions of the instances to list.
+        scores: (instances,) scores of all predictions.
     """
     columns = {
         "image_id": predictions.image_ids,

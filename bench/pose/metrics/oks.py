@@ -1,4 +1,4 @@
-"""Object keypoint similarity: how near predicted keypoints are, relative to the person's size."""
+"""Object keypoint similarity: how near predicted keypoints are, relative to the instance's size."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["instance_oks", "keypoint_similarity", "outside_box"]
+__all__ = ["instance_oks", "keypoint_similarity"]
 
 Array = npt.NDArray[Any]
 
@@ -23,22 +23,6 @@ def keypoint_similarity(squared_distance: Array, area: Array | float, sigmas: Se
     """
     variances = (2 * np.asarray(sigmas)) ** 2
     return np.exp(-squared_distance / variances / (np.asarray(area)[..., None] + np.spacing(1)) / 2)
-
-
-def outside_box(points: Array, boxes: Array) -> Array:
-    """How far points lie outside boxes that are enlarged to three times their width and height, each way.
-
-    That is how pycocotools compares predictions with instances without any labelled keypoint.
-
-    Args:
-        points: (..., 2) px.
-        boxes: (..., 4) x, y, width, height in px.
-
-    Returns:
-        (..., 2) px, from 0.
-    """
-    low, size = boxes[..., :2], boxes[..., 2:]
-    return np.maximum(low - size - points, 0) + np.maximum(points - (low + 2 * size), 0)
 
 
 def instance_oks(prediction: Array, truth: Array, visible: Array, area: float, sigmas: Sequence[float]) -> float:

@@ -1,84 +1,144 @@
-"""Finer readings of an OKS evaluation: AP by keypoint and by threshold, and what kinds of errors were made."""
+"""Diagnostics of an OKS evaluation: AP by keypoint and by threshold, and the kinds of errors that keypoints have.
+
+The kinds follow Ronchi and Perona, "Benchmarking and Error Diagnosis in Multi-Instance Pose Estimation", ICCV 2017,
+section 3.1. Each labelled keypoint of a matched instance is classified by similarity, its term of the OKS:
+
+- good: at least 0.85;
+- jitter: at least 0.5;
+- inversion: below, but at least 0.5 to another keypoint of the same instance;
+- swap: below, but at least 0.5 to any keypoint of another instance;
+- miss: below 0.5 to every keypoint in the image.
+
+Between inversion and swap the more similar keypoint decides. The authors' own tool compares a keypoint only with its
+left or right counterpart; here, as in their definitions, any other keypoint counts.
+"""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from itertools import islice
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from hotcoco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from bench.pose.metrics.average_precision import average_precision
 from bench.pose.metrics.diagnostics import Diagnostics
-from bench.pose.metrics.keypoint_errors import KINDS, count_errors, error_fractions
-from bench.pose.metrics.oks_images import JudgedImage, judged_images, keypoint_instances, match_images
-from bench.pose.metrics.oks_per_instance import OKS_THRESHOLDS, OksPerInstance
+from bench.pose.metrics.oks import keypoint_similarity
+from bench.pose.metrics.oks_evaluator import quick_precision
+from bench.pose.metrics.oks_per_instance import OksPerInstance
 
 __all__ = ["oks_diagnostics"]
 
 Array = npt.NDArray[Any]
 
-BATCH = 256
-"""Images whose predictions are matched at a time."""
+KINDS = ("good", "jitter", "inversion", "swap", "miss")
+
+GOOD, NEAR = 0.85, 0.5
+"""Least similarity of a good keypoint, and of a keypoint near a place."""
+
+MATCHED = 0.1
+"""Least OKS of a prediction with its instance in the error analysis, as in the paper."""
 
 
 def oks_diagnostics(evaluation: COCOeval, per_instance: OksPerInstance, keypoints: Sequence[str]) -> Diagnostics:
-    """Diagnostics of an evaluation that was run.
+    """Diagnostics of a finished evaluation of one category.
 
-    The AP of a keypoint is what pycocotools gives for instances of all sizes with that keypoint alone: an instance in
-    whom it is not labelled is ignored, as pycocotools ignores an instance without any labelled keypoint. Who does not
-    count otherwise does not count here. A keypoint that is labelled in nobody has no AP.
+    The AP of a keypoint is what pycocotools computes if instances of all sizes have that keypoint alone. Instances
+    without it are ignored. Keypoints that are never labelled are left out.
 
     Args:
-        evaluation: of one category.
-        per-instance results: of it.
+        evaluation: after `evaluate()`.
+        per_instance: results of the same evaluation.
         keypoints: names, in the order of the sigmas.
     """
-    scores, judged = [np.zeros(0)], [np.zeros((0, 2, len(keypoints), len(OKS_THRESHOLDS)), dtype=bool)]
-    errors = np.zeros(len(KINDS), dtype=np.int64)
-    images = judged_images(evaluation)
-    while batch := list(islice(images, BATCH)):
-        similarities = [image.keypoint_similarity() for image in batch]
-        scores += [image.scores for image in batch]
-        judged += _judge_keypoints(batch, similarities)
-        errors += count_errors(batch, similarities)
-    order = np.argsort(-np.concatenate(scores), kind="stable")
-    precision = _keypoint_precision(np.concatenate(judged)[order], keypoint_instances(evaluation))
+    precision = {name: _keypoint_precision(evaluation, keypoint) for keypoint, name in enumerate(keypoints)}
+    counts = _count_errors(evaluation)
+    total = sum(counts)
     return Diagnostics(
         measure="AP",
-        keypoints={keypoint: float(ap) for keypoint, ap in zip(keypoints, precision, strict=True) if not np.isnan(ap)},
+        keypoints={name: value for name, value in precision.items() if value >= 0},
         curve={f"{threshold:.2f}": ap for threshold, ap in per_instance.curve().items()},
-        errors=error_fractions(errors),
+        errors={kind: count / total for kind, count in zip(KINDS, counts, strict=True)} if total else {},
     )
 
 
-def _judge_keypoints(images: Sequence[JudgedImage], similarities: Sequence[Array]) -> list[Array]:
-    """Whether each predicted keypoint is matched, and whether ignored, (predictions, 2, keypoints, thresholds)."""
-    ignored = [image.ignored[:, None] | ~image.labelled for image in images]
-    instances = match_images(images, similarities, ignored, OKS_THRESHOLDS)
-    return [*map(_verdicts, instances, ignored)]
+def _keypoint_precision(evaluation: COCOeval, keypoint: int) -> float:
+    """AP of one keypoint in 0..1; -1 if it is labelled nowhere."""
+    columns = slice(3 * keypoint, 3 * keypoint + 3)
+    images = {image_id: number for number, image_id in enumerate(evaluation.params.imgIds)}
+    instances = [
+        {
+            "id": number,
+            "image_id": images[instance["image_id"]],
+            "category_id": 1,
+            "keypoints": instance["keypoints"][columns],
+            "num_keypoints": int(not instance["ignore"] and instance["keypoints"][columns][2] > 0),
+            "area": instance["area"],
+            "bbox": instance["bbox"],
+            "iscrowd": instance["iscrowd"],
+        }
+        for number, instance in enumerate(chain.from_iterable(evaluation._gts.values()), start=1)
+    ]
+    results = [
+        {
+            "image_id": images[result["image_id"]],
+            "category_id": 1,
+            "keypoints": result["keypoints"][columns],
+            "score": result["score"],
+        }
+        for result in chain.from_iterable(evaluation._dts.values())
+    ]
+    categories = [{"id": 1, "name": "person"}]
+    truth = COCO(
+        {"images": [{"id": id_} for id_ in images.values()], "annotations": instances, "categories": categories}
+    )
+    return quick_precision(truth, results, evaluation.params.kpt_oks_sigmas[[keypoint]].tolist())
 
 
-def _verdicts(instances: Array, ignored: Array) -> Array:
-    matched = instances >= 0
-    if not len(ignored):
-        return np.stack([matched, matched], axis=1)
-    return np.stack([matched, matched & ignored[instances, np.arange(ignored.shape[1])[:, None]]], axis=1)
+def _count_errors(evaluation: COCOeval) -> list[int]:
+    """Number of keypoints of each of `KINDS`, over labelled keypoints of instances that count and are matched."""
+    loose = copy.copy(evaluation)
+    loose.params = copy.copy(evaluation.params)
+    loose.params.iouThrs = np.array([MATCHED])
+    (category,), everything, limit = loose.params.catIds, loose.params.areaRng[0], loose.params.maxDets[-1]
+    counts = np.zeros(len(KINDS), dtype=np.int64)
+    for image_id in loose.params.imgIds:
+        matched = loose.evaluateImg(image_id, category, everything, limit)
+        instances = evaluation._gts[image_id, category]
+        if matched is None or not instances:
+            continue
+        positions = {instance["id"]: position for position, instance in enumerate(instances)}
+        predictions = {result["id"]: result["keypoints"] for result in evaluation._dts[image_id, category]}
+        truth = np.array([instance["keypoints"] for instance in instances]).reshape(len(instances), -1, 3)
+        areas = np.array([instance["area"] for instance in instances])
+        for prediction, instance_id in zip(matched["dtIds"], matched["dtMatches"][0].astype(int).tolist(), strict=True):
+            if instance_id in positions and not instances[positions[instance_id]]["ignore"]:
+                points = np.reshape(predictions[prediction], (-1, 3))[:, :2]
+                sigmas = loose.params.kpt_oks_sigmas
+                counts += _classify(points, truth, areas, sigmas, positions[instance_id])
+    return [int(count) for count in counts]
 
 
-def _keypoint_precision(judged: Array, instances: Array) -> Array:
-    """AP of each keypoint, (keypoints,), NaN where it is labelled in nobody.
+def _classify(points: Array, truth: Array, areas: Array, sigmas: Array, instance: int) -> Array:
+    """Number of keypoints of each of `KINDS`, (5,), of a prediction that is matched to an instance.
 
     Args:
-        judged: see `_judge_keypoints`; of all predictions, best score first.
-        instances: (keypoints,) number of instances who count.
+        points: (keypoints, 2) px, predicted.
+        truth: (instances, keypoints, 3) x, y in px, and visibility, of all instances in the image.
+        areas: (instances,) px^2.
+        sigmas: (keypoints,).
+        instance: position of the matched instance.
     """
-    once = np.ones((1, 1), dtype=np.int32)
-    found = np.zeros((len(instances), len(OKS_THRESHOLDS)))
-    for keypoint, threshold in np.ndindex(found.shape):
-        matched, ignored = judged[:, :, keypoint, threshold].T
-        images = np.zeros(np.count_nonzero(~ignored), dtype=np.int64)
-        found[keypoint, threshold] = average_precision(once, images, matched[~ignored], instances[[keypoint]])[0]
-    return found.mean(axis=1)
+    labelled = truth[..., 2] > 0
+    own = keypoint_similarity(((points - truth[instance, :, :2]) ** 2).sum(-1), areas[instance], sigmas)
+    good, lost = labelled[instance] & (own >= GOOD), labelled[instance] & (own < NEAR)
+    # Similarity of each lost keypoint with the nearest keypoint of each instance, (lost, instances).
+    squared = ((points[lost, None, None] - truth[..., :2]) ** 2).sum(-1)
+    others = np.where(labelled, keypoint_similarity(squared, areas, sigmas), 0).max(-1)
+    near = others.max(-1) >= NEAR
+    inverted = near & (others[:, instance] == others.max(-1))
+    jitter = labelled[instance].sum() - good.sum() - lost.sum()
+    return np.array([good.sum(), jitter, inverted.sum(), (near & ~inverted).sum(), (~near).sum()])

@@ -14,20 +14,20 @@ from hotcoco import COCO, COCOeval
 __all__ = ["quick_precision", "read_truth"]
 
 FIELDS = ("id", "image_id", "category_id", "keypoints", "num_keypoints", "area", "bbox", "iscrowd")
-"""Of each annotation that the evaluation reads."""
+"""Fields of an annotation that the evaluation reads."""
 
 
 def read_truth(annotations: dict[str, Any]) -> COCO | None:
-    """Index an annotation file's contents; None where only pycocotools does what it does.
+    """Index an annotation file's contents; None where hotcoco would differ from pycocotools.
 
-    hotcoco takes no negative ids. It differs where annotations share an id or have the id 0, which pycocotools cannot
-    tell from nobody's.
+    hotcoco refuses negative ids. It differs where annotations share an id or have the id 0, which means "unmatched" in
+    pycocotools.
     """
     instances, images = annotations["annotations"], annotations["images"]
     ids = {instance["id"] for instance in instances}
     if len(ids) < len(instances) or min(ids, default=1) < 1 or min((image["id"] for image in images), default=0) < 0:
         return None
-    # The other fields, such as masks, would be read and refused for faults that do not matter here.
+    # The other fields, such as masks, would be refused for faults that do not matter here.
     return COCO(
         {
             "images": [{"id": image["id"]} for image in images],
@@ -38,11 +38,11 @@ def read_truth(annotations: dict[str, Any]) -> COCO | None:
 
 
 def quick_precision(truth: COCO, results: Sequence[dict[str, Any]], sigmas: Sequence[float]) -> float:
-    """AP over instances of all sizes in 0..1; -1 where there is nobody to judge.
+    """AP over instances of all sizes in 0..1; -1 if no instance counts.
 
     Args:
-        truth: as made by `read_truth`.
-        results: that `bench.pose.metrics.coco.check_results` accepts.
+        truth: indexed annotations.
+        results: results that passed `bench.pose.metrics.coco.check_results`.
         sigmas: per keypoint.
     """
     evaluation = COCOeval(truth, truth.load_res(list(results)), "keypoints")

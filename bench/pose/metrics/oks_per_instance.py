@@ -1,4 +1,4 @@
-"""What an OKS evaluation (COCO, CrowdPose) decided image by image, and its statistics on resampled images."""
+"""Per-instance results of an OKS evaluation (COCO, CrowdPose), and their statistics on resampled images."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ __all__ = ["CROWDING", "OKS_THRESHOLDS", "OksPerInstance"]
 Array = npt.NDArray[Any]
 
 OKS_THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).round(2).tolist())
-"""Of the OKS above which a prediction is right."""
+"""Thresholds of the OKS from which a prediction is correct."""
 
 CROWDING = {"AP_E": (0.0, 0.2), "AP_M": (0.2, 0.8), "AP_H": (0.8, np.inf)}
 """Crowd index of easy, medium and hard images: at least the first, below the second number."""
 
 CROWDING_DECIMALS = 4
-"""To which CrowdPose's tool rounds these three."""
+"""Digits to which CrowdPose's tool rounds these three."""
 
 
 class _Cell(NamedTuple):
-    """One number that statistics are means of: an area range and a threshold by index, and a group of images."""
+    """One term of a statistic: an area range and a threshold by index, and a group of images."""
 
     what: Literal["precision", "recall"]
     area: int
@@ -55,22 +55,22 @@ STATISTICS: Mapping[str, Mapping[str, tuple[_Cell, ...]]] = {
     | _block("AR", "recall", areas=False)
     | {name: _cells("precision", group=group) for group, name in enumerate(CROWDING)},
 }
-"""By protocol, the statistics and what each is the mean of."""
+"""By protocol, the statistics and the terms that each averages."""
 
 
 @dataclass(frozen=True, eq=False)
 class OksPerInstance:
-    """Which predictions an evaluator matched, at each threshold and for each range of instances's areas.
+    """Matches of predictions at each threshold and for each range of instance areas.
 
-    The scores of predictions matter by their order only, so that is what is kept of them.
+    Only the order of the scores matters, so only that is kept.
 
     Attributes:
         protocol: "coco" or "crowdpose".
         image_ids: (images,) int64 in the evaluator's order.
         detections: (detections,) position in `image_ids` of each prediction's image, best score first.
         matched: (ranges, 10, detections) bool; ranges are all, medium and large for COCO, all for CrowdPose.
-        ignored: of the same shape; whether the prediction is left out of account.
-        instances: (ranges, images) number of instances who count.
+        ignored: (ranges, 10, detections) bool; whether the prediction is ignored.
+        instances: (ranges, images) number of instances that count.
         best_oks: (instances,) best OKS that a prediction in the image reaches, for each labelled instance.
         best_images: (instances,) positions of their images.
         groups: (groups, images) bool; easy, medium and hard images for CrowdPose, no groups for COCO.
@@ -89,7 +89,7 @@ class OksPerInstance:
     groups: Array
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` for arrays that do not fit together."""
+        """Raises `ValueError` for arrays whose shapes do not match."""
         integers = (self.image_ids, self.detections, self.instances, self.best_images)
         flags = (self.matched, self.ignored, self.groups)
         if any(array.dtype.kind not in "iu" for array in integers) or any(array.dtype != bool for array in flags):
@@ -105,7 +105,7 @@ class OksPerInstance:
             or self.groups.shape[1:] != (images,)
             or (positions.size and not 0 <= positions.min() <= positions.max() < images)
         ):
-            raise ValueError("its arrays do not fit together")
+            raise ValueError("the shapes of its arrays do not match")
 
     @property
     def units(self) -> int:
@@ -114,12 +114,12 @@ class OksPerInstance:
 
     @property
     def fingerprint(self) -> str:
-        """Of the images and of how many instances count in each."""
+        """Hash of the images' ids and their numbers of counted instances."""
         contents = self.image_ids.astype("<i8").tobytes() + self.instances[0].astype("<i8").tobytes()
         return hashlib.sha256(contents).hexdigest()
 
     def metrics(self) -> dict[str, float]:
-        """The protocol's statistics in 0..1 and `mean_oks`, each -1 where there is nobody to judge."""
+        """The protocol's statistics in 0..1 and `mean_oks`, each -1 if no instance counts."""
         once = np.ones((1, self.units), dtype=np.int32)
         names = [*STATISTICS[self.protocol], "mean_oks"]
         found = {name: float(values[0]) for name, values in self.resample(once, names).items()}
@@ -127,14 +127,14 @@ class OksPerInstance:
         return {name: -1.0 if np.isnan(value) else value for name, value in (found | rounded).items()}
 
     def resample(self, counts: Array, metrics: Sequence[str]) -> dict[str, Array]:
-        """Metrics of datasets in which each image occurs as often as it was drawn.
+        """Metrics of datasets in which images occur as often as they were drawn.
 
         Args:
             counts: (resamples, images) integers.
-            metrics: names of those wanted; the time depends on which.
+            metrics: names of the wanted metrics.
 
         Returns:
-            By name (resamples,) in 0..1, unrounded; NaN where there is nobody to judge.
+            By name (resamples,) in 0..1, unrounded; NaN if no instance counts.
 
         Raises:
             UnknownNameError: the protocol has no such metric.
@@ -155,7 +155,7 @@ class OksPerInstance:
         }
 
     def curve(self) -> dict[float, float]:
-        """AP at each OKS threshold alone; empty where there is nobody to judge."""
+        """AP at each OKS threshold alone; empty if no instance counts."""
         once = np.ones((1, self.units), dtype=np.int32)
         cells = zip(OKS_THRESHOLDS, _cells("precision"), strict=True)
         return {threshold: float(self._cell(cell, once)[0]) for threshold, cell in cells if self.instances[0].any()}

@@ -1,4 +1,4 @@
-"""PCKh, the metric of MPII: keypoints within a part of the head's size of the truth."""
+"""PCKh, the metric of MPII: keypoints within a fraction of the head's size of the truth."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def head_distances(predictions: Array, truth: HeadTruth) -> Array:
 
     Args:
         predictions: (instances, 16, 2 or more) px, 0-based; moved to MPII's 1-based px here. NaN stays NaN.
-        truth: of the same instances in the same order.
+        truth: truth of the same instances in the same order.
 
     Raises:
         DataError: the numbers of instances or keypoints differ.

@@ -21,7 +21,7 @@ __all__ = ["PckhPerInstance", "judge_pckh"]
 Array = npt.NDArray[Any]
 
 THRESHOLD = 0.5
-"""Of the reported columns, in head sizes."""
+"""Threshold of the reported columns, in head sizes."""
 
 CURVE = (0.01, *(step / 100 for step in range(5, 55, 5)))
 """Thresholds of the curve, in head sizes."""
@@ -43,10 +43,10 @@ class PckhPerInstance:
     visible: Array
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` for arrays that do not fit together."""
+        """Raises `ValueError` for arrays whose shapes do not match."""
         shape = (len(self.visible), MPII_16.size)
         if not self.distances.shape == self.visible.shape == shape or self.visible.dtype != bool:
-            raise ValueError("its arrays do not fit together")
+            raise ValueError("the shapes of its arrays do not match")
 
     @property
     def units(self) -> int:
@@ -55,7 +55,7 @@ class PckhPerInstance:
 
     @property
     def fingerprint(self) -> str:
-        """Of which keypoints of whom are labelled."""
+        """Hash of which keypoints are labelled."""
         return hashlib.sha256(np.packbits(self.visible).tobytes()).hexdigest()
 
     def metrics(self) -> dict[str, float]:
@@ -64,11 +64,11 @@ class PckhPerInstance:
         return {name: float(values[0]) for name, values in found.items()}
 
     def resample(self, counts: Array, metrics: Sequence[str]) -> dict[str, Array]:
-        """Metrics of datasets in which each instance occurs as often as they were drawn.
+        """Metrics of datasets in which instances occur as often as they were drawn.
 
         Args:
             counts: (resamples, instances) integers.
-            metrics: names of those wanted.
+            metrics: names of the wanted metrics.
 
         Returns:
             By name (resamples,) in percent; the means are NaN where no keypoint is left.
@@ -104,6 +104,6 @@ class PckhPerInstance:
 
 
 def judge_pckh(predictions: Array, truth: HeadTruth) -> PckhPerInstance:
-    """What becomes of predictions; arguments and errors as in `head_distances`."""
+    """Per-instance results of predictions; arguments and errors as in `head_distances`."""
     distances = np.where(truth.visible, head_distances(predictions, truth), 0)
     return PckhPerInstance(distances.astype(np.float64), truth.visible)

@@ -1,4 +1,4 @@
-"""What an evaluation decided unit by unit, kept so that its metrics can be taken again on resampled units."""
+"""Per-instance results of an evaluation, from which its metrics can be computed again on resampled units."""
 
 from __future__ import annotations
 
@@ -26,34 +26,34 @@ BROKEN = (
     OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, MemoryError, RuntimeError, zlib.error,
     zipfile.BadZipFile,
 )  # fmt: skip
-"""What numpy and the per-instance results raise for broken files."""
+"""Exceptions of numpy and the constructors for broken files."""
 
 
 class PerInstanceResults(Protocol):
-    """Verdicts of one evaluation on units that can be drawn again: images (COCO, CrowdPose) or instances (MPII)."""
+    """Results of one evaluation by unit that can be resampled: images (COCO, CrowdPose) or instances (MPII)."""
 
     kind: ClassVar[str]
 
     @property
     def units(self) -> int:
-        """How many there are."""
+        """Number of units."""
 
     @property
     def fingerprint(self) -> str:
-        """Equal for per-instance results of the same units in the same order, which alone can be compared in pairs."""
+        """Equal for results of the same units in the same order, which can be compared in pairs."""
 
     def metrics(self) -> dict[str, float]:
-        """What the evaluation itself reported, to rounding."""
+        """The metrics that the evaluation itself reported, to rounding."""
 
     def resample(self, counts: Array, metrics: Sequence[str]) -> dict[str, Array]:
-        """Metrics of datasets in which each unit occurs as often as it was drawn.
+        """Metrics of datasets in which units occur as often as they were drawn.
 
         Args:
             counts: (resamples, units) integers.
-            metrics: names of those wanted.
+            metrics: names of the wanted metrics.
 
         Returns:
-            By name (resamples,); NaN where nobody is left to judge.
+            By name (resamples,); NaN if no instance counts.
 
         Raises:
             UnknownNameError: the protocol has no such metric.

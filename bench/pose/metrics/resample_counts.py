@@ -1,4 +1,4 @@
-"""What all per-instance results ask of the resamples that they are given."""
+"""Validation of resamples for all per-instance results."""
 
 from __future__ import annotations
 

@@ -294,7 +294,7 @@ def test_per_instance_of_other_predictions_are_found(crowd: Bench, tmp_path: Pat
         changed = rehash(contents | {first: foreign})
         found = verify(write(tmp_path / "changed.zip", changed), crowd.data_root)
         details = [cell.details for cell in found.cells if cell.verdict == "differs"]
-        assert details == [("per_instance.npz: others come of the predictions",)]
+        assert details == [("per_instance.npz: recomputed results differ",)]
 
 
 def _bomb(per_instance: bytes) -> bytes:
@@ -369,11 +369,11 @@ TAMPERED: dict[str, tuple[Callable[[Members], Members], str]] = {
     ),
     "no JSON": (lambda contents: rehash(contents | {one(contents, "record.json"): b"{"}), "not valid JSON"),
     "extra member": (_with("evaluations/000000000000/spec.json", careful=False), "is not in the manifest"),
-    "foreign member": (_with("run.sh", careful=True), "is none that a capsule has"),
-    "path out": (_with("../evil.json", careful=True), "is none that a capsule has"),
-    "path out within": (_with("report/../../evil.html", careful=True), "is none that a capsule has"),
-    "absolute path": (_with("/etc/passwd", careful=True), "is none that a capsule has"),
-    "folder": (_with("report/", b"", careful=False), "is none that a capsule has"),
+    "foreign member": (_with("run.sh", careful=True), "is not a name of a capsule"),
+    "path out": (_with("../evil.json", careful=True), "is not a name of a capsule"),
+    "path out within": (_with("report/../../evil.html", careful=True), "is not a name of a capsule"),
+    "absolute path": (_with("/etc/passwd", careful=True), "is not a name of a capsule"),
+    "folder": (_with("report/", b"", careful=False), "is not a name of a capsule"),
     "missing member": (_without("predictions.json", careful=False), "is missing"),
     "missing spec": (_without("spec.json", careful=True), "is missing"),
     "missing manifest": (_without("manifest.json", careful=False), "manifest.json is missing"),

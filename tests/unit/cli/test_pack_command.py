@@ -138,8 +138,8 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "pixels gone": ("00000-*.pixels", Path.unlink, "is missing; pack the split again, or remove"),
     "index cut": ("00001.json", truncated, "00001.json: not valid JSON"),
     "index empty": ("00001.json", lambda file: os.truncate(file, 0), "00001.json: not valid JSON"),
-    "index of others": ("00001.json", lambda file: file.write_text("[]"), "no index of packed images"),
-    "index to come": ("00001.json", lambda file: file.write_text('{"schema": 2}'), "of schema 2, expected 1"),
+    "index of others": ("00001.json", lambda file: file.write_text("[]"), "not an index of packed images"),
+    "index to come": ("00001.json", lambda file: file.write_text('{"schema": 3}'), "schema 3, expected 2"),
 }
 
 

@@ -69,13 +69,6 @@ class Vector(SimDRCodec):
         return super().loss(output, target).reshape(1)
 
 
-class Relative(SimDRCodec):
-    """Targets moved by an instance's place in the batch."""
-
-    def encode(self, keypoints: Tensor, visible: Tensor) -> SimDRTarget:
-        return super().encode(keypoints + 2 * torch.arange(len(keypoints))[:, None, None], visible)
-
-
 SIMDR = [
     (SimDRCodec, set(), ""),
     (PixelOff, {"fitting", "ideal outputs"}, "at most 0.50"),
@@ -84,9 +77,8 @@ SIMDR = [
     (Unmirrored, {"flipped views"}, "exact shift: keypoints are up to"),
     (Seeing, {"visibility"}, "a keypoint that is not visible has a gradient"),
     (Undecided, {"decoding"}, "zeros decode to values that are not finite"),
-    (Overwriting, {"determinism", "fitting", "batches", "visibility"}, "changes what it is given"),
+    (Overwriting, {"determinism", "fitting", "batches", "visibility"}, "changes its arguments"),
     (Vector, {"loss"}, "the loss has shape (1,)"),
-    (Relative, {"encoding", "batches", "fitting", "ideal outputs", "flipped views"}, "another target in a batch"),
 ]
 
 

@@ -61,9 +61,9 @@ def test_checks_that_fail_crash_or_hang_take_no_other_with_them() -> None:
         "x.json: no such file",
         "ZeroDivisionError: division by zero",
         "ModuleNotFoundError: No module named 'x'",
-        "the check took its process down: exit status 3",
+        "the check ended its process: exit status 3",
         "no answer within 1 s",
-        "the check took its process down: SIGTERM",
+        "the check ended its process: SIGTERM",
         "nothing there",
         "well",
     ]
@@ -122,7 +122,7 @@ def test_entries_left_out_are_a_warning(sound: Installation) -> None:
     file.write_text(json.dumps(instances))
     found = outcomes_of(data_checks.DATASET.of("mpii", sound.data / "mpii"))["dataset"]
     assert found.verdict == "warning"
-    assert "1 entries make no sense and are left out" in found.found
+    assert "1 entries are unusable and left out" in found.found
 
 
 def test_no_checkout_and_changes_are_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +197,7 @@ def test_more_threads_than_cores_are_a_warning(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("OMP_NUM_THREADS", "64")
     found = machine("cores")
     assert found.verdict == "warning"
-    assert "4 cores, but the time of 1.5 only" in found.found
+    assert "4 cores, but a limit of 1.5" in found.found
     assert "--threads 1" in found.fix
     assert "unset OMP_NUM_THREADS" in found.fix
 

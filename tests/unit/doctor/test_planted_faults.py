@@ -225,7 +225,7 @@ FAULTS: Sequence[tuple[Plant, str, str, str]] = (
     (other_version("scipy", None), "packages", "scipy not installed", "pip install 'scipy"),
     (old_python, "python", "3.10.2, allowed <3.12,>=3.11", "virtual environment"),
     (other_warp, "opencv", "pixels of a warp differ from OpenCV 4's", "opencv-python-headless>=4.10,<5"),
-    (crashing_opencv, "opencv", "took its process down: SIGKILL", "opencv-python-headless>=4.10,<5"),
+    (crashing_opencv, "opencv", "ended its process: SIGKILL", "opencv-python-headless>=4.10,<5"),
     (broken_torch, "torch", "a convolution on cpu is off by nan", "pip install"),
     (gpu_without_cuda, "gpus", "1 here, but torch", "--device cpu"),
     (no_memory, "memory", "0.2 GB, limit 0.2 GB", "more memory"),

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from bench.cli import app
 from bench.execute import standalone
-from bench.pose.evaluation import Measurement
+from bench.pose.evaluation import EvalResult
 
 NETWORKS = [
     ("simba_res50", "heatmap", "quarter"),
@@ -26,9 +26,9 @@ def test_post_process_means_the_recipe_s_refinement(
 ) -> None:
     given: list[Any] = []
 
-    def measure(*settings: object, box_file: object, **_: object) -> Measurement:
+    def measure(*settings: object, box_file: object, **_: object) -> EvalResult:
         given.extend((*settings[:2], box_file))
-        return Measurement([], {}, {}, 0, [])
+        return EvalResult([], {}, {}, 0, [])
 
     monkeypatch.setattr(standalone, "evaluate_weights", measure)
     command = f"eval --backbone {backbone} --representation {representation} --input-size 64x64 --dataset coco {option}"

@@ -19,7 +19,7 @@ from bench.pose.codecs.representation import CodecSettings
 from bench.pose.data.crops import CropSettings
 from bench.pose.data.datasets import open_split
 from bench.pose.data.instances import Instance
-from bench.pose.evaluation import Examination, Protocol
+from bench.pose.evaluation import EvalConfig, Evaluator
 from bench.pose.inference import predict
 from bench.pose.models.batch_norm import ReplicaBatchNorm2d, distribute
 from bench.pose.models.build import build_model, initialize
@@ -320,10 +320,10 @@ def measure_crowd(group: ProcessGroup, folder: Path) -> Any:
     torch.manual_seed(0)
     model = build_model("simba_tiny", "heatmap", keypoints=14, input_size=SIZE)
     codec = CodecSettings("heatmap", SIZE, sigma=1.0, weight_bounds="exact")
-    protocol = Protocol(codec, "rgb", None, flip_test=False, score_threshold=0.2, nms_threshold=0.9, batch_size=2)
-    examination = Examination.open(split, protocol, "decoded", CPU)
-    quick = examination.quick_metrics(model, device=CPU, group=group)
-    return examination.measure(model, device=CPU, group=group), quick
+    config = EvalConfig(codec, "rgb", None, flip_test=False, score_threshold=0.2, nms_threshold=0.9, batch_size=2)
+    evaluator = Evaluator.open(split, config, "decoded", CPU)
+    quick = evaluator.quick_metrics(model, device=CPU, group=group)
+    return evaluator.evaluate(model, device=CPU, group=group), quick
 
 
 def test_rank_0_scores_what_a_group_predicts(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import torch
 from bench.execute.standalone import evaluate_weights
 from bench.pose.data.datasets import dataset_info, open_split
 from bench.pose.errors import DataError, UnknownNameError
-from bench.pose.evaluation import Measurement, mean_pose_metrics
+from bench.pose.evaluation import EvalResult, mean_pose_metrics
 from bench.pose.input_size import InputSize
 from bench.pose.metrics.pckh import pckh, read_head_truth, read_predictions
 from bench.pose.models.build import build_model, initialize
@@ -71,9 +71,9 @@ def test_the_order_of_results_is_of_no_account_and_who_is_not_predicted_is_misse
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"image_id": INSTANCES}, "image_id 6 is no position among the 6 instances"),
-        ({"image_id": -1}, "image_id -1 is no position"),
-        ({"image_id": "1"}, "image_id '1' is no position"),
+        ({"image_id": INSTANCES}, "image_id 6 is not a position among the 6 instances"),
+        ({"image_id": -1}, "image_id -1 is not a position"),
+        ({"image_id": "1"}, "image_id '1' is not a position"),
         ({"image_id": 0}, "instance 0 is predicted a second time"),
         ({"keypoints": [1.0] * 47}, r"\(instance 1\): keypoints are not 48 finite numbers"),
         ({"keypoints": [float("inf")] * 48}, "keypoints are not 48 finite numbers"),
@@ -194,7 +194,7 @@ def test_crowdpose_instances_keep_their_counts(tmp_path: Path) -> None:
 # Whole evaluations with weights that know nothing
 
 
-def measured(dataset: str, folder: Path, split: str, box_file: Path | None, out: Path) -> Measurement:
+def measured(dataset: str, folder: Path, split: str, box_file: Path | None, out: Path) -> EvalResult:
     torch.manual_seed(0)
     model = build_model(
         "simba_tiny",

@@ -1,5 +1,5 @@
-"""Where crops get their pixels from: each time from the image file, from a packed copy, or from one on a GPU.
+"""Sources of the crops' pixels: the image files, packed copies of them, or packed copies in the memory of a GPU.
 
-All three give the same pixels to the bit. `source` states the interface and decodes files, `packing` writes packed
-copies, `packed` reads them, `held` keeps one on a device and crops whole batches there, `choice` chooses among them.
+All three give the same pixels to the bit. `image_source` states the interface and decodes files, `packing` writes
+packed copies, `packed` reads them, `gpu_cache` crops whole batches on a device, `choice` chooses among them.
 """

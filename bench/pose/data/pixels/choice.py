@@ -1,4 +1,4 @@
-"""Which source of pixels the crops of a split come from. None changes a pixel: only speed depends on it."""
+"""Choice of the source of a split's pixels. It affects speed only, never a pixel."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from bench.pose.errors import DataError
 
 __all__ = ["choose_images"]
 
-HELD_PART = 0.5
-"""Of a GPU's free memory that pixels may take unless asked for: the network needs the rest."""
+CACHE_PART = 0.5
+"""Part of a GPU's free memory that `auto` gives to pixels; the network needs the rest."""
 
 
 def choose_images(split: Split, instances: Sequence[Instance], source: PixelSource, device: torch.device) -> ImageStore:
     """The source of a split's pixels.
 
     Args:
-        split: opened.
-        instances: of it, who will be cropped.
-        source: "decoded" for the image files; "packed" for the packed images; "held" for these on the device;
-            "auto" for the fastest that is there: packed images if there are any, held by a GPU with ample room if
-            they are complete.
-        device: where the network lives.
+        split: opened split.
+        instances: instances that will be cropped.
+        source: "decoded" for the image files; "packed" for the packed images; "held" for packed images on the device;
+            "auto" for the fastest available one: packed images if there are any, on a GPU with ample memory if they
+            are complete.
+        device: device of the network.
 
     Raises:
-        DataError: what was asked for is not there or does not fit, or packed images are unusable.
+        DataError: the source is missing or does not fit, or packed images are unusable.
     """
     if source == "decoded":
         return DECODED
@@ -40,7 +40,7 @@ def choose_images(split: Split, instances: Sequence[Instance], source: PixelSour
         if source == "auto":
             return DECODED
         raise DataError(f"{packed.folder}: nothing is packed there; `bench data pack` does it")
-    packed.map()  # what is not whole is refused here rather than by a loader process
+    _ = packed.mapped  # refuse incomplete files here rather than in a loader process
     images = dict.fromkeys(instance.image for instance in instances)
     if source == "held":
         absent = [path for path in images if not packed.holds(path)]
@@ -53,4 +53,4 @@ def choose_images(split: Split, instances: Sequence[Instance], source: PixelSour
 
 
 def _has_room(device: torch.device, size: int) -> bool:
-    return device.type == "cuda" and size <= HELD_PART * torch.cuda.mem_get_info(device)[0]
+    return device.type == "cuda" and size <= CACHE_PART * torch.cuda.mem_get_info(device)[0]

@@ -1,4 +1,4 @@
-"""Packed images held in the memory of a device, where whole batches are cropped at once."""
+"""GPU cache: packed images in the memory of a device, which crops whole batches at once."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ CHUNK = 1 << 28
 
 
 @dataclass(frozen=True)
-class _GpuCachedImage:
-    """Where an image lies among the bytes on the device, and its size in px."""
+class _CachedImage:
+    """Position of an image's first byte on the device, and its size in px."""
 
     begin: int
     height: int
     width: int
 
     def take(self, placement: Placement, shape: CropShape, into: Taken) -> None:
-        """Write the device's order."""
+        """Write what the device needs to make the crop; see `GpuCachedImages.room`."""
         into[:4] = self.begin, self.height, self.width, placement.flipped
         into[4:] = cv2.invertAffineTransform(placement.matrix).ravel()
 
@@ -42,39 +42,47 @@ class GpuCachedImages:
     """The packed images of a split on a device.
 
     Args:
-        packed: images; they must be all that are asked for, their files as they were packed.
-        device: with room for them.
+        packed: all images that will be asked for, packed from their files as they are now.
+        device: device with enough free memory.
 
     Raises:
-        DataError: the packed images are unusable, or the device has not the room.
+        DataError: the packed images are unusable, or the device has too little memory.
     """
 
     name: PixelSource = "held"
 
     def __init__(self, packed: PackedImages, device: torch.device) -> None:
-        self._images: dict[Path, _GpuCachedImage] = {}
+        self._images: dict[Path, _CachedImage] = {}
+        try:
+            self._pixels: Tensor | None = torch.empty(packed.bytes, dtype=torch.uint8, device=device)
+        except RuntimeError as error:
+            raise DataError(f"{packed.folder}: {packed.bytes / 1e9:.1f} GB do not fit on {device}: {error}") from None
         begin = 0
-        for shard in packed.shards:
+        for shard, mapped in zip(packed.shards, packed.mapped, strict=True):
             for name, entry, offset in shard.offsets:
-                found = _GpuCachedImage(begin + offset, entry.height, entry.width)
-                self._images[packed.images / name] = found
+                self._images[packed.images / name] = _CachedImage(begin + offset, entry.height, entry.width)
+            for at in range(0, shard.bytes, CHUNK):
+                chunk = bytearray(mapped[at : at + CHUNK])  # torch takes no read-only memory
+                self._pixels[begin + at : begin + at + len(chunk)].copy_(torch.frombuffer(chunk, dtype=torch.uint8))
             begin += shard.bytes
-        self._pixels: Tensor | None = _on_device(packed, device)
 
     def __getstate__(self) -> dict[str, Any]:
-        # Loader processes look up images; the pixels stay where they are.
+        # Loader processes only look up images; the pixels stay in this process.
         return self.__dict__ | {"_pixels": None}
 
     def room(self, instances: int, shape: CropShape) -> Taken:
-        """Of orders, (instances, 10) float64, which hold whole numbers up to 2**53: more bytes than any device has."""
+        """An array (instances, 10) float64, which is exact for the positions of bytes.
+
+        A row is the first byte, height and width of the image, whether it is flipped, and the inverse matrix (2, 3).
+        """
         return np.empty((instances, 10), dtype=np.float64)
 
     def open(self, path: Path) -> ImagePixels:
-        """Where the image lies.
+        """The place of an image on the device.
 
         Raises:
             ImageError: its file cannot be read.
-            DataError: its file can be read, but is not held.
+            DataError: its file can be read, but is not in the cache.
         """
         if path not in self._images:
             read_image(path)
@@ -82,27 +90,10 @@ class GpuCachedImages:
         return self._images[path]
 
     def develop(self, taken: Tensor, shape: CropShape) -> Tensor:
-        """Crops (instances, height, width, 3) uint8 on the device, of orders (instances, 10)."""
+        """Crops (instances, height, width, 3) uint8 on the device; `taken` is as in `room`."""
         assert self._pixels is not None, "only the process that holds the pixels develops"
-        orders = taken.to(self._pixels.device, non_blocking=True)
-        begins, heights, widths = orders[:, :3].long().unbind(1)
-        sources = Sources(begins, heights, widths, orders[:, 3] > 0, orders[:, 4:].unflatten(1, (2, 3)))
+        rows = taken.to(self._pixels.device, non_blocking=True)
+        begins, heights, widths = rows[:, :3].long().unbind(1)
+        sources = Sources(begins, heights, widths, rows[:, 3] > 0, rows[:, 4:].unflatten(1, (2, 3)))
         crops = sample(self._pixels, sources, shape.size)
         return crops if shape.color_order == "bgr" else crops.flip(-1)
-
-
-def _on_device(packed: PackedImages, device: torch.device) -> Tensor:
-    """All pixels in one row of bytes. Raises `DataError` if the device has not the room."""
-    try:
-        pixels = torch.empty(packed.bytes, dtype=torch.uint8, device=device)
-    except RuntimeError as error:
-        raise DataError(f"{packed.folder}: {packed.bytes / 1e9:.1f} GB do not fit on {device}: {error}") from None
-    begin = 0
-    for shard in packed.shards:
-        mapped = shard.map()
-        for at in range(0, len(mapped), CHUNK):
-            # A copy, because torch takes no read-only memory.
-            chunk = torch.from_numpy(mapped[at : at + CHUNK].copy())
-            pixels[begin + at : begin + at + len(chunk)].copy_(chunk)
-        begin += len(mapped)
-    return pixels

@@ -1,4 +1,4 @@
-"""The interface of all sources of pixels, and the plain one: decode the image file each time."""
+"""The interface of all sources of pixels, and the plain source, which decodes the image file each time."""
 
 from __future__ import annotations
 
@@ -27,40 +27,40 @@ __all__ = [
 ]
 
 Taken = npt.NDArray[Any]
-"""What a loader takes of images: the crops themselves, or what a device needs to make them."""
+"""Output of a loader process: the crops themselves, or what a device needs to make them."""
 
 
 class CropShape(NamedTuple):
-    """What all crops have in common: height and width in px, and "rgb" or "bgr"."""
+    """Height and width of all crops in px, and their color order, "rgb" or "bgr"."""
 
     size: Size
     color_order: str
 
 
 class Placement(NamedTuple):
-    """Where a crop lies: the matrix (2, 3) from image px to crop px; where `flipped`, from the flipped image's."""
+    """Matrix (2, 3) from image px to crop px; if `flipped`, from the px of the flipped image."""
 
     matrix: npt.NDArray[np.float64]
     flipped: bool = False
 
 
 class ImagePixels(Protocol):
-    """One image, or what stands for it."""
+    """One opened image."""
 
     @property
     def width(self) -> int:
-        """In px."""
+        """Width in px."""
 
     def take(self, placement: Placement, shape: CropShape, into: Taken) -> None:
-        """Write what `ImageStore.develop` makes a crop of into a row of `ImageStore.room`."""
+        """Write the input of `ImageStore.develop` for one crop into a row of `ImageStore.room`."""
 
 
 class ImageStore(Protocol):
-    """A source of pixels. Loader processes have copies of it."""
+    """A source of pixels. Each loader process has a copy of it."""
 
     @property
     def name(self) -> PixelSource:
-        """Of the source."""
+        """Name of the source."""
 
     def room(self, instances: int, shape: CropShape) -> Taken:
         """An array with a row to fill for each instance."""
@@ -69,7 +69,7 @@ class ImageStore(Protocol):
         """The image of an image file. Raises `ImageError` if it cannot be read."""
 
     def develop(self, taken: Tensor, shape: CropShape) -> Tensor:
-        """Crops (instances, height, width, 3) uint8 of what was taken; in the process that has the network."""
+        """Crops (instances, height, width, 3) uint8; called in the process that has the network."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class DecodedPixels:
 
     @property
     def width(self) -> int:
-        """In px."""
+        """Width in px."""
         return self.pixels.shape[1]
 
     def take(self, placement: Placement, shape: CropShape, into: Taken) -> None:
@@ -97,7 +97,7 @@ class DecodedImages:
     name: PixelSource = "decoded"
 
     def room(self, instances: int, shape: CropShape) -> Taken:
-        """Of crops, (instances, height, width, 3) uint8."""
+        """An array of crops, (instances, height, width, 3) uint8."""
         return np.empty((instances, *shape.size, 3), dtype=np.uint8)
 
     def open(self, path: Path) -> ImagePixels:
@@ -105,9 +105,9 @@ class DecodedImages:
         return DecodedPixels(read_image(path))
 
     def develop(self, taken: Tensor, shape: CropShape) -> Tensor:
-        """The crops as they were taken."""
+        """The crops, unchanged."""
         return taken
 
 
 DECODED = DecodedImages()
-"""The plain source, which needs nothing but the image files."""
+"""The plain source."""

@@ -1,4 +1,4 @@
-"""The names of the sources of pixels. Imports no torch."""
+"""Names of the sources of pixels. Imports no torch."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ from typing import Literal
 __all__ = ["PixelSource"]
 
 PixelSource = Literal["auto", "decoded", "packed", "held"]
-"""The fastest that is there; image files; packed images; packed images on the device."""
+"""The fastest available source; image files; packed images; packed images on the device."""

@@ -2,9 +2,9 @@
 
     DATASET/packed/SPLIT/    00000.json  00000-HASH.pixels  00001.json ...
 
-An index lists the images in its file of pixels, which bears the first digits of its own sha256: one behind the
-other, (height, width, 3) BGR bytes as `read_image` decodes them. An image file that has changed since it was packed, by
-its size or its time of modification, is decoded from its file.
+A file of pixels has the first digits of its sha256 in its name. It holds (height, width, 3) BGR bytes as `read_image`
+decodes them, one image after another, in the order of its index. An image file whose size or modification time has
+changed since it was packed is decoded again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from bench.pose.data.pixels.image_source import (
     DECODED,
@@ -35,21 +34,21 @@ from bench.pose.data.pixels.image_source import (
 from bench.pose.data.pixels.names import PixelSource
 from bench.pose.data.reading import is_id, read_json
 from bench.pose.errors import DataError
-from bench.pose.geometry import Size
+from bench.pose.geometry import transform_points
 
 __all__ = [
-    "SCHEMA",
     "PackedImages",
     "PackedPixels",
     "Shard",
     "Stamp",
     "packed_folder",
     "packed_problems",
+    "read_shard",
     "read_shards",
     "stamp",
 ]
 
-SCHEMA = 1
+SCHEMA = 2
 CHANNELS = 3
 CACHE_LINE = 64
 """Bytes."""
@@ -57,20 +56,21 @@ CACHE_LINE = 64
 HASH = re.compile(r"[0-9a-f]{64}")
 
 OPENED_BYTES = 1 << 28
-"""Of images that a process opens before it lets go of their memory. The system still has it for who asks next."""
+"""Bytes of images that a process opens before it releases their memory; the system keeps them in its page cache."""
 
-Array = npt.NDArray[np.uint8]
+Mapped = mmap.mmap | bytes
+"""Bytes of a file; an empty file cannot be mapped."""
 
 
 class Stamp(NamedTuple):
-    """What tells an image file from a changed one: its bytes, and when it was modified, in ns since the epoch."""
+    """Size of an image file in bytes and its modification time in ns since the epoch."""
 
     bytes: int
     modified: int
 
 
 def stamp(path: Path) -> Stamp | None:
-    """Of an image file; None if there is none."""
+    """The stamp of an image file; None if there is no such file."""
     try:
         found = path.stat()
     except OSError:
@@ -79,7 +79,7 @@ def stamp(path: Path) -> Stamp | None:
 
 
 class Entry(NamedTuple):
-    """A packed image: its size in px, and the stamp of the file that it was decoded from."""
+    """Height and width of a packed image in px, both 0 if it could not be decoded, and its file's stamp."""
 
     height: int
     width: int
@@ -87,7 +87,7 @@ class Entry(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """That it takes."""
+        """Number of bytes of its pixels."""
         return self.height * self.width * CHANNELS
 
 
@@ -96,235 +96,198 @@ class Shard:
     """One index and its file of pixels.
 
     Attributes:
-        index: file.
-        sha256: of the pixels.
-        entries: images by file name, relative to the image folder, in the order of their pixels.
-        unreadable: stamps of image files that could not be decoded, by name.
+        index: index file.
+        sha256: hash of the pixels.
+        entries: images by file name relative to the image folder, in the order of their pixels.
     """
 
     index: Path
     sha256: str
     entries: dict[str, Entry]
-    unreadable: dict[str, Stamp]
 
     @property
     def pixels_file(self) -> Path:
-        """Where the pixels lie."""
+        """Path of the pixels."""
         return self.index.with_name(f"{self.index.stem}-{self.sha256[:12]}.pixels")
 
     @property
     def bytes(self) -> int:
-        """Of the pixels."""
+        """Number of bytes of all pixels."""
         return sum(entry.bytes for entry in self.entries.values())
 
     @property
     def stamps(self) -> dict[str, Stamp]:
-        """Of all image files, readable or not."""
-        return {name: entry.stamp for name, entry in self.entries.items()} | self.unreadable
+        """Stamps of the image files by name."""
+        return {name: entry.stamp for name, entry in self.entries.items()}
 
     @property
     def offsets(self) -> Iterator[tuple[str, Entry, int]]:
-        """Name and entry of each image, and the byte at which its pixels begin."""
+        """Name and entry of each decodable image, and the byte at which its pixels begin."""
         begin = 0
         for name, entry in self.entries.items():
-            yield name, entry, begin
+            if entry.bytes:
+                yield name, entry, begin
             begin += entry.bytes
 
-    def map(self) -> Array:
-        """The pixels as one read-only row, shared by all processes. Raises `DataError` if the file is not whole."""
-        mapping = self.mapping()
-        return np.zeros(0, np.uint8) if mapping is None else np.frombuffer(mapping, np.uint8)
-
-    def mapping(self) -> mmap.mmap | None:
-        """The mapped file; None if it has no pixels. Raises `DataError` if it is not whole."""
+    def map(self) -> Mapped:
+        """The pixels, read-only and shared by all processes. Raises `DataError` if the file is incomplete."""
         size = self.pixels_file.stat().st_size if self.pixels_file.is_file() else -1
         if size != self.bytes:
             found = "is missing" if size < 0 else f"has {size:,} bytes instead of {self.bytes:,}"
             raise DataError(f"{self.pixels_file}: {found}; pack the split again, or remove {self.index.parent}")
         if not size:
-            return None
+            return b""
         with self.pixels_file.open("rb") as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def as_json(self) -> str:
-        """Contents of the index."""
-        document = {
-            "schema": SCHEMA,
-            "sha256": self.sha256,
-            "images": {name: [entry.height, entry.width, *entry.stamp] for name, entry in self.entries.items()},
-            "unreadable": {name: list(found) for name, found in self.unreadable.items()},
-        }
-        return json.dumps(document)
+        """Contents of the index file."""
+        images = {name: [entry.height, entry.width, *entry.stamp] for name, entry in self.entries.items()}
+        return json.dumps({"schema": SCHEMA, "sha256": self.sha256, "images": images})
 
 
 def packed_folder(dataset_folder: Path, split: str) -> Path:
-    """Where a split's images are packed."""
+    """Folder of a split's packed images."""
     return dataset_folder / "packed" / split
 
 
 def read_shards(folder: Path) -> list[Shard]:
-    """The shards in a folder, none if there is no such folder. Raises `DataError` for an index that is not one."""
-    return [_read_shard(index) for index in sorted(folder.glob("[0-9]*.json"))]
+    """The shards in a folder; empty if there is no such folder. Raises `DataError` for an unusable index."""
+    return [read_shard(index) for index in sorted(folder.glob("[0-9]*.json"))]
+
+
+def read_shard(index: Path) -> Shard:
+    """The shard of an index file. Raises `DataError` if the file is missing or unusable."""
+    document: Any = read_json(index)
+    try:
+        if document["schema"] != SCHEMA:
+            raise DataError(f"{index}: schema {document['schema']}, expected {SCHEMA}; pack the split again")
+        entries = {
+            name: Entry(height, width, Stamp(*found)) for name, (height, width, *found) in document["images"].items()
+        }
+        for value in (value for entry in entries.values() for value in (entry.height, entry.width, *entry.stamp)):
+            if not is_id(value) or value < 0:
+                raise ValueError(f"{value!r:.80} is not a whole number from 0")
+        if not HASH.fullmatch(document["sha256"]):
+            raise ValueError("its sha256 is not a hash")
+        return Shard(index, document["sha256"], entries)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"{index}: not an index of packed images ({error!r}); pack the split again") from None
 
 
 def packed_problems(folder: Path, images: Path) -> Iterator[str]:
-    """What is wrong with packed images, read in full: pixels that have rotted, image files that have changed.
+    """Problems of packed images, which are read in full: damaged pixels and changed image files.
 
     Raises `DataError` if an index is unusable.
     """
     for shard in read_shards(folder):
         try:
-            shard.map()
+            pixels = shard.map()
         except DataError as error:
             yield str(error)
             continue
-        with shard.pixels_file.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != shard.sha256:
-                yield f"{shard.pixels_file}: its pixels are not those that were packed; remove it and pack again"
+        if hashlib.sha256(pixels).hexdigest() != shard.sha256:
+            yield f"{shard.pixels_file}: its pixels are not those that were packed; remove it and pack again"
         changed = [name for name, found in shard.stamps.items() if stamp(images / name) != found]
         if changed:
             yield f"{shard.index}: {len(changed):,} image files have changed since, such as {changed[0]}; pack again"
 
 
-def _read_shard(index: Path) -> Shard:
-    document: Any = read_json(index)
-    try:
-        if document["schema"] != SCHEMA:
-            raise DataError(f"{index}: of schema {document['schema']}, expected {SCHEMA}; pack the split again")
-        entries = {
-            name: Entry(_whole(height, least=1), _whole(width, least=1), Stamp(*map(_whole, found)))
-            for name, (height, width, *found) in document["images"].items()
-        }
-        unreadable = {name: Stamp(*map(_whole, found)) for name, found in document["unreadable"].items()}
-        if not HASH.fullmatch(document["sha256"]):
-            raise ValueError("its sha256 is none")
-        return Shard(index, document["sha256"], entries, unreadable)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"{index}: no index of packed images ({error!r}); pack the split again") from None
-
-
-def _whole(value: object, least: int = 0) -> int:
-    """A number of px, bytes or ns. Raises `ValueError` if it is none."""
-    if not is_id(value) or value < least:
-        raise ValueError(f"{value!r:.80} is no whole number from {least}")
-    return value
-
-
 @dataclass(frozen=True)
 class PackedPixels(DecodedPixels):
-    """A packed image: pixels that lie in memory, but far from the processor."""
+    """A packed image: pixels that are in memory, but seldom in the processor's cache."""
 
     def take(self, placement: Placement, shape: CropShape, into: Taken) -> None:
         """Write the crop, (height, width, 3) uint8."""
-        self._fetch(placement, shape.size)
-        super().take(placement, shape, into)
-
-    def _fetch(self, placement: Placement, size: Size) -> None:
-        """Read a byte of each cache line around the crop, row by row.
-
-        A warp jumps through memory and waits for each line; reading ahead in order takes a fraction of that.
-        """
-        (a, b, x), (c, d, y) = cv2.invertAffineTransform(placement.matrix).tolist()
-        height, width = size
+        # Read a byte of each cache line around the crop in order. The warp jumps and would wait for each line.
+        height, width = shape.size
+        inverse = np.asarray(cv2.invertAffineTransform(placement.matrix), dtype=np.float64)
+        corners = transform_points([[0, 0], [width, 0], [0, height], [width, height]], inverse)
         if placement.flipped:
-            a, b, x = -a, -b, self.width - 1 - x
-        left, right = _span(x, a * width, b * height, self.width)
-        top, bottom = _span(y, c * width, d * height, len(self.pixels))
+            corners[:, 0] = self.width - 1 - corners[:, 0]
+        left, top = np.maximum(corners.min(axis=0), 0).astype(int)
+        right, bottom = np.maximum(corners.max(axis=0) + 2, 0).astype(int)
         rows = self.pixels.reshape(len(self.pixels), -1)
         rows[top:bottom, left * CHANNELS : right * CHANNELS : CACHE_LINE].copy()
-
-
-def _span(start: float, across: float, down: float, end: int) -> tuple[int, int]:
-    """First and last but one of the whole px that a parallelogram's side covers, from 0 to `end`."""
-    low, high = start + min(across, 0) + min(down, 0), start + max(across, 0) + max(down, 0)
-    return max(int(low), 0), max(min(int(high) + 2, end), 0)
+        super().take(placement, shape, into)
 
 
 @dataclass
 class PackedImages(DecodedImages):
-    """The packed images of a split; those that are not packed, or have changed, are decoded from their files.
+    """The packed images of a split; images that are not packed, or have changed, are decoded from their files.
 
     Attributes:
-        folder: of the shards.
+        folder: folder of the shards.
         images: folder of the image files, links followed.
     """
 
     folder: Path
     images: Path
     name: PixelSource = field(default="packed", init=False)
-    _opened: dict[Path, PackedPixels | None] = field(default_factory=dict, repr=False)
-    _allowance: int = field(default_factory=lambda: OPENED_BYTES, init=False, repr=False)
+    _opened: dict[Path, PackedPixels | None] = field(default_factory=dict, init=False, repr=False)
+    _opened_bytes: int = field(default=0, init=False, repr=False)
 
     @cached_property
     def shards(self) -> list[Shard]:
-        """Of the folder. Raises `DataError` if an index is unusable."""
+        """The folder's shards. Raises `DataError` if an index is unusable."""
         return read_shards(self.folder)
 
     @property
     def bytes(self) -> int:
-        """Of all pixels."""
+        """Number of bytes of all pixels."""
         return sum(shard.bytes for shard in self.shards)
 
     @cached_property
-    def _stamps(self) -> dict[Path, Stamp]:
-        """Of all image files when they were packed, readable or not."""
-        return {self.images / name: found for shard in self.shards for name, found in shard.stamps.items()}
-
-    def holds(self, path: Path) -> bool:
-        """Whether an image file was packed as it is now, or found unreadable, or is not there at all."""
-        return self._stamps.get(path) == stamp(path)
-
-    def map(self) -> int:
-        """Map the shards for this process and those that it forks: from now on the files may be removed.
-
-        Returns:
-            How many files are mapped.
+    def mapped(self) -> list[Mapped]:
+        """Pixels of each shard, mapped for this process and its forks, which no longer need the files.
 
         Raises:
-            DataError: one is not whole.
+            DataError: a file is incomplete.
         """
-        return len(self._mapped)
+        return [shard.map() for shard in self.shards]
 
     @cached_property
-    def _mapped(self) -> list[tuple[Shard, mmap.mmap]]:
-        """The shards with pixels. Raises `DataError` if a file of pixels is not whole."""
-        return [(shard, mapping) for shard in self.shards if (mapping := shard.mapping()) is not None]
-
-    @cached_property
-    def _places(self) -> dict[Path, tuple[Array, Entry]]:
-        """The bytes and the entry of each packed image. Raises `DataError` if a file of pixels is not whole."""
+    def _entries(self) -> dict[Path, tuple[Entry, int, int]]:
+        """Entry of each packed image, the position of its shard, and the byte at which its pixels begin."""
         return {
-            self.images / name: (pixels[begin : begin + entry.bytes], entry)
-            for shard, mapping in self._mapped
-            for pixels in [np.frombuffer(mapping, np.uint8)]
+            self.images / name: (entry, number, begin)
+            for number, shard in enumerate(self.shards)
             for name, entry, begin in shard.offsets
         }
 
+    @cached_property
+    def _stamps(self) -> dict[Path, Stamp]:
+        return {self.images / name: found for shard in self.shards for name, found in shard.stamps.items()}
+
+    def holds(self, path: Path) -> bool:
+        """Whether the pack still describes an image file: packed and unchanged, undecodable, or missing."""
+        return self._stamps.get(path) == stamp(path)
+
     def __reduce__(self) -> tuple[type[PackedImages], tuple[Path, Path]]:
-        # Whoever receives it maps the same files; pickled arrays would be copies.
+        # The receiver maps the same files; pickled arrays would be copies.
         return PackedImages, (self.folder, self.images)
 
     def open(self, path: Path) -> ImagePixels:
         """The packed image, or the decoded file. Raises `ImageError` if it cannot be read."""
         if path not in self._opened:
-            self._opened[path] = self._look_up(path)
+            self._opened[path] = self._find(path)
         found = self._opened[path]
         if found is None:
             return DECODED.open(path)
-        self._allowance -= found.pixels.nbytes
-        if self._allowance < 0:
-            self._let_go()
+        self._opened_bytes += found.pixels.nbytes
+        if self._opened_bytes > OPENED_BYTES:
+            # Release the pages that were read, or they count as this process's own memory.
+            self._opened_bytes = 0
+            for pixels in self.mapped:
+                if isinstance(pixels, mmap.mmap):
+                    pixels.madvise(mmap.MADV_DONTNEED)
         return found
 
-    def _let_go(self) -> None:
-        """Give back the memory of what was read, which would else count as this process's until all of it is there."""
-        self._allowance = OPENED_BYTES
-        for _, mapping in self._mapped:
-            mapping.madvise(mmap.MADV_DONTNEED)
-
-    def _look_up(self, path: Path) -> PackedPixels | None:
-        """The image, if it is packed and its file is as it was then."""
-        if path not in self._places:
+    def _find(self, path: Path) -> PackedPixels | None:
+        if path not in self._entries:
             return None
-        pixels, entry = self._places[path]
-        return PackedPixels(pixels.reshape(entry.height, entry.width, CHANNELS)) if stamp(path) == entry.stamp else None
+        entry, shard, begin = self._entries[path]
+        if stamp(path) != entry.stamp:
+            return None
+        pixels = np.frombuffer(self.mapped[shard], np.uint8, entry.bytes, begin)
+        return PackedPixels(pixels.reshape(entry.height, entry.width, CHANNELS))

@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from PIL import Image
 from bench.pose.data.filling import filling, spread
 from bench.pose.data.images import read_image
 from bench.pose.data.instances import Instance
-from bench.pose.data.pixels.packed import CHANNELS, Entry, Shard, Stamp, read_shards, stamp
+from bench.pose.data.pixels.packed import CHANNELS, Entry, Shard, read_shard, read_shards, stamp
 from bench.pose.data.writing import PARTIAL, write_whole
 from bench.pose.errors import DataError, ImageError
 
@@ -33,15 +33,15 @@ Say = Callable[[str], object]
 
 @dataclass(frozen=True)
 class Packing:
-    """What is to be packed.
+    """A planned pack of a split's images.
 
     Attributes:
-        folder: of the shards.
+        folder: folder of the shards.
         images: folder of the image files.
         shards: names of image files relative to it, by shard.
-        bytes: that their pixels take.
-        left_out: image files for which the budget has no room; they are decoded each time.
-        left_out_bytes: that these would take.
+        bytes: size of their pixels.
+        left_out: number of image files over the budget; they are decoded each time.
+        left_out_bytes: size of the pixels of these.
     """
 
     folder: Path
@@ -60,19 +60,19 @@ class Packing:
         return f"{text}; over the budget: {self.left_out:,} images, {self.left_out_bytes / GIGA:.2f} GB"
 
     def run(self, say: Say, workers: int = 1) -> list[str]:
-        """Write the shards that are missing or out of date and remove what is no longer wanted.
+        """Write shards that are missing or out of date and remove those that are no longer planned.
 
-        Killed at any moment it leaves whole shards, which another run keeps.
+        If it is killed, complete shards remain, and another run keeps them.
 
         Args:
-            say: hears how far it is.
-            workers: processes.
+            say: called with lines of progress.
+            workers: number of processes.
 
         Returns:
-            What is wrong with image files that cannot be decoded; readers find out the same.
+            Messages about image files that cannot be decoded.
 
         Raises:
-            DataError: there is no room, the folder cannot be written, or another process packs the same.
+            DataError: there is no room, the folder cannot be written, or another process packs the same split.
         """
         with filling(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -85,63 +85,60 @@ class Packing:
     def _write(self, say: Say, workers: int) -> list[str]:
         for file in self.folder.glob(f"*{PARTIAL}"):
             file.unlink(missing_ok=True)
-        there = {shard.index.name: shard for shard in _sound_shards(self.folder)}
-        kept = {number: there.get(_index_name(number)) for number in range(len(self.shards))}
-        todo = [number for number, shard in kept.items() if shard is None or not self._current(number, shard)]
-        kept_bytes = sum(shard.bytes for number, shard in kept.items() if shard and number not in todo)
-        self._check_room(self.bytes - kept_bytes)
-        problems: list[str] = []
-        for done, found in enumerate(self._packed(todo, workers), start=1):
-            problems += found
-            say(f"{self.folder.name}: {done} of {len(todo)} shards")
-        self._tidy()
-        return problems
-
-    def _current(self, number: int, shard: Shard) -> bool:
-        """Whether a shard holds just these images, and their files are as they were."""
-        now = {name: stamp(self.images / name) for name in self.shards[number]}
-        return shard.stamps == {name: found for name, found in now.items() if found}
-
-    def _check_room(self, needed: int) -> None:
-        free = shutil.disk_usage(self.folder).free
+        indices = [self.folder / f"{number:05d}.json" for number in range(len(self.shards))]
+        kept = {index: self._current(index, names) for index, names in zip(indices, self.shards, strict=True)}
+        free, needed = shutil.disk_usage(self.folder).free, self.bytes - sum(one.bytes for one in kept.values() if one)
         if free < needed:
             raise DataError(
                 f"{self.folder}: {free / GIGA:.2f} GB free, but {needed / GIGA:.2f} GB are to be written;"
                 " set a --budget"
             )
-
-    def _packed(self, numbers: Sequence[int], workers: int) -> Iterator[list[str]]:
-        """Write shards; what was wrong with each, as they are done."""
-        tasks = [(self.folder, number, self.images, self.shards[number]) for number in numbers]
-        yield from spread(_pack_shard, tasks, workers)
-
-    def _tidy(self) -> None:
-        """Remove shards beyond the last, and files of pixels that no index names."""
-        wanted = {_index_name(number) for number in range(len(self.shards))}
-        for index in set(self.folder.glob("[0-9]*.json")):
-            if index.name not in wanted:
-                index.unlink()
-        named = {shard.pixels_file for shard in read_shards(self.folder)}
-        for file in set(self.folder.glob("*.pixels")) - named:
+        planned = zip(indices, self.shards, strict=True)
+        tasks = [(index, self.images, names) for index, names in planned if not kept[index]]
+        problems: list[str] = []
+        for done, found in enumerate(spread(_pack_shard, tasks, workers), start=1):
+            problems += found
+            say(f"{self.folder.name}: {done} of {len(tasks)} shards")
+        for index in set(self.folder.glob("[0-9]*.json")) - set(indices):
+            index.unlink()
+        for file in set(self.folder.glob("*.pixels")) - {shard.pixels_file for shard in read_shards(self.folder)}:
             file.unlink()
+        return problems
+
+    def _current(self, index: Path, names: Sequence[str]) -> Shard | None:
+        """The shard, if it is complete and holds exactly these images as their files are now."""
+        now = {name: found for name in names if (found := stamp(self.images / name))}
+        with contextlib.suppress(DataError):
+            shard = read_shard(index)
+            shard.map()
+            return shard if shard.stamps == now else None
+        return None
 
 
 def plan_packing(folder: Path, images: Path, instances: Sequence[Instance], *, budget: int | None = None) -> Packing:
-    """What packing the images of instances takes; only the headers of the image files are read.
+    """Plan to pack the images of instances; only the headers of the image files are read.
 
     Args:
-        folder: for the shards.
+        folder: folder of the shards.
         images: folder of the image files, links followed.
-        instances: whose images are wanted.
-        budget: bytes of pixels at the most; images with the most instances per byte come first. None for no limit.
+        instances: their images are packed.
+        budget: most bytes of pixels; images with the most instances per byte come first. None for no limit.
 
     Raises:
         DataError: an image file lies outside the folder.
     """
-    uses = Counter(_name(instance.image, images) for instance in instances)
-    sizes = {name: _decoded_bytes(images / name) for name in uses}
-    chosen = list(uses) if budget is None else _affordable(uses, sizes, budget)
-    total = sum(sizes[name] for name in chosen)
+    uses = Counter(instance.image for instance in instances)
+    outside = next((image for image in uses if not image.is_relative_to(images)), None)
+    if outside:
+        raise DataError(f"{outside}: not in the image folder {images}")
+    sizes = {image: _decoded_bytes(image) for image in uses}
+    left, taken = sum(sizes.values()) if budget is None else budget, set()
+    for image in sorted(uses, key=lambda image: -uses[image] / max(sizes[image], 1)):
+        if sizes[image] <= left:
+            taken.add(image)
+            left -= sizes[image]
+    chosen = [str(image.relative_to(images)) for image in uses if image in taken]
+    total = sum(sizes[image] for image in taken)
     return Packing(
         folder,
         images,
@@ -152,24 +149,8 @@ def plan_packing(folder: Path, images: Path, instances: Sequence[Instance], *, b
     )
 
 
-def _affordable(uses: Mapping[str, int], sizes: Mapping[str, int], budget: int) -> list[str]:
-    """Names, in the order that they came in, of what saves the most decoding within the budget."""
-    taken, left = set(), budget
-    for name in sorted(uses, key=lambda name: -uses[name] / max(sizes[name], 1)):
-        if sizes[name] <= left:
-            taken.add(name)
-            left -= sizes[name]
-    return [name for name in uses if name in taken]
-
-
-def _name(image: Path, images: Path) -> str:
-    if not image.is_relative_to(images):
-        raise DataError(f"{image}: not in the image folder {images}")
-    return str(image.relative_to(images))
-
-
 def _decoded_bytes(path: Path) -> int:
-    """Bytes of pixels that an image file's header promises; 0 for one that cannot be read."""
+    """Bytes of pixels according to an image file's header; 0 for an unreadable file."""
     try:
         with Image.open(path) as image:
             return image.width * image.height * CHANNELS
@@ -177,51 +158,29 @@ def _decoded_bytes(path: Path) -> int:
         return 0
 
 
-def _sound_shards(folder: Path) -> list[Shard]:
-    """Shards whose pixels are there in full; none where an index is unusable, so that all are made anew."""
-    try:
-        shards = read_shards(folder)
-    except DataError:
-        return []
-    sound = []
-    for shard in shards:
-        with contextlib.suppress(DataError):
-            shard.map()
-            sound.append(shard)
-    return sound
-
-
-def _index_name(number: int) -> str:
-    return f"{number:05d}.json"
-
-
-def _pack_shard(task: tuple[Path, int, Path, Sequence[str]]) -> list[str]:
-    """Write one shard, the index last; what is wrong with image files that cannot be decoded."""
-    folder, number, images, names = task
+def _pack_shard(task: tuple[Path, Path, Sequence[str]]) -> list[str]:
+    """Write one shard, the index last, and return messages about image files that cannot be decoded."""
+    index, images, names = task
     entries: dict[str, Entry] = {}
-    unreadable: dict[str, Stamp] = {}
     problems = []
     digest = hashlib.sha256()
-    # A file of its own, should a killed packing's process still write.
-    pixels_file = folder / f".{number:05d}-{os.getpid()}.pixels{PARTIAL}"
-    with pixels_file.open("wb") as file:
+    # The process in the name keeps apart a killed packing's worker that still writes.
+    partial = index.with_name(f".{index.stem}-{os.getpid()}.pixels{PARTIAL}")
+    with partial.open("wb") as file:
         for name in names:
-            found = stamp(images / name)
+            found, size = stamp(images / name), (0, 0)
             try:
                 image = read_image(images / name)
+                file.write(image.data)
+                digest.update(image.data)
+                size = image.shape[:2]
             except ImageError as error:
                 problems.append(str(error))
-                if found is not None:
-                    unreadable[name] = found
-                continue
-            assert found is not None, "a file that was read is there"
-            file.write(image.data)
-            digest.update(image.data)
-            height, width, _ = image.shape
-            entries[name] = Entry(height, width, found)
+            if found is not None:
+                entries[name] = Entry(*size, found)
         file.flush()
         os.fsync(file.fileno())
-    shard = Shard(folder / _index_name(number), digest.hexdigest(), entries, unreadable)
-    pixels_file.replace(shard.pixels_file)
-    write_whole(shard.index, shard.as_json())
+    shard = Shard(index, digest.hexdigest(), entries)
+    partial.replace(shard.pixels_file)
+    write_whole(index, shard.as_json())
     return problems

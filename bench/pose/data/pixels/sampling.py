@@ -1,4 +1,4 @@
-"""OpenCV 4's bilinear warp on a device, for whole batches, equal to it to the bit.
+"""OpenCV 4's bilinear warp on a device, for whole batches, bit for bit.
 
 OpenCV does not sample where the matrix says, but on a grid of 1/32 px: the start of each row and the step to each
 column are rounded to 1/1024 px, added, and cut to 1/32 px. The four neighbours are weighed in whole 1/1024 of a grey

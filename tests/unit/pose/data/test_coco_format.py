@@ -80,9 +80,9 @@ def test_images_may_lie_beside_the_annotations(tmp_path: Path) -> None:
         ("[" * 100_000, "not valid JSON"),
         ("[]", "lacks the list 'images'"),
         ({"images": [], "annotations": {}, "categories": []}, "lacks the list 'annotations'"),
-        (document() | {"categories": []}, "the first category must be instances"),
-        (document() | {"categories": [{"id": 2}]}, "the first category must be instances"),
-        (document() | {"categories": [{"id": 1, "keypoints": 17}]}, "no list of names"),
+        (document() | {"categories": []}, "the first category must be person"),
+        (document() | {"categories": [{"id": 2}]}, "the first category must be person"),
+        (document() | {"categories": [{"id": 1, "keypoints": 17}]}, "not a list of names"),
         (
             document() | {"categories": [{"id": 1, "keypoints": ["head"]}]},
             "1 keypoints per instance, but skeleton 'coco_17'",
@@ -102,7 +102,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 BROKEN_ANNOTATIONS: dict[str, tuple[Callable[[Document], object], str]] = {
     "too few values": (lambda entry: entry["keypoints"].pop(), "50 keypoint values, expected 51"),
-    "no keypoints": (lambda entry: entry.pop("keypoints"), "no list of keypoint values"),
+    "no keypoints": (lambda entry: entry.pop("keypoints"), "not a list of keypoint values"),
     "NaN": (lambda entry: entry["keypoints"].__setitem__(0, float("nan")), "keypoint value is not a finite number"),
     "null": (lambda entry: entry["keypoints"].__setitem__(0, None), "keypoint value is not a finite number"),
     "text": (lambda entry: entry["keypoints"].__setitem__(0, "3"), "keypoint value is not a finite number"),
@@ -115,7 +115,7 @@ BROKEN_ANNOTATIONS: dict[str, tuple[Callable[[Document], object], str]] = {
     "infinite box": (lambda entry: entry.update(bbox=[1, 2, 3, float("inf")]), "box .* is not x, y"),
     "negative width": (lambda entry: entry.update(bbox=[50, 10, -30, 40]), "the latter two from 0"),
     "area no number": (lambda entry: entry.update(area="big"), "area 'big' is not a finite number"),
-    "other category": (lambda entry: entry.update(category_id=2), "its category is not 1, an instance"),
+    "other category": (lambda entry: entry.update(category_id=2), "its category is not 1, a person"),
 }
 
 
@@ -142,7 +142,7 @@ def test_an_entry_without_id_is_reported_by_its_number(kind: str, entry: Any, tm
     opened = split(tmp_path, contents)
     assert len(opened.instances()) == 3
     (problem,) = opened.problems
-    assert f"{kind} number 1: no object with a whole number as id" in problem
+    assert f"{kind} number 1: not an object with a whole number as id" in problem
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_if_nothing_is_left_the_problems_are_listed(tmp_path: Path) -> None:
     for annotation in contents["annotations"]:
         annotation["image_id"] = 99
     with pytest.raises(
-        DataError, match=r"no instance with labelled keypoints; 3 entries make no sense: .*annotation 1: image 99"
+        DataError, match=r"no instance with labelled keypoints; 3 unusable entries: .*annotation 1: image 99"
     ):
         split(tmp_path, contents).instances()
 

@@ -57,8 +57,8 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "NaN": ({"center": [float("nan"), 2]}, "is not x and y"),
     "no scale": ({"scale": 0}, "scale 0 is not a positive number"),
     "scale no number": ({"scale": "1"}, "scale '1' is not a positive number"),
-    "keypoint missing": ({"joints": [[1.0, 1.0]] * 15}, "keypoints are not 16 pairs of finite numbers"),
-    "keypoint of one": ({"joints": [[1.0]] * 16}, "keypoints are not 16 pairs of finite numbers"),
+    "keypoint missing": ({"joints": [[1.0, 1.0]] * 15}, "joints are not 16 pairs of finite numbers"),
+    "keypoint of one": ({"joints": [[1.0]] * 16}, "joints are not 16 pairs of finite numbers"),
     "no visibility": ({"joints_vis": [1] * 15}, "joints_vis is not 16 numbers"),
 }
 
@@ -87,7 +87,7 @@ def test_unusable_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"valid\.json: expected MPII's list of instances, found dict"):
         MpiiInstances(tmp_path, "valid").instances()
     (tmp_path / "annot" / "valid.json").write_text("[3]")
-    with pytest.raises(DataError, match="lists no instance; 1 entries make no sense"):
+    with pytest.raises(DataError, match="lists no instance; 1 unusable entries"):
         MpiiInstances(tmp_path, "valid").instances()
     with pytest.raises(DataError, match="MPII is measured with its annotated centers"):
         MpiiInstances(tmp_path, "valid").detections(tmp_path / "boxes.json")

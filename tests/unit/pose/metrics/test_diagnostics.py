@@ -19,13 +19,11 @@ from bench.files import sha256, write_json
 from bench.pose.ceiling import ceiling_metrics
 from bench.pose.codecs.representation import CodecSettings
 from bench.pose.data.datasets import open_split
-from bench.pose.evaluation import Protocol
+from bench.pose.evaluation import EvalConfig
 from bench.pose.metrics.coco import judge, load_ground_truth, run_coco
 from bench.pose.metrics.crowdpose import judge_crowdpose, run_crowdpose
 from bench.pose.metrics.diagnostics import Diagnostics
 from bench.pose.metrics.oks_diagnostics import oks_diagnostics
-from bench.pose.metrics.oks_images import judged_images, match_images
-from bench.pose.metrics.oks_per_instance import OKS_THRESHOLDS
 from bench.pose.metrics.pckh import HeadTruth, keypoint_rates, pckh
 from bench.pose.metrics.pckh_per_instance import judge_pckh
 from bench.pose.metrics.per_instance import load_per_instance
@@ -38,7 +36,7 @@ from bench.store.provenance import collect
 from bench.suite.expansion import expand
 from bench.suite.schema import load_suite
 from tests.end_to_end.conftest import SUITE
-from tests.unit.oks_cases import LIMIT, Results, Truth, by_pycocotools, case
+from tests.unit.oks_cases import Results, Truth, by_pycocotools, case
 from tests.unit.tiny_datasets import coco_test_dev, crowdpose, mpii, mpii_instance
 
 SEEDS = range(5)
@@ -74,33 +72,6 @@ def test_a_keypoint_s_precision_is_pycocotools_on_that_keypoint_alone(seed: int)
         precision = alone.eval["precision"]
         assert found[keypoint] == pytest.approx(precision[precision > -1].mean(), abs=1e-12)
     assert len({round(value, 6) for value in found.values()}) > 5
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_matching_all_keypoints_is_pycocotools(seed: int) -> None:
-    truth, results = case(seed)
-    evaluation = by_pycocotools(truth, results, COCO_17.sigmas, any_size=True)
-    entries = [entry for entry in evaluation.evalImgs if entry is not None and entry["dtScores"]]
-    images = list(judged_images(evaluation))
-    assert max(len(image.scores) for image in images) == LIMIT
-    oks, ignored = [image.oks[..., None] for image in images], [image.ignored[:, None] for image in images]
-    found = match_images(images, oks, ignored, OKS_THRESHOLDS)
-    for entry, image, matches in zip(entries, images, found, strict=True):
-        ids = np.array([instance["id"] for instance in evaluation._gts[entry["image_id"], 1]], dtype=int)
-        np.testing.assert_array_equal(np.append(ids, 0)[matches[:, 0].T], entry["dtMatches"])
-        np.testing.assert_array_equal(image.scores, entry["dtScores"])
-
-
-def test_similarity_over_labelled_keypoints_is_the_evaluator_s() -> None:
-    evaluation = by_pycocotools(*case(3), COCO_17.sigmas)
-    for image in judged_images(evaluation):
-        labelled = image.labelled.any(axis=1)
-        keypoints = np.where(image.labelled, image.keypoint_similarity(), 0).sum(axis=-1)[:, labelled]
-        expected = image.oks[:, labelled] * image.labelled.sum(axis=1)[labelled]
-        np.testing.assert_allclose(keypoints, expected, atol=1e-12)
-        np.testing.assert_allclose(
-            image.keypoint_similarity().mean(axis=-1)[:, ~labelled], image.oks[:, ~labelled], atol=1e-12
-        )
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -378,8 +349,8 @@ CODECS = {
 }  # fmt: skip
 
 
-def how(codec: CodecSettings) -> Protocol:
-    return Protocol(codec, "rgb", None, flip_test=True, score_threshold=0.2, nms_threshold=0.9, batch_size=8)
+def how(codec: CodecSettings) -> EvalConfig:
+    return EvalConfig(codec, "rgb", None, flip_test=True, score_threshold=0.2, nms_threshold=0.9, batch_size=8)
 
 
 @pytest.fixture(scope="module")

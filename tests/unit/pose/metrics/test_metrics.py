@@ -94,7 +94,7 @@ def test_predictions_are_not_changed() -> None:
         ({"image_id": 99}, "prediction 1: image 99 is not in the annotation file"),
         ({"image_id": [1]}, r"prediction 1: image \[1\] is not in the annotation file"),
         ({"keypoints": [1.0] * 50}, "prediction 1: 50 keypoint values, expected 51 for 17 keypoints"),
-        ({"keypoints": None}, "prediction 1: no list of keypoint values"),
+        ({"keypoints": None}, "prediction 1: not a list of keypoint values"),
         ({"keypoints": [float("nan")] * 51}, r"prediction 1 \(image 2\): a value is not a finite number"),
         ({"keypoints": ["1"] * 51}, r"prediction 1 \(image 2\): a value is not a finite number"),
         ({"score": float("inf")}, r"prediction 1 \(image 2\): a value is not a finite number"),
@@ -151,7 +151,7 @@ def test_a_box_without_extent_does_not_spoil_the_mean_pose() -> None:
 
 
 def test_nobody_has_no_mean_pose() -> None:
-    with pytest.raises(DataError, match="no instances"):
+    with pytest.raises(DataError, match="needs instances"):
         mean_pose([])
     with pytest.raises(DataError, match="keypoint 3 is visible in none of 1 instances"):
         mean_pose([instance([0, 0, 1, 1], (0, 0), np.arange(17) != 3)])

@@ -281,5 +281,5 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_arrays_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(ValueError, match="do not match"):
         PckhPerInstance(np.zeros((3, MPII_16.size)), np.zeros((4, MPII_16.size), dtype=bool))
