@@ -1,4 +1,4 @@
-"""Checks of backbones, with each of their outputs."""
+"""What every backbone keeps to, with each of its outputs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from bench.checks import Check, CheckList, require
 from bench.conformance.codec_cases import usual_settings
+from bench.planning.predicted_complexity import predict
 from bench.pose.checkpoints import load_weights
 from bench.pose.codecs.representation import build_codec
+from bench.pose.complexity import measure
 from bench.pose.models.backbone import BACKBONES
 from bench.pose.models.batch_norm import ReplicaBatchNorm2d
 from bench.pose.models.build import build_model, initialize
@@ -25,13 +27,17 @@ from bench.pose.outputs import Coordinates
 __all__ = ["BackboneCase", "backbone_checks", "cases_of"]
 
 SIZES = ((64, 64), (96, 64))
-"""Height and width in px of the inputs of backbones that take any size: a square and a rectangle."""
+"""Height and width in px of the inputs of backbones that are free in it: a square and another."""
 
 BATCH = 4
+STEPS = 30
 LEARNING_RATE = 1e-3
 
+CLEARLY = 0.85
+"""Part of its first value that a loss must fall below."""
+
 TOLERANCE = 1e-4
-"""Largest rounding difference between batches, relative to the largest output."""
+"""Rounding that the others in a batch may cause, as a part of the largest output."""
 
 MAX_NAMED = 5
 
@@ -40,7 +46,7 @@ CHECKS = CheckList()
 
 @dataclass(frozen=True)
 class BackboneCase:
-    """One form of a network."""
+    """One form of a network. Prints as what it is."""
 
     backbone: str
     representation: str
@@ -53,7 +59,7 @@ class BackboneCase:
         return f"{self.representation} {self.size[0]}x{self.size[1]}{bins}, {self.keypoints} keypoints"
 
     def build(self, *, replicas: int = 1) -> PoseModel:
-        """The network with torch's initial weights."""
+        """The network with weights as torch draws them."""
         return build_model(
             self.backbone,
             self.representation,
@@ -64,7 +70,7 @@ class BackboneCase:
         )
 
     def start(self, seed: int = 0) -> PoseModel:
-        """The network at the start of a training with this seed."""
+        """The network as a training of this seed begins."""
         torch.manual_seed(seed)
         model = self.build()
         initialize(model, scheme="kaiming")
@@ -72,11 +78,11 @@ class BackboneCase:
         return model
 
     def images(self) -> Tensor:
-        """Noise (instances, 3, height, width), always the same."""
+        """(instances, 3, height, width), always the same noise."""
         return torch.randn(BATCH, 3, *self.size, generator=torch.Generator().manual_seed(1))
 
     def loss(self) -> Callable[[Tensor | Coordinates], Tensor]:
-        """The loss of a network's output for `images`, whose keypoints are random."""
+        """Of a network's output for `images`, whose keypoints stand where chance put them."""
         codec = build_codec(
             usual_settings(self.representation, self.size, self.split_ratio), tuple(range(self.keypoints))
         )
@@ -87,7 +93,7 @@ class BackboneCase:
 
 
 def cases_of(name: str) -> list[BackboneCase]:
-    """The checked forms of a backbone: each output, at a square size and, where sizes are free, another.
+    """The forms of a backbone that are looked at: each output, at a square size and, where sizes are free, another.
 
     Raises:
         CheckFailedError: it has no output, an unknown one, or no input size.
@@ -225,6 +231,44 @@ def normalization(name: str) -> str:
 
 def _is_given(layer: nn.Module) -> bool:
     return isinstance(layer, ReplicaBatchNorm2d) and layer.replicas == 2
+
+
+@CHECKS.check()
+def cost(name: str) -> str:
+    """Parameters and multiply-adds are what plans say of them."""
+    found = []
+    for case in cases_of(name):
+        measured = measure(case.build(), case.size)
+        require(measured.params > 0 and measured.multiply_adds > 0, f"{case}: measured {measured}")
+        planned = predict(
+            case.backbone,
+            case.representation,
+            keypoints=case.keypoints,
+            input_size=case.size,
+            split_ratio=case.split_ratio,
+        )
+        require(measured == planned, f"{case}: measured {measured}, planned {planned}")
+        found.append(measured)
+    return f"{found[0].params:,} parameters, {found[0].multiply_adds:,} multiply-adds at the smallest"
+
+
+@CHECKS.check()
+def learning(name: str) -> str:
+    """The loss of a few images falls within a few steps."""
+    slowest = 0
+    for case in cases_of(name):
+        model, images, loss_of = case.start().train(), case.images(), case.loss()
+        optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE)
+        losses: list[float] = []
+        while not losses or losses[-1] > CLEARLY * losses[0]:
+            require(len(losses) <= STEPS, f"{case}: from {losses[:1]} to {losses[-1:]} in {STEPS} steps of Adam")
+            optimizer.zero_grad()
+            loss = loss_of(model(images))
+            loss.backward()
+            optimizer.step()
+            losses.append(float(loss.detach()))
+        slowest = max(slowest, len(losses) - 1)
+    return f"by {1 - CLEARLY:.0%} within {slowest} steps, at most {STEPS}"
 
 
 def _differing(model: nn.Module, other: nn.Module) -> list[str]:

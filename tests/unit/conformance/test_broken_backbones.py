@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 
 import pytest
 import torch
@@ -72,9 +73,25 @@ class Forgetful(Plain):
         return super().feature_maps(images) * self.gain
 
 
+class Stubborn(Plain):
+    def forward(self, images: Tensor) -> Tensor | Coordinates:
+        output = super().forward(images)
+        parts = (output,) if isinstance(output, Tensor) else output
+        scaled = [part * 1e-6 for part in parts]
+        return scaled[0] if isinstance(output, Tensor) else Coordinates(*scaled)
+
+
 class Raising(Plain):
     def feature_maps(self, images: Tensor) -> Tensor:
         raise RuntimeError("no such\nlayer")
+
+
+WIDTHS = count(8)
+
+
+def growing(shape: NetworkShape, norm_layer: NormLayer) -> MapModel:
+    """No two of its networks are alike."""
+    return Plain(shape, norm_layer, channels=next(WIDTHS))
 
 
 BROKEN: list[tuple[Callable[[NetworkShape, NormLayer], MapModel], set[str], str]] = [
@@ -82,9 +99,11 @@ BROKEN: list[tuple[Callable[[NetworkShape, NormLayer], MapModel], set[str], str]
     (OwnNormalization, {"normalization"}, "norm_layer did not make layers.1 (BatchNorm2d)"),
     (DeadParameter, {"gradients"}, "no gradient reaches unused.weight, unused.bias"),
     (BatchDependent, {"independence"}, "of the largest output"),
-    (HalfSize, {"shapes", "gradients", "determinism"}, "(4, 5, 16, 8), expected (4, 5, 16, 16)"),
+    (HalfSize, {"shapes", "gradients", "learning", "determinism"}, "(4, 5, 16, 8), expected (4, 5, 16, 16)"),
     (Random, {"determinism", "independence", "checkpoints"}, "two passes over the same images differ"),
     (Forgetful, {"checkpoints"}, "the output differs by"),
+    (Stubborn, {"learning"}, "in 30 steps of Adam"),
+    (growing, {"determinism", "checkpoints", "cost"}, "planned Complexity(params="),
 ]
 
 
@@ -110,5 +129,5 @@ def test_no_form_is_no_pass() -> None:
     backbone("own_sizeless", input_sizes=())(Plain)
     for name, message in (("own_none", "its outputs are []"), ("own_sizeless", "it has no input size")):
         failed = failures(backbone_checks(name))
-        assert len(failed) == 6
+        assert len(failed) == 8
         assert all(message in found for found in failed.values())
