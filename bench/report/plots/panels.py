@@ -105,8 +105,9 @@ def draw_series(
 ) -> None:
     """A line, or dots, for each combination of the columns `by`, the first of which says how it looks."""
     x, y = xy
-    for (name, *_), series in values.sort_values(x).groupby(list(by), sort=False, observed=True):
-        axes.plot(series[x], series[y], **look(str(name)) | marks)
+    for (name, *_), series in values.groupby(list(by), sort=False, observed=True):
+        line = series.sort_values(x)
+        axes.plot(line[x], line[y], **look(str(name)) | marks)
 
 
 def draw_known(axes: Axes, x: pd.Series[float], rows: pd.DataFrame, shift: float = 0) -> None:
