@@ -32,7 +32,7 @@ __all__ = [
 Verdict = Literal["ok", "warning", "failed", "skipped"]
 """Holds; holds, but not as well as it could; does not hold; not applicable."""
 
-BENCH = Path(__file__).parents[1]
+BENCH = Path(__file__).parent
 
 MAX_NAMED = 5
 

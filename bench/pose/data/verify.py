@@ -14,41 +14,22 @@ from bench.pose.data.mpii import MpiiInstances
 from bench.pose.data.pixels.packed import packed_folder, packed_problems
 from bench.pose.errors import DataError, ImageError
 
-__all__ = ["KNOWN", "Findings", "Known", "expected_files", "verify"]
+__all__ = ["KNOWN", "Findings", "expected_files", "verify"]
 
 MAX_LISTED = 5
 
 
-@dataclass(frozen=True)
-class Known:
-    """Counts of a complete split; None if unknown.
-
-    Attributes:
-        instances: instances for training, or for evaluation with annotated boxes.
-        instances_images: images with such instances.
-        annotations: entries of the annotation file, used or not.
-        images: images of the annotation file.
-        boxes: boxes of the published detector.
-    """
-
-    instances: int | None = None
-    instances_images: int | None = None
-    annotations: int | None = None
-    images: int | None = None
-    boxes: int | None = None
-
-
-KNOWN: Mapping[tuple[str, str], Known] = {
-    ("coco", "train2017"): Known(instances=149_813, instances_images=64_115),
-    ("coco", "val2017"): Known(boxes=104_125),
-    ("crowdpose", "train"): Known(images=10_000),
-    ("crowdpose", "val"): Known(annotations=8_527, images=2_000),
-    ("crowdpose", "trainval"): Known(images=12_000),
-    ("crowdpose", "test"): Known(images=8_000),
-    ("mpii", "train"): Known(annotations=22_246),
-    ("mpii", "valid"): Known(annotations=2_958),
+KNOWN: Mapping[tuple[str, str], Mapping[str, int]] = {
+    ("coco", "train2017"): {"instances": 149_813, "instances_images": 64_115},
+    ("coco", "val2017"): {"boxes": 104_125},
+    ("crowdpose", "train"): {"images": 10_000},
+    ("crowdpose", "val"): {"annotations": 8_527, "images": 2_000},
+    ("crowdpose", "trainval"): {"images": 12_000},
+    ("crowdpose", "test"): {"images": 8_000},
+    ("mpii", "train"): {"annotations": 22_246},
+    ("mpii", "valid"): {"annotations": 2_958},
 }
-"""Counts of the complete splits, by dataset and split."""
+"""Counts of complete splits, as far as they are known, by dataset and split; `WORDS` explains them."""
 
 WORDS = {
     "instances": "instances to train on",
@@ -64,7 +45,7 @@ class Findings:
     """State of a split's files.
 
     Attributes:
-        counts: counts by the names of `Known`, as far as they are known.
+        counts: counts by the names of `WORDS`.
         missing: missing files and folders.
         problems: messages about unusable files and entries.
     """
@@ -108,7 +89,7 @@ def verify(info: DatasetInfo, folder: Path, split: str) -> Findings:
         if opened.annotation_file.is_file():
             findings.problems.append(str(error))
     findings.problems += opened.problems
-    findings.problems += _wrong_counts(findings.counts, KNOWN.get((info.name, split), Known()))
+    findings.problems += _wrong_counts(findings.counts, KNOWN.get((info.name, split), {}))
     return findings
 
 
@@ -153,8 +134,8 @@ def _check_images(opened: CocoKeypoints | MpiiInstances, instances: Sequence[Ins
             findings.problems.append(str(error))
 
 
-def _wrong_counts(counts: Mapping[str, int], known: Known) -> Iterator[str]:
+def _wrong_counts(counts: Mapping[str, int], known: Mapping[str, int]) -> Iterator[str]:
     for name, count in counts.items():
-        complete = getattr(known, name)
+        complete = known.get(name)
         if complete is not None and count != complete:
             yield f"{count:,} {WORDS[name]}, but the complete split has {complete:,}"
