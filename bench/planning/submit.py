@@ -40,12 +40,6 @@ class SubmittedArrays:
         """Why SLURM refused arrays, each reason once."""
         return list(dict.fromkeys(sent.error for sent in self.sent if sent.error))
 
-    @property
-    def trainings(self) -> int:
-        """Number of trainings that SLURM accepted."""
-        taken = [array for array, sent in zip(self.arrays, self.sent, strict=True) if not sent.error]
-        return sum(len(task) for array in taken for task in array.tasks)
-
 
 def submit_plan(
     make_plan: Callable[[], Plan],
