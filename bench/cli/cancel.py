@@ -9,8 +9,6 @@ import typer
 from bench.cli.options import Only, Results, SuiteFile
 from bench.cli.targets import Ids, States, matching, parse_states, planner
 
-__all__ = ["cancel"]
-
 
 def cancel(
     suite: SuiteFile, ids: Ids = None, states: States = None, only: Only = None, results: Results = Path("results")

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from bench.compare.diff import CellComparison, Difference
     from bench.paper.effects import Effect
 
-__all__ = ["diff"]
 
 Cell = Annotated[str, typer.Argument(metavar="ID", help="Id of a training or evaluation, or its beginning.")]
 

@@ -15,7 +15,6 @@ from bench.files import printable
 if TYPE_CHECKING:
     from bench.capsule.verification import Verification
 
-__all__ = ["verify"]
 
 DIFFERS, NOT_RECOMPUTED = 1, 2
 

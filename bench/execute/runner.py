@@ -29,9 +29,6 @@ from bench.store.folders import EvaluationFolder, Store, TrainingFolder
 from bench.store.leases import BusyError, LeaseLostError
 from bench.suite.specs import EvalSpec, TrainSpec
 
-__all__ = ["run_job", "run_process"]
-
-
 OUT_OF_MEMORY = ("can't allocate memory", "Insufficient memory", "bad_alloc", "Cannot allocate memory")
 """Parts of messages about memory by torch on CPUs, OpenCV, C++ and the system."""
 

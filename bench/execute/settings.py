@@ -16,16 +16,6 @@ from bench.suite.recipe import load_recipe
 from bench.suite.rules import apply_rules
 from bench.suite.specs import EVALUATORS, EvalSpec, TrainSpec
 
-__all__ = [
-    "augmentation",
-    "box_file",
-    "codec_settings",
-    "crop_settings",
-    "optimizer_config",
-    "protocol",
-    "selection_protocol",
-]
-
 
 def augmentation(training: TrainSpec) -> Augmentation:
     """How the training's crops vary."""

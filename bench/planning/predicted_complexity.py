@@ -22,8 +22,6 @@ from bench.pose.models.backbone import BACKBONES, Backbone, network_shape
 from bench.pose.models.network import Complexity, NetworkShape
 from bench.pose.models.tokens import heatmap_widths, hidden_width, patch_grid
 
-__all__ = ["TRUNKS_FILE", "Complexity", "Trunk", "predict"]
-
 TRUNKS_FILE = Path(__file__).with_name("trunks.json")
 """The measured trunks."""
 

@@ -15,8 +15,6 @@ from bench.execute.slurm.submission import arrange, submit
 from bench.planning.jobs import make_job
 from bench.planning.plan import Plan, PlannedTraining
 
-__all__ = ["SubmittedArrays", "submit_plan"]
-
 PATIENCE = 120.0
 """Seconds to wait for another submitting process."""
 

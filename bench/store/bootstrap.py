@@ -23,8 +23,6 @@ from bench.pose.metrics.per_instance import PerInstanceResults, load_per_instanc
 from bench.statistics.resampling import RESAMPLES, SCHEME, resample_counts
 from bench.store.folders import EvaluationFolder, Store
 
-__all__ = ["Resamples"]
-
 Array = npt.NDArray[Any]
 
 LOADED = 8

@@ -23,8 +23,6 @@ from bench.store.documents import Failure, JobProgress, Record, ServerScore, Tra
 from bench.store.leases import Lease, Leases, Owner
 from bench.suite.specs import SCHEMA_VERSION, EvalSpec, TrainSpec, schema_of
 
-__all__ = ["EvaluationFolder", "Store", "TrainingFolder"]
-
 
 class _Within:
     """A path within a folder, joined on access: a plan looks at few of them."""

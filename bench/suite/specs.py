@@ -39,19 +39,6 @@ from bench.suite.definition import Definition
 from bench.suite.source import Problem
 from bench.suite.structure import ContradictionError, unknown
 
-__all__ = [
-    "EVALUATORS",
-    "SCHEMA_VERSION",
-    "EvalSpec",
-    "Hash",
-    "Size",
-    "SuiteDataset",
-    "TrainSpec",
-    "evaluation_key",
-    "schema_of",
-    "shared_settings",
-]
-
 SCHEMA_VERSION = 3
 """Raised whenever the meaning of a spec changes, so that old results are not mistaken for new ones."""
 

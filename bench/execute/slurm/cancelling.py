@@ -8,8 +8,6 @@ from bench.execute.slurm.ledger import Ledger
 from bench.execute.slurm.scheduler import cancel_jobs, listed_jobs
 from bench.store.folders import Store
 
-__all__ = ["withdraw"]
-
 
 def withdraw(store: Store, trainings: Sequence[str]) -> list[str]:
     """Cancel the SLURM jobs of cancelled trainings, except those that have other trainings to do.

@@ -17,8 +17,6 @@ from bench.pose.errors import BenchError
 from bench.suite.source import Problem, read_yaml
 from bench.suite.structure import ContradictionError, check_structure
 
-__all__ = ["JobShape", "Profile", "load_profile"]
-
 MOST_LISTED = 40
 """Most valid numbers of processes that an error lists."""
 

@@ -12,17 +12,6 @@ from dataclasses import dataclass
 from bench.pose.errors import BenchError
 from bench.store.leases import Owner, slurm_job
 
-__all__ = [
-    "SchedulerError",
-    "SchedulerJob",
-    "cancel_jobs",
-    "ended_jobs",
-    "has_accounting",
-    "job_lives",
-    "listed_jobs",
-    "partitions",
-]
-
 PATIENCE_SECONDS = 30.0
 FINISHED = frozenset(
     {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "REVOKED"}

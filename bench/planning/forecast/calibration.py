@@ -28,8 +28,6 @@ from bench.pose.models.heads import PoseModel
 from bench.pose.training import OptimizerConfig, Training
 from bench.store.provenance import collect
 
-__all__ = ["calibrate"]
-
 Run = Callable[[Callable[[], bool]], None]
 """Runs batches, calling its argument after each one, until that returns True."""
 
