@@ -100,10 +100,7 @@ def _document(found: CellComparison) -> dict[str, Any]:
                 "settings": list(difference.settings),
                 "a": difference.before,
                 "b": difference.after,
-                "points": difference.effect.points,
-                "matters": difference.effect.matters,
-                "known": difference.effect.known,
-                "source": difference.effect.source,
+                **vars(difference.effect),
             }
             for difference in found.differences
         ],

@@ -118,16 +118,7 @@ class _EnoughError(Exception):
 
 @dataclass
 class Meter:
-    """Measures one phase of one network.
-
-    Attributes:
-        network: what is measured.
-        megapixels: size of each image.
-        phase: what it does.
-        run: does it.
-        instances: number of processed instances.
-        seconds: time of all of them.
-    """
+    """Measures one phase of one network: number of processed instances and their time in seconds."""
 
     network: CalibrationNetwork
     megapixels: float
