@@ -25,19 +25,6 @@ from bench.pose.metrics.own import OWN_METRICS
 from bench.pose.models.backbone import BACKBONES
 from bench.pose.registry import Registry
 
-__all__ = [
-    "ENTRY_POINTS",
-    "NO_EXTENSIONS",
-    "RESULT_KINDS",
-    "Extensions",
-    "ModuleName",
-    "content_hash",
-    "line_in",
-    "place_of",
-    "source_files",
-    "sources_of_results",
-]
-
 ENTRY_POINTS = "bench.extensions"
 """Group of the entry points of packages that extend bench wherever they are installed; each names a module."""
 

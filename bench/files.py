@@ -15,21 +15,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.pose.errors import BenchError
 
-__all__ = [
-    "STORED",
-    "JsonDocument",
-    "StoreError",
-    "load_document",
-    "printable",
-    "read_json",
-    "remove",
-    "remove_leftovers",
-    "sha256",
-    "write_atomically",
-    "write_bytes",
-    "write_json",
-]
-
 STORED = {"stored": True}
 """Context in which documents of the store are validated: they may name what only an extension knows."""
 

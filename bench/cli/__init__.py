@@ -34,8 +34,6 @@ from bench.cli.exits import Exit
 from bench.files import printable
 from bench.pose.errors import BenchError
 
-__all__ = ["app", "main"]
-
 app = typer.Typer(
     name="bench",
     help="Reproducibility benchmark and ablation harness for SimDR keypoint representations.",

@@ -12,8 +12,6 @@ from bench.cli.options import Device, Results, Threads, Workers
 if TYPE_CHECKING:
     from bench.planning.forecast.evidence import Calibration
 
-__all__ = ["calibrate"]
-
 
 def calibrate(
     results: Results = Path("results"),

@@ -9,14 +9,12 @@ import typer
 from bench.cli.options import Only, Results, SuiteFile
 from bench.cli.targets import Ids, States, matching, parse_states, planner
 
-__all__ = ["cancel"]
-
 
 def cancel(
     suite: SuiteFile, ids: Ids = None, states: States = None, only: Only = None, results: Results = Path("results")
 ) -> None:
     """Stop a suite's running and waiting trainings, here or on SLURM. Their state is kept; `run` continues them."""
-    from bench.execute.slurm.cancelling import withdraw
+    from bench.execute.slurm.scheduler import withdraw
     from bench.store.folders import Store
 
     plan, store = planner(suite, results, only)(), Store(results)

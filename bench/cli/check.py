@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from bench.compare.gate.baseline import Baseline
     from bench.compare.gate.gate_result import GateResult
 
-__all__ = ["check"]
-
 
 def check(
     suite: SuiteFile,

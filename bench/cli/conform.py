@@ -10,8 +10,6 @@ import typer
 from bench.cli.options import AsJson, DataRoot, ExtensionModules, OfSuite
 from bench.cli.outcomes import print_outcomes
 
-__all__ = ["conform"]
-
 
 def conform(
     name: Annotated[

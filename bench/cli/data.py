@@ -16,7 +16,6 @@ from bench.cli.options import AsJson, DataRoot, OfSuite
 if TYPE_CHECKING:
     from bench.pose.data.datasets import DatasetInfo
 
-__all__ = ["app"]
 
 app = typer.Typer(help="List, download, check and generate datasets.", no_args_is_help=True, rich_markup_mode=None)
 

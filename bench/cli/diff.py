@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from bench.compare.diff import CellComparison, Difference
     from bench.paper.effects import Effect
 
-__all__ = ["diff"]
 
 Cell = Annotated[str, typer.Argument(metavar="ID", help="Id of a training or evaluation, or its beginning.")]
 
@@ -101,10 +100,7 @@ def _document(found: CellComparison) -> dict[str, Any]:
                 "settings": list(difference.settings),
                 "a": difference.before,
                 "b": difference.after,
-                "points": difference.effect.points,
-                "matters": difference.effect.matters,
-                "known": difference.effect.known,
-                "source": difference.effect.source,
+                **vars(difference.effect),
             }
             for difference in found.differences
         ],

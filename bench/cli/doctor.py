@@ -10,8 +10,6 @@ import typer
 from bench.cli.options import AsJson, DataRoot, Results
 from bench.cli.outcomes import print_outcomes
 
-__all__ = ["doctor"]
-
 
 def doctor(
     data_root: DataRoot = Path("data"),

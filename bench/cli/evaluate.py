@@ -13,8 +13,6 @@ from bench.cli.options import Device, ExtensionModules, Workers
 if TYPE_CHECKING:
     from bench.pose.input_size import InputSize
 
-__all__ = ["evaluate"]
-
 
 def evaluate(
     backbone: Annotated[str, typer.Option(help="Such as simba_res50 or hrnet_w32.")],

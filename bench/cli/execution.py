@@ -22,8 +22,6 @@ from bench.planning.simulated import refuse_simulated
 from bench.planning.submit import SubmittedArrays, submit_plan
 from bench.store.folders import Store
 
-__all__ = ["run_here", "run_on_slurm"]
-
 FOLLOW_SECONDS = 3.0
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import IntEnum
 
-__all__ = ["OWN_MEANINGS", "Exit"]
-
 
 class Exit(IntEnum):
     """Exit statuses with their usual meaning."""

@@ -10,8 +10,6 @@ import typer
 from bench.cli.options import Only, Results, SuiteFile
 from bench.cli.targets import planner
 
-__all__ = ["export"]
-
 
 def export(
     suite: SuiteFile,

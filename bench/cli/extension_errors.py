@@ -9,8 +9,6 @@ from bench.planning.executors import EXECUTORS
 from bench.pose.errors import ExtensionError
 from bench.report.formats import FORMATS
 
-__all__ = ["describe_extension_error"]
-
 
 def describe_extension_error(error: BaseException) -> str | None:
     """Message of an error with the innermost line of an extension in its traceback; None if there is none."""

@@ -15,8 +15,6 @@ from bench.planning.jobs import LocalOptions
 from bench.planning.plan import Plan, PlannedTraining
 from bench.store.folders import Store
 
-__all__ = ["Forecasts", "describe_total", "forecast_json", "forecast_plans", "over_budget", "within_budget"]
-
 Forecasts = Mapping[str, Forecast | Unknown]
 """Forecasts of unfinished trainings by their ids."""
 

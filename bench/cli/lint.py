@@ -14,8 +14,6 @@ from bench.cli.options import AsJson
 if TYPE_CHECKING:
     from bench.planning.printed_sizes import SizeComparison
 
-__all__ = ["lint"]
-
 
 def lint(as_json: AsJson = False) -> None:
     """Print the published parameters and GFLOPs beside ours, with explanations. Ends 1 if one is unexplained."""

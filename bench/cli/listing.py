@@ -18,7 +18,6 @@ from bench.suite.recipe import quirks
 if TYPE_CHECKING:
     from bench.planning.forecast.forecast import Forecast, Unknown
 
-__all__ = ["hours", "print_plan", "print_sharing", "print_simulation_note", "print_status", "summary"]
 
 CELL_HEADERS = ("training", "backbone", "representation", "input", "k", "sigma", "seed")
 

@@ -14,7 +14,6 @@ from bench.cli.targets import States, matching, parse_states, planner
 if TYPE_CHECKING:
     from bench.store.folders import Store, TrainingFolder
 
-__all__ = ["logs"]
 
 ALL_LINES = 10**9
 

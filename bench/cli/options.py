@@ -9,23 +9,6 @@ import typer
 
 from bench.pose.data.pixels.names import PixelSource
 
-__all__ = [
-    "AsJson",
-    "CalibrationFile",
-    "DataRoot",
-    "Device",
-    "ExtensionModules",
-    "OfSuite",
-    "Only",
-    "Pack",
-    "Pixels",
-    "Results",
-    "SaveEvery",
-    "SuiteFile",
-    "Threads",
-    "Workers",
-]
-
 SuiteFile = Annotated[Path, typer.Argument(help="Suite file (YAML).", show_default=False)]
 Results = Annotated[Path, typer.Option(help="Folder of trainings and records.")]
 DataRoot = Annotated[Path, typer.Option(help="Folder with one folder per dataset.")]

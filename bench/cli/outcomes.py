@@ -11,8 +11,6 @@ from bench.checks import Check, CheckOutcome, document, outcome_line, summary
 from bench.cli.exits import Exit
 from bench.files import printable
 
-__all__ = ["print_outcomes"]
-
 
 def print_outcomes(checks: Sequence[Check], outcomes: Iterable[CheckOutcome], *, as_json: bool, **about: str) -> None:
     """Print each outcome as it comes, or all as JSON with what they are about. Ends with 1 if a check failed."""

@@ -11,8 +11,6 @@ import typer
 from bench.cli.options import AsJson, CalibrationFile, Device, Only, Results, Threads, Workers
 from bench.cli.targets import planner
 
-__all__ = ["plan"]
-
 
 def plan(
     suites: Annotated[list[Path], typer.Argument(help="Suite files (YAML).", show_default=False)],

@@ -10,8 +10,6 @@ import typer
 from bench.cli.options import CalibrationFile, Only, Results
 from bench.cli.targets import planner
 
-__all__ = ["report"]
-
 Budget = Annotated[
     float | None,
     typer.Option(

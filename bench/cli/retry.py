@@ -13,8 +13,6 @@ from bench.cli.targets import Ids, States, matching, parse_states, planner
 if TYPE_CHECKING:
     from bench.planning.plan import Plan, PlannedTraining
 
-__all__ = ["retry"]
-
 
 def retry(
     suite: SuiteFile,

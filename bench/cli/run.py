@@ -26,7 +26,6 @@ from bench.cli.targets import planner
 if TYPE_CHECKING:
     from bench.planning.plan import Plan, PlannedTraining
 
-__all__ = ["run"]
 
 Budget = Annotated[
     float | None,

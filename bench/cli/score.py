@@ -10,8 +10,6 @@ import typer
 
 from bench.cli.options import AsJson, OfSuite
 
-__all__ = ["score"]
-
 
 def score(
     protocol: Annotated[str, typer.Option(help="Evaluation protocol: coco, crowdpose or mpii.")],

@@ -9,8 +9,6 @@ import typer
 
 from bench.cli.options import DataRoot, Results
 
-__all__ = ["app"]
-
 app = typer.Typer(
     help="Package predictions for a server, and enter its scores.", no_args_is_help=True, rich_markup_mode=None
 )

@@ -11,8 +11,6 @@ import typer
 from bench.cli.options import AsJson, Results
 from bench.files import printable
 
-__all__ = ["show"]
-
 NO_VALUE = "–"
 DIGITS = 6
 

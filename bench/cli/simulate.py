@@ -8,8 +8,6 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["simulate"]
-
 
 def simulate(
     suites: Annotated[list[Path], typer.Argument(help="Suite files (YAML).", show_default=False)],

@@ -12,8 +12,6 @@ import typer
 from bench.cli.options import AsJson, Only, Results, SuiteFile
 from bench.cli.targets import planner
 
-__all__ = ["status"]
-
 WATCH_SECONDS = 2.0
 
 

@@ -13,7 +13,6 @@ from bench.pose.errors import UnknownNameError
 if TYPE_CHECKING:
     from bench.planning.plan import Plan, PlannedTraining
 
-__all__ = ["Ids", "States", "matching", "parse_states", "planner"]
 
 MAX_NAMED = 20
 

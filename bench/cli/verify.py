@@ -15,7 +15,6 @@ from bench.files import printable
 if TYPE_CHECKING:
     from bench.capsule.verification import Verification
 
-__all__ = ["verify"]
 
 DIFFERS, NOT_RECOMPUTED = 1, 2
 
@@ -81,15 +80,6 @@ def _coverage(found: Verification) -> str:
 
 
 def _document(found: Verification) -> dict[str, object]:
-    manifest = found.manifest
     cells = [{"id": cell.record.id, "verdict": cell.verdict, "details": cell.details} for cell in found.cells]
-    return {
-        "suite": manifest.suite,
-        "simulated": manifest.simulated,
-        "version": manifest.version,
-        "commit": manifest.commit,
-        "dirty": manifest.dirty,
-        "planned": found.planned,
-        "absent": found.absent,
-        "evaluations": cells,
-    }
+    packed = found.manifest.model_dump(include={"suite", "simulated", "version", "commit", "dirty"})
+    return packed | {"planned": found.planned, "absent": found.absent, "evaluations": cells}

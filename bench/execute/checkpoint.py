@@ -16,8 +16,6 @@ from bench.pose.training_state import TrainingState
 from bench.store.documents import EpochEntry
 from bench.suite.specs import TrainSpec
 
-__all__ = ["Checkpoint", "resume", "save"]
-
 CHECKPOINT_FORMAT = 2
 """Version of the format, increased whenever older checkpoints cannot be continued."""
 

@@ -24,8 +24,6 @@ from bench.store.documents import Record
 from bench.store.folders import Store, TrainingFolder
 from bench.suite.specs import EvalSpec
 
-__all__ = ["make_evaluation"]
-
 
 def make_evaluation(
     job: Job, spec: EvalSpec, store: Store, heartbeat: Heartbeat, group: ProcessGroup = SINGLE_PROCESS

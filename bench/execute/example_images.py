@@ -19,8 +19,6 @@ from bench.pose.metrics.oks import instance_oks
 from bench.pose.metrics.pckh import head_distances, read_head_truth
 from bench.store.folders import EvaluationFolder
 
-__all__ = ["store_images"]
-
 COUNTS: Mapping[Literal["spread", "worst", "median"], int] = {"spread": 8, "worst": 4, "median": 4}
 """Number of stored instances by the reason for their choice."""
 

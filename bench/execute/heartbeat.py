@@ -18,8 +18,6 @@ from bench.store.documents import JobProgress
 from bench.store.folders import TrainingFolder
 from bench.store.leases import Lease
 
-__all__ = ["Heartbeat", "StoppedError", "show_evaluation"]
-
 SECONDS_BETWEEN_BEATS = 0.5
 
 

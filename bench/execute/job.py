@@ -14,8 +14,6 @@ from bench.pose.data.pixels.names import PixelSource
 from bench.store.documents import Cause
 from bench.suite.specs import EvalSpec, TrainSpec
 
-__all__ = ["NO_RETRIES", "Job", "JobOutcome", "Resources", "Retries"]
-
 
 class JobOutcome(IntEnum):
     """Exit status of a job's process."""

@@ -8,8 +8,6 @@ import os
 import sys
 from pathlib import Path
 
-__all__ = ["write_to_log"]
-
 
 class _Log(io.TextIOBase):
     """Unbuffered output. On a full disk it is lost, without an error."""

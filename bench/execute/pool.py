@@ -21,8 +21,6 @@ from bench.store.documents import Cause, Failure
 from bench.store.folders import Store
 from bench.store.leases import Owner
 
-__all__ = ["PRELOAD", "Pool", "job_context"]
-
 POLL_SECONDS = 0.3
 
 GROUP_PATIENCE = 30.0

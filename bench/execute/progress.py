@@ -9,8 +9,6 @@ from bench.execute.job import Job, JobOutcome
 from bench.store.documents import JobProgress, Record
 from bench.store.folders import Store
 
-__all__ = ["LiveView", "PlainView", "describe", "duration"]
-
 OUTCOME_WORDS = {
     JobOutcome.DONE: "done",
     JobOutcome.FAILED: "FAILED",

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from bench.execute.job import Job
 
-__all__ = ["ONLY_MEMBER", "GroupMember", "Slot", "local_members", "make_slots"]
-
 
 @dataclass(frozen=True)
 class GroupMember:

@@ -17,8 +17,6 @@ from bench.files import JsonDocument, load_document, write_json
 from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup, ProcessGroupError, init_process_group
 from bench.store.folders import TrainingFolder
 
-__all__ = ["rendezvous"]
-
 TIMEOUT = timedelta(minutes=10)
 """Time until all processes must be there; SLURM starts them together, but their Pythons may start minutes apart."""
 

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -27,9 +28,6 @@ from bench.store.documents import Cause, Failure
 from bench.store.folders import EvaluationFolder, Store, TrainingFolder
 from bench.store.leases import BusyError, LeaseLostError
 from bench.suite.specs import EvalSpec, TrainSpec
-
-__all__ = ["run_job", "run_process"]
-
 
 OUT_OF_MEMORY = ("can't allocate memory", "Insufficient memory", "bad_alloc", "Cannot allocate memory")
 """Parts of messages about memory by torch on CPUs, OpenCV, C++ and the system."""
@@ -125,29 +123,29 @@ class _RunningJob:
         return JobOutcome.BUSY
 
     def _run(self) -> JobOutcome:
-        outcome = self._train()
-        for spec in self._job.evaluations if outcome is JobOutcome.DONE else ():
-            evaluated = self._evaluate(spec)
+        job = self._job
+        outcome = self._make(
+            self._folder, job.training, partial(make_training, job, self._folder, self._heartbeat, self._group)
+        )
+        for spec in job.evaluations if outcome is JobOutcome.DONE else ():
+            folder = self._store.evaluation(spec.id)
+            evaluated = self._make(
+                folder, spec, partial(make_evaluation, job, spec, self._store, self._heartbeat, self._group)
+            )
             outcome = outcome if evaluated is JobOutcome.DONE else evaluated
             # If one process failed, the others would wait for it forever: leave the rest to the next try.
             if evaluated is JobOutcome.STOPPED or (evaluated is JobOutcome.FAILED and self._group.size > 1):
                 break
         return outcome
 
-    def _train(self) -> JobOutcome:
+    def _make(
+        self, folder: TrainingFolder | EvaluationFolder, spec: TrainSpec | EvalSpec, make: Callable[[], object]
+    ) -> JobOutcome:
+        """Make a result if it is missing."""
         try:
             self._job.extensions.load()
-            if self._agree(lambda: _begin(self._folder, self._job.training)):
-                make_training(self._job, self._folder, self._heartbeat, self._group)
-            return JobOutcome.DONE
-        except Exception as error:
-            return self._end(self._folder, error)
-
-    def _evaluate(self, spec: EvalSpec) -> JobOutcome:
-        folder = self._store.evaluation(spec.id)
-        try:
             if self._agree(lambda: _begin(folder, spec)):
-                make_evaluation(self._job, spec, self._store, self._heartbeat, self._group)
+                make()
             return JobOutcome.DONE
         except Exception as error:
             return self._end(folder, error)

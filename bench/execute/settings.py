@@ -16,16 +16,6 @@ from bench.suite.recipe import load_recipe
 from bench.suite.rules import apply_rules
 from bench.suite.specs import EVALUATORS, EvalSpec, TrainSpec
 
-__all__ = [
-    "augmentation",
-    "box_file",
-    "codec_settings",
-    "crop_settings",
-    "eval_config",
-    "optimizer_config",
-    "selection_config",
-]
-
 
 def augmentation(training: TrainSpec) -> Augmentation:
     """How the training's crops vary."""

@@ -20,8 +20,6 @@ from bench.suite.recipe import load_recipe
 from bench.suite.rules import apply_rules
 from bench.suite.specs import EVALUATORS, EvalSpec, TrainSpec
 
-__all__ = ["complete_specs", "evaluate_weights"]
-
 
 def evaluate_weights(
     trained: Mapping[str, Any],

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from bench.pose.errors import BenchError
 
-__all__ = ["event_log", "require_tensorboard"]
-
 Follow = Callable[[Sequence[Mapping[str, float]]], None]
 """Called with the history of a training so far."""
 

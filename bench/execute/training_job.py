@@ -30,8 +30,6 @@ from bench.store.folders import TrainingFolder
 from bench.store.provenance import Provenance, collect
 from bench.suite.specs import TrainSpec
 
-__all__ = ["job_provenance", "make_training", "network"]
-
 IMAGENET_FOLDER = "imagenet"
 """Folder under the data root for ImageNet weights, which are downloaded if missing."""
 

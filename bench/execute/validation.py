@@ -14,8 +14,6 @@ from bench.pose.evaluation import Evaluator
 from bench.pose.metrics.catalog import headline
 from bench.pose.parallel import ProcessGroup
 
-__all__ = ["make_validation"]
-
 
 def make_validation(job: Job, heartbeat: Heartbeat, group: ProcessGroup) -> Callable[[nn.Module], float | None] | None:
     """A function that scores a model on the selection split; None for trainings that keep their last weights.

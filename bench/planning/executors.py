@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from bench.planning.jobs import LocalOptions
     from bench.planning.plan import Plan, PlannedTraining
 
-__all__ = ["EXECUTORS", "Executor", "RunRequest"]
-
 
 @dataclass(frozen=True)
 class RunRequest:

@@ -15,8 +15,6 @@ from bench.pose.data.pixels.names import PixelSource
 from bench.suite.schema import Suite
 from bench.suite.specs import TrainSpec
 
-__all__ = ["LocalOptions", "devices", "local_jobs", "local_slots", "make_job"]
-
 
 @dataclass(frozen=True)
 class LocalOptions:

@@ -19,17 +19,6 @@ from bench.suite.schema import Suite
 from bench.suite.source import SuiteError
 from bench.suite.specs import EvalSpec, TrainSpec
 
-__all__ = [
-    "Plan",
-    "PlannedEvaluation",
-    "PlannedTraining",
-    "Selection",
-    "answered_rows",
-    "complexity_of",
-    "make_plan",
-    "parse_selection",
-]
-
 Selection = Mapping[str, tuple[str, ...]]
 """Settings and the values that a cell may have, as written on the command line."""
 

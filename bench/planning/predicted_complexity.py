@@ -22,8 +22,6 @@ from bench.pose.models.backbone import BACKBONES, Backbone, network_shape
 from bench.pose.models.network import Complexity, NetworkShape
 from bench.pose.models.tokens import heatmap_widths, hidden_width, patch_grid
 
-__all__ = ["TRUNKS_FILE", "Complexity", "Trunk", "predict"]
-
 TRUNKS_FILE = Path(__file__).with_name("trunks.json")
 """The measured trunks."""
 
@@ -53,17 +51,7 @@ def predict(
 ) -> Complexity:
     """What `bench.pose.complexity.measure` finds for the network that `build_model` makes of these.
 
-    Args:
-        backbone: one of `BACKBONES`.
-        representation: one of `REPRESENTATIONS`.
-        keypoints: number of keypoints.
-        input_size: (height, width) of the input in pixels, multiples of 32.
-        split_ratio: bins per pixel, for representations that classify coordinates.
-
-    Raises:
-        UnknownNameError: no such backbone or representation.
-        ValueError: a size or the split ratio is out of range, or the backbone has no such representation or input
-            size.
+    Arguments and errors are those of `network_shape`.
     """
     shape = network_shape(backbone, representation, keypoints=keypoints, input_size=input_size, split_ratio=split_ratio)
     known, trunk = BACKBONES[backbone], _trunks().get(backbone)

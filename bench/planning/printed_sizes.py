@@ -12,8 +12,6 @@ from bench.pose.models.network import Complexity
 from bench.suite.expansion import complete_cell
 from bench.suite.recipe import load_recipe
 
-__all__ = ["SizeComparison", "compare_sizes"]
-
 FIXED_EMBEDDING = 49_152
 """Number of values in TokenPose-S's untrained position embedding at 256x192."""
 

@@ -14,8 +14,6 @@ from bench.planning.plan import Plan
 from bench.store.documents import Record
 from bench.store.folders import Store
 
-__all__ = ["refuse_simulated", "refuse_simulated_record", "result_kinds", "simulated_ids"]
-
 
 class _Mark(BaseModel):
     """The mark of simulated records. Other fields are not validated, which takes a tenth of the time."""

@@ -12,8 +12,6 @@ from bench.execute.slurm.scheduler import SchedulerError, SchedulerJob, ended_jo
 from bench.store.documents import Failure, State
 from bench.store.folders import Store, TrainingFolder
 
-__all__ = ["Observer", "Status"]
-
 UNDER_WAY: frozenset[State] = frozenset({"running", "queued", "unknown"})
 
 CUT_SHORT = frozenset({"BOOT_FAIL", "COMPLETED", "DEADLINE", "NODE_FAIL", "PREEMPTED", "REVOKED", "TIMEOUT"})

@@ -15,8 +15,6 @@ from bench.execute.slurm.submission import arrange, submit
 from bench.planning.jobs import make_job
 from bench.planning.plan import Plan, PlannedTraining
 
-__all__ = ["SubmittedArrays", "submit_plan"]
-
 PATIENCE = 120.0
 """Seconds to wait for another submitting process."""
 
@@ -39,12 +37,6 @@ class SubmittedArrays:
     def errors(self) -> list[str]:
         """Why SLURM refused arrays, each reason once."""
         return list(dict.fromkeys(sent.error for sent in self.sent if sent.error))
-
-    @property
-    def trainings(self) -> int:
-        """Number of trainings that SLURM accepted."""
-        taken = [array for array, sent in zip(self.arrays, self.sent, strict=True) if not sent.error]
-        return sum(len(task) for array in taken for task in array.tasks)
 
 
 def submit_plan(

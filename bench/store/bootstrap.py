@@ -23,8 +23,6 @@ from bench.pose.metrics.per_instance import PerInstanceResults, load_per_instanc
 from bench.statistics.resampling import RESAMPLES, SCHEME, resample_counts
 from bench.store.folders import EvaluationFolder, Store
 
-__all__ = ["Resamples"]
-
 Array = npt.NDArray[Any]
 
 LOADED = 8
@@ -56,26 +54,14 @@ class Resamples:
         problems: errors of per-instance results that cannot be used.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        *,
-        load: Callable[[Path], PerInstanceResults] = load_per_instance,
-        resamples: int = RESAMPLES,
-    ) -> None:
-        """Read nothing yet.
-
-        Args:
-            store: store of the records.
-            load: reads a file of per-instance results.
-            resamples: number of resamples per set of images.
-        """
+    def __init__(self, store: Store, *, load: Callable[[Path], PerInstanceResults] = load_per_instance) -> None:
+        """Read nothing yet; `load` will read files of per-instance results."""
         self.problems: list[str] = []
-        self._store, self._load, self._number = store, load, resamples
+        self._store = store
         self._kept: dict[str, _StoredResamples | None] = {}
         self._useless: set[tuple[str, str]] = set()
         self._per_instance = lru_cache(LOADED)(load)
-        self._counts = lru_cache(None)(self._draw)
+        self._counts = lru_cache(None)(resample_counts)
 
     def of(self, record: str, metric: str) -> tuple[Array, int] | None:
         """A metric over the resamples, (resamples,), NaN where undefined, and the number of images.
@@ -103,7 +89,7 @@ class Resamples:
         if not folder.per_instance.is_file():
             return None
         contents = folder.per_instance.read_bytes()
-        origin = hashlib.sha256(f"{SCHEME} {self._number} ".encode() + contents).hexdigest()
+        origin = hashlib.sha256(f"{SCHEME} {RESAMPLES} ".encode() + contents).hexdigest()
         return _load_kept(folder.resamples, origin) or _StoredResamples(origin)
 
     def keep(self, record: str, metrics: Sequence[str]) -> None:
@@ -125,9 +111,6 @@ class Resamples:
         kept.units = per_instance.units
         with contextlib.suppress(StoreError):  # in a read-only folder they are computed again next time
             _save_kept(folder.resamples, kept)
-
-    def _draw(self, units: int, fingerprint: str) -> Array:
-        return resample_counts(units, fingerprint, self._number)
 
 
 def _load_kept(file: Path, origin: str) -> _StoredResamples | None:

@@ -12,8 +12,6 @@ from bench.pose.metrics.diagnostics import Diagnostics
 from bench.store.provenance import Provenance
 from bench.suite.specs import EvalSpec, TrainSpec
 
-__all__ = ["Cause", "EpochEntry", "Failure", "JobProgress", "Record", "ServerScore", "State", "TrainingRecord"]
-
 State = Literal["done", "running", "queued", "failed", "cancelled", "interrupted", "missing", "unknown"]
 """State of a training; "unknown" means it was submitted and the scheduler does not answer."""
 

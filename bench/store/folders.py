@@ -16,14 +16,14 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from bench.files import DocumentT, StoreError, load_document, read_json, remove, remove_leftovers, write_json
+from bench.files import StoreError, load_document, read_json, remove, remove_leftovers, write_json
 from bench.store.documents import Failure, JobProgress, Record, ServerScore, TrainingRecord
 from bench.store.leases import Lease, Leases, Owner
 from bench.suite.specs import SCHEMA_VERSION, EvalSpec, TrainSpec, schema_of
 
-__all__ = ["EvaluationFolder", "Store", "TrainingFolder"]
+RecordT = TypeVar("RecordT", TrainingRecord, Record)
 
 
 class _Within:
@@ -43,10 +43,10 @@ class _Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def _load_record(self, kind: type[DocumentT]) -> DocumentT | None:
-        """The record as a document; None if there is none. Raises `StoreError`, also for one of an older schema."""
+    def _load_record(self, kind: type[RecordT]) -> RecordT | None:
+        """The record; None if there is none. Raises `StoreError`, also for one of an older schema or another id."""
         try:
-            return load_document(self.record_file, kind)
+            record = load_document(self.record_file, kind)
         except StoreError:
             schema = self.record_schema()
             if schema in {None, SCHEMA_VERSION}:
@@ -56,6 +56,9 @@ class _Folder:
                 f" {SCHEMA_VERSION}; read it with the version of bench that its provenance names, or run its suite"
                 " again, which makes new results beside it"
             ) from None
+        if record is not None and not record.id == record.spec.id == self.path.name:
+            raise StoreError(f"{self.record_file}: its spec has id {record.spec.id}, not {self.path.name}")
+        return record
 
     def record_schema(self) -> int | None:
         """The schema version of the record's spec, by the folder's id; None if it cannot be told."""
@@ -134,10 +137,7 @@ class TrainingFolder(_Folder):
 
     def record(self) -> TrainingRecord | None:
         """The finished training, if it is; its spec must have the folder's id."""
-        record = self._load_record(TrainingRecord)
-        if record is not None and not record.id == record.spec.id == self.path.name:
-            raise StoreError(f"{self.record_file}: its spec has id {record.spec.id}, not {self.path.name}")
-        return record
+        return self._load_record(TrainingRecord)
 
     def job_progress(self) -> JobProgress | None:
         """The last heartbeat of a running job."""
@@ -174,8 +174,6 @@ class EvaluationFolder(_Folder):
             raise StoreError(
                 f"{self.record_file}: its training has id {record.training.id}, not {record.spec.training}"
             )
-        if record is not None and not record.id == record.spec.id == self.path.name:
-            raise StoreError(f"{self.record_file}: its spec has id {record.spec.id}, not {self.path.name}")
         score = self.server_score() if record is not None and not record.metrics else None
         return record if record is None or score is None else record.model_copy(update={"metrics": score.metrics})
 

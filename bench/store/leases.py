@@ -32,8 +32,6 @@ from pydantic import StringConstraints
 
 from bench.files import JsonDocument, StoreError, load_document, write_json
 
-__all__ = ["BusyError", "JobId", "Lease", "LeaseLostError", "Leases", "Owner", "slurm_job"]
-
 NUMBERED = re.compile(r"[0-9]{6,12}\.json", re.ASCII)
 
 BEAT_SECONDS = 5.0

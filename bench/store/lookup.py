@@ -15,8 +15,6 @@ from bench.store.documents import Record, TrainingRecord
 from bench.store.folders import EvaluationFolder, Store
 from bench.suite.specs import EvalSpec, TrainSpec
 
-__all__ = ["StoredCell", "look_up", "seeds_of"]
-
 DocumentT = TypeVar("DocumentT", bound=BaseModel)
 
 

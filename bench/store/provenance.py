@@ -15,8 +15,6 @@ from pydantic import BaseModel, ConfigDict
 
 from bench.extensions import sources_of_results
 
-__all__ = ["SNAPSHOT_FILE", "Provenance", "checkout", "collect", "describe_hardware"]
-
 SNAPSHOT_FILE = "snapshot.json"
 """File beside a copy of this package with the commit and dirty state of the original checkout."""
 

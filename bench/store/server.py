@@ -17,8 +17,6 @@ from bench.pose.metrics.coco import STATISTICS, check_results
 from bench.store.documents import Record, ServerScore
 from bench.store.folders import EvaluationFolder
 
-__all__ = ["enter_score", "package"]
-
 SENT = ("image_id", "category_id", "keypoints", "score")
 """Fields of a prediction that the server reads."""
 

@@ -17,8 +17,6 @@ from bench.pose.skeletons import Skeleton
 from bench.suite.source import Problem
 from bench.suite.structure import ContradictionError, unknown
 
-__all__ = ["Definition", "SkeletonDefinition"]
-
 
 class _DefinitionPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

@@ -18,8 +18,6 @@ from bench.suite.source import SuiteError
 from bench.suite.specs import EVALUATORS, EvalSpec, TrainSpec, evaluation_key, shared_settings
 from bench.suite.structure import plain_message
 
-__all__ = ["Expansion", "SuiteCell", "complete_cell", "expand", "make_spec"]
-
 SpecT = TypeVar("SpecT", TrainSpec, EvalSpec)
 
 MOST_COMBINATIONS = 100_000

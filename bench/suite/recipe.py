@@ -10,8 +10,6 @@ from bench.pose.errors import UnknownNameError
 from bench.suite.rules import DERIVED_SETTINGS, EVALUATION_SETTINGS, TRAINING_SETTINGS, Rule, read_rules
 from bench.suite.source import Problem, read_yaml
 
-__all__ = ["RECIPES", "Recipe", "load_recipe", "quirks"]
-
 _FOLDER = Path(__file__).parent / "recipes"
 
 RECIPES = tuple(sorted(file.stem for file in _FOLDER.glob("*.yaml")))

@@ -13,16 +13,6 @@ from bench.suite.source import Path_, Problem
 from bench.suite.specs import EvalSpec, TrainSpec
 from bench.suite.structure import plain_message, unknown
 
-__all__ = [
-    "DERIVED_SETTINGS",
-    "EVALUATION_SETTINGS",
-    "TRAINING_SETTINGS",
-    "Rule",
-    "apply_rules",
-    "read_rules",
-    "read_values",
-]
-
 TRAINING_SETTINGS = tuple(name for name in TrainSpec.model_fields if name not in {"dataset", "definition", "split"})
 """Settings that the axes and rules of a suite's trainings may have."""
 

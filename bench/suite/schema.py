@@ -23,8 +23,6 @@ from bench.suite.specs import EVALUATORS, Hash, Positive, SuiteDataset
 from bench.suite.structure import check_structure, unknown
 from bench.suite.weights import WeightsNames
 
-__all__ = ["Suite", "SuiteTable", "load_suite"]
-
 CELL_CONDITIONS = ("dataset", "split", *TRAINING_SETTINGS)
 
 

@@ -13,8 +13,6 @@ from yaml.constructor import ConstructorError
 
 from bench.pose.errors import BenchError
 
-__all__ = ["Problem", "Source", "SuiteError", "read_yaml"]
-
 MOST_BYTES = 2_000_000
 MOST_VALUES = 100_000
 """Of one file: ten times a baseline of all that the paper measured with ten seeds."""

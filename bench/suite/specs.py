@@ -39,19 +39,6 @@ from bench.suite.definition import Definition
 from bench.suite.source import Problem
 from bench.suite.structure import ContradictionError, unknown
 
-__all__ = [
-    "EVALUATORS",
-    "SCHEMA_VERSION",
-    "EvalSpec",
-    "Hash",
-    "Size",
-    "SuiteDataset",
-    "TrainSpec",
-    "evaluation_key",
-    "schema_of",
-    "shared_settings",
-]
-
 SCHEMA_VERSION = 3
 """Raised whenever the meaning of a spec changes, so that old results are not mistaken for new ones."""
 
@@ -152,29 +139,22 @@ class _Identified(_SpecPart):
         """Hash of the canonical JSON of this spec."""
         return _identify(self)
 
-    def canonical(self) -> str:
-        """JSON with sorted keys, no white space, and the schema version."""
-        return _canonical(self.model_dump(mode="json"), SCHEMA_VERSION)
-
 
 @cache
 def _identify(spec: _Identified) -> str:
     """Remembered by value: plans ask for the id of each spec a dozen times."""
-    return _hash(spec.canonical())
+    return _hash(spec.model_dump(mode="json"), SCHEMA_VERSION)
 
 
 def schema_of(fields: Mapping[str, Any], spec_id: str) -> int | None:
     """The schema version, of all there have been, under which a stored spec's fields have an id; None for none."""
     versions = range(1, SCHEMA_VERSION + 1)
-    return next((version for version in versions if _hash(_canonical(fields, version)) == spec_id), None)
+    return next((version for version in versions if _hash(fields, version) == spec_id), None)
 
 
-def _canonical(fields: Mapping[str, Any], schema: int) -> str:
-    return CANONICAL.encode({**fields, "schema": schema})
-
-
-def _hash(canonical: str) -> str:
-    return hashlib.sha256(canonical.encode()).hexdigest()[:ID_LENGTH]
+def _hash(fields: Mapping[str, Any], schema: int) -> str:
+    """Hash of the canonical JSON: sorted keys, no white space, and the schema version."""
+    return hashlib.sha256(CANONICAL.encode({**fields, "schema": schema}).encode()).hexdigest()[:ID_LENGTH]
 
 
 class TrainSpec(_Identified):

@@ -10,8 +10,6 @@ from pydantic import BaseModel, ValidationError
 from bench.pose.errors import nearest
 from bench.suite.source import Path_, Problem, Source
 
-__all__ = ["ContradictionError", "check_structure", "plain_message", "unknown"]
-
 Model = TypeVar("Model", bound=BaseModel)
 
 

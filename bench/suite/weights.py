@@ -8,8 +8,6 @@ from typing import Any
 from bench.pose.errors import nearest
 from bench.suite.source import Path_, Problem
 
-__all__ = ["WeightsNames"]
-
 SETTING = "weights"
 
 

@@ -21,9 +21,6 @@ from bench.execute.job import Retries
 from bench.files import JsonDocument, load_document, write_json
 from bench.store.leases import JobId, Leases
 
-__all__ = ["Array", "Ledger", "Sent", "Submission", "SubmissionFolder", "Ticket"]
-
-
 MEMORY_KILL = "exceeded memory limit"
 """Part of SLURM's message when it kills a step for its memory. Without cgroups its job states do not show it."""
 

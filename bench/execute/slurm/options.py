@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bench.suite.source import Problem
 
-__all__ = ["sbatch_problems", "srun_problems"]
-
 _FIELDS = {
     "partition": "partition",
     "account": "account",

@@ -17,8 +17,6 @@ from bench.pose.errors import BenchError
 from bench.suite.source import Problem, read_yaml
 from bench.suite.structure import ContradictionError, check_structure
 
-__all__ = ["JobShape", "Profile", "load_profile"]
-
 MOST_LISTED = 40
 """Most valid numbers of processes that an error lists."""
 
@@ -65,13 +63,7 @@ Count = Annotated[int, Field(ge=1)]
 
 @dataclass(frozen=True)
 class JobShape:
-    """How the processes of one training are distributed over nodes, one task each.
-
-    Attributes:
-        nodes: number of nodes.
-        tasks_per_node: processes on each node.
-        gpus_per_node: GPUs of each node.
-    """
+    """How the processes of one training are distributed over nodes, one task each."""
 
     nodes: int
     tasks_per_node: int

@@ -6,8 +6,6 @@ import math
 import re
 from collections.abc import Callable
 
-__all__ = ["check_memory", "count_gpus", "parse_time", "scale_gpus"]
-
 _TIME = re.compile(
     r"(?:(?P<days>[0-9]{1,4})-(?=[0-9]{2}:))?(?P<hours>[0-9]{1,5}):(?P<minutes>[0-5][0-9]):(?P<seconds>[0-5][0-9])"
 )

@@ -1,4 +1,4 @@
-"""State of SLURM jobs: from `squeue` for current and recent ones, `sacct` for older ones. Imports no torch."""
+"""SLURM's jobs: their states by `squeue` or, for older ones, `sacct`, and how to cancel them. Imports no torch."""
 
 from __future__ import annotations
 
@@ -6,22 +6,13 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.execute.slurm.ledger import Ledger
 from bench.pose.errors import BenchError
+from bench.store.folders import Store
 from bench.store.leases import Owner, slurm_job
-
-__all__ = [
-    "SchedulerError",
-    "SchedulerJob",
-    "cancel_jobs",
-    "ended_jobs",
-    "has_accounting",
-    "job_lives",
-    "listed_jobs",
-    "partitions",
-]
 
 PATIENCE_SECONDS = 30.0
 FINISHED = frozenset(
@@ -125,11 +116,31 @@ def job_lives(owner: Owner) -> bool | None:
     return found.alive if found else None
 
 
-def cancel_jobs(ids: Iterable[str]) -> None:
-    """Cancel jobs. Raises `SchedulerError` if SLURM refuses."""
-    listed = list(ids)
-    if listed:
-        _ask(["scancel", *listed])
+def withdraw(store: Store, trainings: Sequence[str]) -> list[str]:
+    """Cancel the SLURM jobs of cancelled trainings, except those that have other trainings to do.
+
+    The trainings must be marked as cancelled in the store already: a job with several trainings stops the marked ones.
+
+    Returns:
+        Ids of the cancelled SLURM jobs.
+
+    Raises:
+        SchedulerError: SLURM does not answer or refuses.
+    """
+    tickets = Ledger(store.root).tickets()
+    concerned = {(tickets[id_].name, tickets[id_].index) for id_ in trainings if id_ in tickets}
+    if not concerned:
+        return []
+    busy = {
+        (ticket.name, ticket.index)
+        for id_, ticket in tickets.items()
+        if not store.training(id_).cancelled and not store.complete(id_, ticket.evaluations)
+    }
+    jobs = [job for job in listed_jobs() if job.alive and (job.name, job.index or 0) in concerned - busy]
+    # A running job sees the mark, saves and ends by itself; a waiting one cannot.
+    if jobs:
+        _ask(["scancel", *(job.id for job in jobs)])
+    return [job.id for job in jobs]
 
 
 def partitions() -> list[str]:

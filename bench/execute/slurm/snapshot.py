@@ -12,8 +12,6 @@ from bench.extensions import NO_EXTENSIONS, Extensions, content_hash, place_of, 
 from bench.files import StoreError, write_json
 from bench.store.provenance import SNAPSHOT_FILE, checkout
 
-__all__ = ["take_snapshot"]
-
 ID_LENGTH = 12
 
 

@@ -22,8 +22,6 @@ from bench.files import write_json
 from bench.store.folders import Store
 from bench.suite.schema import Suite
 
-__all__ = ["MAX_ARRAY", "arrange", "submit"]
-
 UNLIMITED = 10**6
 """Timeouts that submitit allows a job: a timeout is no failure, and `ArrayTask` detects jobs without progress."""
 

@@ -24,8 +24,6 @@ from bench.store.documents import Failure
 from bench.store.folders import Store
 from bench.store.leases import slurm_job
 
-__all__ = ["ArrayTask"]
-
 STOP_SHARE = 0.7
 """Fraction of the time before a limit in which jobs may save their state; the rest is for requeueing the job."""
 

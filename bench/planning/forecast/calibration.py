@@ -28,8 +28,6 @@ from bench.pose.models.heads import PoseModel
 from bench.pose.training import OptimizerConfig, Training
 from bench.store.provenance import collect
 
-__all__ = ["calibrate"]
-
 Run = Callable[[Callable[[], bool]], None]
 """Runs batches, calling its argument after each one, until that returns True."""
 
@@ -120,16 +118,7 @@ class _EnoughError(Exception):
 
 @dataclass
 class Meter:
-    """Measures one phase of one network.
-
-    Attributes:
-        network: what is measured.
-        megapixels: size of each image.
-        phase: what it does.
-        run: does it.
-        instances: number of processed instances.
-        seconds: time of all of them.
-    """
+    """Measures one phase of one network: number of processed instances and their time in seconds."""
 
     network: CalibrationNetwork
     megapixels: float

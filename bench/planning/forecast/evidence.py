@@ -33,18 +33,6 @@ from bench.store.folders import Store
 from bench.store.provenance import Provenance, describe_hardware
 from bench.suite.specs import Size
 
-__all__ = [
-    "Calibration",
-    "CalibrationPoint",
-    "Evidence",
-    "HardwareKind",
-    "calibration_file",
-    "gather",
-    "job_hardware",
-    "kind_here",
-    "load_calibration",
-]
-
 LONG = 60.0
 """Shortest run in seconds that is used for prices; shorter ones are dominated by start-up."""
 

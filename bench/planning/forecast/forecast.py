@@ -12,8 +12,6 @@ from bench.planning.forecast.work import UnknownTimeError, WorkItem, evaluation_
 from bench.planning.plan import PlannedTraining
 from bench.pose.errors import BenchError
 
-__all__ = ["CALIBRATE", "BudgetError", "Forecast", "Unknown", "affordable", "forecast", "total"]
-
 HOUR = 3600.0
 
 CALIBRATE = "`bench calibrate` measures it in a minute"

@@ -12,8 +12,6 @@ import numpy.typing as npt
 
 from bench.planning.forecast.work import KINDS
 
-__all__ = ["PRIOR_FREEDOM", "REPEAT_SPREAD", "Observation", "Prices", "Rates", "Spread", "TimeEstimate"]
-
 CONFIDENCE = 0.9
 """Probability that the true time lies between the bounds."""
 

@@ -16,18 +16,6 @@ from bench.pose.models.network import Complexity
 from bench.store.documents import Record, TrainingRecord
 from bench.suite.specs import EvalSpec, TrainSpec
 
-__all__ = [
-    "KINDS",
-    "MEGAPIXELS",
-    "SplitSizes",
-    "UnknownTimeError",
-    "WorkItem",
-    "evaluation_item",
-    "forward_work",
-    "training_item",
-    "training_work",
-]
-
 KINDS = {
     "crops": "a crop, with all other work per instance",
     "megapixels": "a megapixel decoded",

@@ -11,8 +11,6 @@ from bench.pose.input_size import InputSize
 from bench.suite.claims.language import Inequality, Term
 from bench.suite.source import SuiteError
 
-__all__ = ["Claim", "ClaimCase", "Settings", "find_cases"]
-
 Settings = Mapping[str, Any]
 """All settings of a table row by name, see `bench.suite.specs.shared_settings`."""
 

@@ -18,8 +18,6 @@ from bench.suite.specs import Positive
 from bench.suite.structure import unknown
 from bench.suite.weights import WeightsNames
 
-__all__ = ["Declaration", "read_claims"]
-
 LONGEST = 1000
 """Characters of an inequality."""
 

@@ -18,8 +18,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
-__all__ = ["Inequality", "LanguageError", "Relation", "Selector", "Term", "parse"]
-
 Relation = Literal[">", ">=", "<", "<="]
 
 RELATIONS = (">", ">=", "<", "<=")

@@ -15,8 +15,6 @@ from bench.suite.source import Problem
 from bench.suite.specs import evaluation_key
 from bench.suite.structure import unknown
 
-__all__ = ["CLAIM_SETTINGS", "read_selection", "setting_key"]
-
 TRAINING = tuple(name for name in TRAINING_SETTINGS if name != "seed")
 
 CLAIM_SETTINGS = (*TRAINING, *(name for name in EVALUATION_SETTINGS if name not in TRAINING))

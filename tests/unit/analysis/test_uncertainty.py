@@ -227,16 +227,13 @@ def test_resamples_are_computed_once_and_again_when_per_instance_change(made_up:
     third = made_up.uncertainty(results)
     assert (third.of(simdr, "AP"), third.of(simdr, "AR")) == (first, ar)
     assert made_up.loaded == [record] * 2
-    # Other per-instance results, a broken file, and a file of another number of resamples are not taken for it.
+    # Other per-instance results, and a broken file, are not taken for it.
     made_up.judge(record, MeanPerInstance({"AP": np.linspace(0, 1, 50)}))
     changed, error = certain(made_up.uncertainty(results).of(simdr, "AP"))
     assert error > 1.5 * certain(first)[1]
     file = made_up.store.evaluation(record).resamples
     file.write_bytes(b"broken")
     assert made_up.uncertainty(results).of(simdr, "AP") == changed
-    fewer = Resamples(made_up.store, load=lambda _: made_up.judged[record], resamples=100).of(record, "AP")
-    assert fewer is not None
-    assert len(fewer[0]) == 100
 
 
 def test_a_folder_that_cannot_be_written_costs_only_time(made_up: MadeUp) -> None:

@@ -127,7 +127,7 @@ def test_a_submission_is_whole_before_slurm_has_it(
         planner, unfinished, profile(throttle=1, setup=["module load x"]), data_root=tmp_path, results=results
     )
     assert (tmp_path / "seen").read_text().strip().endswith("submission.json"), "the intent comes first"
-    assert (done.trainings, done.errors, done.left) == (2, [], [])
+    assert (sum(map(len, done.arrays[0].tasks)), done.errors, done.left) == (2, [], [])
     assert not store.training(first).cancelled
 
     (folder,) = Ledger(results).folders()
@@ -170,7 +170,6 @@ def test_what_slurm_refuses_is_kept_as_the_reason(
     commands("squeue", "")
     done = submit_plan(planner, unfinished, profile(), data_root=tmp_path, results=tmp_path / "results")
     assert done.errors == ["sbatch: error: invalid partition specified: x"]
-    assert done.trainings == 0
     (status, *_) = [training.status for training in planner().trainings]
     assert (status.state, status.reason) == ("missing", f"SLURM refused it: {done.errors[0]}")
 
