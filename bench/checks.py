@@ -10,25 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-__all__ = [
-    "INSTALL",
-    "Check",
-    "CheckFailedError",
-    "CheckList",
-    "CheckOutcome",
-    "CheckWarning",
-    "NotApplicableError",
-    "Verdict",
-    "document",
-    "outcome_line",
-    "raise_together",
-    "require",
-    "run_check",
-    "run_checks",
-    "source_of",
-    "summary",
-]
-
 Verdict = Literal["ok", "warning", "failed", "skipped"]
 """Holds; holds, but not as well as it could; does not hold; not applicable."""
 

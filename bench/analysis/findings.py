@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from bench.analysis.formatting import format_difference, format_interval, format_metric
-from bench.analysis.uncertainty import Agreement, Uncertainty
-
-__all__ = ["Finding", "compare_with_paper", "measure_rows"]
+from bench.analysis.uncertainty import Uncertainty
+from bench.statistics.equivalence import Agreement
 
 
 @dataclass(frozen=True)

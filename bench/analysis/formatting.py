@@ -10,24 +10,6 @@ from bench.pose.data.datasets import DatasetInfo
 from bench.pose.metrics.catalog import metric_named
 from bench.pose.models.backbone import BACKBONES
 
-__all__ = [
-    "DASH",
-    "backbone_name",
-    "data_name",
-    "describe_settings",
-    "format_difference",
-    "format_interval",
-    "format_metric",
-    "in_print_units",
-    "is_post_processed",
-    "method_name",
-    "metric_name",
-    "metric_words",
-    "representation_name",
-    "setting_name",
-    "setting_text",
-]
-
 DASH = "–"
 """Stands where a row has no such value."""
 

@@ -13,8 +13,6 @@ from bench.store.folders import Store
 from bench.suite.schema import Suite
 from bench.suite.specs import EvalSpec, TrainSpec, shared_settings
 
-__all__ = ["GRID_ORDER", "EvaluationResult", "planned_results", "stored_results", "stored_trainings"]
-
 GRID_ORDER = ("backbone", "input_size", "representation")
 """Axes by which rows are ordered, as in the paper's tables: what is compared stands together."""
 

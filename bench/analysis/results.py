@@ -17,8 +17,6 @@ from bench.store.documents import Record, TrainingRecord
 from bench.store.folders import Store
 from bench.suite.schema import Suite
 
-__all__ = ["Results", "headline_metric", "read_results"]
-
 
 @dataclass(frozen=True)
 class Results:

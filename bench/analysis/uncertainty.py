@@ -17,8 +17,6 @@ from bench.statistics.estimate import EffectEstimate
 from bench.store.bootstrap import Resamples
 from bench.store.folders import Store
 
-__all__ = ["Agreement", "Uncertainty"]
-
 Array = npt.NDArray[Any]
 
 PRINTED_STEP = 0.1

@@ -18,8 +18,6 @@ from bench.suite.claims.cases import Claim, ClaimCase
 from bench.suite.claims.language import Inequality, Term
 from bench.suite.expansion import expand
 
-__all__ = ["CaseVerdict", "ClaimVerdict", "Verdict", "judge"]
-
 Verdict = Literal["contradicted", "not measured", "underpowered", "within noise", "reproduced"]
 
 VERDICTS: tuple[Verdict, ...] = ("contradicted", "not measured", "underpowered", "within noise", "reproduced")

@@ -18,8 +18,6 @@ from pydantic import BaseModel, ValidationError
 from bench.capsule.manifest import MANIFEST, CapsuleError, Manifest, is_member
 from bench.files import STORED, printable
 
-__all__ = ["Capsule", "open_capsule"]
-
 DocumentT = TypeVar("DocumentT", bound=BaseModel)
 
 MEBI = 2**20

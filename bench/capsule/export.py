@@ -18,8 +18,6 @@ from bench.planning.plan import Plan
 from bench.store.folders import EvaluationFolder, Store
 from bench.store.provenance import checkout
 
-__all__ = ["Packed", "pack"]
-
 FIXED_DATE = (2021, 1, 1, 0, 0, 0)
 """Date of every member: equal results give equal capsules."""
 

@@ -9,8 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from bench.pose.errors import BenchError
 
-__all__ = ["MANIFEST", "SUITE", "CapsuleError", "Manifest", "Member", "is_member"]
-
 MANIFEST, SUITE = "manifest.json", "suite.yaml"
 
 ID = "[0-9a-f]{12}"

@@ -12,8 +12,6 @@ from bench.pose.errors import BenchError, DataError, UnknownNameError
 from bench.pose.scoring import Scoring, split_scoring
 from bench.store.documents import Record
 
-__all__ = ["Truths", "UnavailableError"]
-
 SPLIT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 """Split names of untrusted records, which become file names under the data root."""
 

@@ -25,8 +25,6 @@ from bench.suite.expansion import expand
 from bench.suite.schema import load_suite
 from bench.suite.specs import EvalSpec, TrainSpec
 
-__all__ = ["TOLERANCE", "Recomputation", "Verification", "VerifiedEvaluation", "verify"]
-
 TOLERANCE = 1e-9
 """Largest difference between a recorded and a recomputed number."""
 

@@ -16,8 +16,6 @@ from bench.store.lookup import StoredCell, look_up, seeds_of
 from bench.store.provenance import Provenance
 from bench.suite.specs import evaluation_key
 
-__all__ = ["CellComparison", "Difference", "compare_cells"]
-
 Settings = dict[str, Any]
 
 ABSENT = "(none)"

@@ -24,8 +24,6 @@ from bench.suite.expansion import expand
 from bench.suite.schema import load_suite
 from bench.suite.specs import TrainSpec
 
-__all__ = ["Sections", "describe_cell"]
-
 Sections = dict[str, Any]
 """Sections by name: a value, a mapping, a list of values, or a list of mappings of the same keys."""
 

@@ -24,8 +24,6 @@ from bench.pose.models.heads import PoseModel
 from bench.pose.models.memory_format import channels_side_by_side
 from bench.pose.outputs import Coordinates
 
-__all__ = ["BackboneCase", "backbone_checks", "cases_of"]
-
 SIZES = ((64, 64), (96, 64))
 """Height and width in px of the inputs of backbones that are free in it: a square and another."""
 

@@ -20,17 +20,6 @@ from bench.pose.codecs.base import Codec
 from bench.pose.codecs.representation import REPRESENTATIONS, CodecSettings, PostProcess, build_codec
 from bench.pose.outputs import Coordinates
 
-__all__ = [
-    "FLIP",
-    "INSTANCES",
-    "KEYPOINTS",
-    "CodecCase",
-    "decoded_cases",
-    "everything",
-    "trained_cases",
-    "usual_settings",
-]
-
 SIZES = (((64, 64), 2.0), ((96, 64), 3.0))
 """Height and width in px of crops, and the split ratio that goes with each."""
 

@@ -23,8 +23,6 @@ from bench.pose.codecs.base import Keypoints
 from bench.pose.codecs.representation import build_codec
 from bench.pose.outputs import Coordinates
 
-__all__ = ["codec_checks"]
-
 ROUNDING = 1e-5
 
 SINGLES = tuple(slice(number, number + 1) for number in range(INSTANCES))

@@ -23,8 +23,6 @@ from bench.pose.geometry import affine_matrix, transform_points
 from bench.pose.scoring import OksScoring, split_scoring
 from bench.pose.skeletons import Skeleton
 
-__all__ = ["dataset_checks"]
-
 Array = npt.NDArray[Any]
 
 SAMPLE = 32

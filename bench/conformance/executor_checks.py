@@ -12,13 +12,11 @@ from pathlib import Path
 import yaml
 
 from bench.checks import Check, CheckList, NotApplicableError, require
-from bench.planning.executors import EXECUTORS, Executor, RunRequest
+from bench.planning.executors import Executor, RunRequest
 from bench.planning.jobs import LocalOptions
 from bench.planning.plan import Plan, make_plan
 from bench.store.folders import Store
 from bench.suite.schema import load_suite
-
-__all__ = ["EXECUTORS", "executor_checks"]
 
 SUITE = {
     "name": "conformance",

@@ -18,8 +18,6 @@ from bench.simulation.simulated_scores import Chance
 from bench.store.folders import Store
 from bench.suite.schema import load_suite
 
-__all__ = ["SampleReports", "format_checks"]
-
 HOSTILE = "a_b <script>alert(1)</script> | 100 % `c` {{ 7*7 }} $x$ & \\d <img src=x onerror=alert(1)>"
 """A text with markup of each document language."""
 

@@ -23,8 +23,6 @@ from bench.pose.models.backbone import BACKBONES
 from bench.pose.registry import Registry
 from bench.report.formats import FORMATS
 
-__all__ = ["KINDS", "EntryKind", "Surroundings", "find_kind"]
-
 DRAWN = "val16"
 """Split of the synthetic dataset that is checked by default."""
 

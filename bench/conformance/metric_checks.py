@@ -17,8 +17,6 @@ from bench.pose.metrics.predictions import Predictions
 from bench.pose.scoring import OKS_PROTOCOLS, OksScoring, PckhScoring, Scoring
 from bench.pose.skeletons import COCO_17, CROWDPOSE_14, MPII_16
 
-__all__ = ["metric_checks"]
-
 Array = npt.NDArray[Any]
 
 IMAGES, PER_IMAGE = 6, 2

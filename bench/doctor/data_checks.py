@@ -9,8 +9,6 @@ from pathlib import Path
 
 from bench.checks import CheckFailedError, CheckList, CheckWarning, NotApplicableError, raise_together
 
-__all__ = ["DATASET", "RECORDED", "ROOT"]
-
 READ = 20
 """Approximate number of images read per split; `bench data verify` reads them all."""
 

@@ -7,8 +7,6 @@ from pathlib import Path
 from bench.checks import Check
 from bench.doctor import data_checks, machine_checks, results_checks, slurm_checks
 
-__all__ = ["all_checks"]
-
 
 def all_checks(*, data_root: Path, results: Path, profile: Path | None) -> list[Check]:
     """All checks, general ones first.

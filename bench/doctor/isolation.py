@@ -11,8 +11,6 @@ from multiprocessing.connection import Connection
 
 from bench.checks import Check, CheckOutcome, run_check
 
-__all__ = ["run_isolated"]
-
 PROCESSES = multiprocessing.get_context("fork")
 """The parent has imported next to nothing, and checks need not be picklable."""
 

@@ -21,8 +21,6 @@ from bench.checks import (
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["CHECKS"]
-
 GIGA = 1e9
 ENOUGH_MEMORY, SOME_MEMORY, SHARED_MEMORY = 4 * GIGA, 1 * GIGA, 1 * GIGA
 """Bytes: ample memory for the quickstart, the minimum, and shared memory for loader processes."""

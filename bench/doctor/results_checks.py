@@ -22,8 +22,6 @@ from bench.checks import (
 if TYPE_CHECKING:
     from bench.store.folders import EvaluationFolder, TrainingFolder
 
-__all__ = ["CHECKS", "stored"]
-
 GIGA = 1e9
 ENOUGH_ROOM, SOME_ROOM = 10 * GIGA, 1 * GIGA
 """Bytes: ample room for a suite of small networks, and the minimum for one network with its checkpoint."""

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from bench.checks import CheckFailedError, CheckList, CheckWarning, NotApplicableError, require
 
-__all__ = ["CHECKS"]
-
 CHECKS = CheckList()
 
 

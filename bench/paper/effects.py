@@ -14,8 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from bench.paper.published import TABLES, PublishedRow, published_rows
 from bench.pose.metrics.catalog import headline, metric_named
 
-__all__ = ["Effect", "KnownEffect", "known_effects", "published_effect"]
-
 Points = tuple[float, float]
 
 

@@ -12,8 +12,6 @@ from typing import Any
 from bench.pose.codecs.representation import PostProcess
 from bench.pose.input_size import InputSize
 
-__all__ = ["TABLES", "PublishedRow", "PublishedTable", "published_rows"]
-
 
 @dataclass(frozen=True)
 class PublishedTable:

@@ -13,8 +13,6 @@ from bench.analysis.rows import as_records, row_title
 from bench.store.documents import Record, TrainingRecord
 from bench.store.provenance import Provenance
 
-__all__ = ["Appendix", "Origin", "Pairs", "ProvenanceEntry", "describe_records", "format_time"]
-
 OWN = ("backbone", "representation", "input_size", "seed")
 """Settings that the entry of each record names."""
 

@@ -22,8 +22,6 @@ from bench.report.tables import Column, Row, Table, TableCell
 from bench.statistics.power import MOST_SEEDS, POWER
 from bench.suite.claims.language import Inequality
 
-__all__ = ["claims_table"]
-
 DIGITS = 6
 """Digits of computed values in CSV: the rest is noise of binary fractions."""
 

@@ -15,8 +15,6 @@ from bench.analysis.rows import as_records, row_title, split_rows
 from bench.report.suite_tables import TableData
 from bench.store.folders import Store
 
-__all__ = ["RowDetails", "describe_rows", "log_tail", "log_tails"]
-
 LOG_LINES, LOG_WIDTH, LOG_BYTES = 15, 160, 8192
 """How much of a log's end is kept: lines, characters of each, and bytes in which they are looked for."""
 

@@ -21,8 +21,6 @@ from bench.report.tables import Table
 from bench.store.folders import Store
 from bench.store.provenance import checkout
 
-__all__ = ["SIMULATED", "Exclusion", "Picture", "Report", "make_report"]
-
 SIMULATED = "SIMULATED: numbers made up by `bench simulate`, nothing was measured"
 """Mark on every page of a report with any simulated record."""
 

@@ -29,8 +29,6 @@ from bench.report.skeleton_drawing import COLORS, draw_annotation, draw_skeleton
 from bench.report.stored_instances import Choice, StoredInstance, read_instances
 from bench.store.folders import Store
 
-__all__ = ["draw_images"]
-
 MOST_INSTANCES, PAGE_INSTANCES = 8, 4
 """Instances that are shown of one choice, and on one page."""
 

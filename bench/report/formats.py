@@ -14,8 +14,6 @@ from bench.report.render_markdown import render_markdown
 from bench.report.render_pdf import render_pdf
 from bench.report.tables import Table
 
-__all__ = ["FORMATS", "Format"]
-
 Files = Iterable[tuple[str, bytes]]
 """Path within the suite's folder and contents of each file."""
 

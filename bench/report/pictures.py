@@ -14,8 +14,6 @@ from bench.report.example_pages import draw_images
 from bench.report.plots import Drawing, PlotData
 from bench.store.folders import Store
 
-__all__ = ["Picture", "draw_pictures"]
-
 PLOTS: Mapping[str, Callable[[PlotData], Drawing | None]] = {
     "bars": plots.bars,
     "gflops": plots.gflops,

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 from bench.analysis.formatting import data_name, metric_name
 from bench.analysis.rows import common_baseline
-from bench.statistics.estimate import LEVEL
+from bench.statistics.variances import LEVEL
 
 if TYPE_CHECKING:
     from bench.report.suite_tables import TableData
-
-__all__ = ["remarks_on"]
 
 
 def remarks_on(data: TableData) -> tuple[str, ...]:

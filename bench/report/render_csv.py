@@ -8,8 +8,6 @@ from typing import Any
 
 from bench.report.tables import Column, Row, Table, TableCell, Value
 
-__all__ = ["render_csv"]
-
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """Characters with which spreadsheets take a text for a formula."""
 

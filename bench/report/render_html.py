@@ -18,9 +18,7 @@ from PIL import Image
 
 from bench.report.document import Report
 from bench.report.tables import AGREEMENT_MARKS, SHORT_ID, Column, Row, Table, TableCell
-from bench.statistics.estimate import LEVEL
-
-__all__ = ["render_html"]
+from bench.statistics.variances import LEVEL
 
 TEMPLATE, STYLE, SCRIPT = "report.html.jinja", "report.css", "report.js"
 

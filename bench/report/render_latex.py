@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from bench.report.document import Report
 from bench.report.tables import Row, Stack, Table, TableCell
 
-__all__ = ["escape", "render_table"]
-
 MOST_LINES = 48
 """Lines of a table on one page; a longer one is continued in another."""
 

@@ -9,10 +9,9 @@ from collections.abc import Iterator, Mapping
 from tabulate import tabulate
 
 from bench.report.appendix import Pairs, ProvenanceEntry
-from bench.report.document import Picture, Report
+from bench.report.document import Report
+from bench.report.pictures import Picture
 from bench.report.tables import AGREEMENT_MARKS, SHORT_ID, Row, Table, TableCell
-
-__all__ = ["escape", "render_markdown"]
 
 SPECIAL = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")
 """Characters that are markup anywhere; an underscore within a word is not."""

@@ -14,8 +14,6 @@ from bench.files import write_bytes
 from bench.report.document import Report
 from bench.report.tables import AGREEMENT_MARKS, Stack, Table, TableCell
 
-__all__ = ["render_pdf"]
-
 TEMPLATE = Path(__file__).parent / "templates" / "report.typ"
 DATA, FIGURES = "report.json", "figures"
 

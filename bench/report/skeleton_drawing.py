@@ -9,8 +9,6 @@ from matplotlib.collections import LineCollection
 
 from bench.pose.skeletons import Skeleton
 
-__all__ = ["COLORS", "draw_annotation", "draw_skeleton"]
-
 COLORS = {"left": "#56B4E9", "right": "#E66A00", "center": "#F0E442"}
 """Color of limbs and keypoints by side: apart for color-blind readers, and light enough for dark clothes."""
 

@@ -10,8 +10,6 @@ from bench.files import StoreError, read_json
 from bench.pose.skeletons import Skeleton
 from bench.store.folders import EvaluationFolder
 
-__all__ = ["Choice", "StoredInstance", "StoredInstances", "read_instances"]
-
 Choice = Literal["spread", "worst", "median"]
 """Why an instance was kept: spread over the split, among the lowest similarities, or near the median."""
 

@@ -30,10 +30,8 @@ from bench.pose.metrics.catalog import best_of, headline
 from bench.report.remarks import remarks_on
 from bench.report.table_rows import RowData, paper_rows, printed_sizes, table_rows
 from bench.report.tables import Column, Emphasis, Row, Table, TableCell
-from bench.statistics.estimate import LEVEL
+from bench.statistics.variances import LEVEL
 from bench.suite import schema
-
-__all__ = ["TableData", "results_table"]
 
 DIGITS = 6
 """Digits of computed values in CSV: the rest is noise of binary fractions."""

@@ -21,8 +21,6 @@ from bench.pose.metrics.catalog import best_of, metric_named
 from bench.report.suite_tables import TableData
 from bench.report.tables import Table
 
-__all__ = ["summarize"]
-
 MOST_GROUPS = 6
 """Pairs of backbone and input size that get a sentence each; more are counted."""
 

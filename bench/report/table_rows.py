@@ -21,8 +21,6 @@ from bench.suite import schema
 from bench.suite.expansion import complete_cell
 from bench.suite.recipe import load_recipe, quirks
 
-__all__ = ["RowData", "paper_rows", "printed_sizes", "table_rows"]
-
 METHOD = ("backbone", "input_size", "representation")
 
 

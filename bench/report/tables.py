@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import Any, Generic, Literal, TypeVar
 
-__all__ = ["AGREEMENT_MARKS", "SHORT_ID", "Column", "Emphasis", "Row", "Stack", "Table", "TableCell", "Value"]
-
 RowT = TypeVar("RowT")
 Value = float | int | str | None
 Emphasis = Literal["none", "best", "muted"]

@@ -12,8 +12,6 @@ from bench.report.document import Report, make_report
 from bench.report.formats import FORMATS, Format
 from bench.store.folders import Store
 
-__all__ = ["write_report"]
-
 FIGURES = "figures"
 """Folder of the pictures that files refer to."""
 

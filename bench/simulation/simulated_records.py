@@ -18,8 +18,6 @@ from bench.store.folders import Store
 from bench.store.provenance import Provenance, checkout
 from bench.suite.specs import TrainSpec
 
-__all__ = ["Simulated", "simulate"]
-
 NOTHING_RAN: dict[str, str | int] = {"simulated": "nothing ran"}
 """Stands where records say what they were measured on."""
 

@@ -20,8 +20,6 @@ from bench.pose.metrics.per_instance import PerInstanceResults
 from bench.pose.skeletons import MPII_16
 from bench.suite.specs import EvalSpec, TrainSpec
 
-__all__ = ["Chance", "SimulatedScores", "guess", "simulate_scores"]
-
 Array = npt.NDArray[np.float64]
 Metrics = dict[str, float]
 

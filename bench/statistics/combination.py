@@ -18,8 +18,6 @@ from bench.statistics.power import seeds_needed
 from bench.statistics.resampling import bootstrap_variance
 from bench.statistics.variances import Variance, add_safely, add_welch
 
-__all__ = ["Combination", "TrainingGroup"]
-
 Array = npt.NDArray[Any]
 
 

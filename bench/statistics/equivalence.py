@@ -7,9 +7,8 @@ from typing import Literal
 
 from scipy.special import stdtr
 
-from bench.statistics.estimate import LEVEL, EffectEstimate
-
-__all__ = ["Agreement", "Equivalence", "equivalence"]
+from bench.statistics.estimate import EffectEstimate
+from bench.statistics.variances import LEVEL
 
 Agreement = Literal["equivalent", "different", "undecided"]
 """Surely within a margin of a number, surely further from it, or neither."""

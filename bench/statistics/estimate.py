@@ -10,8 +10,6 @@ from scipy.special import stdtrit
 
 from bench.statistics.variances import LEVEL, Variance, add_safely
 
-__all__ = ["LEVEL", "EffectEstimate", "Source"]
-
 Source = Literal["seeds", "images"]
 
 

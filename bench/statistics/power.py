@@ -10,8 +10,6 @@ from scipy.special import nctdtr, stdtrit
 
 from bench.statistics.variances import LEVEL, Variance, add_safely, add_welch
 
-__all__ = ["MOST_SEEDS", "POWER", "power_of", "seeds_needed"]
-
 POWER = 0.8
 """Probability of finding an effect that seeds are counted for."""
 

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["RESAMPLES", "SCHEME", "bootstrap_variance", "resample_counts"]
-
 Array = npt.NDArray[Any]
 
 RESAMPLES = 1000

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from scipy import special
 
-__all__ = ["LEVEL", "Variance", "add_safely", "add_welch"]
-
 LEVEL = 0.95
 """Level of all intervals and tests."""
 

@@ -14,8 +14,6 @@ from bench.files import write_bytes
 from bench.suite.source import Problem, read_yaml
 from bench.suite.structure import ContradictionError, check_structure
 
-__all__ = ["DIGITS", "Baseline", "BaselineEntry", "Limit", "Policy", "load_baseline", "save_baseline"]
-
 DIGITS = 6
 """Decimals of a metric that a baseline keeps, and that are compared: fewer digits make readable differences."""
 

@@ -16,8 +16,6 @@ from bench.compare.gate.baseline import DIGITS, Baseline, BaselineEntry, Limit
 from bench.compare.gate.cell_words import cell_words
 from bench.pose.metrics.catalog import metric_named
 
-__all__ = ["STATUS", "GateVerdict", "MetricCheck", "compare_with_baseline", "measured_metrics", "obstacle", "worst"]
-
 GateVerdict = Literal["unusable", "regressed", "changed", "not measured", "improved", "holds"]
 """Worst first. "changed" is a gain where every movement is refused, "improved" one where only losses are."""
 

@@ -9,8 +9,6 @@ from bench.analysis.formatting import is_post_processed
 from bench.suite.schema import Suite
 from bench.suite.specs import evaluation_key
 
-__all__ = ["cell_words"]
-
 KNOWN_ALONE = frozenset({"backbone", "representation", "input_size", "initialization"})
 """Settings whose values say which setting they are of."""
 

@@ -13,8 +13,6 @@ from bench.analysis.results import Results
 from bench.compare.gate.cell_checks import STATUS, GateVerdict, MetricCheck, worst
 from bench.store.provenance import checkout
 
-__all__ = ["GateResult", "cells_of", "other_code"]
-
 HEADINGS = ("verdict", "cell", "metric", "baseline", "now", "difference", "allowed", "")
 
 SHORT_COMMIT = 12

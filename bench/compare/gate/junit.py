@@ -8,8 +8,6 @@ from xml.etree import ElementTree
 from bench.compare.gate.cell_checks import MetricCheck
 from bench.compare.gate.gate_result import GateResult, cells_of
 
-__all__ = ["render_junit"]
-
 ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot hold, not even escaped."""
 

@@ -8,8 +8,6 @@ from bench.compare.gate.cell_checks import GateVerdict
 from bench.compare.gate.gate_result import GateResult
 from bench.report.render_markdown import escape
 
-__all__ = ["render_summary"]
-
 MOST_ROWS = 200
 """Rows that are printed; CI systems refuse long summaries."""
 

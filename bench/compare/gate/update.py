@@ -12,8 +12,6 @@ from bench.compare.gate.cell_words import cell_words
 from bench.pose.errors import BenchError, nearest
 from bench.pose.metrics.catalog import noticeable
 
-__all__ = ["UpdateError", "describe_changes", "updated"]
-
 
 class UpdateError(BenchError):
     """Records that cannot make a baseline; `verdict` is the worst of theirs."""

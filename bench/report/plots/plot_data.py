@@ -15,7 +15,8 @@ from bench.analysis.rows import common_baseline, summarize_rows
 from bench.analysis.uncertainty import Uncertainty
 from bench.pose.skeletons import Skeleton
 from bench.report.plots.style import MOST_SERIES
-from bench.statistics.estimate import LEVEL, EffectEstimate
+from bench.statistics.estimate import EffectEstimate
+from bench.statistics.variances import LEVEL
 
 __all__ = ["PlotData", "describe", "gather_plot_data", "join_rows", "printed_rows", "with_series"]
 
