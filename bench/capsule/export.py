@@ -8,10 +8,10 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import IO
 
+from bench import __version__
 from bench.capsule.manifest import MANIFEST, SUITE, CapsuleError, Manifest, Member
 from bench.files import write_atomically
 from bench.planning.plan import Plan
@@ -66,7 +66,7 @@ def pack(
                 suite=plan.suite.name,
                 selection=list(selection),
                 simulated=simulated,
-                version=version("bench"),
+                version=__version__,
                 commit=commit,
                 dirty=dirty,
                 missing=missing,

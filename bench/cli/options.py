@@ -33,7 +33,7 @@ Pixels = Annotated[
     PixelSource,
     typer.Option(
         help="Source of the crops' pixels, which does not change them: image files (decoded), the output of `bench data"
-        " pack` (packed), or that in GPU memory (held); auto uses the fastest available one."
+        " pack` (packed), or that in GPU memory (gpu_cache); auto uses the fastest available one."
     ),
 ]
 SaveEvery = Annotated[float, typer.Option(min=0, help="Seconds between checkpoints.")]

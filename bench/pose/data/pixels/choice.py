@@ -25,7 +25,7 @@ def choose_images(split: Split, instances: Sequence[Instance], source: PixelSour
     Args:
         split: opened split.
         instances: instances that will be cropped.
-        source: "decoded" for the image files; "packed" for the packed images; "held" for packed images on the device;
+        source: "decoded" for the image files; "packed" for the packed images; "gpu_cache" for packed images on the device;
             "auto" for the fastest available one: packed images if there are any, on a GPU with ample memory if they
             are complete.
         device: device of the network.
@@ -42,7 +42,7 @@ def choose_images(split: Split, instances: Sequence[Instance], source: PixelSour
         raise DataError(f"{packed.folder}: nothing is packed there; `bench data pack` does it")
     _ = packed.mapped  # refuse incomplete files here rather than in a loader process
     images = dict.fromkeys(instance.image for instance in instances)
-    if source == "held":
+    if source == "gpu_cache":
         absent = [path for path in images if not packed.holds(path)]
         if absent:
             more = f" and {len(absent) - 1:,} more" if len(absent) > 1 else ""

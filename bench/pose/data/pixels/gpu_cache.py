@@ -49,7 +49,7 @@ class GpuCachedImages:
         DataError: the packed images are unusable, or the device has too little memory.
     """
 
-    name: PixelSource = "held"
+    name: PixelSource = "gpu_cache"
 
     def __init__(self, packed: PackedImages, device: torch.device) -> None:
         self._images: dict[Path, _CachedImage] = {}

@@ -6,5 +6,5 @@ from typing import Literal
 
 __all__ = ["PixelSource"]
 
-PixelSource = Literal["auto", "decoded", "packed", "held"]
+PixelSource = Literal["auto", "decoded", "packed", "gpu_cache"]
 """The fastest available source; image files; packed images; packed images on the device."""

@@ -36,7 +36,7 @@ from tests.unit.packed import make_split, pack, packed_images, source
 
 CPU = torch.device("cpu")
 SHAPES = [((96, 64), "rgb"), ((64, 64), "bgr"), ((33, 50), "rgb"), ((128, 96), "bgr")]
-LOADERS = [("packed", 0), ("held", 0), ("decoded", 2), ("packed", 2), ("held", 2)]
+LOADERS = [("packed", 0), ("gpu_cache", 0), ("decoded", 2), ("packed", 2), ("gpu_cache", 2)]
 EVERYTHING = Augmentation(half_body_probability=0.5, half_body_min_keypoints=4)
 
 
@@ -103,7 +103,7 @@ def test_these_batches_have_broken_images_and_whole_broken_batches(split: CocoKe
 
 @pytest.mark.parametrize("order", ["rgb", "bgr"])
 def test_normalized_crops_are_the_formula_s_to_the_bit(order: str, split: CocoKeypoints) -> None:
-    for batch in evaluated(split.instances(), CropSettings((96, 64), order, COCO_17), source("held", split)):
+    for batch in evaluated(split.instances(), CropSettings((96, 64), order, COCO_17), source("gpu_cache", split)):
         if isinstance(batch, Batch):
             plain = batch.images.permute(0, 3, 1, 2).float() / 255
             mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
@@ -126,7 +126,7 @@ def test_a_copy_for_another_process_maps_the_files_again(split: CocoKeypoints) -
     assert not np.shares_memory(found.pixels, np.frombuffer(packed.mapped[0], np.uint8))
     assert not found.pixels.flags.writeable
     np.testing.assert_array_equal(found.pixels, read_image(path))
-    assert len(pickle.dumps(source("held", split))) < 5000
+    assert len(pickle.dumps(source("gpu_cache", split))) < 5000
 
 
 @pytest.mark.parametrize("change", ["time", "size"])
@@ -151,7 +151,7 @@ def test_a_image_that_changed_is_decoded_anew(change: str, own: CocoKeypoints) -
 
 def test_a_image_that_is_not_held_is_named(own: CocoKeypoints) -> None:
     pack(own, budget=100_000)
-    held = source("held", own)
+    held = source("gpu_cache", own)
     held.open(own.image_folder / "100.png")
     with pytest.raises(DataError, match=r"105\.png is not among the images that the device holds"):
         held.open(own.image_folder / "105.png")
@@ -180,16 +180,16 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], torch.device]:
 
 def test_what_is_asked_for_is_chosen(split: CocoKeypoints) -> None:
     assert chosen(split, "decoded") is DECODED
-    assert {name: chosen(split, name).name for name in ("packed", "held", "auto")} == {
+    assert {name: chosen(split, name).name for name in ("packed", "gpu_cache", "auto")} == {
         "packed": "packed",
-        "held": "held",
+        "gpu_cache": "gpu_cache",
         "auto": "packed",
     }
 
 
 def test_with_nothing_packed(own: CocoKeypoints) -> None:
     assert chosen(own, "auto") is DECODED
-    for name in ("packed", "held"):
+    for name in ("packed", "gpu_cache"):
         with pytest.raises(DataError, match=r"packed/train2017: nothing is packed there; `bench data pack` does it"):
             chosen(own, name)
 
@@ -199,15 +199,15 @@ def test_with_part_of_the_images_packed(own: CocoKeypoints, gpu: Callable[[int],
     assert chosen(own, "auto", gpu(10**9)).name == "packed"
     assert chosen(own, "packed").name == "packed"
     with pytest.raises(DataError, match=r"^not packed as they are now: \S*105\.png; pack the split again$"):
-        chosen(own, "held")
+        chosen(own, "gpu_cache")
     os.utime(own.image_folder / "100.png", ns=(0, 0))
     with pytest.raises(DataError, match=r"^not packed as they are now: \S*100\.png and 1 more; pack the split again$"):
-        chosen(own, "held")
+        chosen(own, "gpu_cache")
 
 
 def test_a_gpu_with_ample_room_holds_what_is_complete(split: CocoKeypoints, gpu: Callable[[int], torch.device]) -> None:
     size = packed_images(split).bytes
-    assert chosen(split, "auto", gpu(2 * size)).name == "held"
+    assert chosen(split, "auto", gpu(2 * size)).name == "gpu_cache"
     assert chosen(split, "auto", gpu(2 * size - 1)).name == "packed"
 
 
@@ -217,10 +217,10 @@ def test_a_device_without_room_is_named(split: CocoKeypoints, monkeypatch: pytes
 
     monkeypatch.setattr(torch, "empty", fail)
     with pytest.raises(DataError, match=r"packed/train2017: 0\.0 GB do not fit on cpu: out of memory"):
-        chosen(split, "held")
+        chosen(split, "gpu_cache")
 
 
-@pytest.mark.parametrize("name", ["auto", "packed", "held"])
+@pytest.mark.parametrize("name", ["auto", "packed", "gpu_cache"])
 def test_unusable_packs_are_refused_when_chosen(name: PixelSource, own: CocoKeypoints) -> None:
     pack(own)
     packed = packed_images(own)
