@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     backbone: Annotated[str, typer.Option(help="Such as simba_res50 or hrnet_w32.")],
-    representation: Annotated[str, typer.Option(help="heatmap, simdr or simdr_star.")],
+    representation: Annotated[str, typer.Option(help="Such as heatmap, simdr or simdr_star.")],
     input_size: Annotated[str, typer.Option(metavar="HxW", help="Crop height and width, such as 256x192.")],
     dataset: Annotated[str, typer.Option(help="Such as coco, crowdpose or mpii.")],
     split: Annotated[str, typer.Option(help="Such as val2017, test or valid.")],
