@@ -25,7 +25,7 @@ def choose_images(split: Split, instances: Sequence[Instance], source: PixelSour
     Args:
         split: opened split.
         instances: instances that will be cropped.
-        source: "decoded" for the image files; "packed" for the packed images; "gpu_cache" for packed images in GPU memory;
+        source: "decoded" for the image files; "packed" for the packed images; "gpu_cache" for those in GPU memory;
             "auto" for the fastest available one: packed images if there are any, on a GPU with ample memory if they
             are complete.
         device: device of the network.
