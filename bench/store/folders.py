@@ -187,11 +187,15 @@ class Store:
         self.evaluations = root / "evaluations"
 
     def ids(self) -> frozenset[str]:
-        """Ids of the trainings and evaluations that have a folder, without a look into any."""
+        """Ids of the trainings and evaluations that have a folder. Raises `StoreError` if one cannot be listed."""
         found: set[str] = set()
         for kind in (self.trainings, self.evaluations):
-            with contextlib.suppress(FileNotFoundError):
+            try:
                 found.update(os.listdir(kind))
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise StoreError(f"cannot read {kind}: {error.strerror}") from error
         return frozenset(found)
 
     def training(self, training_id: str) -> TrainingFolder:
