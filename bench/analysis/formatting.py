@@ -13,6 +13,7 @@ from bench.pose.models.backbone import BACKBONES
 DASH = "–"
 """Stands where a row has no such value."""
 
+_POST_PROCESS_NAMES = {"quarter": "quarter shift", "dark": "DARK"}
 _SETTING_NAMES = {"split_ratio": "k"}
 
 
@@ -35,7 +36,7 @@ def method_name(representation: str, post_process: str, details: Mapping[str, An
     """A method in words: its representation, its post-processing, and further settings in parentheses."""
     name = representation_name(representation)
     if is_post_processed(post_process):
-        name += f" + {post_process}"
+        name += f" + {_POST_PROCESS_NAMES.get(post_process, post_process)}"
     texts = [f"{setting_name(setting)} {setting_text(value)}" for setting, value in (details or {}).items()]
     return f"{name} ({', '.join(texts)})" if texts else name
 

@@ -145,7 +145,7 @@ def test_a_click_on_a_cell_opens_what_is_known_of_it(opened: Opened) -> None:
     assert not dialog.is_visible()
     opened.rows()[0].locator("td").nth(10).click()
     assert dialog.is_visible()
-    assert dialog.get_by_role("heading", level=2).inner_text() == "SimBa-Res50, heatmap + quarter, 64x64"
+    assert dialog.get_by_role("heading", level=2).inner_text() == "SimBa-Res50, heatmap + quarter shift, 64x64"
     text = dialog.inner_text()
     for fact in (SIMULATED, "seed 0", "seed 1", "95% interval", "34.4", "0123456789abcdef", "abad1dea", "learning_rate",
                  "a processor", "feedbeef", "im<1>.jpg: truncated", HOSTILE, "epoch 1"):  # fmt: skip

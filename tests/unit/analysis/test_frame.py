@@ -107,7 +107,7 @@ def test_rows_differ_in_the_seed_alone(bench: Bench) -> None:
     assert rows["std"].tolist() == pytest.approx([0.01] * 7)
     assert rows[["seeds", "planned", "done"]].drop_duplicates().to_numpy().tolist() == [[3, 3, 3]]
     assert rows["low"].tolist() == pytest.approx([0.4] + 6 * [float("nan")], nan_ok=True)
-    assert list(rows["method"][:4]) == ["heatmap + quarter", "heatmap", "SimDR", "SimDR*"]
+    assert list(rows["method"][:4]) == ["heatmap + quarter shift", "heatmap", "SimDR", "SimDR*"]
     assert "seed" not in rows
     assert ablated_settings(frame) == ()
 

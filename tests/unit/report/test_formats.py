@@ -96,7 +96,7 @@ def test_html_holds_the_details_of_rows_as_data(bench: Bench) -> None:
     keys = re.findall(r'data-details="([^"]*)"', text)
     assert set(keys) == set(data["rows"])
     first, *_, last = (data["rows"][key] for key in keys)
-    assert first["title"] == "HRNet-W32, heatmap + quarter, 64x64"
+    assert first["title"] == "HRNet-W32, heatmap + quarter shift, 64x64"
     assert first["readings"][0] == {
         "metric": "AP", "values": ["44.0"], "mean": "44.0", "interval": "", "published": "45.8",
         "difference": "−1.8", "agreement": "undecided",

@@ -150,9 +150,15 @@ def test_instances_of_older_files_are_spread_over_the_split(studio: Studio) -> N
     assert list(pages) == ["images"]
     texts = written(pages["images"])
     assert [texts.count(text) for text in ("OKS 0.250", "OKS –", "no prediction")] == [3, 3, 3]
-    assert {"instance 1", "instance 2", "instance 3", "annotation", "heatmap + quarter", "heatmap", "SimDR"} <= set(
-        texts
-    )
+    assert {
+        "instance 1",
+        "instance 2",
+        "instance 3",
+        "annotation",
+        "heatmap + quarter shift",
+        "heatmap",
+        "SimDR",
+    } <= set(texts)
     assert pages["images"].caption.startswith(
         "The first 3 stored instances of the validation split, HRNet-W32 at 64x64"
     )
@@ -211,5 +217,5 @@ def test_unusable_files_are_named_and_cost_their_own_column(studio: Studio, cont
     write_json(studio.store.evaluation(next(iter(results.records))).instances_file, contents)
     page = studio.pages(results)["images"]
     assert [problem for problem in page.problems if message in problem]
-    assert "heatmap + quarter" not in written(page)
+    assert "heatmap + quarter shift" not in written(page)
     assert "SimDR" in written(page)

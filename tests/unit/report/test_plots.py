@@ -39,7 +39,7 @@ from tests.unit.records import Fields, History, curve, make_results, suite_text
 Gather = Callable[..., PlotData]
 Plot = Callable[[PlotData], Drawing | None]
 
-METHODS = ["heatmap + quarter", "heatmap", "SimDR"]
+METHODS = ["heatmap + quarter shift", "heatmap", "SimDR"]
 SMALL = suite_text(input_size=["64x64"])
 
 
@@ -442,7 +442,7 @@ def test_plain_is_a_few_short_lines(text: str) -> None:
 
 
 def test_plain_leaves_ordinary_names_alone() -> None:
-    for name in ("heatmap + quarter", "SimDR (k 2)", "64×64", "$x$"):
+    for name in ("heatmap + quarter shift", "SimDR (k 2)", "64×64", "$x$"):
         assert plain(name) == name
     assert plain(f"SimDR (weights {'f' * 64}, k 2)") == "SimDR (weights ffffffffffff…, k 2)"
 

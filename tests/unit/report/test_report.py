@@ -73,7 +73,7 @@ def test_published_values_and_differences_agree_in_all_formats(bench: Bench) -> 
 def test_summary_names_winner_baseline_and_distance_to_the_paper(bench: Bench) -> None:
     text = bench.render(bench.fill(COCO, coco_scores, baseline={"AP": 0.03}))["report.md"]
     assert "3 of 3 evaluations of 2 trainings are done." in text
-    assert "HRNet-W32 at 64x64: SimDR (57.1) has the highest AP, before heatmap + quarter (44.0)" in text
+    assert "HRNet-W32 at 64x64: SimDR (57.1) has the highest AP, before heatmap + quarter shift (44.0)" in text
     assert "mean pose of the training instances alone reaches AP 3.0" in text
     assert "3 of the 3 published rows that the suite answers are measured; their AP is 1.0 from the paper's" in text
 
