@@ -31,7 +31,7 @@ PLANTED = {
         "heatmap",
     ),
     "swapped channels": (
-        "pose/data/pixels/source.py",
+        "pose/data/pixels/image_source.py",
         'if shape.color_order == "rgb":',
         'if shape.color_order == "bgr":',
         "simdr_star",
