@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
 EVERYTHING = """\
@@ -29,6 +31,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.conformance  # 20 s
 def test_the_example_keeps_to_everything(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", EVERYTHING, str(EXAMPLES), str(tmp_path)],
