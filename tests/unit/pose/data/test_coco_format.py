@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from bench.pose.data.coco_format import CocoKeypoints, read_boxes, skeleton_of
+from bench.pose.data.annotation_file import skeleton_of
+from bench.pose.data.coco_format import CocoKeypoints, read_boxes
+from bench.pose.data.conventions import Conventions
 from bench.pose.data.images import read_image
 from bench.pose.errors import DataError, ImageError
 from bench.pose.metrics.coco import evaluate, load_ground_truth
@@ -322,7 +324,7 @@ def test_detections_keep_their_order_and_their_boxes(tmp_path: Path) -> None:
 )
 def test_a_broken_box_file_is_refused(contents: Any, message: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=rf"boxes\.json: {message}"):
-        list(read_boxes(box_file(tmp_path, contents)))
+        list(read_boxes(box_file(tmp_path, contents), Conventions()))
 
 
 def test_a_box_file_without_instances_of_the_split_is_refused(tmp_path: Path) -> None:
