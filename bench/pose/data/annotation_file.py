@@ -30,7 +30,8 @@ NO_AREA = (
 )
 NO_BOX = "have a box without width or height, of which no crop can be made"
 UNCOUNTED = "have num_keypoints 0 beside labelled keypoints, so the evaluation ignores them"
-MISCOUNTED = "have a num_keypoints that is not their number of labelled keypoints"
+UNLABELLED = "have no labelled keypoints beside num_keypoints above 0, so the evaluation judges them by their box"
+MISCOUNTED = "have a num_keypoints that is not their number of labelled keypoints, which makes no difference"
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class AnnotationFile:
         contents: of the COCO format, with whole numbers as ids of images, unique annotation ids, person as the only
             category, with id 1, and keypoints in the skeleton's order.
         conventions: how the file differs from that.
-        problems: messages about faults of the file and about entries that are left out for them.
-        notes: messages about what else is left out.
+        problems: messages about what is left out for a fault, or judged otherwise than it looks.
+        notes: messages about what is left out by rule, or was understood although it is written otherwise.
     """
 
     contents: dict[str, Any]
@@ -93,7 +94,7 @@ def clean_annotations(
     found = AnnotationFile({}, conventions)
     order = _keypoint_order(contents["annotations"], names, skeleton, file, found)
     conventions = replace(conventions, order=order)
-    images = _clean_images(contents["images"], file, found.problems, pixels=pixels)
+    images = _clean_images(contents["images"], file, found, pixels=pixels)
     cleaning = _Cleaning(file, skeleton, conventions, area_of_box, protocol, {image["id"] for image in images}, found)
     category = {"id": PERSON, "name": "person", "keypoints": list(skeleton.keypoints)}
     usable = contents | {
@@ -161,22 +162,24 @@ def _other_names(names: tuple[str, ...], skeleton: Skeleton) -> str:
     )
 
 
-def _clean_images(entries: list[Any], file: Path, problems: list[str], *, pixels: bool) -> list[dict[str, Any]]:
+def _clean_images(entries: list[Any], file: Path, found: AnnotationFile, *, pixels: bool) -> list[dict[str, Any]]:
     """Usable images by file order; an image that is listed twice is taken once."""
     images: dict[int, dict[str, Any]] = {}
     for number, entry in enumerate(entries):
         id_ = read_id(entry.get("id")) if isinstance(entry, dict) else None
         if id_ is None:
-            problems.append(f"{file}: image number {number}: not an object with a whole number as id: {entry!r:.80}")
+            found.problems.append(
+                f"{file}: image number {number}: not an object with a whole number as id: {entry!r:.80}"
+            )
         elif pixels and (problem := _image_problem(entry)):
-            problems.append(f"{file}: image {id_}: {problem}")
+            found.problems.append(f"{file}: image {id_}: {problem}")
         elif id_ not in images:
             images[id_] = entry | {"id": id_}
         elif any(images[id_].get(name) != entry.get(name) for name in ("file_name", "width", "height", "crowdIndex")):
             both = " and ".join(f"{image.get('file_name')!r:.80}" for image in (images[id_], entry))
             raise DataError(f"{file}: image id {id_} is given to different images, {both}; each needs its own")
         else:
-            problems.append(f"{file}: image {id_}: listed twice")
+            found.notes.append(f"{file}: image {id_} is listed twice, and taken once")
     return list(images.values())
 
 
@@ -211,7 +214,7 @@ class _Cleaning:
         if None in ids or len(set(ids)) < len(ids):
             id_, count = Counter(ids).most_common(1)[0]
             odd_id = f"{id_}, given {count} times" if count > 1 and id_ is not None else _first_odd(numbered)
-            self.found.problems.append(
+            self.found.notes.append(
                 f"{self.file}: ids of annotations are not unique whole numbers (such as {odd_id}); all of them count,"
                 " and messages name them by their position in the file, from 0"
             )
@@ -220,9 +223,8 @@ class _Cleaning:
         cleaned = [self._cleaned(entry, id_, odd) for (_, entry), id_ in zip(numbered, ids, strict=True)]
         for text, entries in odd.items():
             first = f"the first: {entries[0]['id']}, box {entries[0]['bbox']}, area {entries[0]['area']:g}"
-            self.found.problems.append(
-                f"{self.file}: {len(entries):,} of {len(cleaned):,} annotations {text} ({first})"
-            )
+            messages = self.found.notes if text == MISCOUNTED else self.found.problems
+            messages.append(f"{self.file}: {len(entries):,} of {len(cleaned):,} annotations {text} ({first})")
         return cleaned
 
     def _sound(self, entries: list[Any], broken_images: set[int | None]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -302,7 +304,7 @@ class _Cleaning:
         elif labelled and cleaned["area"] <= 0:
             yield NO_AREA
         if self.protocol != "crowdpose" and cleaned["num_keypoints"] != labelled:
-            yield MISCOUNTED if cleaned["num_keypoints"] else UNCOUNTED
+            yield UNCOUNTED if cleaned["num_keypoints"] <= 0 else MISCOUNTED if labelled else UNLABELLED
 
 
 def _first_odd(numbered: list[tuple[int, dict[str, Any]]]) -> str:

@@ -66,8 +66,9 @@ class Split(ABC):
         skeleton: keypoints of the annotations.
         layout: paths of annotations and images.
         protocol: "coco", "crowdpose" or "mpii", the way predictions are scored.
-        problems: messages about entries that are left out for a fault; reading adds to it.
-        notes: messages about what else is left out or taken otherwise than it is written.
+        problems: messages about entries that are left out for a fault, or judged otherwise than they look; reading adds
+            to it.
+        notes: messages about what is left out by rule, or was understood although it is written otherwise.
     """
 
     folder: Path

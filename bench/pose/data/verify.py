@@ -48,7 +48,7 @@ class Findings:
         counts: counts by the names of `WORDS`.
         missing: missing files and folders.
         problems: messages about unusable files and entries.
-        notes: messages about what else is left out.
+        notes: messages about what is left out by rule, or was understood although it is written otherwise.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
