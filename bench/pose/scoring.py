@@ -19,6 +19,7 @@ from pycocotools.cocoeval import COCOeval
 
 from bench.pose.data.coco_format import CocoKeypoints, clean_annotations, skeleton_of
 from bench.pose.data.instances import Split
+from bench.pose.data.left_out import summarize
 from bench.pose.data.mpii import MpiiInstances
 from bench.pose.data.reading import is_id, is_number, read_json
 from bench.pose.errors import DataError, UnknownNameError
@@ -38,7 +39,8 @@ from bench.pose.skeletons import CROWDPOSE_14, MPII_16, Skeleton
 __all__ = ["PROTOCOLS", "Assessment", "Scoring", "open_scoring", "score_file", "split_scoring"]
 
 Results = Sequence[dict[str, Any]]
-Metrics = dict[str, float]
+Metrics = dict[str, float | None]
+"""Values by name; None where there is nobody to judge: no instance of the truth counts for the metric."""
 
 
 class Scoring(Protocol):
@@ -254,7 +256,7 @@ def open_scoring(protocol: str, truth: Path, skeleton: Skeleton | None = None) -
     if skeleton is None:
         skeleton = CROWDPOSE_14 if protocol == "crowdpose" else skeleton_of(contents, truth)
     annotations, problems = clean_annotations(contents, truth, skeleton)
-    return OksScoring(annotations, skeleton, OKS_PROTOCOLS[protocol]), problems
+    return OksScoring(annotations, skeleton, OKS_PROTOCOLS[protocol]), summarize(problems)
 
 
 def score_file(
