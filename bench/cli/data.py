@@ -137,7 +137,7 @@ def _origin(info: DatasetInfo, data_root: Path) -> str:
 
     if info.name in BY_HAND:
         return f"bench data prepare {info.name} --data-root {data_root} says where the files come from"
-    return f"bench cannot get the files of {info.name} ({info.source}); put them where they are missing"
+    return f"bench cannot get the files of {info.name} ({info.source}); put the missing ones at the paths above"
 
 
 def _known(dataset: str, suite: Path | None) -> DatasetInfo:

@@ -13,7 +13,7 @@ from bench.planning.plan import BINARY_GIGA, GIGA, answered_rows, complexity_of
 from bench.planning.status import Observer, Status
 from bench.pose.data.left_out import summarize
 from bench.pose.errors import BenchError, UnknownNameError
-from bench.pose.metrics.catalog import headline, unjudged
+from bench.pose.metrics.catalog import explain_unjudged, headline
 from bench.report.appendix import format_time
 from bench.report.details import log_tail
 from bench.store.documents import Failure, TrainingRecord
@@ -51,7 +51,7 @@ def describe_cell(store: Store, prefix: str, suites: Path) -> Sections:
         "state": _state(store, cell),
         "suites": _suites(cell.id, suites),
         "metrics": _metrics(cell),
-        "nobody_to_judge": _nobody(cell),
+        "notes": explain_unjudged(cell.record.metrics, cell.record.spec.split) if cell.record is not None else "",
         "seeds": _seeds(store, cell),
         "evaluations": _evaluations(store, cell),
         "training": {"id": training.id} | training.model_dump(mode="json"),
@@ -118,11 +118,6 @@ def _metrics(cell: StoredCell) -> list[dict[str, Any]]:
             }
         )
     return found
-
-
-def _nobody(cell: StoredCell) -> str:
-    names = unjudged(cell.record.metrics) if cell.record is not None else []
-    return f"no instance of {cell.record.spec.split} counts for {', '.join(names)}" if cell.record and names else ""
 
 
 def _seeds(store: Store, cell: StoredCell) -> list[dict[str, Any]]:

@@ -7,7 +7,17 @@ from collections.abc import Collection, Iterable, Mapping
 from bench.pose.data.datasets import DatasetInfo
 from bench.pose.metrics.own import OWN_METRICS, Metric
 
-__all__ = ["METRICS", "NOBODY", "best_of", "headline", "metric_named", "metrics_of", "noticeable", "unjudged"]
+__all__ = [
+    "METRICS",
+    "NOBODY",
+    "best_of",
+    "explain_unjudged",
+    "headline",
+    "metric_named",
+    "metrics_of",
+    "noticeable",
+    "unjudged",
+]
 
 
 NOBODY = "nobody to judge"
@@ -90,3 +100,10 @@ def best_of(name: str, values: Iterable[float]) -> float:
 def unjudged(metrics: Mapping[str, float | None]) -> list[str]:
     """Names of the metrics that have no value because there is nobody to judge."""
     return [name for name, value in metrics.items() if value is None]
+
+
+def explain_unjudged(metrics: Mapping[str, float | None], split: str) -> str:
+    """The metrics of a split that have no value, in words; "" if all have one."""
+    names = unjudged(metrics)
+    counts = f" for {', '.join(names)}" if len(names) < len(metrics) else ""
+    return f"{NOBODY}: no instance of {split} counts{counts}" if names else ""
