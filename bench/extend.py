@@ -67,7 +67,7 @@ def metric(
     lower_is_better: bool = False,
     percent: bool = False,
     decimals: int = 3,
-) -> Callable[[Callable[[Results, Scoring], float]], Callable[[Results, Scoring], float]]:
+) -> Callable[[Callable[[Results, Scoring], float | None]], Callable[[Results, Scoring], float | None]]:
     """Add a function that says what predictions are worth; see `OwnMetric`.
 
     With `percent`, values of 0..1 are printed times 100.
@@ -75,7 +75,7 @@ def metric(
     Every evaluation on a fitting dataset has the metric from then on; records of earlier ones do not.
     """
 
-    def add(compute: Callable[[Results, Scoring], float]) -> Callable[[Results, Scoring], float]:
+    def add(compute: Callable[[Results, Scoring], float | None]) -> Callable[[Results, Scoring], float | None]:
         if name in METRICS:
             raise ExtensionError(f"{compute.__module__}: there is a metric {name!r} already; choose another name")
         entry = OwnMetric(

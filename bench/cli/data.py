@@ -72,7 +72,8 @@ def verify(
     """Read every annotation and image of a split and count them. Ends 1 if something is wrong or missing."""
     from bench.pose.data.verify import verify as verify_split
 
-    findings = verify_split(_known(dataset, suite), data_root / dataset, split)
+    info = _known(dataset, suite)
+    findings = verify_split(info, data_root / dataset, split)
     if as_json:
         typer.echo(json.dumps({"dataset": dataset, "split": split, **asdict(findings)}, indent=2))
     else:
@@ -81,7 +82,7 @@ def verify(
             typer.echo(line)
         typer.echo(f"{dataset} {split}: {summary}")
     if findings.missing and not as_json:
-        typer.echo(f"bench data prepare {dataset} --data-root {data_root} says where the files come from")
+        typer.echo(_origin(info, data_root))
     if not findings.complete:
         raise typer.Exit(Exit.FAILED)
 
@@ -128,6 +129,15 @@ def synthesize(split: SplitName, data_root: DataRoot = Path("data")) -> None:
     instances = opened.instances()
     images = {instance.image for instance in instances}
     typer.echo(f"{opened.annotation_file}: {len(instances)} instances in {len(images)} images")
+
+
+def _origin(info: DatasetInfo, data_root: Path) -> str:
+    """Where the files of a dataset come from."""
+    from bench.pose.data.prepare import BY_HAND
+
+    if info.name in BY_HAND:
+        return f"bench data prepare {info.name} --data-root {data_root} says where the files come from"
+    return f"bench cannot get the files of {info.name} ({info.source}); put the missing ones at the paths above"
 
 
 def _known(dataset: str, suite: Path | None) -> DatasetInfo:

@@ -40,6 +40,7 @@ def evaluate(
     """Write DIR/predictions.json and DIR/metrics.json (MPII: pred.mat too). Settings not given follow the paper."""
     from bench.execute.standalone import evaluate_weights
     from bench.extensions import Extensions
+    from bench.pose.metrics.catalog import explain_unjudged
 
     Extensions.of(extensions or ()).load()
     trained: dict[str, Any] = {
@@ -61,6 +62,8 @@ def evaluate(
         typer.echo(problem, err=True)
     if not found.metrics:
         typer.echo(f"{dataset} {split} is scored by its server only; submit {out / 'predictions.json'}", err=True)
+    if why := explain_unjudged(found.metrics, split):
+        typer.echo(why, err=True)
     typer.echo(json.dumps(found.metrics, indent=2))
 
 

@@ -16,7 +16,7 @@ from bench.pose.training_state import TrainingState
 from bench.store.documents import EpochEntry
 from bench.suite.specs import TrainSpec
 
-CHECKPOINT_FORMAT = 2
+CHECKPOINT_FORMAT = 3
 """Version of the format, increased whenever older checkpoints cannot be continued."""
 
 
@@ -25,7 +25,7 @@ class _PlainState(BaseModel):
 
     position: tuple[NonNegativeInt, NonNegativeInt]
     history: list[EpochEntry]
-    broken: list[str]
+    broken: dict[NonNegativeInt, str]
     epoch_loss: tuple[float, int]
 
 

@@ -20,7 +20,9 @@ from bench.pose.checkpoints import imagenet_weights, load_weights
 from bench.pose.codecs.representation import build_codec
 from bench.pose.complexity import count_parameters
 from bench.pose.data.instances import Split
+from bench.pose.data.left_out import count_images, summarize
 from bench.pose.data.pixels.choice import choose_images
+from bench.pose.metrics.catalog import NOBODY
 from bench.pose.models.build import build_model, initialize, load_trunk
 from bench.pose.models.heads import PoseModel
 from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
@@ -158,6 +160,7 @@ def _record(
     # In the standard memory format, whichever was fastest here.
     weights = {name: value.contiguous() for name, value in training.weights.items()}
     write_atomically(folder.weights, lambda file: torch.save(weights, file))
+    counted = count_images(training.instances, training.broken, split.split)
     return TrainingRecord(
         id=job.id,
         spec=job.training,
@@ -165,9 +168,18 @@ def _record(
         history=[EpochEntry.model_validate(entry) for entry in training.history],
         seconds=seconds,
         weights_sha256=sha256(folder.weights),
-        problems=[*split.problems, *training.broken],
+        problems=[*_selection_problems(job.training, training), *counted.problems, *summarize(split.problems)],
+        images=counted.images,
+        images_left_out=counted.left_out,
         provenance=job_provenance(job, files, started, training.images.name),
     )
+
+
+def _selection_problems(spec: TrainSpec, training: Training) -> list[str]:
+    """What to know of the weights that are kept, where no epoch could be called the best."""
+    if training.validate is None or any(entry.get("validation") is not None for entry in training.history):
+        return []
+    return [f"{NOBODY} in {spec.selection_split}: no epoch is the best, and the weights of the last one are kept"]
 
 
 def job_provenance(job: Job, files: dict[str, str], started: float, pixels: str) -> Provenance:

@@ -130,7 +130,7 @@ def loaded_instances(folder: Path) -> tuple[int, list[str], list[str]]:
     split = CocoKeypoints(folder / "coco", "train2017", COCO_17)
     (batch,) = evaluation_batches(split.instances(), CropSettings((64, 64), "rgb", COCO_17), batch_size=6)
     assert isinstance(batch, Batch), "somebody can be seen"
-    return len(batch), list(batch.broken), split.problems
+    return len(batch), [reason for _, reason in batch.broken], split.problems
 
 
 def test_a_data_set_that_is_a_link_is_the_user_s_own_doing(tmp_path: Path) -> None:

@@ -100,7 +100,8 @@ nothing: it is drawn on first use, or by bench data synthesize""",
 
 def instructions(name: str, folder: Path) -> str:
     """Files to get by hand. Raises `UnknownNameError` for an unknown dataset."""
-    return f"To be put into {folder} by hand:\n{BY_HAND[dataset_info(name).name]}"
+    files = BY_HAND.get(name, f"all of its files, which come from {dataset_info(name).source}")
+    return f"To be put into {folder} by hand:\n{files}"
 
 
 def prepare(name: str, folder: Path, splits: tuple[str, ...], say: Say, *, dry_run: bool = False) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from bench.pose.data.left_out import summarize
 from bench.pose.errors import DataError
 
 __all__ = ["is_id", "is_number", "path_inside", "problem_summary", "read_id", "read_json"]
@@ -58,4 +59,4 @@ def problem_summary(problems: Sequence[str]) -> str:
     """A clause with the number of problems and the first few, or nothing if there are none."""
     if not problems:
         return ""
-    return f"; {len(problems)} problems, such as: {'; '.join(problems[:MAX_LISTED])}"
+    return f"; {len(problems)} problems, such as: {'; '.join(summarize(problems)[:MAX_LISTED])}"
