@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 from yaml.composer import ComposerError
@@ -73,8 +73,6 @@ class _Loader(yaml.SafeLoader):
     YAML 1.1, which PyYAML reads, takes 1e-3 for a text, 010 for 8, the time 12:30:00 for 45000 and `no` for false.
     """
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
-
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep)
@@ -98,6 +96,7 @@ def _plain(kind: str, pattern: str, first: str) -> None:
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{kind}", re.compile(rf"(?:{pattern})\Z"), list(first))
 
 
+_Loader.yaml_implicit_resolvers = {}  # in place of those of version 1.1
 _plain("null", "~|null|Null|NULL|", "~nN")
 _Loader.yaml_implicit_resolvers[""] = _Loader.yaml_implicit_resolvers["~"]  # an empty value is null
 _plain("bool", "true|True|TRUE|false|False|FALSE", "tTfF")
@@ -115,13 +114,9 @@ _Loader.add_constructor("tag:yaml.org,2002:float", _float)
 class _Dumper(yaml.SafeDumper):
     """The safe dumper, which quotes every text that either version of YAML would read as something else."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
-        first: [
-            *yaml.SafeDumper.yaml_implicit_resolvers.get(first, []),
-            *_Loader.yaml_implicit_resolvers.get(first, []),
-        ]
-        for first in {**yaml.SafeDumper.yaml_implicit_resolvers, **_Loader.yaml_implicit_resolvers}
-    }
+
+_OLD, _NEW = yaml.SafeDumper.yaml_implicit_resolvers, _Loader.yaml_implicit_resolvers
+_Dumper.yaml_implicit_resolvers = {first: [*_OLD.get(first, []), *_NEW.get(first, [])] for first in {**_OLD, **_NEW}}
 
 
 def dump_yaml(document: Any) -> str:
@@ -131,7 +126,7 @@ def dump_yaml(document: Any) -> str:
 
 def read_scalar(text: str) -> Any:
     """The value of a text that YAML reads where it stands alone: 0.001 for 1e-3; the text itself if it is no other."""
-    loader = _Loader("")
+    loader: Any = _Loader("")
     try:
         return loader.construct_object(yaml.ScalarNode(loader.resolve(yaml.ScalarNode, text, (True, False)), text))
     except yaml.YAMLError:

@@ -168,7 +168,7 @@ MISTAKES = {
     "value out of range": ("AP[split_ratio=-1] > 0", "column 4: split_ratio: Input should be greater"),
     "value that is none": (
         "AP[split_ratio=2001-99-99] > 0",
-        "column 4: split_ratio: Input should be a valid number, found '2001-99-99'",
+        "column 4: split_ratio: Input should be a valid nu",
     ),
     "seed": ("AP[seed=1] > 0", "column 4: claims speak of means over seeds"),
     "setting given twice": ("AP[simdr, heatmap] > 0", "column 11: representation is given twice"),
