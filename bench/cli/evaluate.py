@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.cli.devices import require_device
 from bench.cli.options import Device, ExtensionModules, Workers
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ def evaluate(
     """Write DIR/predictions.json and DIR/metrics.json (MPII: pred.mat too). Settings not given follow the paper."""
     from bench.execute.standalone import evaluate_weights
     from bench.extensions import Extensions
+    from bench.planning.jobs import devices
 
+    require_device(device)
     Extensions.of(extensions or ()).load()
     trained: dict[str, Any] = {
         "dataset": dataset,
@@ -55,7 +58,7 @@ def evaluate(
     asked |= {} if post_process else {"post_process": "none"}
     box_file = None if boxes == "gt" else Path(boxes)
     found = evaluate_weights(
-        trained, asked, dataset_dir, checkpoint, out, box_file=box_file, device=device, workers=workers
+        trained, asked, dataset_dir, checkpoint, out, box_file=box_file, device=devices(device)[0], workers=workers
     )
     for problem in found.problems:
         typer.echo(problem, err=True)
