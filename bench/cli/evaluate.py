@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.cli.devices import require_device
 from bench.cli.options import Device, ExtensionModules, Workers
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ def evaluate(
     from bench.execute.standalone import evaluate_weights
     from bench.extensions import Extensions
     from bench.pose.metrics.catalog import explain_unjudged
+    from bench.planning.jobs import devices
 
+    require_device(device)
     Extensions.of(extensions or ()).load()
     trained: dict[str, Any] = {
         "dataset": dataset,
@@ -56,7 +59,7 @@ def evaluate(
     asked |= {} if post_process else {"post_process": "none"}
     box_file = None if boxes == "gt" else Path(boxes)
     found = evaluate_weights(
-        trained, asked, dataset_dir, checkpoint, out, box_file=box_file, device=device, workers=workers
+        trained, asked, dataset_dir, checkpoint, out, box_file=box_file, device=devices(device)[0], workers=workers
     )
     for problem in found.problems:
         typer.echo(problem, err=True)

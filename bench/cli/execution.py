@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from tabulate import tabulate
 
+from bench.cli.devices import require_device
 from bench.cli.exits import Exit
 from bench.cli.listing import print_plan, print_status, summary
 from bench.execute.job import Job, JobOutcome
@@ -31,8 +32,11 @@ def run_here(request: RunRequest) -> int:
 
     Raises:
         StoreError: the store holds simulated results.
+        BenchError: this machine lacks the device.
     """
     refuse_simulated(Store(request.results))
+    if not request.dry_run:
+        require_device(request.options.device)
     plan = request.plan()
     chosen = request.choose(plan)
     todo = [training for training in chosen if not training.with_slurm]

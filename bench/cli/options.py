@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.devices import parse_device
 from bench.pose.data.pixels.names import PixelSource
 
 SuiteFile = Annotated[Path, typer.Argument(help="Suite file (YAML).", show_default=False)]
@@ -26,7 +27,14 @@ ExtensionModules = Annotated[
         help="Module of an extension, on Python's module path or in the current folder; may be repeated.",
     ),
 ]
-Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N, or auto: a GPU if there is one.")]
+Device = Annotated[
+    str,
+    typer.Option(
+        parser=parse_device,
+        metavar="DEVICE",
+        help="cpu, cuda for all GPUs, cuda:N or N for one of them, mps, or auto: a GPU if there is one.",
+    ),
+]
 Threads = Annotated[int, typer.Option(min=0, help="Torch's threads per job; 0: share the cores.")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that load crops, per job.")]
 Pixels = Annotated[
