@@ -19,7 +19,7 @@ ALL_LINES = 10**9
 
 
 def logs(
-    target: Annotated[str, typer.Argument(help="Suite file, or id of a training or evaluation.", show_default=False)],
+    target: Annotated[str, typer.Argument(help="Suite, or id of a training or evaluation.", show_default=False)],
     states: States = None,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Last lines of each log; 0: all.")] = 40,
     results: Results = Path("results"),
@@ -39,8 +39,9 @@ def logs(
 def _folders(target: str, states: list[str], store: Store) -> list[TrainingFolder]:
     from bench.files import StoreError
     from bench.store.folders import TrainingFolder
+    from bench.suite.shipped import shipped_suites
 
-    if Path(target).suffix in {".yaml", ".yml"}:
+    if Path(target).suffix in {".yaml", ".yml"} or target in shipped_suites():
         plan = planner(Path(target), store.root)()
         found = [store.training(item.spec.id) for item in matching(plan, [], parse_states(states))]
         return [folder for folder in found if folder.path.exists()]

@@ -9,7 +9,13 @@ import typer
 
 from bench.pose.data.pixels.names import PixelSource
 
-SuiteFile = Annotated[Path, typer.Argument(help="Suite file (YAML).", show_default=False)]
+SuiteFile = Annotated[
+    Path,
+    typer.Argument(help="Suite file (YAML), or name of an installed suite; see `bench suites`.", show_default=False),
+]
+SuiteFiles = Annotated[
+    list[Path], typer.Argument(help="Suite files (YAML), or names of installed suites.", show_default=False)
+]
 Results = Annotated[Path, typer.Option(help="Folder of trainings and records.")]
 DataRoot = Annotated[Path, typer.Option(help="Folder with one folder per dataset.")]
 OfSuite = Annotated[Path | None, typer.Option("--suite", help="Suite that defines the dataset or names its extension.")]

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from bench.cli.options import AsJson, CalibrationFile, Device, Only, Results, Threads, Workers
+from bench.cli.options import AsJson, CalibrationFile, Device, Only, Results, SuiteFiles, Threads, Workers
 from bench.cli.targets import planner
 
 
 def plan(
-    suites: Annotated[list[Path], typer.Argument(help="Suite files (YAML).", show_default=False)],
+    suites: SuiteFiles,
     results: Results = Path("results"),
     only: Only = None,
     as_json: AsJson = False,

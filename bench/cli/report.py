@@ -22,7 +22,12 @@ Budget = Annotated[
 
 
 def report(
-    suites: Annotated[list[Path] | None, typer.Argument(help="Suite files; default: all in suites/.")] = None,
+    suites: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Suite files, or names of installed suites; default: all in suites/, or else all installed."
+        ),
+    ] = None,
     results: Results = Path("results"),
     out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("reports"),
     formats: Annotated[
@@ -43,7 +48,7 @@ def report(
     from bench.store.folders import Store
 
     store = Store(results)
-    plans = [planner(suite, results, only)() for suite in suites or sorted(Path("suites").glob("*.yaml"))]
+    plans = [planner(suite, results, only)() for suite in suites or _all_suites()]
     left_out: dict[str, str] = {}
     if budget is not None:
         from bench.cli.forecasting import gather_evidence, over_budget
@@ -55,3 +60,9 @@ def report(
     names = [name.strip() for name in formats.split(",")]
     for file in write_report(plans, store, out, formats=names, left_out=left_out, style=style):
         typer.echo(file)
+
+
+def _all_suites() -> list[Path]:
+    from bench.suite.shipped import shipped_suites
+
+    return sorted(Path("suites").glob("*.yaml")) or [*shipped_suites().values()]

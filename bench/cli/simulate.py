@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.options import SuiteFiles
+
 
 def simulate(
-    suites: Annotated[list[Path], typer.Argument(help="Suite files (YAML).", show_default=False)],
+    suites: SuiteFiles,
     results: Annotated[Path, typer.Option(help="Folder for the simulated records, without measured ones.")],
     spread: Annotated[float, typer.Option(min=0, help="Standard deviation over seeds, in points of AP or PCKh.")] = 0.2,
     random_state: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 0,

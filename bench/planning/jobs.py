@@ -13,6 +13,7 @@ from bench.execute.ranks import Slot, make_slots
 from bench.planning.plan import Plan, PlannedTraining
 from bench.pose.data.pixels.names import PixelSource
 from bench.suite.schema import Suite
+from bench.suite.shipped import suite_argument
 from bench.suite.specs import TrainSpec
 
 
@@ -79,7 +80,7 @@ def make_job(plan: Plan, training: PlannedTraining, resources: Resources) -> Job
         training=training.spec,
         evaluations=tuple(evaluation.spec for evaluation in training.evaluations),
         resources=resources,
-        command=f"python -m bench run {shlex.quote(str(plan.suite.file))} {' '.join(cell)}",
+        command=f"python -m bench run {shlex.quote(suite_argument(plan.suite.file))} {' '.join(cell)}",
         weights=_weights_file(plan.suite, training.spec, resources.data_root),
         extensions=plan.suite.extensions,
     )
