@@ -81,12 +81,12 @@ def make_job(plan: Plan, training: PlannedTraining, resources: Resources) -> Job
         evaluations=tuple(evaluation.spec for evaluation in training.evaluations),
         resources=resources,
         command=f"python -m bench run {shlex.quote(suite_argument(plan.suite.file))} {' '.join(cell)}",
-        weights=_weights_file(plan.suite, training.spec, resources.data_root),
+        weights=weights_file(plan.suite, training.spec, resources.data_root),
         extensions=plan.suite.extensions,
     )
 
 
-def _weights_file(suite: Suite, training: TrainSpec, data_root: Path) -> Path | None:
+def weights_file(suite: Suite, training: TrainSpec, data_root: Path) -> Path | None:
     """File of a training's initial weights, if it has one: beside the suite, or else under the data root."""
     for name, digest in suite.weights.items():
         if digest == training.weights:
