@@ -16,7 +16,7 @@ from bench.store.folders import Store
 from bench.suite.expansion import complete_cell, expand
 from bench.suite.recipe import load_recipe, quirks
 from bench.suite.schema import Suite
-from bench.suite.source import SuiteError
+from bench.suite.source import SuiteError, read_scalar
 from bench.suite.specs import EvalSpec, TrainSpec
 
 Selection = Mapping[str, tuple[str, ...]]
@@ -148,11 +148,12 @@ def parse_selection(items: Sequence[str], suite: Suite) -> Selection:
         if not separator or name not in suite.axes:
             raise SuiteError(f"--only {item!r}: expected AXIS=VALUE[,VALUE] with an axis of {', '.join(suite.axes)}")
         valid = [_text(value) for value in suite.axes[name]]
-        chosen = tuple(suite.weights.get(value, value) if name == "weights" else value for value in values.split(","))
-        for value in chosen:
-            if value not in valid:
-                raise SuiteError(f"--only {item!r}: axis {name!r} has no value {value!r}; valid: {', '.join(valid)}")
-        selection[name] = selection.get(name, ()) + chosen
+        for value in values.split(","):
+            known = suite.weights.get(value, value) if name == "weights" else value
+            found = next((text for text in (known, _text(read_scalar(known))) if text in valid), None)
+            if found is None:
+                raise SuiteError(f"--only {item!r}: axis {name!r} has no value {known!r}; valid: {', '.join(valid)}")
+            selection[name] = (*selection.get(name, ()), found)
     return selection
 
 

@@ -52,12 +52,10 @@ class _Needs:
     Attributes:
         splits: names, each with the images of the split.
         files: paths beside the images.
-        unboxed: splits whose detector boxes are wanted, but not known.
     """
 
     splits: dict[str, None]
     files: dict[Path, None]
-    unboxed: dict[str, None]
 
 
 def require_ready(
@@ -99,13 +97,11 @@ def _data(plan: Plan, trainings: Iterable[PlannedTraining], root: Path) -> Itera
     by_dataset: dict[DatasetInfo, _Needs] = {}
     for training in trainings:
         info = training.spec.data
-        _add(by_dataset.setdefault(info, _Needs({}, {}, {})), training, info, root / info.name)
+        _add(by_dataset.setdefault(info, _Needs({}, {})), training, info, root / info.name)
     for info, needs in by_dataset.items():
         if info.generate is None:
             fix = prepare_command(info, needs.splits, root, suite_argument(plan.suite.file))
             yield from (Lack(what, fix) for what in _missing(info, needs, root / info.name))
-        for split in needs.unboxed:
-            yield Lack(f"{info.name} has no detector boxes for split {split!r}", "--set boxes=gt, or another split")
 
 
 def _add(needs: _Needs, training: PlannedTraining, info: DatasetInfo, folder: Path) -> None:
@@ -120,8 +116,6 @@ def _add(needs: _Needs, training: PlannedTraining, info: DatasetInfo, folder: Pa
         boxes = evaluation.boxes == "detector"
         needs.splits[evaluation.split] = None
         needs.files |= dict.fromkeys(info.split_files(folder, evaluation.split, boxes=boxes, truth=True))
-        if boxes and info.box_file(folder, evaluation.split) is None:
-            needs.unboxed[evaluation.split] = None
 
 
 def _missing(info: DatasetInfo, needs: _Needs, folder: Path) -> Iterator[str]:

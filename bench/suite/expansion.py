@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from bench.pose.codecs.representation import CODEC_SETTINGS, DECODING_SETTINGS, REPRESENTATIONS
+from bench.pose.errors import DataError
 from bench.suite.claims.cases import ClaimCase, find_cases
 from bench.suite.rules import Rule, apply_rules
 from bench.suite.schema import Suite
@@ -132,6 +133,8 @@ def _evaluations(suite: Suite, training: TrainSpec) -> Iterator[EvalSpec]:
             spec = make_spec(
                 EvalSpec, settings | {"training": training.id}, f"{suite.file}: evaluation {_words(given)}"
             )
+            if spec.boxes == "detector":
+                _require_boxes(suite, training, spec)
             if spec.id not in seen:
                 seen.add(spec.id)
                 yield spec
@@ -140,6 +143,13 @@ def _evaluations(suite: Suite, training: TrainSpec) -> Iterator[EvalSpec]:
             f"{suite.file}: no entry of `evaluate` applies to {training.backbone} {training.representation}"
             f" {training.input_size}"
         )
+
+
+def _require_boxes(suite: Suite, training: TrainSpec, evaluation: EvalSpec) -> None:
+    try:
+        training.data.require_boxes(evaluation.split)
+    except DataError as error:
+        raise SuiteError(f"{suite.file}: evaluation boxes=detector: {error}") from None
 
 
 def make_spec(kind: type[SpecT], settings: Mapping[str, Any], where: str) -> SpecT:

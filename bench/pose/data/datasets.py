@@ -94,6 +94,15 @@ class DatasetInfo:
         files = [layout.annotation_file(folder, split), *([box_file] if box_file else [])]
         return [*files, layout.truth_file(folder, split)] if truth and layout.truth else files
 
+    def require_boxes(self, split: str) -> None:
+        """Raise `DataError` if a split has no detector boxes."""
+        if split not in dict(self.detector_boxes):
+            known = ", ".join(dict(self.detector_boxes)) or "no split"
+            raise DataError(
+                f"{self.name} has no detector boxes for split {split!r}; they exist for {known}; set `boxes: gt`, or"
+                " name the file of your own dataset's boxes under `detector_boxes` of its `define`"
+            )
+
     def read(self, folder: Path, split: str) -> CocoKeypoints | MpiiInstances:
         """Reader of one split as it is there; arguments as in `open`."""
         from bench.pose.data.coco_format import CocoKeypoints

@@ -76,10 +76,6 @@ def test_what_is_missing_is_said_once_and_goes_away_one_by_one(tmp_path: Path) -
     assert lacks(plan, tmp_path) == []
     detected = plan_of(tmp_path, ("  - {boxes: gt, when: {representation: simdr}}", "  - {boxes: detector}"))
     assert [lack.what for lack in lacks(detected, tmp_path)] == [f"{root}/coco/{BOXES} is missing"]
-    unknown = plan_of(
-        tmp_path, ("  - {boxes: gt, when: {representation: simdr}}", "  - {boxes: detector, split: train2017}")
-    )
-    assert [lack.what for lack in lacks(unknown, tmp_path)] == ["coco has no detector boxes for split 'train2017'"]
 
 
 def test_what_is_done_needs_nothing(tmp_path: Path) -> None:
