@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import AsJson, Only, Results, SuiteFile
+from bench.cli.options import AsJson, Only, Results, Set, SuiteFile
 from bench.cli.targets import planner
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def check(
     ] = None,
     results: Results = Path("results"),
     only: Only = None,
+    settings: Set = None,
     update: Annotated[bool, typer.Option("--update", help="Write the baseline from the records.")] = False,
     junit: Annotated[Path | None, typer.Option(help="Output file for the verdicts as JUnit XML.")] = None,
     summary: Annotated[Path | None, typer.Option(help="Output file for the verdicts in Markdown.")] = None,
@@ -48,7 +49,7 @@ def check(
     from bench.store.folders import Store
     from bench.suite.expansion import expand
 
-    plan = planner(suite, results, only)()
+    plan = planner(suite, results, only, settings)()
     measured = read_results(plan, Store(results))
     known = [spec.id for cell in expand(plan.suite).cells for spec in cell.evaluations]
     file = _baseline_file(baseline, plan.suite, update=update)

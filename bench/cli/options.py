@@ -23,6 +23,15 @@ Only = Annotated[
     list[str] | None,
     typer.Option(metavar="AXIS=VALUE[,VALUE]", help="Only cells with one of these values; may be repeated."),
 ]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Value of a setting in every cell, such as epochs=2, boxes=gt, or eval=SPLIT, as if the suite had it; may"
+        " be repeated.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 ExtensionModules = Annotated[
     list[str] | None,

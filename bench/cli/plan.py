@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from bench.cli.options import AsJson, CalibrationFile, Device, Only, Results, SuiteFiles, Threads, Workers
+from bench.cli.options import AsJson, CalibrationFile, Device, Only, Results, Set, SuiteFiles, Threads, Workers
 from bench.cli.targets import planner
 
 
@@ -15,6 +15,7 @@ def plan(
     suites: SuiteFiles,
     results: Results = Path("results"),
     only: Only = None,
+    settings: Set = None,
     as_json: AsJson = False,
     device: Device = "auto",
     threads: Threads = 0,
@@ -34,7 +35,7 @@ def plan(
     from bench.planning.simulated import simulated_ids
     from bench.store.folders import Store
 
-    plans = [planner(suite, results, only)() for suite in suites]
+    plans = [planner(suite, results, only, settings)() for suite in suites]
     forecasts, unit = forecast_plans(plans, results, LocalOptions(device, threads, workers), calibration)
     if as_json:
         documents = [

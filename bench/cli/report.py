@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import CalibrationFile, Only, Results
+from bench.cli.options import CalibrationFile, Only, Results, Set
 from bench.cli.targets import planner
 
 Budget = Annotated[
@@ -34,6 +34,7 @@ def report(
         str, typer.Option("--format", help="Comma-separated: md, html, pdf, csv, tex.")
     ] = "md,html,pdf,csv,tex",
     only: Only = None,
+    settings: Set = None,
     budget: Budget = None,
     calibration: CalibrationFile = None,
     style: Annotated[
@@ -48,7 +49,7 @@ def report(
     from bench.store.folders import Store
 
     store = Store(results)
-    plans = [planner(suite, results, only)() for suite in suites or _all_suites()]
+    plans = [planner(suite, results, only, settings)() for suite in suites or _all_suites()]
     left_out: dict[str, str] = {}
     if budget is not None:
         from bench.cli.forecasting import gather_evidence, over_budget

@@ -75,7 +75,8 @@ def local_jobs(
 
 def make_job(plan: Plan, training: PlannedTraining, resources: Resources) -> Job:
     """The job of a planned training."""
-    cell = [f"--only {name}={getattr(training.spec, name)}" for name in plan.suite.axes]
+    cell = [f"--set {shlex.quote(item)}" for item in plan.suite.settings]
+    cell += [f"--only {name}={getattr(training.spec, name)}" for name in plan.suite.axes]
     return Job(
         training=training.spec,
         evaluations=tuple(evaluation.spec for evaluation in training.evaluations),

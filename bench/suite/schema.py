@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -98,6 +98,8 @@ class Suite:
         recipe: hyper-parameters under the suite's own rules.
         tables: to print.
         claims: of the paper, to be judged.
+        given: settings of every training from a command line; rules do not replace them.
+        settings: all settings from a command line, as written there.
     """
 
     file: Path
@@ -114,6 +116,8 @@ class Suite:
     recipe: Recipe
     tables: tuple[SuiteTable, ...]
     claims: tuple[Claim, ...]
+    given: Mapping[str, Any] = field(default_factory=dict)
+    settings: tuple[str, ...] = ()
 
 
 def load_suite(file: Path, *, run_extensions: bool = True) -> Suite:
