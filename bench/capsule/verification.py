@@ -19,6 +19,7 @@ from bench.pose.errors import BenchError, DataError
 from bench.pose.metrics.diagnostics import Diagnostics
 from bench.pose.metrics.own import own_metrics
 from bench.pose.metrics.per_instance import PerInstanceResults, load_per_instance, save_per_instance
+from bench.pose.metrics.results_file import listed_entries
 from bench.pose.scoring import Assessment
 from bench.store.documents import Record, TrainingRecord
 from bench.suite.expansion import expand
@@ -136,8 +137,7 @@ def _verify(capsule: Capsule, record: Record, truths: Truths) -> VerifiedEvaluat
     except UnavailableError as error:
         return VerifiedEvaluation(record, "not recomputed", (str(error),))
     try:
-        if not isinstance(results, list):
-            raise DataError("expected a list of instances in the COCO results format")
+        results, _ = scoring.from_file(listed_entries(results))
         found = scoring.assess(results)
         own, _ = own_metrics(record.training.data.protocol, results, scoring)
     except DataError as error:

@@ -74,7 +74,7 @@ def dataset(name: str, folder: Path) -> str:
 
 def _problems(name: str, folder: Path, split: str, fix: str) -> Iterator[CheckFailedError]:
     """Problems of a split and of a sample of its images."""
-    from bench.pose.data.coco_format import CocoKeypoints, read_boxes
+    from bench.pose.data.coco_format import CocoKeypoints
     from bench.pose.data.datasets import dataset_info
     from bench.pose.data.images import read_image
     from bench.pose.data.pixels.packed import packed_folder, read_shards
@@ -96,7 +96,7 @@ def _problems(name: str, folder: Path, split: str, fix: str) -> Iterator[CheckFa
                 read_image(path)
             except DataError as error:
                 yield CheckFailedError(str(error), fix)
-        if boxes and boxes.is_file() and not any(True for _ in read_boxes(boxes)):
+        if isinstance(opened, CocoKeypoints) and boxes and boxes.is_file() and not opened.count_boxes(boxes):
             yield CheckFailedError(f"{boxes}: no box of a person", fix)
     except DataError as error:
         yield CheckFailedError(str(error), fix)

@@ -143,7 +143,9 @@ class Evaluator:
         return EvalResult(
             results,
             metrics={**found.metrics, **own},
-            files={"predictions.json": json.dumps(results).encode()} | self.scoring.files(results) | judged,
+            files={"predictions.json": json.dumps(self.scoring.to_file(results)).encode()}
+            | self.scoring.files(results)
+            | judged,
             instances=len(predictions.image_ids),
             problems=[*self.split.problems, *broken, *failed],
             diagnostics=found.diagnostics,

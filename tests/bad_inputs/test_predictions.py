@@ -121,7 +121,7 @@ CASES = [
     ),
     coco("no keypoints", lambda instances: instances[0].pop("keypoints") and None, "prediction 0: lacks keypoints"),
     coco("image unknown", entry(image_id=999), "prediction 0: image 999 is not in the annotation file"),
-    coco("image of words", entry(image_id="100"), "prediction 0: image '100' is not in the annotation file"),
+    coco("image of words", entry(image_id="first"), "prediction 0: image 'first' is not in the annotation file"),
     coco("category a list", entry(category_id=[1]), "prediction 0: category [1] is not a whole number"),
     coco("keypoints missing", entry(keypoints=[1, 2]), "prediction 0: 2 keypoint values, expected 51 for 17 keypoints"),
     coco(

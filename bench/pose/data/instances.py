@@ -66,7 +66,9 @@ class Split(ABC):
         skeleton: keypoints of the annotations.
         layout: paths of annotations and images.
         protocol: "coco", "crowdpose" or "mpii", the way predictions are scored.
-        problems: messages about entries that are left out; reading adds to it.
+        problems: messages about entries that are left out for a fault, or judged otherwise than they look; reading adds
+            to it.
+        notes: messages about what is left out by rule, or was understood although it is written otherwise.
     """
 
     folder: Path
@@ -75,6 +77,7 @@ class Split(ABC):
     layout: Layout = COCO_LAYOUT
     protocol: str = "coco"
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def annotation_file(self) -> Path:

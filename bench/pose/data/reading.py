@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from bench.pose.errors import DataError
 
-__all__ = ["is_id", "is_number", "path_inside", "problem_summary", "read_json"]
+__all__ = ["is_id", "is_number", "path_inside", "problem_summary", "read_id", "read_json"]
 
 MAX_LISTED = 5
 
@@ -34,6 +35,14 @@ def is_id(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
 
 
+def read_id(value: object) -> int | None:
+    """The whole number that an id is or spells (7, 7.0, "7", "007"); None for anything else."""
+    if isinstance(value, str):
+        value = int(value) if re.fullmatch(r"-?[0-9]{1,19}", value) else None
+    number = int(value) if isinstance(value, float) and value.is_integer() else value
+    return number if is_id(number) else None
+
+
 def is_number(value: object) -> bool:
     """Whether it is a finite number of a size that occurs in images."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST_NUMBER
@@ -49,4 +58,4 @@ def problem_summary(problems: Sequence[str]) -> str:
     """A clause with the number of problems and the first few, or nothing if there are none."""
     if not problems:
         return ""
-    return f"; {len(problems)} unusable entries: {'; '.join(problems[:MAX_LISTED])}"
+    return f"; {len(problems)} problems, such as: {'; '.join(problems[:MAX_LISTED])}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.pose.data.coco_format import CocoKeypoints, read_boxes
+from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.datasets import DatasetInfo
 from bench.pose.data.images import read_image
 from bench.pose.data.instances import Instance
@@ -48,11 +48,13 @@ class Findings:
         counts: counts by the names of `WORDS`.
         missing: missing files and folders.
         problems: messages about unusable files and entries.
+        notes: messages about what is left out by rule, or was understood although it is written otherwise.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
@@ -63,6 +65,7 @@ class Findings:
         """The findings as text."""
         yield from (f"missing: {entry}" for entry in self.missing)
         yield from self.problems
+        yield from self.notes
         counted = ", ".join(f"{count:,} {WORDS[name]}" for name, count in self.counts.items()) or "nothing to count"
         yield f"{counted}; {len(self.missing)} missing, {len(self.problems)} problems"
 
@@ -83,12 +86,15 @@ def verify(info: DatasetInfo, folder: Path, split: str) -> Findings:
         instances = _count(opened, findings.counts)
         _check_images(opened, instances, findings)
         findings.problems += packed_problems(packed_folder(folder, split), opened.image_folder)
-        if boxes and boxes.is_file():
-            findings.counts["boxes"] = sum(1 for _ in read_boxes(boxes))
+        if boxes and boxes.is_file() and isinstance(opened, CocoKeypoints):
+            findings.counts["boxes"] = opened.count_boxes(boxes)
     except DataError as error:
         if opened.annotation_file.is_file():
             findings.problems.append(str(error))
     findings.problems += opened.problems
+    findings.notes += opened.notes
+    if isinstance(opened, CocoKeypoints) and opened.left_out:
+        findings.notes.append(f"not taken as instances: {opened.left_out_summary}")
     findings.problems += _wrong_counts(findings.counts, KNOWN.get((info.name, split), {}))
     return findings
 
