@@ -60,8 +60,8 @@ class ClaimVerdict:
 
     @property
     def verdict(self) -> Verdict:
-        """Reproduced if all cases are, contradicted if any is, else the one that says least."""
-        return min((case.verdict for case in self.cases), key=VERDICTS.index)
+        """Reproduced if all cases are, contradicted if any is, else what says least; not measured without cases."""
+        return min((case.verdict for case in self.cases), key=VERDICTS.index, default="not measured")
 
 
 def judge(results: Results, uncertainty: Uncertainty) -> tuple[ClaimVerdict, ...]:

@@ -65,6 +65,7 @@ def pack(
             return Manifest(
                 suite=plan.suite.name,
                 selection=list(selection),
+                settings=list(plan.suite.settings),
                 simulated=simulated,
                 version=__version__,
                 commit=commit,

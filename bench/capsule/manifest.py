@@ -46,6 +46,7 @@ class Manifest(_Document):
         schema_version: version of this format.
         suite: name of the suite.
         selection: values of `--only`.
+        settings: values of `--set`.
         simulated: whether a result is simulated.
         version: version of this package, which includes the recipes.
         commit: commit of its checkout; None outside of one.
@@ -57,6 +58,7 @@ class Manifest(_Document):
     schema_version: Literal[1] = 1
     suite: str
     selection: list[str]
+    settings: list[str] = []
     simulated: bool
     version: str
     commit: str | None

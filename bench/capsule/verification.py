@@ -24,6 +24,7 @@ from bench.pose.metrics.results_file import listed_entries
 from bench.pose.scoring import Assessment
 from bench.store.documents import Record, TrainingRecord
 from bench.suite.expansion import expand
+from bench.suite.overrides import override
 from bench.suite.schema import load_suite
 from bench.suite.specs import EvalSpec, TrainSpec
 
@@ -220,7 +221,7 @@ def _planned(capsule: Capsule) -> set[str] | None:
         file = Path(folder) / SUITE
         file.write_bytes(capsule.contents(SUITE))
         try:
-            cells = expand(load_suite(file, run_extensions=False)).cells
+            cells = expand(override(load_suite(file, run_extensions=False), capsule.manifest.settings)).cells
         except BenchError:
             return None
     return {spec.id for cell in cells for spec in cell.evaluations}

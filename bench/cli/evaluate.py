@@ -41,8 +41,8 @@ def evaluate(
     """Write DIR/predictions.json and DIR/metrics.json (MPII: pred.mat too). Settings not given follow the paper."""
     from bench.execute.standalone import evaluate_weights
     from bench.extensions import Extensions
-    from bench.pose.metrics.catalog import explain_unjudged
     from bench.planning.jobs import devices
+    from bench.pose.metrics.catalog import explain_unjudged
 
     require_device(device)
     Extensions.of(extensions or ()).load()

@@ -56,7 +56,8 @@ def _lines(found: Verification) -> Iterator[str]:
     changes = " with changes" if manifest.dirty else ""
     commit = f"commit {manifest.commit}{changes}" if manifest.commit else "no checkout"
     only = f", only {' '.join(manifest.selection)}" if manifest.selection else ""
-    yield f"suite {manifest.suite}{only}; packed by bench {manifest.version}, {commit}"
+    given = f", with {' '.join(manifest.settings)}" if manifest.settings else ""
+    yield f"suite {manifest.suite}{only}{given}; packed by bench {manifest.version}, {commit}"
     rows = []
     for cell in found.cells:
         training, spec = cell.record.training, cell.record.spec

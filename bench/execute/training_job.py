@@ -22,6 +22,7 @@ from bench.pose.complexity import count_parameters
 from bench.pose.data.instances import Split
 from bench.pose.data.left_out import count_images, summarize
 from bench.pose.data.pixels.choice import choose_images
+from bench.pose.imagenet import IMAGENET_FOLDER
 from bench.pose.metrics.catalog import NOBODY
 from bench.pose.models.build import build_model, initialize, load_trunk
 from bench.pose.models.heads import PoseModel
@@ -31,9 +32,6 @@ from bench.store.documents import EpochEntry, TrainingRecord
 from bench.store.folders import TrainingFolder
 from bench.store.provenance import Provenance, collect
 from bench.suite.specs import TrainSpec
-
-IMAGENET_FOLDER = "imagenet"
-"""Folder under the data root for ImageNet weights, which are downloaded if missing."""
 
 
 def network(spec: TrainSpec) -> PoseModel:

@@ -13,6 +13,7 @@ from bench.execute.ranks import Slot, make_slots
 from bench.planning.plan import Plan, PlannedTraining
 from bench.pose.data.pixels.names import PixelSource
 from bench.suite.schema import Suite
+from bench.suite.shipped import suite_argument
 from bench.suite.specs import TrainSpec
 
 
@@ -74,18 +75,19 @@ def local_jobs(
 
 def make_job(plan: Plan, training: PlannedTraining, resources: Resources) -> Job:
     """The job of a planned training."""
-    cell = [f"--only {name}={getattr(training.spec, name)}" for name in plan.suite.axes]
+    cell = [f"--set {shlex.quote(item)}" for item in plan.suite.settings]
+    cell += [f"--only {name}={getattr(training.spec, name)}" for name in plan.suite.axes]
     return Job(
         training=training.spec,
         evaluations=tuple(evaluation.spec for evaluation in training.evaluations),
         resources=resources,
-        command=f"python -m bench run {shlex.quote(str(plan.suite.file))} {' '.join(cell)}",
-        weights=_weights_file(plan.suite, training.spec, resources.data_root),
+        command=f"python -m bench run {shlex.quote(suite_argument(plan.suite.file))} {' '.join(cell)}",
+        weights=weights_file(plan.suite, training.spec, resources.data_root),
         extensions=plan.suite.extensions,
     )
 
 
-def _weights_file(suite: Suite, training: TrainSpec, data_root: Path) -> Path | None:
+def weights_file(suite: Suite, training: TrainSpec, data_root: Path) -> Path | None:
     """File of a training's initial weights, if it has one: beside the suite, or else under the data root."""
     for name, digest in suite.weights.items():
         if digest == training.weights:

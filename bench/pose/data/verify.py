@@ -103,11 +103,8 @@ def verify(info: DatasetInfo, folder: Path, split: str) -> Findings:
 
 def expected_files(info: DatasetInfo, opened: CocoKeypoints | MpiiInstances) -> list[Path]:
     """The files beside its images that a split of a dataset needs: annotations, detector boxes, truth."""
-    boxes = info.box_file(opened.folder, opened.split)
-    expected = [opened.annotation_file, *([boxes] if boxes else [])]
-    if isinstance(opened, MpiiInstances) and opened.split == "valid":
-        expected.append(opened.truth_file)
-    return expected
+    scored = not isinstance(opened, MpiiInstances) or opened.split == "valid"
+    return info.split_files(opened.folder, opened.split, boxes=True, truth=scored)
 
 
 def _count(opened: CocoKeypoints | MpiiInstances, counts: dict[str, int]) -> list[Instance]:
