@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.checks import (
@@ -17,6 +15,7 @@ from bench.checks import (
     raise_together,
     require,
 )
+from bench.pose.machine import available_memory, control_group, shared_memory, usable_cores
 
 if TYPE_CHECKING:
     import torch
@@ -135,8 +134,8 @@ def pycocotools() -> str:
 @CHECKS.check("see /proc/self/cgroup and /sys/fs/cgroup")
 def cores() -> str:
     """There are enough for the threads."""
-    usable = len(os.sched_getaffinity(0))
-    quotas = [text.split() for text in _control_group("cpu.max")]
+    usable = usable_cores()
+    quotas = [text.split() for text in control_group("cpu.max")]
     limit = min((int(quota) / int(period) for quota, period in quotas if quota != "max"), default=usable)
     problems = []
     if limit < usable:
@@ -153,35 +152,18 @@ def cores() -> str:
 @CHECKS.check("end other programs, lift the limit of the control group, or ask for more memory")
 def memory() -> str:
     """There is enough memory and shared memory."""
-    fields = dict(line.split(":") for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
-    texts = [*_control_group("memory.max"), *_control_group("memory.limit_in_bytes", "memory")]
+    texts = [*control_group("memory.max"), *control_group("memory.limit_in_bytes", "memory")]
     limits = [int(text) for text in texts if text.isdigit() and int(text) < UNLIMITED]
-    room = min([int(fields["MemAvailable"].split()[0]) * 1024, *limits])
+    room = min([available_memory(), *limits])
     found = f"{room / GIGA:.1f} GB" + (f", limit {min(limits) / GIGA:.1f} GB" if limits else "")
     require(room >= SOME_MEMORY, found)
     if room < ENOUGH_MEMORY:
         raise CheckWarning(found)
-    shared = os.statvfs("/dev/shm")
-    if shared.f_blocks * shared.f_frsize < SHARED_MEMORY:
-        size = f"{shared.f_blocks * shared.f_frsize / GIGA:.2f} GB of shared memory in /dev/shm"
+    shared = shared_memory()
+    if shared is not None and shared < SHARED_MEMORY:
+        size = f"{shared / GIGA:.2f} GB of shared memory in /dev/shm"
         raise CheckWarning(size, "raise it (docker run --shm-size 2g), or run with --workers 0")
     return found
-
-
-def _control_group(name: str, controller: str = "") -> Iterator[str]:
-    """Contents of a file in this process's control group and its parents.
-
-    Args:
-        name: file name.
-        controller: controller of control groups v1; empty for v2.
-    """
-    groups = Path("/proc/self/cgroup")
-    for line in groups.read_text(encoding="utf-8").splitlines() if groups.exists() else ():
-        _, controllers, path = line.split(":", 2)
-        group = Path("/sys/fs/cgroup", controller, path.lstrip("/"))
-        for folder in (group, *group.parents) if controller in controllers.split(",") else ():
-            if (folder / name).is_file():
-                yield (folder / name).read_text(encoding="ascii").strip()
 
 
 @CHECKS.check("see nvidia-smi, or run with --device cpu", seconds=180)

@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from bench.extensions import sources_of_results
+from bench.pose.machine import gpu_models, processor
 
 SNAPSHOT_FILE = "snapshot.json"
 """File beside a copy of this package with the commit and dirty state of the original checkout."""
@@ -81,14 +82,14 @@ def collect(
 def describe_hardware(device: str, threads: int, workers: int = 0) -> dict[str, str | int]:
     """Processor, cores, device, torch's threads, processes that load crops, and GPU models if the device is a GPU."""
     hardware: dict[str, str | int] = {
-        "processor": _processor(),
+        "processor": processor(),
         "machine": platform.machine(),
         "cores": os.cpu_count() or 1,
         "threads": threads,
         "workers": workers,
         "device": device,
     }
-    return hardware | {"gpu": _gpus()} if device.startswith("cuda") else hardware
+    return hardware | {"gpu": gpu_models()} if device.startswith("cuda") else hardware
 
 
 @cache
@@ -118,21 +119,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             versions[package] = "not installed"
     return versions
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor())
-
-
-def _gpus() -> str:
-    """Models of this machine's GPUs, each once, according to the driver's files; empty if unknown."""
-    names = set()
-    for file in Path("/proc/driver/nvidia/gpus").glob("*/information"):
-        fields = dict(line.partition(":")[::2] for line in file.read_text(encoding="utf-8").splitlines())
-        names.add(fields.get("Model", "").strip())
-    return ", ".join(sorted(names - {""}))

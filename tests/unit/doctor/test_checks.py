@@ -24,6 +24,7 @@ from bench.checks import (
 from bench.doctor import data_checks, machine_checks, results_checks, slurm_checks
 from bench.doctor.isolation import run_isolated
 from bench.pose.errors import DataError
+from bench.pose.machine import control_group
 from tests.unit.doctor.conftest import Installation
 
 ADVICE = "do something"
@@ -188,12 +189,12 @@ def test_limits_of_control_groups(contents: dict[str, str], found: list[str], mo
     monkeypatch.setattr(Path, "exists", lambda path: str(path) in files)
     monkeypatch.setattr(Path, "is_file", lambda path: str(path) in files)
     monkeypatch.setattr(Path, "read_text", lambda path, **_: files[str(path)])
-    assert list(machine_checks._control_group("memory.max", "memory" if first else "")) == found
+    assert list(control_group("memory.max", "memory" if first else "")) == found
 
 
 def test_more_threads_than_cores_are_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _pid: {0, 1, 2, 3})
-    monkeypatch.setattr("bench.doctor.machine_checks._control_group", lambda *_: ["max 100000", "150000 100000"])
+    monkeypatch.setattr("bench.doctor.machine_checks.control_group", lambda *_: ["max 100000", "150000 100000"])
     monkeypatch.setenv("OMP_NUM_THREADS", "64")
     found = machine("cores")
     assert found.verdict == "warning"
@@ -203,6 +204,6 @@ def test_more_threads_than_cores_are_a_warning(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_little_memory_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.doctor.machine_checks._control_group", lambda *_: ["2000000000"])
+    monkeypatch.setattr("bench.doctor.machine_checks.control_group", lambda *_: ["2000000000"])
     assert machine("memory").found.endswith("2.0 GB, limit 2.0 GB")
     assert machine("memory").verdict == "warning"
