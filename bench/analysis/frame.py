@@ -45,7 +45,7 @@ HASH_LENGTH = 10
 """Characters of the hashes in the columns `row` and `training_kind`."""
 
 TEXTS = ("row", "training", "training_kind", "evaluation", "state", "reason", "published_row", "scored_by", "commit",
-         "command", "device", "torch")  # fmt: skip
+         "package", "command", "device", "torch")  # fmt: skip
 TYPES = dict.fromkeys(TEXTS, "str") | {
     "seed": "int64",
     "instances": "Int64",
@@ -79,8 +79,8 @@ def load_results(results: str | Path = "results", suite: str | Path | None = Non
     - `published_row` (str): ids of the paper's rows that the evaluation measures again, "" for none.
     - `instances`, `epochs_done` (Int64), `seconds`, `training_seconds` (float64), `scored_by` (str), `simulated`
       (bool).
-    - `commit`, `command`, `device`, `torch` (str), `dirty` (boolean), `started` (float64, seconds since 1970):
-      provenance of the evaluation.
+    - `commit`, `package`, `command`, `device`, `torch` (str), `dirty` (boolean), `started` (float64, seconds since
+      1970): provenance of the evaluation.
 
     Args:
         results: the results folder.
@@ -245,7 +245,7 @@ def _columns(result: EvaluationResult) -> Iterator[tuple[str, Any]]:
     yield "scored_by", record.scored_by if record else ""
     yield "simulated", any(item is not None and item.simulated for item in (record, trained))
     origin = record.provenance if record else None
-    for name in ("commit", "dirty", "command", "started"):
+    for name in ("commit", "dirty", "package", "command", "started"):
         yield name, getattr(origin, name) if origin else None
     yield "device", origin.hardware.get("device") if origin else None
     yield "torch", origin.versions.get("torch") if origin else None

@@ -6,6 +6,7 @@ import os
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from typing import TYPE_CHECKING
 
+from bench import DISTRIBUTION
 from bench.checks import (
     INSTALL,
     CheckFailedError,
@@ -45,7 +46,7 @@ def python() -> str:
 
     from packaging.specifiers import SpecifierSet
 
-    found, allowed = platform.python_version(), metadata("bench")["Requires-Python"]
+    found, allowed = platform.python_version(), metadata(DISTRIBUTION)["Requires-Python"]
     if not SpecifierSet(allowed).contains(found, prereleases=True):
         fix = f"make a virtual environment with a Python {allowed} and install anew"
         raise CheckFailedError(f"{found}, allowed {allowed}", fix)
@@ -57,7 +58,7 @@ def packages() -> str:
     """All packages have versions that the project allows."""
     from packaging.requirements import Requirement
 
-    needed = [Requirement(text) for text in requires("bench") or ()]
+    needed = [Requirement(text) for text in requires(DISTRIBUTION) or ()]
     needed = [one for one in needed if one.marker is None or one.marker.evaluate({"extra": ""})]
     problems = []
     for one in needed:
@@ -72,19 +73,15 @@ def packages() -> str:
     return f"{len(needed)} packages"
 
 
-@CHECKS.check("clone the project again")
+@CHECKS.check("install it again")
 def code() -> str:
-    """Results will name the commit that made them."""
-    from bench.store.provenance import checkout
+    """Results will name the code that made them."""
+    from bench.store.provenance import code_identity
 
-    commit, dirty = checkout()
-    if commit is None:
-        raise CheckWarning("git knows no commit of this code", "install git, see `git status`, or clone anew")
-    if dirty:
-        raise CheckWarning(
-            f"commit {commit[:12]} with changes", "commit them before a run whose results are to be kept"
-        )
-    return commit[:12]
+    found = code_identity()
+    if found.dirty:
+        raise CheckWarning(found.short_code, "commit them before a run whose results are to be kept")
+    return found.short_code
 
 
 @CHECKS.check(INSTALL)

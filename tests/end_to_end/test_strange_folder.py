@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.extensions import content_hash
 from tests.end_to_end.conftest import SUITE
 from tests.strangers import installed_copy, strange_folder
 
@@ -37,4 +38,5 @@ def test_jobs_run_the_code_that_started_them(start: str, tmp_path: Path, data_ro
     )
     assert done.returncode == 0, done.stdout + done.stderr
     (record,) = (json.loads(file.read_text()) for file in folder.glob("results/trainings/*/training.json"))
-    assert record["spec"]["representation"] == "heatmap"
+    made_by = record["provenance"]
+    assert (made_by["commit"], made_by["package"]) == (None, content_hash(tmp_path / "site" / "bench"))

@@ -25,6 +25,7 @@ from bench.doctor import data_checks, machine_checks, results_checks, slurm_chec
 from bench.doctor.isolation import run_isolated
 from bench.pose.errors import DataError
 from bench.pose.machine import control_group
+from bench.store.provenance import CodeIdentity
 from tests.unit.doctor.conftest import Installation
 
 ADVICE = "do something"
@@ -126,10 +127,12 @@ def test_entries_left_out_are_a_warning(sound: Installation) -> None:
     assert "1 entries are unusable and left out" in found.found
 
 
-def test_no_checkout_and_changes_are_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for told, verdict in (((None, None), "warning"), (("f" * 40, True), "warning"), (("f" * 40, False), "ok")):
-        monkeypatch.setattr("bench.store.provenance.checkout", lambda told=told: told)
+def test_changes_of_the_code_are_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    for told, verdict in ((("f" * 40, True), "warning"), (("f" * 40, False), "ok"), ((None, None), "ok")):
+        known = CodeIdentity(commit=told[0], dirty=told[1], package="ab" * 32)
+        monkeypatch.setattr("bench.store.provenance.code_identity", lambda known=known: known)
         assert machine("code").verdict == verdict
+    assert machine("code").found == "package abababababab"
 
 
 def test_a_machine_without_slurm(sound: Installation, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ from bench.planning.submit import submit_plan
 from bench.pose.errors import BenchError
 from bench.store.documents import Failure
 from bench.store.folders import Store
-from bench.store.provenance import checkout
+from bench.store.provenance import code_identity
 from bench.suite.expansion import expand
 from tests.strangers import strange_folder
 from tests.unit.suites import load
@@ -146,8 +146,8 @@ def test_a_submission_is_whole_before_slurm_has_it(
 
     snapshot = Path(folder.submission.snapshot)
     assert (snapshot / "bench" / "store" / "leases.py").exists()
-    assert json.loads((snapshot / "snapshot.json").read_text()).keys() == {"commit", "dirty"}
-    code = "import bench, bench.store.provenance; print(bench.__file__, bench.store.provenance.checkout()[0])"
+    assert json.loads((snapshot / "snapshot.json").read_text()).keys() == {"commit", "dirty", "package"}
+    code = "import bench, bench.store.provenance; print(bench.__file__, bench.store.provenance.code_identity().commit)"
     exports = "\n".join(line for line in text.splitlines() if line.startswith("export PYTHON"))
     told = subprocess.run(
         ["bash", "-c", f'{exports}\nexec "$0" -c "{code}"', sys.executable],
@@ -156,7 +156,7 @@ def test_a_submission_is_whole_before_slurm_has_it(
         text=True,
         check=True,
     ).stdout.split()
-    assert told == [str(snapshot / "bench" / "__init__.py"), str(checkout()[0])]
+    assert told == [str(snapshot / "bench" / "__init__.py"), str(code_identity().commit)]
 
 
 def _pending(results: Path) -> str:
