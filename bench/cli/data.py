@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -128,6 +127,7 @@ def pack(
     """
     from bench.pose.data.pixels.packed import packed_folder
     from bench.pose.data.pixels.packing import GIGA, plan_packing
+    from bench.pose.machine import usable_cores
 
     info = _known(dataset, suite)
     opened = info.open(data_root / dataset, split)
@@ -139,7 +139,7 @@ def pack(
     planned = plan_packing(packed_folder(opened.folder, split), opened.image_folder, instances, budget=limit)
     typer.echo(planned.describe())
     if not dry_run:
-        for problem in planned.run(typer.echo, workers or len(os.sched_getaffinity(0))):
+        for problem in planned.run(typer.echo, workers or usable_cores()):
             typer.echo(f"left out: {problem}", err=True)
 
 

@@ -201,9 +201,8 @@ def _of_provenance(cells: tuple[StoredCell, StoredCell]) -> Iterator[Difference]
 
 
 def _origin(provenance: Provenance) -> Settings:
-    changed = " with uncommitted changes" if provenance.dirty else ""
     return {
-        "code": f"{provenance.commit}{changed}",
+        "code": provenance.code,
         **{f"version of {name}": value for name, value in provenance.versions.items()},
         **{f"extension {name}": digest for name, digest in provenance.extensions.items()},
         **{f"hardware: {name}": value for name, value in provenance.hardware.items()},

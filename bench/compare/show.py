@@ -197,6 +197,7 @@ def _provenance(provenance: Provenance) -> dict[str, Any]:
     return {
         "commit": provenance.commit,
         "dirty": provenance.dirty,
+        "package": provenance.package,
         "started": format_time(provenance.started),
         "seed": provenance.seed,
         **{f"version of {name}": value for name, value in provenance.versions.items()},

@@ -66,6 +66,7 @@ def make_training(
     files = {split.annotation_file.name: sha256(split.annotation_file)}  # hashed now: files may change later
     training = _prepare(job, split, heartbeat, group)
     earlier = resume(training, folder.checkpoint, spec) if group.rank == 0 else 0.0
+    torch.set_num_threads(group.broadcast(torch.get_num_threads()))
 
     def save() -> None:
         heartbeat.ensure_lease()
@@ -185,7 +186,7 @@ def job_provenance(job: Job, files: dict[str, str], started: float, pixels: str)
     resources = job.resources
     return collect(
         device=resources.device,
-        threads=resources.threads,
+        threads=torch.get_num_threads(),
         workers=resources.workers,
         files=files,
         seed=job.training.seed,
