@@ -19,7 +19,7 @@ __all__ = ["load_epochs", "load_errors", "load_keypoints", "load_per_instance", 
 
 __version__ = "0.1.0"
 
-DISTRIBUTION = "bench"
+DISTRIBUTION = "simdr-bench"
 """Name under which this package is installed."""
 
 
