@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import DataRoot, Device, Only, Pack, Pixels, Results, SaveEvery, Set, SuiteFile, Threads, Workers
+from bench.cli.options import (
+    DataRoot,
+    Device,
+    Only,
+    Pack,
+    Pixels,
+    Results,
+    SaveEvery,
+    Set,
+    Subset,
+    SuiteFile,
+    Threads,
+    Workers,
+)
 from bench.cli.targets import Ids, States, matching, parse_states, planner
 
 if TYPE_CHECKING:
@@ -20,6 +33,7 @@ def retry(
     states: States = None,
     only: Only = None,
     settings: Set = None,
+    subset: Subset = None,
     profile: Annotated[Path | None, typer.Option(help="Run on SLURM with this profile; else on this machine.")] = None,
     data_root: DataRoot = Path("data"),
     results: Results = Path("results"),
@@ -47,7 +61,7 @@ def retry(
         return [training for training in fitting if not training.under_way and not training.finished]
 
     request = RunRequest(
-        plan=planner(suite, results, only, settings),
+        plan=planner(suite, results, only, settings, subset),
         choose=choose,
         data_root=data_root,
         results=results,

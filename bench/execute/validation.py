@@ -23,7 +23,7 @@ def make_validation(job: Job, heartbeat: Heartbeat, group: ProcessGroup) -> Call
     spec, resources = job.training, job.resources
     if spec.selection_split is None:
         return None
-    split = spec.data.open(resources.data_root / spec.dataset, spec.selection_split)
+    split = spec.data.open(resources.data_root / spec.dataset, spec.selection_split, spec.subset)
     device = torch.device(resources.device)
     evaluator = Evaluator.open(split, selection_config(spec), resources.pixels, device)
 

@@ -7,7 +7,7 @@ its instances and scores by PCKh. All three write the COCO results format.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -255,6 +255,9 @@ def split_scoring(split: Split) -> Scoring:
     if isinstance(split, MpiiInstances) and len(split.listed) != len(truth.keypoints):
         listed = f"{split.annotation_file} lists {len(split.listed)}"
         raise DataError(f"{split.truth_file}: {len(truth.keypoints)} instances, but {listed}")
+    if isinstance(split, MpiiInstances) and split.subset is not None:
+        chosen = np.isin(np.arange(len(truth.keypoints)), list(split.entries))
+        truth = replace(truth, visible=truth.visible & chosen[:, None])
     return PckhScoring(truth)
 
 

@@ -66,6 +66,7 @@ class Split(ABC):
         skeleton: keypoints of the annotations.
         layout: paths of annotations and images.
         protocol: "coco", "crowdpose" or "mpii", the way predictions are scored.
+        subset: number of its images that are used, see `first_images`; None for all.
         problems: messages about entries that are left out for a fault, or judged otherwise than they look; reading adds
             to it.
         notes: messages about what is left out by rule, or was understood although it is written otherwise.
@@ -76,6 +77,7 @@ class Split(ABC):
     skeleton: Skeleton
     layout: Layout = COCO_LAYOUT
     protocol: str = "coco"
+    subset: int | None = None
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

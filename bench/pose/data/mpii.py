@@ -13,6 +13,7 @@ import numpy as np
 from bench.pose.data.instances import Instance, Split
 from bench.pose.data.layout import MPII_LAYOUT, Layout
 from bench.pose.data.reading import is_number, path_inside, problem_summary, read_json
+from bench.pose.data.subset import first_images
 from bench.pose.errors import DataError
 from bench.pose.geometry import BOX_PADDING, SCALE_UNIT
 from bench.pose.skeletons import MPII_16, Skeleton
@@ -53,8 +54,12 @@ class MpiiInstances(Split):
 
     @cached_property
     def entries(self) -> dict[int, dict[str, Any]]:
-        """Usable instances by position; messages about the others go to `problems`."""
-        return dict(self._sound())
+        """Usable instances of the subset by position; messages about unusable ones go to `problems`."""
+        entries = dict(self._sound())
+        if self.subset is None:
+            return entries
+        chosen = first_images((entry["image"] for entry in entries.values()), self.subset)
+        return {number: entry for number, entry in entries.items() if entry["image"] in chosen}
 
     def _sound(self) -> Iterator[tuple[int, dict[str, Any]]]:
         for number, entry in enumerate(self.listed):
