@@ -67,20 +67,20 @@ class EvalResult:
         files: contents of the files to keep, by name: `predictions.json`, further formats of the dataset's tools, and
             `per_instance.npz` after a thorough evaluation.
         instances: number of predicted instances.
-        images: number of images with instances to predict.
-        images_left_out: number of those that cannot be read.
         problems: messages about data that had to be left out, problems of one kind together.
         diagnostics: finer readings after a thorough evaluation.
+        images: number of images with instances to predict.
+        images_left_out: number of those that cannot be read.
     """
 
     results: list[dict[str, Any]]
     metrics: Metrics
     files: dict[str, bytes]
     instances: int
-    images: int
-    images_left_out: int
     problems: list[str]
     diagnostics: Diagnostics | None = None
+    images: int = 0
+    images_left_out: int = 0
 
 
 @dataclass(frozen=True)
