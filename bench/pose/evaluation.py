@@ -169,9 +169,12 @@ class Evaluator:
     ) -> Metrics | None:
         """The headline metric of `evaluate`, to rounding, and maybe others: for scores after every epoch.
 
-        Arguments, results by rank and errors are as in `evaluate`.
+        Arguments, results by rank and errors are as in `evaluate`. Images that cannot be read are added to the problems
+        of the split.
         """
-        predictions, _ = self._predict(model, device=device, workers=workers, watch=watch, group=group)
+        predictions, unread = self._predict(model, device=device, workers=workers, watch=watch, group=group)
+        problems = count_images(self.instances, unread, self.split.split).problems
+        self.split.problems += [problem for problem in problems if problem not in self.split.problems]
         return None if group.rank > 0 else self.scoring.quick_metrics(self._results(predictions))
 
     def _predict(

@@ -148,11 +148,12 @@ def test_images_that_are_missing_or_broken_are_counted(folder: Path) -> None:
     assert (trained.images, trained.images_left_out) == (INSTANCES, 1)
     assert (record.images, record.images_left_out, record.instances) == (INSTANCES, INSTANCES - 1, 1)
     assert record.metrics["AR"] < 1 / 3, "they count as not found"  # type: ignore[operator]  # a number
-    (broken,), (missing,) = trained.problems, record.problems
+    (broken, selection), (missing,) = trained.problems, record.problems
+    assert selection == f"selection: {missing}"
     assert broken.startswith("1 of 6 images of train left out, with 1 of 6 instances: /")
     assert missing.startswith("5 of 6 images of val left out, with 5 of 6 instances, such as: /")
     assert missing.endswith("101.png: No such file or directory")
-    assert [f"training: {broken}", f"evaluation: {missing}"] == [lines[0], lines[2]]
+    assert [f"training: {broken}", f"evaluation: {missing}"] == [lines[0], lines[3]]
 
 
 def test_a_baseline_that_cannot_be_made_is_left_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
