@@ -64,7 +64,8 @@ def make_training(
     spec, resources = job.training, job.resources
     split = spec.data.open(resources.data_root / spec.dataset, spec.split, spec.subset)
     files = {split.annotation_file.name: sha256(split.annotation_file)}  # hashed now: files may change later
-    training = _prepare(job, split, heartbeat, group)
+    selection: list[str] = []
+    training = _prepare(job, split, heartbeat, group, selection)
     earlier = resume(training, folder.checkpoint, spec) if group.rank == 0 else 0.0
     torch.set_num_threads(group.broadcast(torch.get_num_threads()))
 
@@ -86,7 +87,8 @@ def make_training(
         return None
     heartbeat.ensure_lease()
     seconds = earlier + time.monotonic() - clock
-    record = _record(job, folder, training, split, files, seconds=seconds, started=started)
+    problems = [*_selection_problems(spec, training), *selection, *summarize(split.problems)]
+    record = _record(job, folder, training, split, files, problems=problems, seconds=seconds, started=started)
     write_json(folder.record_file, record.model_dump(mode="json"))
     remove(folder.checkpoint)
     return record
@@ -98,7 +100,7 @@ def _event_folder(job: Job, group: ProcessGroup) -> Path | None:
     return folder / job.id if folder is not None and group.rank == 0 else None
 
 
-def _prepare(job: Job, split: Split, heartbeat: Heartbeat, group: ProcessGroup) -> Training:
+def _prepare(job: Job, split: Split, heartbeat: Heartbeat, group: ProcessGroup, selection: list[str]) -> Training:
     spec, device = job.training, torch.device(job.resources.device)
     torch.manual_seed(spec.seed)
     model = network(spec)
@@ -112,7 +114,7 @@ def _prepare(job: Job, split: Split, heartbeat: Heartbeat, group: ProcessGroup) 
         augmentation=augmentation(spec),
         settings=optimizer_config(spec),
         device=device,
-        validate=make_validation(job, heartbeat, group),
+        validate=make_validation(job, heartbeat, group, selection),
         group=group,
         images=choose_images(split, instances, job.resources.pixels, device),
     )
@@ -152,6 +154,7 @@ def _record(
     split: Split,
     files: dict[str, str],
     *,
+    problems: list[str],
     seconds: float,
     started: float,
 ) -> TrainingRecord:
@@ -167,7 +170,7 @@ def _record(
         history=[EpochEntry.model_validate(entry) for entry in training.history],
         seconds=seconds,
         weights_sha256=sha256(folder.weights),
-        problems=[*_selection_problems(job.training, training), *counted.problems, *summarize(split.problems)],
+        problems=[*counted.problems, *problems],
         images=counted.images,
         images_left_out=counted.left_out,
         provenance=job_provenance(job, files, started, training.images.name),
