@@ -41,10 +41,16 @@ def noise() -> npt.NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
 
 
-def jpeg(**options: object) -> bytes:
+def jpeg(pixels: npt.NDArray[np.uint8] | None = None, **options: object) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(noise()).save(file, "JPEG", **options)
+    Image.fromarray(noise() if pixels is None else pixels).save(file, "JPEG", **options)
     return file.getvalue()
+
+
+def turned(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
 
 
 def png(width: int, height: int) -> bytes:
@@ -111,6 +117,22 @@ CASES = [
     case("a bomb of a JPEG", contents(LARGE_JPEG), "100.png: 4,225,000,000 pixels; at most"),
     case("a PNG without pixels", contents(png(0, 0)), "100.png: "),
     case("a PNG wider than any", contents(png(2_000_000, 1)), "100.png: "),
+    case(
+        "turned by EXIF",
+        contents(jpeg(noise().transpose(1, 0, 2), exif=turned(6))),
+        "100.png: its pixels are 120 x 160 (width x height), but it is annotated as 160 x 120; its EXIF orientation",
+        "turn the files themselves, for example by `mogrify -auto-orient`, or annotate the stored pixels",
+    ),
+    case(
+        "turned without EXIF",
+        contents(jpeg(noise().transpose(1, 0, 2))),
+        "100.png: its pixels are 120 x 160 (width x height), but it is annotated as 160 x 120; scale the images or the",
+    ),
+    case(
+        "shrunk to half",
+        contents(jpeg(noise()[::2, ::2], exif=turned(6))),
+        "100.png: its pixels are 80 x 60 (width x height), but it is annotated as 160 x 120; scale the images or the",
+    ),
     case("a link to itself", to_itself, "missing: /", "100.png"),
     case("a folder in its place", folder_in_its_place, "missing: /", "100.png"),
     case("a link out of the data", elsewhere, "image 100: file name '100.png' leaves the image folder", instances=5),
@@ -176,6 +198,4 @@ def test_cmyk_becomes_bgr(tmp_path: Path) -> None:
 
 
 def test_the_orientation_of_exif_is_ignored(tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    assert decoded(tmp_path, jpeg(exif=exif)).shape == (120, 160, 3)
+    assert decoded(tmp_path, jpeg(exif=turned(6))).shape == (120, 160, 3)

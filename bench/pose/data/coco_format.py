@@ -129,6 +129,7 @@ class CocoKeypoints(Split):
             keypoints=keypoints[:, :2],
             visible=keypoints[:, 2] > 0,
             area=float(annotation["area"]),
+            image_size=(image["height"], image["width"]),
         )
 
     def detections(self, box_file: Path) -> list[Instance]:
@@ -139,7 +140,7 @@ class CocoKeypoints(Split):
             if box["image_id"] not in self.images:
                 self.problems.append(f"{box_file}: box {number}: image {box['image_id']} is not in the split")
                 continue
-            path = self.image_path(box["image_id"])
+            path, image = self.image_path(box["image_id"]), self.images[box["image_id"]]
             if path is None:
                 continue
             instances.append(
@@ -152,6 +153,7 @@ class CocoKeypoints(Split):
                     visible=np.zeros(keypoints, dtype=bool),
                     area=float(box["bbox"][2] * box["bbox"][3]),
                     score=float(box["score"]),
+                    image_size=(image["height"], image["width"]),
                 )
             )
         if not instances:

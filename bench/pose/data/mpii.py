@@ -12,7 +12,7 @@ import numpy as np
 
 from bench.pose.data.instances import Instance, Split
 from bench.pose.data.layout import MPII_LAYOUT, Layout
-from bench.pose.data.reading import is_number, path_inside, problem_summary, read_json
+from bench.pose.data.reading import is_number, normalized, path_inside, problem_summary, read_json
 from bench.pose.errors import DataError
 from bench.pose.geometry import BOX_PADDING, SCALE_UNIT
 from bench.pose.skeletons import MPII_16, Skeleton
@@ -124,7 +124,10 @@ def _problem(entry: object, keypoints: int) -> str | None:
         (_are_points(entry.get("joints"), keypoints), f"joints are not {keypoints} pairs of finite numbers"),
         (_are_numbers(entry.get("joints_vis"), keypoints), f"joints_vis is not {keypoints} numbers"),
     )
-    return next((problem for holds, problem in checks if not holds), None)
+    if problem := next((problem for holds, problem in checks if not holds), None):
+        return problem
+    labelled = [joint for joint, visible in zip(entry["joints"], entry["joints_vis"], strict=True) if visible > 0]
+    return "its joints are all from 0 to 1; expected px, not parts of the image" if normalized(labelled) else None
 
 
 def _are_points(value: object, count: int) -> bool:

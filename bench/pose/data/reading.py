@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 
 from bench.pose.errors import DataError
 
-__all__ = ["is_id", "is_number", "path_inside", "problem_summary", "read_id", "read_json"]
+__all__ = ["is_id", "is_number", "normalized", "path_inside", "problem_summary", "read_id", "read_json"]
 
 MAX_LISTED = 5
 
@@ -46,6 +46,11 @@ def read_id(value: object) -> int | None:
 def is_number(value: object) -> bool:
     """Whether it is a finite number of a size that occurs in images."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST_NUMBER
+
+
+def normalized(points: Sequence[Sequence[float]]) -> bool:
+    """Whether all of several labelled points (x, y) lie in an image's first pixel: as parts of the image, not px."""
+    return len(points) > 1 and min(map(min, points)) >= 0 and 0 < max(map(max, points)) <= 1
 
 
 def path_inside(folder: Path, name: str) -> Path | None:
