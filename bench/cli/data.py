@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.exits import Exit
-from bench.cli.options import AsJson, DataRoot, OfSuite
+from bench.cli.options import AllowLinks, AsJson, DataRoot, OfSuite
 
 if TYPE_CHECKING:
     from bench.pose.data.datasets import DatasetInfo
@@ -67,12 +67,13 @@ def verify(
     split: SplitName,
     data_root: DataRoot = Path("data"),
     suite: OfSuite = None,
+    allow_links: AllowLinks = False,
     as_json: AsJson = False,
 ) -> None:
     """Read every annotation and image of a split and count them. Ends 1 if something is wrong or missing."""
     from bench.pose.data.verify import verify as verify_split
 
-    findings = verify_split(_known(dataset, suite), data_root / dataset, split)
+    findings = verify_split(_known(dataset, suite), data_root / dataset, split, allow_links=allow_links)
     if as_json:
         typer.echo(json.dumps({"dataset": dataset, "split": split, **asdict(findings)}, indent=2))
     else:
@@ -95,6 +96,7 @@ def pack(
     workers: Annotated[int, typer.Option(min=0, help="Number of processes; 0: one per core.")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the required space.")] = False,
     suite: OfSuite = None,
+    allow_links: AllowLinks = False,
 ) -> None:
     """Decode the images of a split's instances once; trainings and evaluations then crop from these pixels.
 
@@ -106,7 +108,7 @@ def pack(
     from bench.pose.data.pixels.packing import GIGA, plan_packing
 
     info = _known(dataset, suite)
-    opened = info.open(data_root / dataset, split)
+    opened = info.open(data_root / dataset, split, allow_links=allow_links)
     instances = opened.instances() if opened.annotated else []
     boxes = info.box_file(data_root / dataset, split)
     if boxes is not None and boxes.is_file():

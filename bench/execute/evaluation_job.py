@@ -43,7 +43,7 @@ def make_evaluation(
     if group.rank == 0:
         remove_leftovers(folder.path)
     dataset_folder = resources.data_root / job.training.dataset
-    split = job.training.data.open(dataset_folder, spec.split)
+    split = job.training.data.open(dataset_folder, spec.split, allow_links=resources.allow_links)
     config = eval_config(job.training, spec, box_file(job.training.data, spec, dataset_folder))
     device = torch.device(resources.device)
     model = network(job.training)
@@ -59,7 +59,7 @@ def make_evaluation(
     )
     if found is None:
         return None
-    train = job.training.data.open(dataset_folder, job.training.split)
+    train = job.training.data.open(dataset_folder, job.training.split, allow_links=resources.allow_links)
     baseline = mean_pose_metrics(train.instances(), split)
     ceiling = ceiling_metrics(split, config)
     heartbeat.ensure_lease()

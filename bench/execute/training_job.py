@@ -62,7 +62,7 @@ def make_training(
     """
     started, clock = time.time(), time.monotonic()
     spec, resources = job.training, job.resources
-    split = spec.data.open(resources.data_root / spec.dataset, spec.split)
+    split = spec.data.open(resources.data_root / spec.dataset, spec.split, allow_links=resources.allow_links)
     files = {split.annotation_file.name: sha256(split.annotation_file)}  # hashed now: files may change later
     training = _prepare(job, split, heartbeat, group)
     earlier = resume(training, folder.checkpoint, spec) if group.rank == 0 else 0.0

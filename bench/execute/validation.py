@@ -23,7 +23,8 @@ def make_validation(job: Job, heartbeat: Heartbeat, group: ProcessGroup) -> Call
     spec, resources = job.training, job.resources
     if spec.selection_split is None:
         return None
-    split = spec.data.open(resources.data_root / spec.dataset, spec.selection_split)
+    folder = resources.data_root / spec.dataset
+    split = spec.data.open(folder, spec.selection_split, allow_links=resources.allow_links)
     device = torch.device(resources.device)
     evaluator = Evaluator.open(split, selection_config(spec), resources.pixels, device)
 

@@ -63,13 +63,14 @@ class CocoKeypoints(Split):
         return {image["id"]: image for image in self.annotations["images"]}
 
     def image_path(self, image_id: int) -> Path | None:
-        """File of an image, links followed; None, with an entry in `problems`, if it is not in the image folder."""
+        """File of an image; None, with an entry in `problems`, if it is not in the image folder."""
         if image_id not in self._paths:
-            name = self.images[image_id]["file_name"]
-            path = self._paths[image_id] = path_inside(self.image_folder, name)
-            if path is None:
-                message = f"{self.annotation_file}: image {image_id}: file name {name!r} leaves the image folder"
-                self.problems.append(message)
+            folder, name = self.image_folder, self.images[image_id]["file_name"]
+            try:
+                self._paths[image_id] = path_inside(folder, name, allow_links=self.allow_links)
+            except DataError as error:
+                self._paths[image_id] = None
+                self.problems.append(f"{self.annotation_file}: image {image_id}: {error}")
         return self._paths[image_id]
 
     def instances(self) -> list[Instance]:

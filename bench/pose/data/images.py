@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from bench.pose.data.reading import dangling_link
 from bench.pose.errors import ImageError
 from bench.pose.geometry import Size
 
@@ -109,7 +110,7 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         if error.errno in OF_THE_PROCESS:
             raise
-        raise ImageError(f"{path}: {error.strerror or error}") from error
+        raise ImageError(dangling_link(path) or f"{path}: {error.strerror or error}") from error
     if not data:
         raise ImageError(f"{path}: the file is empty")
     return data

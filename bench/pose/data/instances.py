@@ -68,6 +68,7 @@ class Split(ABC):
         skeleton: keypoints of the annotations.
         layout: paths of annotations and images.
         protocol: "coco", "crowdpose" or "mpii", the way predictions are scored.
+        allow_links: whether images may be links out of their folder.
         problems: messages about entries that are left out for a fault, or judged otherwise than they look; reading adds
             to it.
         notes: messages about what is left out by rule, or was understood although it is written otherwise.
@@ -78,6 +79,7 @@ class Split(ABC):
     skeleton: Skeleton
     layout: Layout = COCO_LAYOUT
     protocol: str = "coco"
+    allow_links: bool = False
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

@@ -77,12 +77,11 @@ class MpiiInstances(Split):
         return instances
 
     def _instance(self, number: int, entry: dict[str, Any]) -> Instance | None:
-        image = path_inside(self.image_folder, entry["image"])
-        if image is None:
-            name = entry["image"]
-            self.problems.append(
-                f"{self.annotation_file}: instance {number}: image name {name!r} leaves the image folder"
-            )
+        folder = self.image_folder
+        try:
+            image = path_inside(folder, entry["image"], allow_links=self.allow_links)
+        except DataError as error:
+            self.problems.append(f"{self.annotation_file}: instance {number}: {error}")
             return None
         center, side = _body(entry["center"], entry["scale"])
         padding = BOX_PADDING if entry["center"][0] != NO_CENTER else 1.0

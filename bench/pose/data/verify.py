@@ -13,6 +13,7 @@ from bench.pose.data.instances import Instance
 from bench.pose.data.mpii import MpiiInstances
 from bench.pose.data.pixels.packed import packed_folder, packed_problems
 from bench.pose.data.placement import ignored_orientations, misplaced
+from bench.pose.data.reading import dangling_link
 from bench.pose.errors import DataError, ImageError
 from bench.pose.geometry import Size
 
@@ -72,18 +73,21 @@ class Findings:
         yield f"{counted}; {len(self.missing)} missing, {len(self.problems)} problems"
 
 
-def verify(info: DatasetInfo, folder: Path, split: str) -> Findings:
+def verify(info: DatasetInfo, folder: Path, split: str, *, allow_links: bool = False) -> Findings:
     """Check all files that a split needs.
 
     Args:
         info: the dataset.
         folder: the dataset's folder.
         split: name of the split, which is generated first if the dataset is synthetic.
+        allow_links: whether images may be links out of their folder.
     """
     findings = Findings()
-    opened = info.open(folder, split)
+    opened = info.open(folder, split, allow_links=allow_links)
     boxes = info.box_file(folder, split)
-    findings.missing += [str(file) for file in expected_files(info, opened) if not file.is_file()]
+    findings.missing += [
+        dangling_link(file) or str(file) for file in expected_files(info, opened) if not file.is_file()
+    ]
     try:
         instances = _count(opened, findings.counts)
         _check_images(opened, instances, findings)
@@ -131,7 +135,7 @@ def _check_images(opened: CocoKeypoints | MpiiInstances, instances: Sequence[Ins
     if isinstance(opened, CocoKeypoints) and not opened.annotated:
         images = {opened.image_path(id_): (image["height"], image["width"]) for id_, image in opened.images.items()}
         annotated = {path: size for path, size in images.items() if path}
-    absent = [str(path) for path in annotated if not path.is_file()]
+    absent = [dangling_link(path) or str(path) for path in annotated if not path.is_file()]
     findings.missing += absent[:MAX_LISTED]
     if len(absent) > MAX_LISTED:
         findings.missing.append(f"{len(absent) - MAX_LISTED:,} more images of {len(annotated):,}")
