@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.exits import Exit
-from bench.cli.options import AsJson, DataRoot, OfSuite
+from bench.cli.options import AllowLinks, AsJson, DataRoot, OfSuite
 
 if TYPE_CHECKING:
     from bench.pose.data.datasets import DatasetInfo
@@ -79,6 +79,7 @@ def verify(
     ] = None,
     data_root: DataRoot = Path("data"),
     suite: OfSuite = None,
+    allow_links: AllowLinks = False,
     as_json: AsJson = False,
 ) -> None:
     """Read every annotation and image of a split and count them. Ends 1 if something is wrong or missing.
@@ -95,7 +96,7 @@ def verify(
     if not splits:
         typer.echo(f"missing: {folder / info.layout.annotations} of any split\n{get}")
         raise typer.Exit(Exit.FAILED)
-    found = {name: verify_split(info, folder, name) for name in splits}
+    found = {name: verify_split(info, folder, name, allow_links=allow_links) for name in splits}
     documents = [{"dataset": dataset, "split": name, **asdict(findings)} for name, findings in found.items()]
     if as_json:
         typer.echo(json.dumps(documents[0] if split is not None else documents, indent=2))
@@ -118,6 +119,7 @@ def pack(
     workers: Annotated[int, typer.Option(min=0, help="Number of processes; 0: one per core.")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the required space.")] = False,
     suite: OfSuite = None,
+    allow_links: AllowLinks = False,
 ) -> None:
     """Decode the images of a split's instances once; trainings and evaluations then crop from these pixels.
 
@@ -130,7 +132,7 @@ def pack(
     from bench.pose.machine import usable_cores
 
     info = _known(dataset, suite)
-    opened = info.open(data_root / dataset, split)
+    opened = info.open(data_root / dataset, split, allow_links=allow_links)
     instances = opened.instances() if opened.annotated else []
     boxes = info.box_file(data_root / dataset, split)
     if boxes is not None and boxes.is_file():

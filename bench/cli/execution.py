@@ -118,6 +118,7 @@ def _submit(request: RunRequest, profile: Profile) -> bool:
         data_root=request.data_root,
         results=request.results,
         dry_run=request.dry_run,
+        allow_links=request.options.allow_links,
     )
     _print_arrays(done, profile)
     if done.left:

@@ -68,6 +68,14 @@ Pixels = Annotated[
         " pack` (packed), or that in GPU memory (gpu_cache); auto uses the fastest available one."
     ),
 ]
+AllowLinks = Annotated[
+    bool,
+    typer.Option(
+        "--allow-links",
+        help="Read images that are links out of their folder, as of Hugging Face, DVC and git-annex. Only for datasets"
+        " that you trust: such a link may lead to any image that you can read.",
+    ),
+]
 SaveEvery = Annotated[float, typer.Option(min=0, help="Seconds between checkpoints.")]
 Pack = Annotated[int, typer.Option(min=1, help="Trainings that run at once on each device.")]
 CalibrationFile = Annotated[

@@ -62,7 +62,8 @@ def make_training(
     """
     started, clock = time.time(), time.monotonic()
     spec, resources = job.training, job.resources
-    split = spec.data.open(resources.data_root / spec.dataset, spec.split, spec.subset)
+    data = resources.data_root / spec.dataset
+    split = spec.data.open(data, spec.split, spec.subset, allow_links=resources.allow_links)
     files = {split.annotation_file.name: sha256(split.annotation_file)}  # hashed now: files may change later
     selection: list[str] = []
     training = _prepare(job, split, heartbeat, group, selection)

@@ -29,6 +29,7 @@ class LocalOptions:
         pack: jobs that run at once on each device.
         tensorboard: folder for TensorBoard logs; None logs nothing.
         pixels: source of the crops' pixels.
+        allow_links: whether images may be links out of their folder; wherever the jobs run.
     """
 
     device: str = "auto"
@@ -38,6 +39,7 @@ class LocalOptions:
     pack: int = 1
     tensorboard: Path | None = None
     pixels: PixelSource = "auto"
+    allow_links: bool = False
 
     def threads_of(self, slots: int) -> int:
         """Threads per job if `slots` jobs run at once."""
@@ -67,6 +69,7 @@ def local_jobs(
         threads=options.threads_of(slots),
         workers=options.workers,
         pixels=options.pixels,
+        allow_links=options.allow_links,
         save_every=options.save_every,
         tensorboard=options.tensorboard and options.tensorboard.absolute(),
     )

@@ -124,7 +124,7 @@ CASES = [
         "train.json: instance 0: joints are not 16 pairs of finite numbers",
     ),
     mpii("no scale", entry(scale=0), "train.json: instance 0: scale 0 is not a positive number"),
-    mpii("name that climbs", entry(image="../annot/train.json"), "instance 0: image name '../annot/train.json' leaves"),
+    mpii("name that climbs", entry(image="../annot/train.json"), "instance 0: file name '../annot/train.json' leaves"),
     boxes("no list", b"{}", "det_for_crowd_test_0.1_0.5.json: expected a list of boxes in the COCO results format"),
     boxes("cut off", b"[{", "det_for_crowd_test_0.1_0.5.json: not valid JSON"),
     boxes("no object", lambda found: found.insert(0, 3), "box 0: needs image_id, category_id, bbox and score, found 3"),

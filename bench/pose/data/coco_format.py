@@ -69,13 +69,14 @@ class CocoKeypoints(Split):
         return {image["id"]: image for image in self.annotations["images"]}
 
     def image_path(self, image_id: int) -> Path | None:
-        """File of an image, links followed; None, with an entry in `problems`, if it is not in the image folder."""
+        """File of an image; None, with an entry in `problems`, if it is not in the image folder."""
         if image_id not in self._paths:
-            name = self.images[image_id]["file_name"]
-            path = self._paths[image_id] = path_inside(self.image_folder, name)
-            if path is None:
-                message = f"{self.annotation_file}: image {image_id}: file name {name!r} leaves the image folder"
-                self.problems.append(message)
+            folder, name = self.image_folder, self.images[image_id]["file_name"]
+            try:
+                self._paths[image_id] = path_inside(folder, name, allow_links=self.allow_links)
+            except DataError as error:
+                self._paths[image_id] = None
+                self.problems.append(f"{self.annotation_file}: image {image_id}: {error}")
         return self._paths[image_id]
 
     def instances(self) -> list[Instance]:
@@ -135,6 +136,7 @@ class CocoKeypoints(Split):
             keypoints=keypoints[:, :2],
             visible=keypoints[:, 2] > 0,
             area=float(annotation["area"]),
+            image_size=(image["height"], image["width"]),
         )
 
     def detections(self, box_file: Path) -> list[Instance]:
@@ -149,7 +151,7 @@ class CocoKeypoints(Split):
         for number, box in boxes:
             if box["image_id"] not in self.images:
                 continue
-            path = self.image_path(box["image_id"])
+            path, image = self.image_path(box["image_id"]), self.images[box["image_id"]]
             if path is None:
                 continue
             instances.append(
@@ -162,6 +164,7 @@ class CocoKeypoints(Split):
                     visible=np.zeros(keypoints, dtype=bool),
                     area=float(box["bbox"][2] * box["bbox"][3]),
                     score=float(box["score"]),
+                    image_size=(image["height"], image["width"]),
                 )
             )
         if not instances:

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from bench.pose.data.augmentation import Augmentation, View, augment, flip_keypoints
+from bench.pose.data.images import check_size
 from bench.pose.data.instances import Instance
 from bench.pose.data.pixels.image_source import DECODED, CropShape, ImageStore, Placement, Taken
 from bench.pose.errors import ImageError
@@ -148,6 +149,7 @@ class Crops(Dataset[Any]):
             instance = self.instances[index]
             try:
                 image = self.images.open(instance.image)
+                check_size(instance.image, (image.height, image.width), instance.image_size)
             except ImageError as error:
                 broken.append((index, str(error)))
                 continue

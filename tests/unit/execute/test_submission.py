@@ -128,7 +128,12 @@ def test_a_submission_is_whole_before_slurm_has_it(
     first = planner().trainings[0].spec.id
     store.training(first).cancel()
     done = submit_plan(
-        planner, unfinished, profile(throttle=1, setup=["module load x"]), data_root=tmp_path, results=results
+        planner,
+        unfinished,
+        profile(throttle=1, setup=["module load x"]),
+        data_root=tmp_path,
+        results=results,
+        allow_links=True,
     )
     assert (tmp_path / "seen").read_text().strip().endswith("submission.json"), "the intent comes first"
     assert (sum(map(len, done.arrays[0].tasks)), done.errors, done.left) == (2, [], [])
@@ -144,6 +149,8 @@ def test_a_submission_is_whole_before_slurm_has_it(
     again = submit_plan(planner, unfinished, profile(), data_root=tmp_path, results=results)
     assert not again.arrays, "what is queued is not submitted again"
 
+    jobs = [json.loads(file.read_text()) for file in folder.path.glob("jobs/*.json")]
+    assert {job["resources"]["allow_links"] for job in jobs} == {True}
     snapshot = Path(folder.submission.snapshot)
     assert (snapshot / "bench" / "store" / "leases.py").exists()
     assert json.loads((snapshot / "snapshot.json").read_text()).keys() == {"commit", "dirty", "package"}
