@@ -21,6 +21,7 @@ from bench.pose.codecs.representation import build_codec
 from bench.pose.complexity import count_parameters
 from bench.pose.data.instances import Split
 from bench.pose.data.pixels.choice import choose_images
+from bench.pose.imagenet import IMAGENET
 from bench.pose.models.build import build_model, initialize, load_trunk
 from bench.pose.models.heads import PoseModel
 from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
@@ -29,9 +30,6 @@ from bench.store.documents import EpochEntry, TrainingRecord
 from bench.store.folders import TrainingFolder
 from bench.store.provenance import Provenance, collect
 from bench.suite.specs import TrainSpec
-
-IMAGENET_FOLDER = "imagenet"
-"""Folder under the data root for ImageNet weights, which are downloaded if missing."""
 
 
 def network(spec: TrainSpec) -> PoseModel:
@@ -124,7 +122,7 @@ def _start(model: PoseModel, job: Job) -> None:
     if job.weights is not None:
         load_weights(model, job.weights, sha256=spec.weights)
     elif spec.initialization == "imagenet":
-        load_trunk(model, imagenet_weights(spec.backbone, job.resources.data_root / IMAGENET_FOLDER))
+        load_trunk(model, imagenet_weights(spec.backbone, job.resources.data_root / IMAGENET))
     else:
         initialize(model, scheme=spec.initialization)
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
-import urllib.error
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,45 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from bench.pose.errors import CheckpointError
+from bench.pose.imagenet import check_hash, fetch_weights
 
-__all__ = ["IMAGENET_FILES", "check_hash", "imagenet_weights", "load_file", "load_weights", "read_weights"]
+__all__ = ["imagenet_weights", "load_file", "load_weights", "read_weights"]
 
 MAX_NAMED = 5
-
-
-@dataclass(frozen=True)
-class ImageNetFile:
-    """A classifier's released weights; the name ends in the first digits of the file's sha256.
-
-    Attributes:
-        name: file name.
-        url: address; None if the authors publish it without a stable address.
-    """
-
-    name: str
-    url: str | None = None
-
-    @property
-    def hash_prefix(self) -> str:
-        """First hexadecimal digits of the file's sha256."""
-        return self.name.removesuffix(".pth").rpartition("-")[2]
-
-
-def _torchvision_file(name: str) -> ImageNetFile:
-    return ImageNetFile(name, f"https://download.pytorch.org/models/{name}")
-
-
-IMAGENET_FILES: Mapping[str, ImageNetFile] = {
-    "simba_res18": _torchvision_file("resnet18-5c106cde.pth"),
-    "simba_res34": _torchvision_file("resnet34-333f7ec4.pth"),
-    "simba_res50": _torchvision_file("resnet50-19c8e357.pth"),
-    "simba_res50_upsample_free": _torchvision_file("resnet50-19c8e357.pth"),
-    "simba_res101": _torchvision_file("resnet101-5d3b4d8f.pth"),
-    "simba_res152": _torchvision_file("resnet152-b121ed2d.pth"),
-    "hrnet_w32": ImageNetFile("hrnet_w32-36af842e.pth"),
-    "hrnet_w48": ImageNetFile("hrnet_w48-8ef0771d.pth"),
-}
-"""ImageNet weights from which the reference starts each backbone."""
 
 
 def load_file(path: Path) -> Any:
@@ -149,34 +112,4 @@ def imagenet_weights(backbone: str, folder: Path) -> dict[str, Tensor]:
         CheckpointError: there are none for this backbone, they cannot be had, or their checksum is wrong; the message
             says which file to put where.
     """
-    if backbone not in IMAGENET_FILES:
-        raise CheckpointError(f"there are no ImageNet weights for {backbone}; set `initialization: kaiming`")
-    file = IMAGENET_FILES[backbone]
-    path = folder / file.name
-    if not path.exists():
-        _download(file, path)
-    check_hash(path, file.hash_prefix)
-    return read_weights(path)
-
-
-def check_hash(path: Path, expected: str) -> None:
-    """Raise `CheckpointError` for a file that cannot be read or whose sha256 does not begin with these digits."""
-    try:
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror or error}") from None
-    if not digest.startswith(expected):
-        raise CheckpointError(f"{path}: its sha256 is {digest}, expected {expected}; get the right file")
-
-
-def _download(file: ImageNetFile, path: Path) -> None:
-    if file.url is None:
-        raise CheckpointError(f"{path} is missing: get {file.name} from the HRNet authors' model zoo and put it there")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        torch.hub.download_url_to_file(file.url, str(path), hash_prefix=file.hash_prefix, progress=False)
-    except (urllib.error.URLError, OSError, RuntimeError) as error:
-        raise CheckpointError(
-            f"cannot download {file.url} ({_first(error)}): put the file at {path}, or set `initialization: kaiming`"
-        ) from None
+    return read_weights(fetch_weights(backbone, folder))

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.pose.data.datasets import dataset_info
-from bench.pose.data.download import Download, fetch, unpack
-from bench.pose.errors import DataError
+from bench.pose.data.download import Download, Watch, fetch, unpack
+from bench.pose.errors import DataError, UnknownNameError
+from bench.pose.imagenet import IMAGENET, IMAGENET_FILES, fetch_weights, find_weights
 
 __all__ = ["ARCHIVES", "Archive", "instructions", "prepare"]
 
@@ -107,16 +108,20 @@ def prepare(name: str, folder: Path, splits: tuple[str, ...], say: Say, *, dry_r
     """Fetch, unpack and convert the dataset as far as possible, and say what else is needed; resumable.
 
     Args:
-        name: the dataset.
+        name: the dataset; or "imagenet" for the weights that backbones start from.
         folder: its folder.
-        splits: splits to prepare; empty for all.
+        splits: splits to prepare, or backbones; empty for all.
         say: called with lines about what is done and what is left to do.
         dry_run: only say it.
 
     Raises:
-        UnknownNameError: there is no such dataset.
+        UnknownNameError: there is no such dataset or backbone.
+        CheckpointError: weights cannot be had.
         DataError: there is no connection or no room, or a download has the wrong contents.
     """
+    if name == IMAGENET:
+        _prepare_weights(folder, splits, say, dry_run=dry_run)
+        return
     text = instructions(name, folder)
     for archive in ARCHIVES.get(name, ()):
         if not splits or set(splits) & set(archive.splits):
@@ -135,33 +140,54 @@ def _get(archive: Archive, folder: Path, say: Say, *, dry_run: bool) -> None:
     if done.exists():
         say(f"{download.name}: unpacked already; remove {done} to have it made again")
         return
-    say(f"{download.url} ({download.size / GIGA:.2f} GB) -> {folder / archive.into}")
+    size = download.size or 0
+    say(f"{download.url} ({size / GIGA:.2f} GB) -> {folder / archive.into}")
     if dry_run:
         return
     store.mkdir(parents=True, exist_ok=True)
-    _check_room(download, store)
-    said = -1
-
-    def watch(received: int, total: int) -> None:
-        nonlocal said
-        if 10 * received // total != said:
-            said = 10 * received // total
-            say(f"{download.name}: {10 * said} %")
-
-    fetch(download, store / download.name, watch=watch)
+    _check_room(download.name, size, store)
+    fetch(download, store / download.name, watch=_progress(download.name, say))
     count = unpack(store / download.name, folder / archive.into)
     done.write_text(f"{download.url}\n{download.checksum}\n", encoding="utf-8")
     (store / download.name).unlink()
     say(f"{download.name}: {count:,} files")
 
 
-def _check_room(download: Download, store: Path) -> None:
+def _prepare_weights(folder: Path, backbones: tuple[str, ...], say: Say, *, dry_run: bool) -> None:
+    """Fetch the ImageNet weights of these backbones, or of all, and say which to get by hand."""
+    for backbone in backbones:
+        if backbone not in IMAGENET_FILES:
+            raise UnknownNameError("backbone with ImageNet weights", backbone, IMAGENET_FILES)
+    for file in dict.fromkeys(IMAGENET_FILES[backbone] for backbone in backbones or IMAGENET_FILES):
+        path = folder / file.name
+        backbone = next(name for name, known in IMAGENET_FILES.items() if known == file)
+        if not path.exists() and (dry_run or file.url is None):
+            say(f"{file.url} -> {path}" if file.url else find_weights(backbone, folder).remedy)
+        elif path.exists() and dry_run:
+            say(f"{path}: is there")
+        else:
+            fetch_weights(backbone, folder, _progress(file.name, say))
+            say(f"{path}: is there, and its checksum is right")
+
+
+def _progress(name: str, say: Say) -> Watch:
+    """Says each tenth of a download once."""
+    said = -1
+
+    def watch(received: int, total: int) -> None:
+        nonlocal said
+        if 10 * received // total != said:
+            said = 10 * received // total
+            say(f"{name}: {10 * said} %")
+
+    return watch
+
+
+def _check_room(name: str, size: int, store: Path) -> None:
     """The archive and its contents, which hardly shrink in it, must both find room."""
-    free, needed = shutil.disk_usage(store).free, 2 * download.size
+    free, needed = shutil.disk_usage(store).free, 2 * size
     if free < needed:
-        raise DataError(
-            f"{store}: {free / GIGA:.1f} GB free, but {download.name} and its contents need {needed / GIGA:.1f} GB"
-        )
+        raise DataError(f"{store}: {free / GIGA:.1f} GB free, but {name} and its contents need {needed / GIGA:.1f} GB")
 
 
 def _convert_lspet(folder: Path, say: Say) -> None:
