@@ -25,7 +25,7 @@ from bench.pose.imagenet import IMAGENET
 from bench.pose.models.build import build_model, initialize, load_trunk
 from bench.pose.models.heads import PoseModel
 from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
-from bench.pose.training import Progress, Training
+from bench.pose.training import Progress, Training, TrainingError
 from bench.store.documents import EpochEntry, TrainingRecord
 from bench.store.folders import TrainingFolder
 from bench.store.provenance import Provenance, collect
@@ -98,6 +98,8 @@ def _event_folder(job: Job, group: ProcessGroup) -> Path | None:
 
 def _prepare(job: Job, split: Split, heartbeat: Heartbeat, group: ProcessGroup) -> Training:
     spec, device = job.training, torch.device(job.resources.device)
+    if group.size > 1 and device.type == "mps":
+        raise TrainingError(f"{group.size} processes cannot share a training on mps; use --device cpu")
     torch.manual_seed(spec.seed)
     model = network(spec)
     _start(model, job)
