@@ -43,6 +43,7 @@ def evaluate(
     from bench.execute.standalone import evaluate_weights
     from bench.extensions import Extensions
     from bench.planning.jobs import devices
+    from bench.pose.metrics.catalog import explain_unjudged
 
     require_device(device)
     Extensions.of(extensions or ()).load()
@@ -73,6 +74,8 @@ def evaluate(
         typer.echo(problem, err=True)
     if not found.metrics:
         typer.echo(f"{dataset} {split} is scored by its server only; submit {out / 'predictions.json'}", err=True)
+    if why := explain_unjudged(found.metrics, split):
+        typer.echo(why, err=True)
     typer.echo(json.dumps(found.metrics, indent=2))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import Results
+from bench.cli.options import Only, Results, Set
 from bench.cli.targets import States, matching, parse_states, planner
 
 if TYPE_CHECKING:
@@ -19,8 +19,10 @@ ALL_LINES = 10**9
 
 
 def logs(
-    target: Annotated[str, typer.Argument(help="Suite file, or id of a training or evaluation.", show_default=False)],
+    target: Annotated[str, typer.Argument(help="Suite, or id of a training or evaluation.", show_default=False)],
     states: States = None,
+    only: Only = None,
+    settings: Set = None,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Last lines of each log; 0: all.")] = 40,
     results: Results = Path("results"),
 ) -> None:
@@ -28,7 +30,7 @@ def logs(
     from bench.store.folders import Store
 
     store = Store(results)
-    for folder in _folders(target, states or [], store):
+    for folder in _folders(target, states or [], store, only, settings):
         for file in [folder.log, *_job_logs(store, folder)]:
             typer.echo(f"==> {file} <==")
             if file.exists():
@@ -36,12 +38,15 @@ def logs(
                     typer.echo("".join(deque(opened, maxlen=lines or ALL_LINES)), nl=False)
 
 
-def _folders(target: str, states: list[str], store: Store) -> list[TrainingFolder]:
+def _folders(
+    target: str, states: list[str], store: Store, only: list[str] | None, settings: list[str] | None
+) -> list[TrainingFolder]:
     from bench.files import StoreError
     from bench.store.folders import TrainingFolder
+    from bench.suite.shipped import shipped_suites
 
-    if Path(target).suffix in {".yaml", ".yml"}:
-        plan = planner(Path(target), store.root)()
+    if Path(target).suffix in {".yaml", ".yml"} or target in shipped_suites():
+        plan = planner(Path(target), store.root, only, settings)()
         found = [store.training(item.spec.id) for item in matching(plan, [], parse_states(states))]
         return [folder for folder in found if folder.path.exists()]
     folder = store.find(target)

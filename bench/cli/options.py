@@ -10,13 +10,28 @@ import typer
 from bench.cli.devices import parse_device
 from bench.pose.data.pixels.names import PixelSource
 
-SuiteFile = Annotated[Path, typer.Argument(help="Suite file (YAML).", show_default=False)]
+SuiteFile = Annotated[
+    Path,
+    typer.Argument(help="Suite file (YAML), or name of an installed suite; see `bench suites`.", show_default=False),
+]
+SuiteFiles = Annotated[
+    list[Path], typer.Argument(help="Suite files (YAML), or names of installed suites.", show_default=False)
+]
 Results = Annotated[Path, typer.Option(help="Folder of trainings and records.")]
 DataRoot = Annotated[Path, typer.Option(help="Folder with one folder per dataset.")]
 OfSuite = Annotated[Path | None, typer.Option("--suite", help="Suite that defines the dataset or names its extension.")]
 Only = Annotated[
     list[str] | None,
     typer.Option(metavar="AXIS=VALUE[,VALUE]", help="Only cells with one of these values; may be repeated."),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Value of a setting in every cell, such as epochs=2, boxes=gt, or eval=SPLIT, as if the suite had it; may"
+        " be repeated.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 ExtensionModules = Annotated[

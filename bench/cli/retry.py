@@ -16,6 +16,7 @@ from bench.cli.options import (
     Pixels,
     Results,
     SaveEvery,
+    Set,
     SuiteFile,
     Threads,
     Workers,
@@ -31,6 +32,7 @@ def retry(
     ids: Ids = None,
     states: States = None,
     only: Only = None,
+    settings: Set = None,
     profile: Annotated[Path | None, typer.Option(help="Run on SLURM with this profile; else on this machine.")] = None,
     data_root: DataRoot = Path("data"),
     results: Results = Path("results"),
@@ -59,7 +61,7 @@ def retry(
         return [training for training in fitting if not training.under_way and not training.finished]
 
     request = RunRequest(
-        plan=planner(suite, results, only),
+        plan=planner(suite, results, only, settings),
         choose=choose,
         data_root=data_root,
         results=results,

@@ -18,6 +18,7 @@ from bench.cli.options import (
     Pixels,
     Results,
     SaveEvery,
+    Set,
     SuiteFile,
     Threads,
     Workers,
@@ -46,6 +47,7 @@ def run(
     data_root: DataRoot = Path("data"),
     results: Results = Path("results"),
     only: Only = None,
+    settings: Set = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be run, and run nothing.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="SLURM: follow the jobs until none is left.")] = False,
     device: Device = "auto",
@@ -73,7 +75,7 @@ def run(
     from bench.planning.jobs import LocalOptions
     from bench.pose.errors import BenchError
 
-    planned = planner(suite, results, only)
+    planned = planner(suite, results, only, settings)
     place = EXECUTORS.named(executor)
     place.check_profile(executor, profile)
     if tensorboard is not None:

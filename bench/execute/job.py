@@ -61,7 +61,7 @@ class Resources(JsonDocument):
         data_root: folder with one folder per dataset.
         results: the store's folder.
         device: "cpu", "cuda" or "cuda:N".
-        threads: torch's threads; exact resumption needs the same number.
+        threads: torch's threads; a training that is resumed keeps the number that it began with.
         workers: processes that load crops.
         pixels: source of the crops' pixels, see `choose_images`.
         allow_links: whether images may be links out of their folder.

@@ -13,7 +13,7 @@ from bench.execute.training_job import network
 from bench.files import write_bytes, write_json
 from bench.pose.checkpoints import load_weights
 from bench.pose.evaluation import EvalResult, Evaluator
-from bench.pose.memory import keep_freed_memory
+from bench.pose.machine import keep_freed_memory
 from bench.pose.precision import disable_tf32
 from bench.suite.expansion import complete_cell, make_spec
 from bench.suite.recipe import load_recipe

@@ -20,7 +20,10 @@ from bench.pose.checkpoints import imagenet_weights, load_weights
 from bench.pose.codecs.representation import build_codec
 from bench.pose.complexity import count_parameters
 from bench.pose.data.instances import Split
+from bench.pose.data.left_out import count_images, summarize
 from bench.pose.data.pixels.choice import choose_images
+from bench.pose.imagenet import IMAGENET_FOLDER
+from bench.pose.metrics.catalog import NOBODY
 from bench.pose.models.build import build_model, initialize, load_trunk
 from bench.pose.models.heads import PoseModel
 from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
@@ -29,9 +32,6 @@ from bench.store.documents import EpochEntry, TrainingRecord
 from bench.store.folders import TrainingFolder
 from bench.store.provenance import Provenance, collect
 from bench.suite.specs import TrainSpec
-
-IMAGENET_FOLDER = "imagenet"
-"""Folder under the data root for ImageNet weights, which are downloaded if missing."""
 
 
 def network(spec: TrainSpec) -> PoseModel:
@@ -66,6 +66,7 @@ def make_training(
     files = {split.annotation_file.name: sha256(split.annotation_file)}  # hashed now: files may change later
     training = _prepare(job, split, heartbeat, group)
     earlier = resume(training, folder.checkpoint, spec) if group.rank == 0 else 0.0
+    torch.set_num_threads(group.broadcast(torch.get_num_threads()))
 
     def save() -> None:
         heartbeat.ensure_lease()
@@ -158,6 +159,7 @@ def _record(
     # In the standard memory format, whichever was fastest here.
     weights = {name: value.contiguous() for name, value in training.weights.items()}
     write_atomically(folder.weights, lambda file: torch.save(weights, file))
+    counted = count_images(training.instances, training.broken, split.split)
     return TrainingRecord(
         id=job.id,
         spec=job.training,
@@ -165,9 +167,18 @@ def _record(
         history=[EpochEntry.model_validate(entry) for entry in training.history],
         seconds=seconds,
         weights_sha256=sha256(folder.weights),
-        problems=[*split.problems, *training.broken],
+        problems=[*_selection_problems(job.training, training), *counted.problems, *summarize(split.problems)],
+        images=counted.images,
+        images_left_out=counted.left_out,
         provenance=job_provenance(job, files, started, training.images.name),
     )
+
+
+def _selection_problems(spec: TrainSpec, training: Training) -> list[str]:
+    """What to know of the weights that are kept, where no epoch could be called the best."""
+    if training.validate is None or any(entry.get("validation") is not None for entry in training.history):
+        return []
+    return [f"{NOBODY} in {spec.selection_split}: no epoch is the best, and the weights of the last one are kept"]
 
 
 def job_provenance(job: Job, files: dict[str, str], started: float, pixels: str) -> Provenance:
@@ -175,7 +186,7 @@ def job_provenance(job: Job, files: dict[str, str], started: float, pixels: str)
     resources = job.resources
     return collect(
         device=resources.device,
-        threads=resources.threads,
+        threads=torch.get_num_threads(),
         workers=resources.workers,
         files=files,
         seed=job.training.seed,

@@ -96,10 +96,17 @@ class Plan:
         """Trainings that still have something to do."""
         return tuple(training for training in self.trainings if not training.finished)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what is not as the suite has it."""
+        given = ", ".join(self.suite.settings)
+        return (f"settings given on the command line: {given}",) if given else ()
+
     def as_json(self) -> dict[str, Any]:
         """The documented form of `plan --json`."""
         return {
             "suite": self.suite.name,
+            "settings": list(self.suite.settings),
             "trainings": [_training_json(training) for training in self.trainings],
             "evaluations": [
                 _evaluation_json(evaluation) for training in self.trainings for evaluation in training.evaluations

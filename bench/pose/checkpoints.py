@@ -8,7 +8,6 @@ import re
 import urllib.error
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,45 +16,19 @@ from torch import Tensor, nn
 
 from bench.pose.errors import CheckpointError
 from bench.pose.file_kinds import describe_kind
+from bench.pose.imagenet import IMAGENET_FILES, ImageNetFile
 
-__all__ = ["IMAGENET_FILES", "check_hash", "imagenet_weights", "load_file", "load_weights", "read_weights"]
+__all__ = [
+    "IMAGENET_FILES",
+    "ImageNetFile",
+    "check_hash",
+    "imagenet_weights",
+    "load_file",
+    "load_weights",
+    "read_weights",
+]
 
 MAX_NAMED = 5
-
-
-@dataclass(frozen=True)
-class ImageNetFile:
-    """A classifier's released weights; the name ends in the first digits of the file's sha256.
-
-    Attributes:
-        name: file name.
-        url: address; None if the authors publish it without a stable address.
-    """
-
-    name: str
-    url: str | None = None
-
-    @property
-    def hash_prefix(self) -> str:
-        """First hexadecimal digits of the file's sha256."""
-        return self.name.removesuffix(".pth").rpartition("-")[2]
-
-
-def _torchvision_file(name: str) -> ImageNetFile:
-    return ImageNetFile(name, f"https://download.pytorch.org/models/{name}")
-
-
-IMAGENET_FILES: Mapping[str, ImageNetFile] = {
-    "simba_res18": _torchvision_file("resnet18-5c106cde.pth"),
-    "simba_res34": _torchvision_file("resnet34-333f7ec4.pth"),
-    "simba_res50": _torchvision_file("resnet50-19c8e357.pth"),
-    "simba_res50_upsample_free": _torchvision_file("resnet50-19c8e357.pth"),
-    "simba_res101": _torchvision_file("resnet101-5d3b4d8f.pth"),
-    "simba_res152": _torchvision_file("resnet152-b121ed2d.pth"),
-    "hrnet_w32": ImageNetFile("hrnet_w32-36af842e.pth"),
-    "hrnet_w48": ImageNetFile("hrnet_w48-8ef0771d.pth"),
-}
-"""ImageNet weights from which the reference starts each backbone."""
 
 
 class _Unread:

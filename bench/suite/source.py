@@ -133,6 +133,16 @@ def read_scalar(text: str) -> Any:
         return text
 
 
+def read_value(text: str) -> Any:
+    """Like `read_scalar`, but a text in brackets is a list."""
+    if not text.lstrip().startswith("["):
+        return read_scalar(text)
+    try:
+        return _Loader(text).get_single_data()
+    except (yaml.YAMLError, RecursionError):
+        return text
+
+
 def read_yaml(file: Path) -> Source:
     """Parse a YAML file with the safe loader.
 

@@ -174,6 +174,21 @@ CHECKPOINTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "position of words": (lambda state: state["training"].update(position=["a", 1]), "damaged (ValidationError"),
     "history of words": (lambda state: state["training"].update(history=["a"]), "damaged (ValidationError"),
     "time of words": (lambda state: state.update(seconds="long"), "damaged (ValueError: could not convert"),
+    "of another torch": (
+        lambda state: state["build"].update(torch="2.11.0+cu130"),
+        f"begun with torch 2.11.0+cu130; here: torch {torch.__version__}. The training would not end with the same",
+    ),
+    "of a GPU": (
+        lambda state: state["build"].update(device="cuda", GPU="NVIDIA H200"),
+        "begun with device cuda, GPU NVIDIA H200; here: device cpu, GPU -. The training would not end",
+    ),
+    "of another processor": (
+        lambda state: state["build"].update(machine="Darwin arm64", instructions="DEFAULT"),
+        "begun with machine Darwin arm64, instructions DEFAULT; here: machine Linux",
+    ),
+    "build of numbers": (lambda state: state["build"].update(torch=2), "damaged (ValidationError"),
+    "without a build": (lambda state: state.pop("build"), "damaged (ValidationError"),
+    "no threads": (lambda state: state.update(threads=0), "damaged (ValidationError"),
     "code": (lambda state: state.update(seconds=Code()), "refused, it holds more than tensors"),
 }
 
@@ -192,3 +207,16 @@ def test_checkpoints(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         resume(tiny_training(), file, spec)
     assert str(refused.value).startswith(f"{file}: {says}")
     assert not (tmp_path / "pwned").exists()
+
+
+def test_a_training_goes_on_with_the_threads_that_it_began_with(tmp_path: Path) -> None:
+    """The sums of two threads have other bits than those of one."""
+    spec, file = example_training(tmp_path), tmp_path / "checkpoint.pt"
+    try:
+        torch.set_num_threads(2)
+        save(tiny_training(), file, spec, 3.5)
+        torch.set_num_threads(1)
+        resume(tiny_training(), file, spec)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)

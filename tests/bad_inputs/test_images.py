@@ -176,7 +176,7 @@ def loaded_instances(folder: Path, *, allow_links: bool = False) -> tuple[int, l
     split = CocoKeypoints(folder / "coco", "train2017", COCO_17, allow_links=allow_links)
     (batch,) = evaluation_batches(split.instances(), CropSettings((64, 64), "rgb", COCO_17), batch_size=6)
     assert isinstance(batch, Batch), "somebody can be seen"
-    return len(batch), list(batch.broken), split.problems
+    return len(batch), [reason for _, reason in batch.broken], split.problems
 
 
 def test_a_data_set_that_is_a_link_is_the_user_s_own_doing(tmp_path: Path) -> None:
@@ -211,7 +211,8 @@ def test_links_may_be_allowed(folders: bool, tmp_path: Path) -> None:
     contents["images"][0]["file_name"] = "../../../store/100.png"
     file.write_text(json.dumps(contents))
     refused = run(f"data verify coco train2017 --data-root {tmp_path}")[1]
-    assert refused.count("is a link out of the image folder, to") >= 5
+    assert "is a link out of the image folder, to" in refused
+    assert "instances to train on" not in refused
     allowed = run(f"data verify coco train2017 --data-root {tmp_path} --allow-links")[1]
     assert "is a link" not in allowed
     assert "file name '../../../store/100.png' leaves the image folder" in allowed

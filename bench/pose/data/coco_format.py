@@ -137,9 +137,13 @@ class CocoKeypoints(Split):
         """Detected instances, in the order of the file, boxes unclipped (behaviour D11, E13)."""
         keypoints = self.skeleton.size
         instances = []
-        for number, box in read_boxes(box_file, self.file.conventions):
+        boxes = list(read_boxes(box_file, self.file.conventions))
+        foreign = [box["image_id"] for _, box in boxes if box["image_id"] not in self.images]
+        if foreign:
+            counts = f"{len(foreign):,} of {len(boxes):,} boxes are of images that are not in the split"
+            self.problems.append(f"{box_file}: {counts}, such as image {foreign[0]}")
+        for number, box in boxes:
             if box["image_id"] not in self.images:
-                self.problems.append(f"{box_file}: box {number}: image {box['image_id']} is not in the split")
                 continue
             path, image = self.image_path(box["image_id"]), self.images[box["image_id"]]
             if path is None:

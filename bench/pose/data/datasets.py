@@ -82,6 +82,19 @@ class DatasetInfo:
         boxes = dict(self.detector_boxes).get(split)
         return folder / boxes if boxes else None
 
+    def split_files(self, folder: Path, split: str, *, boxes: bool, truth: bool) -> list[Path]:
+        """The files that a split needs beside its images, which need not be there.
+
+        Args:
+            folder: the dataset's.
+            split: name of the split.
+            boxes: whether the detector boxes of the published results are among them.
+            truth: whether predictions are scored, for which some layouts have a file of their own.
+        """
+        layout, box_file = self.layout_of(split), self.box_file(folder, split) if boxes else None
+        files = [layout.annotation_file(folder, split), *([box_file] if box_file else [])]
+        return [*files, layout.truth_file(folder, split)] if truth and layout.truth else files
+
     def require_boxes(self, split: str) -> None:
         """Raise `DataError` if a split has no detector boxes."""
         if split not in dict(self.detector_boxes):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from bench.pose.data.left_out import summarize
 from bench.pose.errors import DataError
 
 __all__ = [
@@ -96,4 +97,4 @@ def problem_summary(problems: Sequence[str]) -> str:
     """A clause with the number of problems and the first few, or nothing if there are none."""
     if not problems:
         return ""
-    return f"; {len(problems)} problems, such as: {'; '.join(problems[:MAX_LISTED])}"
+    return f"; {len(problems)} problems, such as: {'; '.join(summarize(problems)[:MAX_LISTED])}"

@@ -10,6 +10,7 @@ from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.datasets import DatasetInfo
 from bench.pose.data.images import check_size, read_image
 from bench.pose.data.instances import Instance
+from bench.pose.data.left_out import never_labelled, summarize
 from bench.pose.data.mpii import MpiiInstances
 from bench.pose.data.pixels.packed import packed_folder, packed_problems
 from bench.pose.data.placement import ignored_orientations, misplaced
@@ -67,8 +68,8 @@ class Findings:
     def lines(self) -> Iterator[str]:
         """The findings as text."""
         yield from (f"missing: {entry}" for entry in self.missing)
-        yield from self.problems
-        yield from self.notes
+        yield from summarize(self.problems)
+        yield from (f"note: {note}" for note in self.notes)
         counted = ", ".join(f"{count:,} {WORDS[name]}" for name, count in self.counts.items()) or "nothing to count"
         yield f"{counted}; {len(self.missing)} missing, {len(self.problems)} problems"
 
@@ -90,6 +91,7 @@ def verify(info: DatasetInfo, folder: Path, split: str, *, allow_links: bool = F
     ]
     try:
         instances = _count(opened, findings.counts)
+        findings.notes += _notes(opened, instances)
         _check_images(opened, instances, findings)
         findings.problems += packed_problems(packed_folder(folder, split), opened.image_folder)
         if boxes and boxes.is_file() and isinstance(opened, CocoKeypoints):
@@ -107,11 +109,8 @@ def verify(info: DatasetInfo, folder: Path, split: str, *, allow_links: bool = F
 
 def expected_files(info: DatasetInfo, opened: CocoKeypoints | MpiiInstances) -> list[Path]:
     """The files beside its images that a split of a dataset needs: annotations, detector boxes, truth."""
-    boxes = info.box_file(opened.folder, opened.split)
-    expected = [opened.annotation_file, *([boxes] if boxes else [])]
-    if isinstance(opened, MpiiInstances) and opened.split == "valid":
-        expected.append(opened.truth_file)
-    return expected
+    scored = not isinstance(opened, MpiiInstances) or opened.split == "valid"
+    return info.split_files(opened.folder, opened.split, boxes=True, truth=scored)
 
 
 def _count(opened: CocoKeypoints | MpiiInstances, counts: dict[str, int]) -> list[Instance]:
@@ -150,6 +149,21 @@ def _check_images(opened: CocoKeypoints | MpiiInstances, instances: Sequence[Ins
             findings.problems.append(str(error))
     findings.problems += misplaced(instances, sizes, opened.skeleton.keypoints)
     findings.notes += ignored_orientations(list(sizes))
+
+
+def _notes(opened: CocoKeypoints | MpiiInstances, instances: Sequence[Instance]) -> Iterator[str]:
+    absent = never_labelled(instances, opened.skeleton.keypoints) if instances else []
+    if absent:
+        yield f"labelled in none of {len(instances):,} instances, which neither teach nor judge it: {', '.join(absent)}"
+    if uncounted := _uncounted(opened):
+        yield f"{uncounted:,} instances have num_keypoints 0 beside labelled keypoints: nothing is judged by them"
+
+
+def _uncounted(opened: CocoKeypoints | MpiiInstances) -> int:
+    """Number of instances that are trained on, but not judged: pycocotools believes `num_keypoints`."""
+    if isinstance(opened, MpiiInstances) or not opened.annotated:
+        return 0
+    return sum(not item["num_keypoints"] and any(item["keypoints"][2::3]) for item in opened.annotations["annotations"])
 
 
 def _wrong_counts(counts: Mapping[str, int], known: Mapping[str, int]) -> Iterator[str]:

@@ -318,7 +318,7 @@ def test_detections_keep_their_order_and_their_boxes(tmp_path: Path) -> None:
     ]
     np.testing.assert_array_equal(instances[0].box, [-3, 2, 300, 40.5])
     assert not instances[0].visible.any()
-    assert opened.problems == [f"{file}: box 3: image 99 is not in the split"]
+    assert opened.problems == [f"{file}: 1 of 3 boxes are of images that are not in the split, such as image 99"]
 
 
 @pytest.mark.parametrize(
