@@ -12,6 +12,7 @@ from bench.planning.jobs import devices, weights_file
 from bench.planning.plan import Plan, PlannedTraining
 from bench.pose.data.datasets import DatasetInfo
 from bench.pose.data.prepare import prepare_command, prepare_imagenet_command
+from bench.pose.data.reading import dangling_link
 from bench.pose.errors import BenchError, DataError
 from bench.pose.imagenet import IMAGENET, IMAGENET_FILES, find_weights
 from bench.suite.shipped import suite_argument
@@ -121,7 +122,7 @@ def _add(needs: _Needs, training: PlannedTraining, info: DatasetInfo, folder: Pa
 def _missing(info: DatasetInfo, needs: _Needs, folder: Path) -> Iterator[str]:
     for file in needs.files:
         if not os.path.isfile(file):
-            yield f"{file} is missing"
+            yield dangling_link(file) or f"{file} is missing"
         elif not os.access(file, os.R_OK):
             yield f"{file} cannot be read"
     for split in needs.splits:
