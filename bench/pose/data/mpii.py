@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 from bench.pose.data.instances import Instance, Split
 from bench.pose.data.layout import MPII_LAYOUT, Layout
-from bench.pose.data.reading import is_number, path_inside, problem_summary, read_json
+from bench.pose.data.reading import grouped, is_number, path_inside, problem_summary, read_json
 from bench.pose.errors import DataError
 from bench.pose.geometry import BOX_PADDING, SCALE_UNIT
 from bench.pose.skeletons import MPII_16, Skeleton
@@ -56,14 +55,10 @@ class MpiiInstances(Split):
     @cached_property
     def entries(self) -> dict[int, dict[str, Any]]:
         """Usable instances by position; messages about the others go to `problems`."""
-        return dict(self._sound())
-
-    def _sound(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        for number, entry in enumerate(self.listed):
-            if problem := _problem(entry, self.skeleton.size):
-                self.problems.append(f"{self.annotation_file}: instance {number}: {problem}")
-            else:
-                yield number, entry
+        faults = {number: _fault(entry, self.skeleton.size) for number, entry in enumerate(self.listed)}
+        named = ((f"instance {number}", fault) for number, fault in faults.items() if fault)
+        self.problems += grouped(named, self.annotation_file)
+        return {number: self.listed[number] for number, fault in faults.items() if not fault}
 
     def instances(self) -> list[Instance]:
         """All instances in file order, keypoints and center moved to 0-based px.
@@ -112,7 +107,7 @@ def _body(annotated: list[float], scale: float) -> tuple[np.ndarray[Any, np.dtyp
     return center - FIRST_PIXEL, scale * SCALE_UNIT
 
 
-def _problem(entry: object, keypoints: int) -> str | None:
+def _fault(entry: object, keypoints: int) -> str | None:
     if not isinstance(entry, dict):
         return f"expected an object with {', '.join(FIELDS)}, found {entry!r:.80}"
     if missing := [field for field in FIELDS if field not in entry]:
@@ -128,7 +123,7 @@ def _problem(entry: object, keypoints: int) -> str | None:
         (_are_points(entry["joints"], keypoints), f"joints are not {keypoints} pairs of finite numbers"),
         (_are_numbers(entry["joints_vis"], keypoints), f"joints_vis is not {keypoints} numbers"),
     )
-    return next((problem for holds, problem in checks if not holds), None)
+    return next((fault for holds, fault in checks if not holds), None)
 
 
 def _are_points(value: object, count: int) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from bench.pose.errors import DataError
 
-__all__ = ["is_id", "is_number", "path_inside", "problem_summary", "read_id", "read_json"]
+__all__ = ["grouped", "is_id", "is_number", "path_inside", "problem_summary", "read_id", "read_json"]
 
 MAX_LISTED = 5
 
@@ -52,6 +52,21 @@ def path_inside(folder: Path, name: str) -> Path | None:
     """The file of that name, links followed; None if it is outside the (resolved) folder."""
     path = Path(os.path.realpath(folder / name))
     return path if path.is_relative_to(folder) else None
+
+
+def grouped(faults: Iterable[tuple[str, str]], file: Path) -> Iterator[str]:
+    """Messages about entries of a file, one for those with the same fault.
+
+    Args:
+        faults: name and fault of each entry.
+        file: the file.
+    """
+    by_fault: dict[str, list[str]] = {}
+    for entry, fault in faults:
+        by_fault.setdefault(fault, []).append(entry)
+    for fault, entries in by_fault.items():
+        more = f" and {len(entries) - MAX_LISTED:,} more" if len(entries) > MAX_LISTED else ""
+        yield f"{file}: {', '.join(entries[:MAX_LISTED])}{more}: {fault}"
 
 
 def problem_summary(problems: Sequence[str]) -> str:
