@@ -111,8 +111,8 @@ CASES = [
     refused(
         "keypoints of others",
         first("categories", keypoints=["nose", "head_bottom", "head_top", *COCO_17.keypoints[3:]]),
-        "train2017.json: its 17 keypoints are not the 17 of skeleton 'coco_17': it names head_bottom, head_top and lacks"
-        " left_eye, right_eye",
+        "train2017.json: its 17 keypoints are not the 17 of skeleton 'coco_17': it names head_bottom, head_top and",
+        "lacks left_eye, right_eye",
     ),
     refused(
         "more keypoints",
