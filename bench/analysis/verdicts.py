@@ -10,7 +10,7 @@ import pandas as pd
 
 from bench.analysis.frame import row_id
 from bench.analysis.results import Results
-from bench.analysis.rows import split_rows
+from bench.analysis.rows import find_nobody, split_rows
 from bench.analysis.uncertainty import Uncertainty
 from bench.statistics.equivalence import equivalence
 from bench.statistics.estimate import EffectEstimate
@@ -60,8 +60,8 @@ class ClaimVerdict:
 
     @property
     def verdict(self) -> Verdict:
-        """Reproduced if all cases are, contradicted if any is, else the one that says least."""
-        return min((case.verdict for case in self.cases), key=VERDICTS.index)
+        """Reproduced if all cases are, contradicted if any is, else what says least; not measured without cases."""
+        return min((case.verdict for case in self.cases), key=VERDICTS.index, default="not measured")
 
 
 def judge(results: Results, uncertainty: Uncertainty) -> tuple[ClaimVerdict, ...]:
@@ -144,8 +144,10 @@ def _missing(row: pd.DataFrame | None, metric: str) -> str:
     """Why nothing is measured; "" where at least one seed is."""
     if row is None:
         return "not selected"
+    if row["subset"].notna().any() or row["evaluation_subset"].notna().any():
+        return "a subset of the images says nothing of it"
     if row[metric].notna().any():
         return ""
     if (row["state"] == "done").any():
-        return f"the records hold no {metric}"
+        return find_nobody(row, metric) or f"the records hold no {metric}"
     return "; ".join(row["reason"].unique())

@@ -16,6 +16,7 @@ from bench.capsule.archive import Capsule, open_capsule
 from bench.capsule.manifest import SUITE, Manifest
 from bench.capsule.truth import Truths, UnavailableError
 from bench.pose.errors import BenchError, DataError
+from bench.pose.metrics.catalog import NOBODY
 from bench.pose.metrics.diagnostics import Diagnostics
 from bench.pose.metrics.own import own_metrics
 from bench.pose.metrics.per_instance import PerInstanceResults, load_per_instance, save_per_instance
@@ -23,6 +24,7 @@ from bench.pose.metrics.results_file import listed_entries
 from bench.pose.scoring import Assessment
 from bench.store.documents import Record, TrainingRecord
 from bench.suite.expansion import expand
+from bench.suite.overrides import override
 from bench.suite.schema import load_suite
 from bench.suite.specs import EvalSpec, TrainSpec
 
@@ -162,14 +164,22 @@ def _unequal_diagnostics(recorded: Diagnostics, found: Diagnostics) -> Iterator[
         yield from _unequal(f"{part} ", getattr(recorded, part), getattr(found, part))
 
 
-def _unequal(prefix: str, recorded: Mapping[str, float], found: Mapping[str, float]) -> Iterator[str]:
+def _unequal(prefix: str, recorded: Mapping[str, float | None], found: Mapping[str, float | None]) -> Iterator[str]:
     for name in dict.fromkeys([*recorded, *found]):
         if name not in found:
-            yield f"{prefix}{name}: recorded {recorded[name]:.9g}, not part of what is recomputed"
+            yield f"{prefix}{name}: recorded {_text(recorded[name])}, not part of what is recomputed"
         elif name not in recorded:
-            yield f"{prefix}{name}: not recorded, recomputed {found[name]:.9g}"
-        elif not abs(recorded[name] - found[name]) <= TOLERANCE:
-            yield f"{prefix}{name}: recorded {recorded[name]:.9g}, recomputed {found[name]:.9g}"
+            yield f"{prefix}{name}: not recorded, recomputed {_text(found[name])}"
+        elif not _agree(recorded[name], found[name]):
+            yield f"{prefix}{name}: recorded {_text(recorded[name])}, recomputed {_text(found[name])}"
+
+
+def _agree(recorded: float | None, found: float | None) -> bool:
+    return recorded is found if recorded is None or found is None else abs(recorded - found) <= TOLERANCE
+
+
+def _text(value: float | None) -> str:
+    return NOBODY if value is None else f"{value:.9g}"
 
 
 def _same(contents: bytes, found: PerInstanceResults) -> bool:
@@ -211,7 +221,7 @@ def _planned(capsule: Capsule) -> set[str] | None:
         file = Path(folder) / SUITE
         file.write_bytes(capsule.contents(SUITE))
         try:
-            cells = expand(load_suite(file, run_extensions=False)).cells
+            cells = expand(override(load_suite(file, run_extensions=False), capsule.manifest.settings)).cells
         except BenchError:
             return None
     return {spec.id for cell in cells for spec in cell.evaluations}

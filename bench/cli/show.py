@@ -18,7 +18,9 @@ DIGITS = 6
 def show(
     target: Annotated[str, typer.Argument(metavar="ID", help="Id of a training or evaluation, or its beginning.")],
     results: Results = Path("results"),
-    suites: Annotated[Path, typer.Option(help="Folder of suites, to list those that plan it.")] = Path("suites"),
+    suites: Annotated[
+        Path, typer.Option(help="Folder of suites, to list those that plan it; without one, the installed.")
+    ] = Path("suites"),
     as_json: AsJson = False,
 ) -> None:
     """Print everything known about a cell.

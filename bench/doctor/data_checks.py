@@ -32,9 +32,9 @@ def data_root(root: Path) -> str:
 @ROOT.check("have the files made readable: see ls -l", seconds=900)
 def imagenet_weights(root: Path) -> str:
     """Each file has its sha256."""
-    from bench.execute.training_job import IMAGENET_FOLDER
     from bench.pose.checkpoints import IMAGENET_FILES, check_hash
     from bench.pose.errors import CheckpointError
+    from bench.pose.imagenet import IMAGENET_FOLDER
 
     folder = root / IMAGENET_FOLDER
     there = {file.name: file for file in IMAGENET_FILES.values() if (folder / file.name).exists()}
@@ -56,10 +56,12 @@ def dataset(name: str, folder: Path) -> str:
     """Annotations, images, boxes and packed pixels are there."""
     from bench.files import sha256
     from bench.pose.data.datasets import dataset_info
+    from bench.pose.data.prepare import prepare_command
 
     if not folder.exists():
         raise NotApplicableError(f"not in {folder}")
-    info, fix = dataset_info(name), f"`bench data prepare {name} --data-root {folder.parent}` gets it or says how"
+    info = dataset_info(name)
+    fix = f"`{prepare_command(info, (), folder.parent)}` gets it or says how"
     splits = info.splits(folder)
     if not splits and info.generate is not None:
         return "nothing drawn yet"

@@ -154,7 +154,7 @@ CASES = [
         "fields missing", lambda instances: instances[0].pop("joints") and None, "train.json: instance 0: lacks joints"
     ),
     mpii("no scale", entry(scale=0), "train.json: instance 0: scale 0 is not a positive number"),
-    mpii("name that climbs", entry(image="../annot/train.json"), "instance 0: image name '../annot/train.json' leaves"),
+    mpii("name that climbs", entry(image="../annot/train.json"), "instance 0: file name '../annot/train.json' leaves"),
     boxes("no list", b"{}", "det_for_crowd_test_0.1_0.5.json: expected a list of boxes in the COCO results format"),
     boxes(
         "others",

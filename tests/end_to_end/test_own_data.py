@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.command import bench
-from tests.unit.tiny_datasets import coco_format
+from tests.unit.tiny_datasets import INSTANCES, boxes, coco_format
 
 EXAMPLE = (Path(__file__).parents[2] / "examples/own_data.yaml").read_text(encoding="utf-8")
 KEYPOINTS = ("top", "hub", "left_foot", "right_foot", "front_foot")
@@ -47,14 +47,22 @@ def test_it_is_trained_measured_and_reported(tmp_path: Path) -> None:
     coco_format(tmp_path / "data/tripods", KEYPOINTS)
     truth = tmp_path / "data/tripods/annotations/person_keypoints_val.json"
     rewrite_as_other_tools_do(truth)
-    suite = changed(tmp_path, ("epochs: 4, milestones: [3]", "epochs: 1, milestones: []"))
+    (tmp_path / "data/tripods/boxes.json").write_text(json.dumps(boxes()))
+    suite = changed(
+        tmp_path,
+        ("epochs: 4, milestones: [3]", "epochs: 1, milestones: []"),
+        ("    skeleton:", "    detector_boxes: {val: boxes.json}\n    skeleton:"),
+        ("  - {boxes: gt,", "  - {boxes: detector, when: {representation: simdr}}\n  - {boxes: gt,"),
+    )
     checked = bench("data", "verify", "tripods", "val", "--suite", suite, cwd=tmp_path)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     done = bench("run", suite, "--threads", 1, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     records = [json.loads(file.read_text()) for file in (tmp_path / "results").glob("evaluations/*/record.json")]
-    assert len(records) == 2
-    for record in records:
+    detected, *annotated = sorted(records, key=lambda record: record["spec"]["boxes"] == "gt")
+    assert [detected["instances"], detected["spec"]["boxes"], len(annotated)] == [2 * INSTANCES, "detector", 2]
+    assert "boxes.json" in detected["provenance"]["files"]
+    for record in annotated:
         assert record["training"]["definition"]["skeleton"]["keypoints"] == list(KEYPOINTS)
         assert set(record["diagnostics"]["keypoints"]) == set(KEYPOINTS)
         assert record["ceiling"]["AP"] > 0.9

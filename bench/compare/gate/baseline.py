@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from bench.files import write_bytes
-from bench.suite.source import Problem, read_yaml
+from bench.store.documents import MetricValue
+from bench.suite.source import Problem, dump_yaml, read_yaml
 from bench.suite.structure import ContradictionError, check_structure
 
 DIGITS = 6
@@ -23,7 +23,7 @@ HEADER = """\
 """
 
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Metrics = Mapping[str, Annotated[float, Field(allow_inf_nan=False)]]
+Metrics = Mapping[str, MetricValue]
 Direction = Literal["any", "down"]
 
 
@@ -67,7 +67,7 @@ class BaselineEntry(Policy):
     Attributes:
         id: of the evaluation.
         cell: what it is, in words.
-        metrics: in the units of records.
+        metrics: in the units of records; None, or the -1 of older baselines, where there was nobody to judge.
         commit: of the code that measured them.
     """
 
@@ -139,8 +139,7 @@ def save_baseline(file: Path, baseline: Baseline) -> None:
         {name: entry[name] for name in sorted(entry, key=lambda name: name in Policy.model_fields)}
         for entry in document["evaluations"]
     ]
-    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
-    write_bytes(file, (HEADER.format(suite=baseline.suite) + text).encode())
+    write_bytes(file, (HEADER.format(suite=baseline.suite) + dump_yaml(document)).encode())
 
 
 def _foreign(baseline: Baseline, suite: str) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.pose.data.conventions import PERSON, Conventions, counted_categories, person_category
-from bench.pose.data.reading import grouped, is_number, read_id
+from bench.pose.data.reading import is_number, normalized, read_id
 from bench.pose.errors import DataError
 from bench.pose.skeletons import SKELETONS, Skeleton, same_name
 
@@ -165,13 +165,14 @@ def _other_names(names: tuple[str, ...], skeleton: Skeleton) -> str:
 def _clean_images(entries: list[Any], file: Path, found: AnnotationFile, *, pixels: bool) -> list[dict[str, Any]]:
     """Usable images by file order; an image that is listed twice is taken once."""
     images: dict[int, dict[str, Any]] = {}
-    faults: list[tuple[str, str]] = []
     for number, entry in enumerate(entries):
         id_ = read_id(entry.get("id")) if isinstance(entry, dict) else None
         if id_ is None:
-            faults.append((f"image number {number}", f"not an object with a whole number as id: {entry!r:.80}"))
-        elif pixels and (fault := _image_fault(entry)):
-            faults.append((f"image {id_}", fault))
+            found.problems.append(
+                f"{file}: image number {number}: not an object with a whole number as id: {entry!r:.80}"
+            )
+        elif pixels and (problem := _image_problem(entry)):
+            found.problems.append(f"{file}: image {id_}: {problem}")
         elif id_ not in images:
             images[id_] = entry | {"id": id_}
         elif any(images[id_].get(name) != entry.get(name) for name in ("file_name", "width", "height", "crowdIndex")):
@@ -179,11 +180,10 @@ def _clean_images(entries: list[Any], file: Path, found: AnnotationFile, *, pixe
             raise DataError(f"{file}: image id {id_} is given to different images, {both}; each needs its own")
         else:
             found.notes.append(f"{file}: image {id_} is listed twice, and taken once")
-    found.problems.extend(grouped(faults, file))
     return list(images.values())
 
 
-def _image_fault(image: Mapping[str, Any]) -> str | None:
+def _image_problem(image: Mapping[str, Any]) -> str | None:
     name = image.get("file_name")
     if not isinstance(name, str) or not name or not name.isprintable():
         return f"file_name {name!r:.80} names no file"
@@ -231,10 +231,9 @@ class _Cleaning:
         """Annotations of persons that can be used, with their positions in the file."""
         others: Counter[int | None] = Counter()
         of_broken_images = 0
-        faults: list[tuple[str, str]] = []
         for number, listed in enumerate(entries):
             if not isinstance(listed, dict):
-                faults.append((f"annotation number {number}", f"not an object: {listed!r:.80}"))
+                self.found.problems.append(f"{self.file}: annotation number {number}: not an object: {listed!r:.80}")
                 continue
             entry = {name: value for name, value in listed.items() if value is not None}
             category = read_id(entry.get("category_id", self.conventions.person))
@@ -242,12 +241,12 @@ class _Cleaning:
                 others[category] += 1
             elif read_id(entry.get("image_id")) in broken_images:
                 of_broken_images += 1
-            elif fault := self._fault(entry, category):
+            elif problem := self._problem(entry, category):
                 id_ = read_id(entry.get("id"))
-                faults.append((f"annotation number {number}" if id_ is None else f"annotation {id_}", fault))
+                which = f"annotation number {number}" if id_ is None else f"annotation {id_}"
+                self.found.problems.append(f"{self.file}: {which}: {problem}")
             else:
                 yield number, entry
-        self.found.problems.extend(grouped(faults, self.file))
         if others:
             self.found.notes.append(
                 f"{self.file}: {others.total():,} annotations of other categories are left out: "
@@ -258,7 +257,7 @@ class _Cleaning:
                 f"{self.file}: {of_broken_images:,} annotations are left out with their unusable images"
             )
 
-    def _fault(self, entry: Mapping[str, Any], category: int | None) -> str | None:
+    def _problem(self, entry: Mapping[str, Any], category: int | None) -> str | None:
         flat, person = entry.get("keypoints"), self.conventions.person
         values = len(flat) if isinstance(flat, list) else "not a list of"
         expected = 3 * self.skeleton.size
@@ -273,12 +272,13 @@ class _Cleaning:
             ),
             (values == expected, lambda: f"{values} keypoint values, expected {expected}"),
             (isinstance(flat, list) and all(map(is_number, flat)), lambda: "a keypoint value is not a finite number"),
+            (not _normalized(flat), lambda: "its keypoints are all from 0 to 1; expected px, not parts of the image"),
             (is_box(entry.get("bbox")), lambda: f"box {entry.get('bbox')!r:.80} is not {BOX}"),
             (is_number(entry.get("area", 0)), lambda: f"area {entry['area']!r:.80} is not a finite number"),
             (is_number(entry.get("num_keypoints", 0)), lambda: "num_keypoints is not a finite number"),
             (_crowd(entry) is not None, lambda: f"iscrowd {entry['iscrowd']!r:.40} is neither 0 nor 1"),
         )
-        return next((fault() for holds, fault in checks if not holds), None)
+        return next((problem() for holds, problem in checks if not holds), None)
 
     def _cleaned(
         self, entry: dict[str, Any], id_: int | None, odd: Mapping[str, list[dict[str, Any]]]
@@ -306,6 +306,13 @@ class _Cleaning:
             yield NO_AREA
         if self.protocol != "crowdpose" and cleaned["num_keypoints"] != labelled:
             yield UNCOUNTED if cleaned["num_keypoints"] <= 0 else MISCOUNTED if labelled else UNLABELLED
+
+
+def _normalized(flat: Any) -> bool:
+    """Whether sound keypoint values are parts of the image's sides."""
+    if not isinstance(flat, list) or not all(map(is_number, flat)):
+        return False
+    return normalized([(x, y) for x, y, visible in zip(*[iter(flat)] * 3, strict=False) if visible > 0])
 
 
 def _first_odd(numbered: list[tuple[int, dict[str, Any]]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +12,8 @@ import numpy as np
 
 from bench.pose.data.instances import Instance, Split
 from bench.pose.data.layout import MPII_LAYOUT, Layout
-from bench.pose.data.reading import grouped, is_number, path_inside, problem_summary, read_json
+from bench.pose.data.reading import is_number, normalized, path_inside, problem_summary, read_json
+from bench.pose.data.subset import first_images
 from bench.pose.errors import DataError
 from bench.pose.geometry import BOX_PADDING, SCALE_UNIT
 from bench.pose.skeletons import MPII_16, Skeleton
@@ -54,11 +56,19 @@ class MpiiInstances(Split):
 
     @cached_property
     def entries(self) -> dict[int, dict[str, Any]]:
-        """Usable instances by position; messages about the others go to `problems`."""
-        faults = {number: _fault(entry, self.skeleton.size) for number, entry in enumerate(self.listed)}
-        named = ((f"instance {number}", fault) for number, fault in faults.items() if fault)
-        self.problems += grouped(named, self.annotation_file)
-        return {number: self.listed[number] for number, fault in faults.items() if not fault}
+        """Usable instances of the subset by position; messages about unusable ones go to `problems`."""
+        entries = dict(self._sound())
+        if self.subset is None:
+            return entries
+        chosen = first_images((entry["image"] for entry in entries.values()), self.subset)
+        return {number: entry for number, entry in entries.items() if entry["image"] in chosen}
+
+    def _sound(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        for number, entry in enumerate(self.listed):
+            if problem := _problem(entry, self.skeleton.size):
+                self.problems.append(f"{self.annotation_file}: instance {number}: {problem}")
+            else:
+                yield number, entry
 
     def instances(self) -> list[Instance]:
         """All instances in file order, keypoints and center moved to 0-based px.
@@ -74,12 +84,11 @@ class MpiiInstances(Split):
         return instances
 
     def _instance(self, number: int, entry: dict[str, Any]) -> Instance | None:
-        image = path_inside(self.image_folder, entry["image"])
-        if image is None:
-            name = entry["image"]
-            self.problems.append(
-                f"{self.annotation_file}: instance {number}: image name {name!r} leaves the image folder"
-            )
+        folder = self.image_folder
+        try:
+            image = path_inside(folder, entry["image"], allow_links=self.allow_links)
+        except DataError as error:
+            self.problems.append(f"{self.annotation_file}: instance {number}: {error}")
             return None
         center, side = _body(entry["center"], entry["scale"])
         padding = BOX_PADDING if entry["center"][0] != NO_CENTER else 1.0
@@ -107,7 +116,7 @@ def _body(annotated: list[float], scale: float) -> tuple[np.ndarray[Any, np.dtyp
     return center - FIRST_PIXEL, scale * SCALE_UNIT
 
 
-def _fault(entry: object, keypoints: int) -> str | None:
+def _problem(entry: object, keypoints: int) -> str | None:
     if not isinstance(entry, dict):
         return f"expected an object with {', '.join(FIELDS)}, found {entry!r:.80}"
     if missing := [field for field in FIELDS if field not in entry]:
@@ -123,7 +132,10 @@ def _fault(entry: object, keypoints: int) -> str | None:
         (_are_points(entry["joints"], keypoints), f"joints are not {keypoints} pairs of finite numbers"),
         (_are_numbers(entry["joints_vis"], keypoints), f"joints_vis is not {keypoints} numbers"),
     )
-    return next((fault for holds, fault in checks if not holds), None)
+    if problem := next((problem for holds, problem in checks if not holds), None):
+        return problem
+    labelled = [joint for joint, visible in zip(entry["joints"], entry["joints_vis"], strict=True) if visible > 0]
+    return "its joints are all from 0 to 1; expected px, not parts of the image" if normalized(labelled) else None
 
 
 def _are_points(value: object, count: int) -> bool:

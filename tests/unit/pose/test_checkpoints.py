@@ -10,11 +10,12 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from bench.pose import checkpoints
-from bench.pose.checkpoints import ImageNetFile, imagenet_weights, load_weights, read_weights
+from bench.pose.checkpoints import ImageNetFile, imagenet_weights, load_file, load_weights, read_weights
 from bench.pose.errors import CheckpointError
 from bench.pose.models.build import build_model
 from bench.pose.models.heads import PoseModel
@@ -35,6 +36,43 @@ def model(seed: int = 0, representation: str = "simdr") -> PoseModel:
     torch.manual_seed(seed)
     split_ratio = None if representation == "heatmap" else 2.0
     return build_model("simba_tiny", representation, keypoints=17, input_size=(64, 64), split_ratio=split_ratio)
+
+
+def reference_checkpoint(perf: object) -> dict[str, Any]:
+    """What the reference saves after every epoch: all of one training, its AP as evaluators return it."""
+    network = model()
+    optimizer = torch.optim.Adam(network.parameters())
+    state = network.state_dict()
+    return {
+        "epoch": 3,
+        "model": "pose_resnet",
+        "state_dict": {f"module.{name}": torch.zeros_like(value) for name, value in state.items()},
+        "best_state_dict": state,
+        "perf": perf,
+        "optimizer": optimizer.state_dict(),
+    }
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["now", "of early torch"])
+@pytest.mark.parametrize(
+    "perf",
+    [0.5, np.float64(0.5), np.float32(0.5), np.int64(1), np.bool_(True), np.arange(3.0), {"AP": [np.float64(0.5)]}],
+    ids=lambda perf: type(perf).__name__,
+)
+def test_the_reference_s_own_checkpoint_is_read(perf: object, zipped: bool, tmp_path: Path) -> None:
+    file, target = tmp_path / "checkpoint.pth", model(seed=1)
+    torch.save(reference_checkpoint(perf), file, _use_new_zipfile_serialization=zipped)
+    if not zipped:  # as NumPy 1 called it
+        file.write_bytes(file.read_bytes().replace(b"numpy._core.multiarray", b"numpy.core.multiarray"))
+    load_weights(target, file)
+    assert all(torch.equal(value, target.state_dict()[name]) for name, value in model().state_dict().items())
+
+
+def test_numpy_s_values_are_read_beside_weights_only(tmp_path: Path) -> None:
+    file = tmp_path / "checkpoint.pth"
+    torch.save(reference_checkpoint(np.float64(0.5)), file)
+    with pytest.raises(CheckpointError, match=r"refused, it holds more than .*numpy\._core\.multiarray\.scalar"):
+        load_file(file)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

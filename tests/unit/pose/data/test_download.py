@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from bench.pose.data import prepare as preparation
+from bench.pose.data.datasets import dataset_info
 from bench.pose.data.download import Download, DownloadError, fetch, unpack
 from bench.pose.data.prepare import Archive, prepare
 from bench.pose.errors import DataError
@@ -222,14 +223,14 @@ def test_preparing_fetches_unpacks_and_says_the_rest(
     monkeypatch.setattr(preparation, "ARCHIVES", {"coco": (found,)})
     folder, said = tmp_path / "coco", list[str]()
 
-    prepare("coco", folder, (), said.append, dry_run=True)
-    prepare("coco", folder, ("train2017",), said.append)
+    prepare(dataset_info("coco"), folder, (), said.append, dry_run=True)
+    prepare(dataset_info("coco"), folder, ("train2017",), said.append)
     assert (folder.exists(), server.asked) == (False, [])
 
-    prepare("coco", folder, ("val2017",), said.append)
+    prepare(dataset_info("coco"), folder, ("val2017",), said.append)
     assert (folder / "images" / "val2017" / "1.jpg").read_text() == "in val2017/1.jpg"
     assert not (folder / "downloads" / "file.zip").exists()
     assert "COCO_val2017_detections_AP_H_56_person.json" in said[-1]
-    prepare("coco", folder, (), said.append)
+    prepare(dataset_info("coco"), folder, (), said.append)
     assert len(server.asked) == 1
     assert any("unpacked already" in line for line in said)

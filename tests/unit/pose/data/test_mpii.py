@@ -101,7 +101,7 @@ def test_an_image_outside_the_folder_is_refused(tmp_path: Path) -> None:
     opened = MpiiInstances(tmp_path, "valid")
     assert [instance.image_id for instance in opened.instances()] == [1]
     (problem,) = opened.problems
-    assert "instance 0: image name '../annot/valid.json' leaves the image folder" in problem
+    assert "instance 0: file name '../annot/valid.json' leaves the image folder" in problem
 
 
 def test_real_instances() -> None:

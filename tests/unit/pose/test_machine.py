@@ -9,7 +9,7 @@ import pytest
 
 CODE = """
 import resource, sys, torch
-from bench.pose.memory import keep_freed_memory
+from bench.pose.machine import keep_freed_memory
 if sys.argv[1] == "kept":
     keep_freed_memory()
 def work():
