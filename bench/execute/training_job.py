@@ -22,12 +22,12 @@ from bench.pose.complexity import count_parameters
 from bench.pose.data.instances import Split
 from bench.pose.data.left_out import count_images, summarize
 from bench.pose.data.pixels.choice import choose_images
-from bench.pose.imagenet import IMAGENET_FOLDER
+from bench.pose.imagenet import IMAGENET
 from bench.pose.metrics.catalog import NOBODY
 from bench.pose.models.build import build_model, initialize, load_trunk
 from bench.pose.models.heads import PoseModel
 from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
-from bench.pose.training import Progress, Training
+from bench.pose.training import Progress, Training, TrainingError
 from bench.store.documents import EpochEntry, TrainingRecord
 from bench.store.folders import TrainingFolder
 from bench.store.provenance import Provenance, collect
@@ -103,6 +103,8 @@ def _event_folder(job: Job, group: ProcessGroup) -> Path | None:
 
 def _prepare(job: Job, split: Split, heartbeat: Heartbeat, group: ProcessGroup, selection: list[str]) -> Training:
     spec, device = job.training, torch.device(job.resources.device)
+    if group.size > 1 and device.type == "mps":
+        raise TrainingError(f"{group.size} processes cannot share a training on mps; use --device cpu")
     torch.manual_seed(spec.seed)
     model = network(spec)
     _start(model, job)
@@ -127,7 +129,7 @@ def _start(model: PoseModel, job: Job) -> None:
     if job.weights is not None:
         load_weights(model, job.weights, sha256=spec.weights)
     elif spec.initialization == "imagenet":
-        load_trunk(model, imagenet_weights(spec.backbone, job.resources.data_root / IMAGENET_FOLDER))
+        load_trunk(model, imagenet_weights(spec.backbone, job.resources.data_root / IMAGENET))
     else:
         initialize(model, scheme=spec.initialization)
 

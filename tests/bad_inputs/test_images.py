@@ -211,7 +211,8 @@ def test_links_may_be_allowed(folders: bool, tmp_path: Path) -> None:
     contents["images"][0]["file_name"] = "../../../store/100.png"
     file.write_text(json.dumps(contents))
     refused = run(f"data verify coco train2017 --data-root {tmp_path}")[1]
-    assert refused.count("is a link out of the image folder, to") >= 5
+    assert "is a link out of the image folder, to" in refused
+    assert "instances to train on" not in refused
     allowed = run(f"data verify coco train2017 --data-root {tmp_path} --allow-links")[1]
     assert "is a link" not in allowed
     assert "file name '../../../store/100.png' leaves the image folder" in allowed

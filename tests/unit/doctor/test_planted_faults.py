@@ -99,7 +99,7 @@ def gpu_without_cuda(_: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def no_memory(_: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "bench.doctor.machine_checks._control_group", lambda *names: ["200000000"] if "memory.max" in names else []
+        "bench.doctor.machine_checks.control_group", lambda *names: ["200000000"] if "memory.max" in names else []
     )
 
 

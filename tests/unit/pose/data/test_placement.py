@@ -138,7 +138,7 @@ def test_every_source_of_pixels_compares_the_size(source: str, tmp_path: Path) -
     assert batch.indices.tolist() == [2, 3, 4, 5]
     assert len(batch.broken) == 2
     assert all(
-        "its pixels are 80 x 60 (width x height), but it is annotated as 160 x 120" in said for said in batch.broken
+        "its pixels are 80 x 60 (width x height), but it is annotated as 160 x 120" in said for _, said in batch.broken
     )
 
 
