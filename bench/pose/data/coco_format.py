@@ -32,9 +32,8 @@ class CocoKeypoints(Split):
         left_out: number of annotations by the reason for which `instances` left them out.
     """
 
-    _all_images: frozenset[int] = field(default=frozenset(), init=False, repr=False, compare=False)
-
     left_out: Counter[str] = field(default_factory=Counter, init=False, compare=False)
+    _all_images: frozenset[int] = field(default=frozenset(), init=False, repr=False, compare=False)
     _paths: dict[int, Path | None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
@@ -53,9 +52,9 @@ class CocoKeypoints(Split):
         )
         self.problems += found.problems
         self.notes += found.notes
+        self._all_images = frozenset(image["id"] for image in found.contents["images"])
         if self.subset is None:
             return found
-        self._all_images = frozenset(image["id"] for image in found.contents["images"])
         return replace(found, contents=restrict_annotations(found.contents, self.subset))
 
     @property

@@ -390,6 +390,15 @@ def test_scoring_needs_no_images(tmp_path: Path) -> None:
     assert "image 100: file_name None names no file" in split.problems[0]
 
 
+def test_annotations_of_which_none_is_usable_are_blamed_themselves(tmp_path: Path) -> None:
+    contents = changed(each("annotations", bbox=None))
+    with pytest.raises(
+        DataError,
+        match=r"gt\.json: no annotation is usable; problems \(6\): .*: annotation 1: box None .*5 more of this",
+    ):
+        scored(contents, predicted(contents), tmp_path)
+
+
 def test_images_without_sizes_are_named_by_what_they_lack(tmp_path: Path) -> None:
     contents = document()
     del contents["images"][0]["width"], contents["images"][0]["height"]
