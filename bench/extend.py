@@ -16,6 +16,7 @@ from bench.pose.codecs.representation import codec
 from bench.pose.data.datasets import DATASETS, DatasetInfo
 from bench.pose.data.layout import COCO_LAYOUT, Layout
 from bench.pose.errors import ExtensionError
+from bench.pose.machine import safe_children
 from bench.pose.metrics.catalog import METRICS
 from bench.pose.metrics.own import OWN_METRICS, OwnMetric, Results
 from bench.pose.models.backbone import backbone
@@ -24,7 +25,7 @@ from bench.pose.skeletons import Skeleton
 if TYPE_CHECKING:
     from bench.pose.scoring import Scoring
 
-__all__ = ["backbone", "codec", "dataset", "executor", "metric", "report_format"]
+__all__ = ["backbone", "codec", "dataset", "executor", "metric", "report_format", "safe_children"]
 
 DecoratedT = TypeVar("DecoratedT", bound=Callable[..., object])
 
@@ -67,7 +68,7 @@ def metric(
     lower_is_better: bool = False,
     percent: bool = False,
     decimals: int = 3,
-) -> Callable[[Callable[[Results, Scoring], float]], Callable[[Results, Scoring], float]]:
+) -> Callable[[Callable[[Results, Scoring], float | None]], Callable[[Results, Scoring], float | None]]:
     """Add a function that says what predictions are worth; see `OwnMetric`.
 
     With `percent`, values of 0..1 are printed times 100.
@@ -75,7 +76,7 @@ def metric(
     Every evaluation on a fitting dataset has the metric from then on; records of earlier ones do not.
     """
 
-    def add(compute: Callable[[Results, Scoring], float]) -> Callable[[Results, Scoring], float]:
+    def add(compute: Callable[[Results, Scoring], float | None]) -> Callable[[Results, Scoring], float | None]:
         if name in METRICS:
             raise ExtensionError(f"{compute.__module__}: there is a metric {name!r} already; choose another name")
         entry = OwnMetric(

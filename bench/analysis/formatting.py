@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.pose.codecs.representation import REPRESENTATIONS
 from bench.pose.data.datasets import DatasetInfo
-from bench.pose.metrics.catalog import metric_named
+from bench.pose.metrics.catalog import NOBODY, metric_named
 from bench.pose.models.backbone import BACKBONES
 
 DASH = "–"
@@ -80,6 +80,30 @@ def describe_settings(settings: Mapping[str, Any]) -> str:
 def metric_name(metric: str) -> str:
     """A metric as the tables head it."""
     return metric_named(metric).title
+
+
+def explain_nobody(metric: str, values: Mapping[str, Any]) -> str:
+    """Why a line of the results frame has no value of a metric, where that is since there is nobody to judge, or ""."""
+    if metric not in values["nobody_to_judge"].split(", "):
+        return ""
+    return f"{NOBODY}: no instance of {values['evaluation_split']} counts for {metric_name(metric)}"
+
+
+def sentence(text: str) -> str:
+    """The text with a capital letter and a full stop; "" for none."""
+    return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+def explain_left_out(values: Mapping[str, Any]) -> str:
+    """How many images a line of the results frame was measured or trained without; "" where all could be read."""
+    parts = []
+    for prefix, without in (
+        ("", "measured without {}, whose instances count as not found"),
+        ("training_", "trained without {}"),
+    ):
+        if count := values[f"{prefix}images_left_out"]:
+            parts.append(without.format(f"{count:,} of {values[f'{prefix}images']:,} images"))
+    return "; ".join(parts)
 
 
 def metric_words(metric: str) -> str:

@@ -20,7 +20,7 @@ from bench.analysis.result_reading import EvaluationResult, planned_results, sto
 from bench.files import StoreError
 from bench.planning.plan import Plan, answered_rows, complexity_of, make_plan
 from bench.pose.errors import UnknownNameError
-from bench.pose.metrics.catalog import metrics_of
+from bench.pose.metrics.catalog import metrics_of, unjudged
 from bench.store.documents import Record
 from bench.store.folders import Store
 from bench.suite.schema import load_suite
@@ -44,11 +44,15 @@ __all__ = [
 HASH_LENGTH = 10
 """Characters of the hashes in the columns `row` and `training_kind`."""
 
-TEXTS = ("row", "training", "training_kind", "evaluation", "state", "reason", "published_row", "scored_by", "commit",
-         "command", "device", "torch")  # fmt: skip
+TEXTS = ("row", "training", "training_kind", "evaluation", "state", "reason", "nobody_to_judge", "published_row",
+         "scored_by", "commit", "package", "command", "device", "torch")  # fmt: skip
 TYPES = dict.fromkeys(TEXTS, "str") | {
     "seed": "int64",
     "instances": "Int64",
+    "images": "Int64",
+    "images_left_out": "Int64",
+    "training_images": "Int64",
+    "training_images_left_out": "Int64",
     "epochs_done": "Int64",
     "simulated": "bool",
     "dirty": "boolean",
@@ -71,16 +75,19 @@ def load_results(results: str | Path = "results", suite: str | Path | None = Non
       (`split`, `subset`, `batch_size`, `precision`), the evaluation's begins with `evaluation_`. Numbers are float64 or
       int64, flags bool, all others str; missing where there is no such setting. `input_size` is "HxW".
     - metrics (float64) by the names of `metrics.json`, in its units; NaN where not measured.
+    - `nobody_to_judge` (str): names of the metrics that are NaN because no instance of the split counts for them.
     - `baseline_METRIC` of the mean pose, `ceiling_METRIC` of a network without error, `published_METRIC` of the paper,
       likewise.
     - `params`, `multiply_adds`, `published_convention` (int64; float64 where a network is of an extension that is not
       loaded): size and work of the network per image, see `Complexity`.
     - `published_params_m`, `published_gflops` (float64): the same as the paper prints them.
     - `published_row` (str): ids of the paper's rows that the evaluation measures again, "" for none.
+    - `images`, `images_left_out` (Int64): images with instances to predict, and those of them that could not be read;
+      `training_images`, `training_images_left_out` likewise.
     - `instances`, `epochs_done` (Int64), `seconds`, `training_seconds` (float64), `scored_by` (str), `simulated`
       (bool).
-    - `commit`, `command`, `device`, `torch` (str), `dirty` (boolean), `started` (float64, seconds since 1970):
-      provenance of the evaluation.
+    - `commit`, `package`, `command`, `device`, `torch` (str), `dirty` (boolean), `started` (float64, seconds since
+      1970): provenance of the evaluation.
 
     Args:
         results: the results folder.
@@ -167,7 +174,7 @@ def diagnostics_frame(records: Iterable[Record], part: Literal["keypoints", "cur
         for record in records
         if record.diagnostics is not None
         for key, value in getattr(record.diagnostics, part).items()
-        if 0 <= value < math.inf  # COCO's -1 says that there was nobody to measure
+        if 0 <= value < math.inf  # older records hold pycocotools' -1 where there is nobody to judge
     ]
     types = {"evaluation": "str", name: dtype, "measure": "str", "value": "float64"}
     frame = pd.DataFrame(rows, columns=list(types))
@@ -238,14 +245,18 @@ def _columns(result: EvaluationResult) -> Iterator[tuple[str, Any]]:
     yield from ((name, _plain(value)) for name, value in settings.items())
     yield from _metrics(result)
     yield from _costs(result.training)
+    yield "nobody_to_judge", ", ".join(unjudged(record.metrics)) if record else ""
     yield "instances", record.instances if record else None
+    for prefix, document in (("", record), ("training_", trained)):
+        yield f"{prefix}images", document.images if document else None
+        yield f"{prefix}images_left_out", document.images_left_out if document else None
     yield "seconds", record.seconds if record else None
     yield "training_seconds", trained.seconds if trained else None
     yield "epochs_done", len(trained.history) if trained else None
     yield "scored_by", record.scored_by if record else ""
     yield "simulated", any(item is not None and item.simulated for item in (record, trained))
     origin = record.provenance if record else None
-    for name in ("commit", "dirty", "command", "started"):
+    for name in ("commit", "dirty", "package", "command", "started"):
         yield name, getattr(origin, name) if origin else None
     yield "device", origin.hardware.get("device") if origin else None
     yield "torch", origin.versions.get("torch") if origin else None
@@ -267,16 +278,14 @@ def _metrics(result: EvaluationResult) -> Iterator[tuple[str, Any]]:
         names = metrics_of(result.training.data)
     except UnknownNameError:  # a dataset whose extension is not loaded
         names = tuple(record.metrics) if record else ()
-    sources: Mapping[str, Mapping[str, float]] = {
+    sources: Mapping[str, Mapping[str, float | None]] = {
         "": record.metrics if record else {},
         "baseline_": record.baseline if record else {},
         "ceiling_": record.ceiling if record else {},
         "published_": {name: value for row in reversed(published) for name, value in row.metrics.items()},
     }
     for prefix, values in sources.items():
-        for name in dict.fromkeys((*names, *values)):
-            # COCO's -1 says that there was nobody to measure.
-            yield prefix + name, value if (value := values.get(name, -1)) >= 0 else None
+        yield from ((prefix + name, values.get(name)) for name in dict.fromkeys((*names, *values)))
     yield "published_row", ", ".join(row.id for row in published)
     for size in ("params_m", "gflops"):
         yield f"published_{size}", next((value for row in published if (value := getattr(row, size)) is not None), None)

@@ -7,12 +7,20 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis.formatting import backbone_name, method_name
+from bench.analysis.formatting import backbone_name, explain_nobody, method_name
 from bench.analysis.frame import setting_columns
 
-__all__ = ["ablated_settings", "as_records", "collect_rows", "common_baseline", "method_names", "row_title",
+__all__ = [
+    "ablated_settings",
+    "as_records",
+    "collect_rows",
+    "common_baseline",
+    "find_nobody",
+    "method_names",
+    "row_title",
     "split_rows",
-           "summarize_rows"]  # fmt: skip
+    "summarize_rows",
+]
 
 METHOD = ("backbone", "input_size", "representation", "post_process")
 """Settings that the name of a method or its place in a table already says."""
@@ -91,6 +99,12 @@ def common_baseline(frame: pd.DataFrame) -> dict[str, float]:
     return {
         str(name).removeprefix("baseline_"): float(found[name].iloc[0]) for name in found.columns[agreed] if len(found)
     }
+
+
+def find_nobody(frame: pd.DataFrame, metric: str) -> str:
+    """Why lines of a results frame have no value of a metric, where there is nobody to judge; "" if there is."""
+    lines = as_records(frame[["nobody_to_judge", "evaluation_split"]].drop_duplicates())
+    return "; ".join(filter(None, (explain_nobody(metric, line) for line in lines)))
 
 
 def as_records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from bench.analysis.frame import row_id
 from bench.analysis.results import Results
-from bench.analysis.rows import split_rows
+from bench.analysis.rows import find_nobody, split_rows
 from bench.analysis.uncertainty import Uncertainty
 from bench.statistics.equivalence import equivalence
 from bench.statistics.estimate import EffectEstimate
@@ -149,5 +149,5 @@ def _missing(row: pd.DataFrame | None, metric: str) -> str:
     if row[metric].notna().any():
         return ""
     if (row["state"] == "done").any():
-        return f"the records hold no {metric}"
+        return find_nobody(row, metric) or f"the records hold no {metric}"
     return "; ".join(row["reason"].unique())

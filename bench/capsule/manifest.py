@@ -51,6 +51,7 @@ class Manifest(_Document):
         version: version of this package, which includes the recipes.
         commit: commit of its checkout; None outside of one.
         dirty: whether the checkout had changes.
+        package: sha256 of all its files.
         missing: state of each planned evaluation that has no result.
         members: all members but the manifest, by name.
     """
@@ -63,5 +64,6 @@ class Manifest(_Document):
     version: str
     commit: str | None
     dirty: bool | None
+    package: str | None = None
     missing: dict[str, str]
     members: dict[str, Member]

@@ -16,6 +16,7 @@ from bench.capsule.archive import Capsule, open_capsule
 from bench.capsule.manifest import SUITE, Manifest
 from bench.capsule.truth import Truths, UnavailableError
 from bench.pose.errors import BenchError, DataError
+from bench.pose.metrics.catalog import NOBODY, explain_unjudged
 from bench.pose.metrics.diagnostics import Diagnostics
 from bench.pose.metrics.own import own_metrics
 from bench.pose.metrics.per_instance import PerInstanceResults, load_per_instance, save_per_instance
@@ -42,7 +43,7 @@ class VerifiedEvaluation:
     Attributes:
         record: its record.
         verdict: whether its numbers could be recomputed.
-        details: each number that differs, or the reason why none was recomputed.
+        details: each number that differs, the reason why none was recomputed, or for what there is nobody to judge.
     """
 
     record: Record
@@ -143,7 +144,8 @@ def _verify(capsule: Capsule, record: Record, truths: Truths) -> VerifiedEvaluat
     except DataError as error:
         return VerifiedEvaluation(record, "differs", (f"its predictions are unusable: {error}",))
     details = tuple(_differences(capsule, record, replace(found, metrics={**found.metrics, **own})))
-    return VerifiedEvaluation(record, "differs" if details else "agrees", details)
+    nobody = filter(None, [explain_unjudged(record.metrics, record.spec.split)])
+    return VerifiedEvaluation(record, "differs" if details else "agrees", details or tuple(nobody))
 
 
 def _differences(capsule: Capsule, record: Record, found: Assessment) -> Iterator[str]:
@@ -163,14 +165,22 @@ def _unequal_diagnostics(recorded: Diagnostics, found: Diagnostics) -> Iterator[
         yield from _unequal(f"{part} ", getattr(recorded, part), getattr(found, part))
 
 
-def _unequal(prefix: str, recorded: Mapping[str, float], found: Mapping[str, float]) -> Iterator[str]:
+def _unequal(prefix: str, recorded: Mapping[str, float | None], found: Mapping[str, float | None]) -> Iterator[str]:
     for name in dict.fromkeys([*recorded, *found]):
         if name not in found:
-            yield f"{prefix}{name}: recorded {recorded[name]:.9g}, not part of what is recomputed"
+            yield f"{prefix}{name}: recorded {_text(recorded[name])}, not part of what is recomputed"
         elif name not in recorded:
-            yield f"{prefix}{name}: not recorded, recomputed {found[name]:.9g}"
-        elif not abs(recorded[name] - found[name]) <= TOLERANCE:
-            yield f"{prefix}{name}: recorded {recorded[name]:.9g}, recomputed {found[name]:.9g}"
+            yield f"{prefix}{name}: not recorded, recomputed {_text(found[name])}"
+        elif not _agree(recorded[name], found[name]):
+            yield f"{prefix}{name}: recorded {_text(recorded[name])}, recomputed {_text(found[name])}"
+
+
+def _agree(recorded: float | None, found: float | None) -> bool:
+    return recorded is found if recorded is None or found is None else abs(recorded - found) <= TOLERANCE
+
+
+def _text(value: float | None) -> str:
+    return NOBODY if value is None else f"{value:.9g}"
 
 
 def _same(contents: bytes, found: PerInstanceResults) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.exits import Exit
-from bench.cli.options import AsJson, DataRoot, OfSuite
+from bench.cli.options import AllowLinks, AsJson, DataRoot, OfSuite
 
 if TYPE_CHECKING:
     from bench.pose.data.datasets import DatasetInfo
@@ -58,15 +57,16 @@ def prepare(
 ) -> None:
     """Download public files, resuming interrupted downloads, and explain which files to add by hand.
 
-    COCO's images and annotations and ImageNet weights are downloaded and checked. Leeds Sports Pose Extended is
-    converted once its original is in place.
+    COCO's images and annotations are downloaded and checked. Leeds Sports Pose Extended is converted once its original
+    is in place. `imagenet` downloads the weights that backbones start from into DATA_ROOT/imagenet; name backbones in
+    place of splits for some of them.
     """
     from bench.pose.data.prepare import prepare as prepare_dataset
     from bench.pose.data.prepare import prepare_imagenet
-    from bench.pose.imagenet import IMAGENET_FOLDER
+    from bench.pose.imagenet import IMAGENET
 
-    if dataset == IMAGENET_FOLDER:
-        prepare_imagenet(data_root, splits or (), typer.echo, dry_run=dry_run)
+    if dataset == IMAGENET:
+        prepare_imagenet(data_root / IMAGENET, splits or (), typer.echo, dry_run=dry_run)
     else:
         info = _known(dataset, suite)
         prepare_dataset(info, data_root / dataset, tuple(splits or ()), typer.echo, dry_run=dry_run)
@@ -80,6 +80,7 @@ def verify(
     ] = None,
     data_root: DataRoot = Path("data"),
     suite: OfSuite = None,
+    allow_links: AllowLinks = False,
     as_json: AsJson = False,
 ) -> None:
     """Read every annotation and image of a split and count them. Ends 1 if something is wrong or missing.
@@ -96,7 +97,7 @@ def verify(
     if not splits:
         typer.echo(f"missing: {folder / info.layout.annotations} of any split\n{get}")
         raise typer.Exit(Exit.FAILED)
-    found = {name: verify_split(info, folder, name) for name in splits}
+    found = {name: verify_split(info, folder, name, allow_links=allow_links) for name in splits}
     documents = [{"dataset": dataset, "split": name, **asdict(findings)} for name, findings in found.items()]
     if as_json:
         typer.echo(json.dumps(documents[0] if split is not None else documents, indent=2))
@@ -119,6 +120,7 @@ def pack(
     workers: Annotated[int, typer.Option(min=0, help="Number of processes; 0: one per core.")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the required space.")] = False,
     suite: OfSuite = None,
+    allow_links: AllowLinks = False,
 ) -> None:
     """Decode the images of a split's instances once; trainings and evaluations then crop from these pixels.
 
@@ -128,9 +130,10 @@ def pack(
     """
     from bench.pose.data.pixels.packed import packed_folder
     from bench.pose.data.pixels.packing import GIGA, plan_packing
+    from bench.pose.machine import usable_cores
 
     info = _known(dataset, suite)
-    opened = info.open(data_root / dataset, split)
+    opened = info.open(data_root / dataset, split, allow_links=allow_links)
     instances = opened.instances() if opened.annotated else []
     boxes = info.box_file(data_root / dataset, split)
     if boxes is not None and boxes.is_file():
@@ -139,7 +142,7 @@ def pack(
     planned = plan_packing(packed_folder(opened.folder, split), opened.image_folder, instances, budget=limit)
     typer.echo(planned.describe())
     if not dry_run:
-        for problem in planned.run(typer.echo, workers or len(os.sched_getaffinity(0))):
+        for problem in planned.run(typer.echo, workers or usable_cores()):
             typer.echo(f"left out: {problem}", err=True)
 
 

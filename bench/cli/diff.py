@@ -58,10 +58,23 @@ def _lines(found: CellComparison) -> Iterator[str]:
         yield "\nmeasured on different instances: these metrics cannot be compared"
     if found.metrics:
         yield ""
-        metrics = [(name, f"{a:.4f}", f"{b:.4f}", f"{b - a:+.4f}") for name, (a, b) in found.metrics.items()]
+        metrics = [(name, *_metric(a, b)) for name, (a, b) in found.metrics.items()]
         yield tabulate(metrics, headers=("metric", "A", "B", "B - A"), disable_numparse=True)
     else:
         yield "\nno metric is in both records"
+
+
+def _metric(*values: float | None) -> tuple[str, ...]:
+    """Both values of a metric and their difference."""
+    from bench.pose.metrics.catalog import NOBODY
+
+    difference = _difference(*values)
+    texts = (NOBODY if value is None else f"{value:.4f}" for value in values)
+    return *texts, "" if difference is None else f"{difference:+.4f}"
+
+
+def _difference(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else b - a
 
 
 def _row(difference: Difference) -> tuple[str, ...]:
@@ -104,5 +117,5 @@ def _document(found: CellComparison) -> dict[str, Any]:
             }
             for difference in found.differences
         ],
-        "metrics": {name: {"a": a, "b": b, "difference": b - a} for name, (a, b) in found.metrics.items()},
+        "metrics": {name: {"a": a, "b": b, "difference": _difference(a, b)} for name, (a, b) in found.metrics.items()},
     }

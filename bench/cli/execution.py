@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from tabulate import tabulate
 
+from bench.cli.devices import require_device
 from bench.cli.exits import Exit
 from bench.cli.listing import print_plan, print_status, summary
 from bench.execute.job import Job, JobOutcome
@@ -34,8 +35,11 @@ def run_here(request: RunRequest) -> int:
     Raises:
         NotReadyError: data, weights, devices or room are missing.
         StoreError: the store holds simulated results.
+        BenchError: this machine lacks the device.
     """
     refuse_simulated(Store(request.results))
+    if not request.dry_run:
+        require_device(request.options.device)
     plan = request.plan()
     chosen = request.choose(plan)
     todo = [training for training in chosen if not training.with_slurm]
@@ -114,6 +118,7 @@ def _submit(request: RunRequest, profile: Profile) -> bool:
         data_root=request.data_root,
         results=request.results,
         dry_run=request.dry_run,
+        allow_links=request.options.allow_links,
     )
     _print_arrays(done, profile)
     if done.left:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.devices import parse_device
 from bench.pose.data.pixels.names import PixelSource
 
 SuiteFile = Annotated[
@@ -50,7 +51,14 @@ ExtensionModules = Annotated[
         help="Module of an extension, on Python's module path or in the current folder; may be repeated.",
     ),
 ]
-Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N, or auto: a GPU if there is one.")]
+Device = Annotated[
+    str,
+    typer.Option(
+        parser=parse_device,
+        metavar="DEVICE",
+        help="cpu, cuda for all GPUs, cuda:N or N for one of them, mps, or auto: a GPU if there is one.",
+    ),
+]
 Threads = Annotated[int, typer.Option(min=0, help="Torch's threads per job; 0: share the cores.")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that load crops, per job.")]
 Pixels = Annotated[
@@ -58,6 +66,14 @@ Pixels = Annotated[
     typer.Option(
         help="Source of the crops' pixels, which does not change them: image files (decoded), the output of `bench data"
         " pack` (packed), or that in GPU memory (gpu_cache); auto uses the fastest available one."
+    ),
+]
+AllowLinks = Annotated[
+    bool,
+    typer.Option(
+        "--allow-links",
+        help="Read images that are links out of their folder, as of Hugging Face, DVC and git-annex. Only for datasets"
+        " that you trust: such a link may lead to any image that you can read.",
     ),
 ]
 SaveEvery = Annotated[float, typer.Option(min=0, help="Seconds between checkpoints.")]

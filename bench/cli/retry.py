@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.options import (
+    AllowLinks,
     DataRoot,
     Device,
     Only,
@@ -43,6 +44,7 @@ def retry(
     threads: Threads = 0,
     workers: Workers = 0,
     pixels: Pixels = "auto",
+    allow_links: AllowLinks = False,
     save_every: SaveEvery = 60.0,
     pack: Pack = 1,
 ) -> None:
@@ -65,7 +67,7 @@ def retry(
         choose=choose,
         data_root=data_root,
         results=results,
-        options=LocalOptions(device, threads, workers, save_every, pack, pixels=pixels),
+        options=LocalOptions(device, threads, workers, save_every, pack, pixels=pixels, allow_links=allow_links),
         profile=profile,
         wait=wait,
         dry_run=dry_run,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.options import (
+    AllowLinks,
     CalibrationFile,
     DataRoot,
     Device,
@@ -55,6 +56,7 @@ def run(
     threads: Threads = 0,
     workers: Workers = 0,
     pixels: Pixels = "auto",
+    allow_links: AllowLinks = False,
     save_every: SaveEvery = 60.0,
     pack: Pack = 1,
     budget: Budget = None,
@@ -95,7 +97,7 @@ def run(
         choose=choose,
         data_root=data_root,
         results=results,
-        options=LocalOptions(device, threads, workers, save_every, pack, tensorboard, pixels),
+        options=LocalOptions(device, threads, workers, save_every, pack, tensorboard, pixels, allow_links),
         profile=profile,
         wait=wait,
         dry_run=dry_run,

@@ -24,6 +24,7 @@ def score(
 
     For COCO, sigmas follow from the keypoint names in the annotations, or from the dataset that a suite defines.
     """
+    from bench.pose.metrics.catalog import NOBODY
     from bench.pose.scoring import score_file
     from bench.suite.schema import load_suite
 
@@ -35,4 +36,4 @@ def score(
         typer.echo(json.dumps(metrics, indent=2))
     else:
         for name, value in metrics.items():
-            typer.echo(f"{name:<12} {value:.6f}")
+            typer.echo(f"{name:<12} {NOBODY if value is None else format(value, '.6f')}")

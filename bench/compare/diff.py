@@ -66,12 +66,12 @@ class CellComparison:
         cells: the two.
         differences: other data first; then those of known effect, the largest at the top; then those that are known
             to matter; then the rest.
-        metrics: both values of each metric that both records have.
+        metrics: both values of each metric that both records have; None where there is nobody to judge.
     """
 
     cells: tuple[StoredCell, StoredCell]
     differences: tuple[Difference, ...]
-    metrics: Mapping[str, tuple[float, float]]
+    metrics: Mapping[str, tuple[float | None, float | None]]
 
     @property
     def same_data(self) -> bool:
@@ -167,7 +167,8 @@ def _seed_effect(store: Store, cells: tuple[StoredCell, StoredCell]) -> Effect |
     for cell in cells:
         records = [found.record for found in seeds_of(store, cell) if found.record is not None]
         name = headline(records[0].metrics) if records and records[0].metrics else ""
-        values = [in_print_units(name, record.metrics[name]) for record in records if name in record.metrics]
+        found = [value for record in records if (value := record.metrics.get(name)) is not None]
+        values = [in_print_units(name, value) for value in found]
         if len(values) > 1:
             spread = statistics.stdev(values)
             known = f"standard deviation of {name} over {len(values)} seeds of {cell.id}: {spread:.2f} points"
@@ -200,9 +201,8 @@ def _of_provenance(cells: tuple[StoredCell, StoredCell]) -> Iterator[Difference]
 
 
 def _origin(provenance: Provenance) -> Settings:
-    changed = " with uncommitted changes" if provenance.dirty else ""
     return {
-        "code": f"{provenance.commit}{changed}",
+        "code": provenance.code,
         **{f"version of {name}": value for name, value in provenance.versions.items()},
         **{f"extension {name}": digest for name, digest in provenance.extensions.items()},
         **{f"hardware: {name}": value for name, value in provenance.hardware.items()},
@@ -210,6 +210,6 @@ def _origin(provenance: Provenance) -> Settings:
     }
 
 
-def _metrics(cells: tuple[StoredCell, StoredCell]) -> dict[str, tuple[float, float]]:
+def _metrics(cells: tuple[StoredCell, StoredCell]) -> dict[str, tuple[float | None, float | None]]:
     one, other = (cell.record.metrics if cell.record is not None else {} for cell in cells)
     return {name: (one[name], other[name]) for name in one if name in other}

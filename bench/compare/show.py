@@ -11,8 +11,9 @@ from typing import Any
 from bench.execute.progress import describe
 from bench.planning.plan import BINARY_GIGA, GIGA, answered_rows, complexity_of
 from bench.planning.status import Observer, Status
+from bench.pose.data.left_out import summarize
 from bench.pose.errors import BenchError, UnknownNameError
-from bench.pose.metrics.catalog import headline
+from bench.pose.metrics.catalog import explain_unjudged, headline
 from bench.report.appendix import format_time
 from bench.report.details import log_tail
 from bench.store.documents import Failure, TrainingRecord
@@ -51,6 +52,7 @@ def describe_cell(store: Store, prefix: str, suites: Path) -> Sections:
         "state": _state(store, cell),
         "suites": _suites(cell.id, suites),
         "metrics": _metrics(cell),
+        "notes": explain_unjudged(cell.record.metrics, cell.record.spec.split) if cell.record is not None else "",
         "seeds": _seeds(store, cell),
         "evaluations": _evaluations(store, cell),
         "training": {"id": training.id} | training.model_dump(mode="json"),
@@ -110,7 +112,7 @@ def _metrics(cell: StoredCell) -> list[dict[str, Any]]:
                 "metric": metric,
                 "value": value,
                 "published": paper,
-                "difference": None if paper is None else value - paper,
+                "difference": None if paper is None or value is None else value - paper,
                 "row": row,
                 "mean_pose": record.baseline.get(metric),
                 "ideal_outputs": record.ceiling.get(metric),
@@ -177,7 +179,8 @@ def _training_run(record: TrainingRecord | None) -> dict[str, Any]:
     if record is None:
         return {}
     last = record.history[-1].model_dump(exclude={"epoch"}) if record.history else {}
-    run = {"seconds": record.seconds, "epochs": len(record.history)} | {f"last_{name}": last[name] for name in last}
+    run = {"seconds": record.seconds, "images": record.images, "images_left_out": record.images_left_out}
+    run |= {"epochs": len(record.history)} | {f"last_{name}": last[name] for name in last}
     return run | {"weights_sha256": record.weights_sha256} | _provenance(record.provenance)
 
 
@@ -185,7 +188,8 @@ def _evaluation_run(cell: StoredCell) -> dict[str, Any]:
     record = cell.record
     if record is None:
         return {}
-    run = {"seconds": record.seconds, "instances": record.instances, "scored_by": record.scored_by}
+    run: dict[str, Any] = {"seconds": record.seconds, "instances": record.instances, "images": record.images}
+    run |= {"images_left_out": record.images_left_out, "scored_by": record.scored_by}
     return run | _provenance(record.provenance)
 
 
@@ -193,6 +197,7 @@ def _provenance(provenance: Provenance) -> dict[str, Any]:
     return {
         "commit": provenance.commit,
         "dirty": provenance.dirty,
+        "package": provenance.package,
         "started": format_time(provenance.started),
         "seed": provenance.seed,
         **{f"version of {name}": value for name, value in provenance.versions.items()},
@@ -221,7 +226,7 @@ def _diagnostics(cell: StoredCell) -> dict[str, Any]:
 
 def _problems(cell: StoredCell) -> list[str]:
     records: Sequence[Any] = [record for record in (cell.training_record, cell.record) if record is not None]
-    return list(dict.fromkeys(problem for record in records for problem in record.problems))
+    return summarize(problem for record in records for problem in record.problems)
 
 
 def _failure(folder: Path, failure: Failure) -> dict[str, Any]:

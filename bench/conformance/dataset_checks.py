@@ -19,6 +19,7 @@ from bench.pose.data.instances import Instance
 from bench.pose.data.mpii import MpiiInstances
 from bench.pose.errors import DataError
 from bench.pose.geometry import affine_matrix, transform_points
+from bench.pose.metrics.catalog import NOBODY
 from bench.pose.scoring import OksScoring, split_scoring
 from bench.pose.skeletons import Skeleton
 
@@ -154,6 +155,8 @@ def truth(split: _Split) -> str:
     else:
         name, best = "Mean", 100.0
     found = scoring.metrics(list(map(_as_predicted, instances)))[name]
+    if found is None:
+        raise NotApplicableError(f"{NOBODY}: no instance counts for {name}")
     require(abs(found - best) < 1e-6 * best, f"{name} of the truth is {found:.4f}, expected {best:g}")
     return f"{name} {found:g} for {len(instances):,} instances"
 

@@ -50,8 +50,8 @@ def values(metric: OwnMetric, protocol: str) -> str:
     made = _sample(protocol)
     found = []
     for what, results in (("the truth", made.truth), ("others", made.perturbed), ("no predictions", [])):
-        value = float(metric.compute(results, made.scoring))
-        require(isfinite(value), f"it is {value} for {what}")
+        value = metric.compute(results, made.scoring)
+        require(value is not None and isfinite(value), f"it is {value} for {what}")
         found.append(f"{value:.4g} for {what}")
     return ", ".join(found)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -12,17 +14,22 @@ from bench.execute.heartbeat import Heartbeat, show_evaluation
 from bench.execute.job import Job
 from bench.execute.settings import box_file, eval_config
 from bench.execute.training_job import job_provenance, network
-from bench.files import remove_leftovers, sha256, write_bytes, write_json
+from bench.files import StoreError, remove_leftovers, sha256, write_bytes, write_json
 from bench.pose.ceiling import ceiling_metrics
 from bench.pose.checkpoints import load_weights
+from bench.pose.data.instances import Split
+from bench.pose.data.left_out import never_labelled
 from bench.pose.errors import CheckpointError
 from bench.pose.evaluation import Evaluator, mean_pose_metrics
 from bench.pose.metrics.own import OWN_METRICS
 from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
+from bench.pose.scoring import Metrics
 from bench.store.bootstrap import Resamples
 from bench.store.documents import Record
 from bench.store.folders import Store, TrainingFolder
 from bench.suite.specs import EvalSpec
+
+T = TypeVar("T")
 
 
 def make_evaluation(
@@ -43,7 +50,7 @@ def make_evaluation(
     if group.rank == 0:
         remove_leftovers(folder.path)
     dataset_folder = resources.data_root / job.training.dataset
-    split = job.training.data.open(dataset_folder, spec.split, spec.subset)
+    split = job.training.data.open(dataset_folder, spec.split, spec.subset, allow_links=resources.allow_links)
     config = eval_config(job.training, spec, box_file(job.training.data, spec, dataset_folder))
     device = torch.device(resources.device)
     model = network(job.training)
@@ -59,14 +66,17 @@ def make_evaluation(
     )
     if found is None:
         return None
-    train = job.training.data.open(dataset_folder, job.training.split, job.training.subset)
-    baseline = mean_pose_metrics(train.instances(), split)
-    ceiling = ceiling_metrics(split, config)
+    problems = found.problems
+    links = resources.allow_links
+    train = job.training.data.open(dataset_folder, job.training.split, job.training.subset, allow_links=links)
+    baseline = _auxiliary("mean pose baseline", lambda: _baseline(train, split, problems), problems) or {}
+    ceiling = _auxiliary("ceiling", lambda: ceiling_metrics(split, config), problems) or {}
     heartbeat.ensure_lease()
     for name, contents in found.files.items():
         write_bytes(folder.path / name, contents)
-    store_images(folder, split, found.results)
-    Resamples(store).keep(spec.id, [name for name in found.metrics if name not in OWN_METRICS])
+    _auxiliary("example images", lambda: store_images(folder, split, found.results), problems)
+    resampled = [name for name in found.metrics if name not in OWN_METRICS]
+    _auxiliary("resampled metrics", lambda: Resamples(store).keep(spec.id, resampled), problems)
     files = dict.fromkeys([split.annotation_file, split.truth_file, *([config.box_file] if config.box_file else [])])
     result = Record(
         id=spec.id,
@@ -79,11 +89,32 @@ def make_evaluation(
         diagnostics=found.diagnostics,
         instances=found.instances,
         seconds=time.monotonic() - clock,
-        problems=found.problems,
+        problems=problems,
+        images=found.images,
+        images_left_out=found.images_left_out,
         provenance=job_provenance(job, {file.name: sha256(file) for file in files}, started, evaluator.images.name),
     )
     write_json(folder.record_file, result.model_dump(mode="json"))
     return result
+
+
+def _auxiliary(name: str, make: Callable[[], T], problems: list[str]) -> T | None:
+    """What is made beside the metrics; None, with an entry in `problems`, where it fails: it costs no measurement."""
+    try:
+        return make()
+    except (StoreError, OSError, MemoryError):  # of the machine, not of the data: a retry may succeed
+        raise
+    except Exception as error:
+        problems.append(f"no {name}: {type(error).__name__}: {error}")
+        return None
+
+
+def _baseline(train: Split, split: Split, problems: list[str]) -> Metrics:
+    instances = train.instances()
+    if absent := never_labelled(instances, split.skeleton.keypoints):
+        listed = ", ".join(absent)
+        problems.append(f"mean pose baseline: {listed} labelled in no training instance, put into the box's middle")
+    return mean_pose_metrics(instances, split)
 
 
 def _checked_weights(folder: TrainingFolder) -> Path:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from bench.execute.job import Job, JobOutcome
+from bench.pose.metrics.catalog import NOBODY
 from bench.store.documents import JobProgress, Record
 from bench.store.folders import Store
 
@@ -18,8 +21,13 @@ OUTCOME_WORDS = {
     JobOutcome.LOST: "stopped with another process of the same training",
 }
 
-HEADLINES = {"AP": "AP {:.3f}", "mean_oks": "mean OKS {:.3f}", "Mean": "PCKh@0.5 {:.1f}", "Mean@0.1": "PCKh@0.1 {:.1f}"}
-"""Metrics to show of a finished evaluation, with their formats."""
+HEADLINES = {
+    "AP": ("AP", ".3f"), "mean_oks": ("mean OKS", ".3f"), "Mean": ("PCKh@0.5", ".1f"), "Mean@0.1": ("PCKh@0.1", ".1f"),
+}  # fmt: skip
+"""Metrics to show of a finished evaluation, with their names and formats."""
+
+MOST_PROBLEMS = 5
+"""Lines on what a training or evaluation left out; `bench show` has all."""
 
 
 def duration(seconds: float | None) -> str:
@@ -45,22 +53,34 @@ def describe(progress: JobProgress) -> str:
 
 
 def results(job: Job) -> list[str]:
-    """One line per finished evaluation of a job."""
+    """One line per finished evaluation of a job, and what training and evaluations had to leave out."""
     store = Store(job.resources.results)
-    lines = []
+    trained = store.training(job.id).record()
+    lines = [] if trained is None else _problems("training", trained.problems)
     for spec in job.evaluations:
         record = store.evaluation(spec.id).record()
         if record is not None:
             refined = "" if spec.post_process == "none" else f", refined by {spec.post_process}"
             lines.append(f"{spec.boxes} boxes{refined}: {headline(record)}")
+            lines += _problems("evaluation", record.problems)
     return lines
+
+
+def _problems(kind: str, problems: Sequence[str]) -> list[str]:
+    more = [f"{len(problems) - MOST_PROBLEMS} more: see `bench show`"] if len(problems) > MOST_PROBLEMS else []
+    return [f"{kind}: {problem}" for problem in [*problems[:MOST_PROBLEMS], *more]]
 
 
 def headline(record: Record) -> str:
     """The main metrics of a record, for example "AP 0.704, mean OKS 0.712"."""
     if record.scored_by == "server":
         return f"{record.instances} instances predicted; the server scores {record.spec.split}"
-    return ", ".join(text.format(record.metrics[name]) for name, text in HEADLINES.items() if name in record.metrics)
+    values = {
+        title: (record.metrics[name], form) for name, (title, form) in HEADLINES.items() if name in record.metrics
+    }
+    return ", ".join(
+        f"{title} {NOBODY if value is None else format(value, form)}" for title, (value, form) in values.items()
+    )
 
 
 class PlainView:

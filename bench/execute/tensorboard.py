@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.pose.errors import BenchError
 
-Follow = Callable[[Sequence[Mapping[str, float]]], None]
+Follow = Callable[[Sequence[Mapping[str, float | None]]], None]
 """Called with the history of a training so far."""
 
 SCALARS = ("loss", "learning_rate", "validation")
@@ -19,7 +19,7 @@ SCALARS = ("loss", "learning_rate", "validation")
 def require_tensorboard() -> None:
     """Raise `BenchError` unless TensorBoard is installed."""
     if importlib.util.find_spec("tensorboard") is None:
-        raise BenchError("--tensorboard needs the package tensorboard: pip install 'bench[tensorboard]'")
+        raise BenchError("--tensorboard needs the package tensorboard: pip install 'simdr-bench[tensorboard]'")
 
 
 @contextlib.contextmanager
@@ -37,12 +37,12 @@ def event_log(folder: Path | None) -> Iterator[Follow]:
     writer = SummaryWriter(str(folder), purge_step=0)
     logged = 0
 
-    def follow(history: Sequence[Mapping[str, float]]) -> None:
+    def follow(history: Sequence[Mapping[str, float | None]]) -> None:
         nonlocal logged
-        for entry in history[logged:]:
+        for number, entry in enumerate(history[logged:], start=logged):
             for name in SCALARS:
-                if name in entry:
-                    writer.add_scalar(name, entry[name], int(entry["epoch"]))
+                if entry.get(name) is not None:
+                    writer.add_scalar(name, entry[name], number)
         if logged < len(history):
             writer.flush()
         logged = len(history)

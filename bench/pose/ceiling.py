@@ -23,7 +23,7 @@ BATCH = 64
 """Instances encoded at a time."""
 
 
-def ceiling_metrics(split: Split, config: EvalConfig) -> dict[str, float]:
+def ceiling_metrics(split: Split, config: EvalConfig) -> dict[str, float | None]:
     """Metrics of ideal network outputs for the annotated instances of a split, with annotated boxes and no flip test.
 
     Empty where there are no annotations or the codec does not know its ideal output.

@@ -14,6 +14,7 @@ from torch import nn
 from bench.pose.codecs.representation import CodecSettings, build_codec
 from bench.pose.data.crops import CropSettings
 from bench.pose.data.instances import Instance, Split
+from bench.pose.data.left_out import count_images, summarize
 from bench.pose.data.pixels.choice import choose_images
 from bench.pose.data.pixels.image_source import ImageStore
 from bench.pose.data.pixels.names import PixelSource
@@ -25,7 +26,7 @@ from bench.pose.metrics.per_instance import save_per_instance
 from bench.pose.metrics.predictions import Predictions
 from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
 from bench.pose.precision import Precision
-from bench.pose.scoring import Assessment, Scoring, split_scoring
+from bench.pose.scoring import Assessment, Metrics, Scoring, split_scoring
 
 __all__ = ["EvalConfig", "EvalResult", "Evaluator", "mean_pose_metrics"]
 
@@ -61,20 +62,25 @@ class EvalResult:
 
     Attributes:
         results: predicted instances in the COCO results format.
-        metrics: values by name, including those of extensions; empty if only a server can score the results.
+        metrics: values by name, including those of extensions, None where there is nobody to judge; empty if only a
+            server can score the results.
         files: contents of the files to keep, by name: `predictions.json`, further formats of the dataset's tools, and
             `per_instance.npz` after a thorough evaluation.
         instances: number of predicted instances.
-        problems: messages about data that had to be left out.
+        problems: messages about data that had to be left out, problems of one kind together.
         diagnostics: finer readings after a thorough evaluation.
+        images: number of images with instances to predict.
+        images_left_out: number of those that cannot be read.
     """
 
     results: list[dict[str, Any]]
-    metrics: dict[str, float]
+    metrics: Metrics
     files: dict[str, bytes]
     instances: int
     problems: list[str]
     diagnostics: Diagnostics | None = None
+    images: int = 0
+    images_left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -133,12 +139,13 @@ class Evaluator:
             DataError: not one image can be read.
             ProcessGroupError: another process is gone.
         """
-        predictions, broken = self._predict(model, device=device, workers=workers, watch=watch, group=group)
+        predictions, unread = self._predict(model, device=device, workers=workers, watch=watch, group=group)
         if group.rank > 0:
             return None
         results = self._results(predictions)
         found = self.scoring.assess(results) if thorough else Assessment(self.scoring.metrics(results))
         own, failed = own_metrics(self.split.protocol, results, self.scoring) if found.metrics else ({}, [])
+        counted = count_images(self.instances, unread, self.split.split)
         judged = {} if found.per_instance is None else {"per_instance.npz": save_per_instance(found.per_instance)}
         return EvalResult(
             results,
@@ -147,7 +154,9 @@ class Evaluator:
             | self.scoring.files(results)
             | judged,
             instances=len(predictions.image_ids),
-            problems=[*self.split.problems, *broken, *failed],
+            images=counted.images,
+            images_left_out=counted.left_out,
+            problems=[*counted.problems, *summarize(self.split.problems), *failed],
             diagnostics=found.diagnostics,
         )
 
@@ -159,12 +168,15 @@ class Evaluator:
         workers: int = 0,
         watch: Callable[[int, int], object] = lambda _done, _total: None,
         group: ProcessGroup = SINGLE_PROCESS,
-    ) -> dict[str, float] | None:
+    ) -> Metrics | None:
         """The headline metric of `evaluate`, to rounding, and maybe others: for scores after every epoch.
 
-        Arguments, results by rank and errors are as in `evaluate`.
+        Arguments, results by rank and errors are as in `evaluate`. Images that cannot be read are added to the problems
+        of the split.
         """
-        predictions, _ = self._predict(model, device=device, workers=workers, watch=watch, group=group)
+        predictions, unread = self._predict(model, device=device, workers=workers, watch=watch, group=group)
+        problems = count_images(self.instances, unread, self.split.split).problems
+        self.split.problems += [problem for problem in problems if problem not in self.split.problems]
         return None if group.rank > 0 else self.scoring.quick_metrics(self._results(predictions))
 
     def _predict(
@@ -175,8 +187,8 @@ class Evaluator:
         workers: int,
         watch: Callable[[int, int], object],
         group: ProcessGroup,
-    ) -> tuple[Predictions, list[str]]:
-        """Predictions of all instances, and why some are left out."""
+    ) -> tuple[Predictions, dict[int, str]]:
+        """Predictions of all instances, and why some are left out, by position."""
         config, skeleton = self.config, self.split.skeleton
         return predict(
             model,
@@ -198,7 +210,7 @@ class Evaluator:
         return self.scoring.results(predictions, **thresholds)
 
 
-def mean_pose_metrics(train: Sequence[Instance], split: Split) -> dict[str, float]:
+def mean_pose_metrics(train: Sequence[Instance], split: Split) -> Metrics:
     """Metrics of putting the mean pose of the training instances into every annotated box of a split.
 
     Empty for a split without published annotations.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from bench.pose.data.crops import Batch
+from bench.pose.data.crops import Batch, Unread
 from bench.pose.data.loading import Loaded
 from bench.pose.models.batch_norm import distribute
 from bench.pose.parallel import ProcessGroup
@@ -41,13 +41,13 @@ class ReducedBatch(NamedTuple):
         loss: mean over the instances.
         instances: number of instances with a readable image; if 0, there is no gradient.
         stop: whether any process wants to stop.
-        broken: newly found broken instances and what is wrong with each, in batch order.
+        broken: newly found instances whose image cannot be read, in batch order.
     """
 
     loss: DeferredFloat
     instances: int
     stop: bool
-    broken: tuple[str, ...]
+    broken: Unread
 
 
 class GradientReducer:
@@ -87,7 +87,7 @@ class GradientReducer:
         """Factor for the mean loss of this process's share before its backward pass."""
         return 1 if self.group.size == 1 else len(batch)
 
-    def reduce(self, loss: Tensor, batch: Loaded, *, stop: bool, known: Container[str]) -> ReducedBatch:
+    def reduce(self, loss: Tensor, batch: Loaded, *, stop: bool, known: Container[int]) -> ReducedBatch:
         """Replace the model's gradients by those of the whole batch's mean loss.
 
         This takes one exchange in a group, and a second one if an image is newly found broken.
@@ -96,15 +96,15 @@ class GradientReducer:
             loss: weighted loss of this process's share.
             batch: this process's share.
             stop: whether this process wants to stop.
-            known: descriptions of broken instances that all processes have already.
+            known: positions of broken instances that all processes know already.
         """
         instances, broken = (len(batch), batch.broken) if isinstance(batch, Batch) else (0, batch)
         if self.group.size == 1:
             return ReducedBatch(DeferredFloat(loss), instances, stop, broken)
-        news = tuple(problem for problem in broken if problem not in known)
+        news = tuple(one for one in broken if one[0] not in known)
         loss_sum, stops, reports, instances_sum = self._average([loss, stop, len(news)], instances)
         if reports:
-            news = tuple(problem for told in self.group.all_gather(news) for problem in told)
+            news = tuple(one for told in self.group.all_gather(news) for one in told)
         return ReducedBatch(DeferredFloat(loss_sum / max(instances_sum, 1)), int(instances_sum), stops > 0, news)
 
     def _average(self, numbers: Sequence[Tensor | float], instances: int) -> list[float]:

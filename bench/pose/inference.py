@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.pose.codecs.base import Codec
-from bench.pose.data.crops import Batch, CropSettings
+from bench.pose.data.crops import Batch, CropSettings, Unread
 from bench.pose.data.instances import Instance
 from bench.pose.data.loading import evaluation_batches
 from bench.pose.data.pixels.image_source import DECODED, ImageStore
@@ -21,7 +21,7 @@ from bench.pose.metrics.predictions import Predictions
 from bench.pose.models.memory_format import channels_side_by_side
 from bench.pose.outputs import Coordinates
 from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
-from bench.pose.precision import Precision, autocast, to_float32
+from bench.pose.precision import Precision, autocast, copy_to, lacks_float64, to_float32
 
 __all__ = ["predict"]
 
@@ -45,7 +45,7 @@ def predict(
     group: ProcessGroup = SINGLE_PROCESS,
     images: ImageStore = DECODED,
     precision: Precision = "float32",
-) -> tuple[Predictions, list[str]]:
+) -> tuple[Predictions, dict[int, str]]:
     """Predict the keypoints of all instances.
 
     In a process group each process takes every size-th batch. Batches are those of a single process, and so are the
@@ -66,8 +66,8 @@ def predict(
         precision: arithmetic of the network.
 
     Returns:
-        Predictions in the order of `instances`, and a description of each instance that was left out because its image
-        is broken. Both are complete in each process.
+        Predictions in the order of `instances`, and what is wrong with the image of each instance that was left out, by
+        its position. Both are complete in each process.
 
     Raises:
         DataError: no image can be read.
@@ -75,7 +75,8 @@ def predict(
     """
     model.eval()
     channels_side_by_side(model)
-    mine: list[tuple[_Rows | None, tuple[str, ...]]] = []
+    exact = torch.device("cpu") if lacks_float64(device) else device
+    mine: list[tuple[_Rows | None, Unread]] = []
     batches = evaluation_batches(
         instances,
         crops,
@@ -93,7 +94,7 @@ def predict(
             with autocast(precision, device):
                 output = to_float32(model(views))
             outputs = _halves(output) if flip_test else [output]
-            crop_centers, crop_scales = (one.to(device, non_blocking=True) for one in (batch.centers, batch.scales))
+            crop_centers, crop_scales = (copy_to(exact, one) for one in (batch.centers, batch.scales))
             located = locate(codec, outputs, crop_centers, crop_scales, crops.size)
             columns = (batch.indices, located.cpu(), batch.centers, batch.scales)
             mine.append((tuple(column.numpy() for column in columns), batch.broken))
@@ -102,9 +103,10 @@ def predict(
         watch(min(len(mine) * group.size * batch_size, len(instances)))
     done = list(_interleaved(group.all_gather(mine)))
     rows = [found for found, _ in done if found is not None]
-    broken = [problem for _, problems in done for problem in problems]
+    broken = dict(one for _, unread in done for one in unread)
     if not rows:
-        raise DataError(f"none of {len(instances)} instances has a readable image; the first: {broken[0]}")
+        first = next(iter(broken.values()))
+        raise DataError(f"none of {len(instances)} instances has a readable image; the first: {first}")
     indices, keypoints, centers, scales = (np.concatenate(column) for column in zip(*rows, strict=True))
     predictions = Predictions(
         image_ids=np.array([instances[index].image_id for index in indices], dtype=np.int64),

@@ -21,8 +21,9 @@ from bench.pose.data.annotation_file import AnnotationFile, clean_annotations, s
 from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.conventions import Conventions
 from bench.pose.data.instances import Split
+from bench.pose.data.left_out import summarize
 from bench.pose.data.mpii import MpiiInstances
-from bench.pose.data.reading import is_number, read_id, read_json
+from bench.pose.data.reading import is_number, problem_summary, read_id, read_json
 from bench.pose.errors import DataError, UnknownNameError
 from bench.pose.metrics.coco import check_results, coco_metrics, judge, load_ground_truth, run_coco
 from bench.pose.metrics.crowdpose import judge_crowdpose, run_crowdpose, with_areas
@@ -41,7 +42,8 @@ from bench.pose.skeletons import CROWDPOSE_14, MPII_16, Skeleton
 __all__ = ["PROTOCOLS", "Assessment", "Scoring", "open_scoring", "score_file", "split_scoring"]
 
 Results = Sequence[dict[str, Any]]
-Metrics = dict[str, float]
+Metrics = dict[str, float | None]
+"""Values by name; None where there is nobody to judge: no instance of the truth counts for the metric."""
 
 
 class Scoring(Protocol):
@@ -307,7 +309,9 @@ def open_scoring(protocol: str, truth: Path, skeleton: Skeleton | None = None) -
     if skeleton is None:
         skeleton = CROWDPOSE_14 if protocol == "crowdpose" else skeleton_of(contents, truth)
     found = clean_annotations(contents, truth, skeleton, protocol=protocol, pixels=False)
-    return _oks_scoring(found, truth, skeleton, protocol), [*found.problems, *found.notes]
+    if found.problems and not found.contents["annotations"]:
+        raise DataError(f"{truth}: no annotation is usable{problem_summary(found.problems)}")
+    return _oks_scoring(found, truth, skeleton, protocol), [*summarize(found.problems), *found.notes]
 
 
 def score_file(

@@ -30,7 +30,7 @@ from bench.pose.gradients import GradientReducer, ReducedBatch
 from bench.pose.models.memory_format import channels_side_by_side
 from bench.pose.optimizer import DenseAdam, OptimizerConfig, learning_rate
 from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
-from bench.pose.precision import autocast, to_float32
+from bench.pose.precision import autocast, copy_to, to_float32
 from bench.pose.training_state import TrainingState
 
 __all__ = ["OptimizerConfig", "Progress", "Training", "TrainingError", "learning_rate"]
@@ -87,9 +87,10 @@ class Training:
         device: where the model lives.
         position: next step to take.
         validate: scores the model after every epoch, higher is better; None keeps the last weights instead of the best.
-            It runs in every process of the group, and rank 0's score counts.
+            It runs in every process of the group, and rank 0's score counts. A score of None, where there is nobody to
+            judge, is the worst: if all are, the last weights are kept.
         history: one entry per finished epoch: epoch, loss, learning_rate, instances, and validation if scored.
-        broken: instances whose image cannot be read, and what is wrong with each.
+        broken: positions of instances whose image cannot be read, and what is wrong with it.
         group: processes that train the same model together. Each has all of these attributes, but its own device. The
             model must be built for the group's size. All processes must call `run` together. Before the end of an epoch
             the running statistics of `model` are right on rank 0 only.
@@ -108,8 +109,8 @@ class Training:
     device: torch.device
     validate: Callable[[nn.Module], float | None] | None = None
     position: Position = field(default_factory=Position)
-    history: list[dict[str, float]] = field(default_factory=list)
-    broken: dict[str, None] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    broken: dict[int, str] = field(default_factory=dict)
     group: ProcessGroup = SINGLE_PROCESS
     images: ImageStore = DECODED
 
@@ -159,7 +160,7 @@ class Training:
                 loss = self._loss_without_images()
             loss.backward()
             result = self._reducer.reduce(loss.detach(), batch, stop=stop, known=self.broken)
-            self.broken |= dict.fromkeys(result.broken)
+            self.broken |= dict(result.broken)
             if result.instances:
                 self._unread.append(_UnreadStep(self.position, batch, result))
                 self._read_losses(self._lag)
@@ -208,7 +209,7 @@ class Training:
             "optimizer": self.optimizer.state_dict(),
             "position": list(self.position),
             "history": self.history,
-            "broken": list(self.broken),
+            "broken": dict(self.broken),
             "epoch_loss": (self._loss_sum, self._seen),
             "best": self._best,
             "random_state": torch.get_rng_state(),
@@ -220,7 +221,7 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         self.position = Position(*state["position"])
         self.history = state["history"]
-        self.broken = dict.fromkeys(state["broken"])
+        self.broken = dict(state["broken"])
         self._loss_sum, self._seen = state["epoch_loss"]
         self._unread.clear()
         self._best = state["best"]
@@ -249,7 +250,7 @@ class Training:
         )
 
     def _on_device(self, *tensors: Tensor) -> Iterator[Tensor]:
-        return (tensor.to(self.device, non_blocking=True) for tensor in tensors)
+        return (copy_to(self.device, tensor) for tensor in tensors)
 
     def _loss_without_images(self) -> Tensor:
         """Zero loss of a share without readable images, after a forward pass if other processes wait for its part."""
@@ -287,7 +288,7 @@ class Training:
         """Log the epoch and, if the best weights are kept, validate the model."""
         self._read_losses()
         if not self._seen:
-            raise TrainingError(f"no image of epoch {epoch} can be read; the first: {next(iter(self.broken))}")
+            raise TrainingError(f"no image of epoch {epoch} can be read; the first: {next(iter(self.broken.values()))}")
         if not self._weights_finite():
             raise TrainingError(f"the weights are not finite after epoch {epoch}")
         self.history.append(
@@ -309,11 +310,12 @@ class Training:
             buffers = self.group.broadcast(dict(self.model.named_buffers()))
             self.model.load_state_dict(buffers, strict=False)
 
-    def _keep_best(self, validation: float) -> None:
+    def _keep_best(self, validation: float | None) -> None:
         self.history[-1]["validation"] = validation
-        if validation >= self._best["validation"]:
+        score = -math.inf if validation is None else validation
+        if score >= self._best["validation"]:
             weights = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
-            self._best = {"validation": validation, "model": weights}
+            self._best = {"validation": score, "model": weights}
 
     def _progress(self, rate: float) -> Progress:
         loss = self._loss_sum / self._seen if self._seen else self.history[-1]["loss"] if self.history else math.nan

@@ -17,7 +17,7 @@ class TrainingState(TypedDict):
         optimizer: state of torch's Adam: its moments and step counts.
         position: epoch and step, from 0, of the next step.
         history: finished epochs.
-        broken: instances that were left out, and what is wrong with each.
+        broken: positions of instances that were left out, and what is wrong with the image of each.
         epoch_loss: sum of the losses of the current epoch, and its number of instances so far.
         best: validation score and weights of the best epoch so far, where those are kept.
         random_state: state of torch's random generator.
@@ -27,7 +27,7 @@ class TrainingState(TypedDict):
     optimizer: dict[str, Any]
     position: list[int]
     history: list[dict[str, Any]]
-    broken: list[str]
+    broken: dict[int, str]
     epoch_loss: tuple[float, int]
     best: dict[str, Any]
     random_state: Tensor

@@ -10,6 +10,7 @@ from typing import Any
 from bench.analysis.formatting import setting_text
 from bench.analysis.results import Results
 from bench.analysis.rows import as_records, row_title
+from bench.pose.data.left_out import summarize
 from bench.store.documents import Record, TrainingRecord
 from bench.store.provenance import Provenance
 
@@ -141,7 +142,7 @@ def _shared(record: Record, training: TrainingRecord | None) -> Iterator[tuple[s
         yield "code", _code(provenance)
         yield "hardware", _pairs(provenance.hardware)
         yield "data", _pairs(provenance.files)
-    problems = dict.fromkeys(problem for document in reversed(documents) for problem in document.problems)
+    problems = summarize(problem for document in reversed(documents) for problem in document.problems)
     yield "left out", tuple((str(number), text) for number, text in enumerate(problems, 1))
 
 
@@ -157,9 +158,7 @@ def _pairs(values: Mapping[str, Any]) -> Pairs:
 
 
 def _code(provenance: Provenance) -> Pairs:
-    dirty = " with uncommitted changes" if provenance.dirty else ""
-    commit = f"{provenance.commit}{dirty}" if provenance.commit else "outside a checkout"
-    return (("commit", commit), *provenance.versions.items())
+    return (("code", provenance.code), *provenance.versions.items())
 
 
 def _values(record: Record, training: TrainingRecord | None) -> dict[str, Any]:

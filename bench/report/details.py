@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from bench.analysis.findings import Finding
-from bench.analysis.formatting import DASH, format_metric, metric_name
+from bench.analysis.formatting import DASH, explain_nobody, format_metric, metric_name
 from bench.analysis.results import Results
 from bench.analysis.rows import as_records, row_title, split_rows
+from bench.pose.metrics.catalog import NOBODY
 from bench.report.suite_tables import TableData
 from bench.store.folders import Store
 
@@ -46,10 +47,16 @@ def _seeds(seeds: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 
 def _reading(seeds: pd.DataFrame, finding: Finding) -> dict[str, Any]:
-    values: Iterable[float] = seeds[finding.metric]
+    metric = finding.metric
+    lines = as_records(seeds[[metric, "nobody_to_judge", "evaluation_split"]])
     return {
-        "metric": metric_name(finding.metric),
-        "values": [DASH if pd.isna(value) else format_metric(finding.metric, value) for value in values],
+        "metric": metric_name(metric),
+        "values": [
+            (NOBODY if explain_nobody(metric, line) else DASH)
+            if line[metric] is None
+            else format_metric(metric, line[metric])
+            for line in lines
+        ],
         "mean": finding.mean_text,
         "interval": finding.interval_text,
         "published": finding.published_text,

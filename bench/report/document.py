@@ -19,7 +19,7 @@ from bench.report.suite_tables import TableData, results_table
 from bench.report.summary import summarize
 from bench.report.tables import Table
 from bench.store.folders import Store
-from bench.store.provenance import checkout
+from bench.store.provenance import code_identity
 
 SIMULATED = "SIMULATED: numbers made up by `bench simulate`, nothing was measured"
 """Mark on every page of a report with any simulated record."""
@@ -112,7 +112,7 @@ def make_report(
         description=suite.description,
         summary=summarize(results, tables, claims),
         date=format_time(time.time()),
-        code=_code(),
+        code=code_identity().code,
         simulated=results.simulated,
         mark=". ".join([*([SIMULATED] if results.simulated else []), *plan.subsets]),
         claims=claims,
@@ -124,12 +124,6 @@ def make_report(
         provenance=describe_records(results),
         problems=(*results.problems, *uncertainty.problems, *problems),
     )
-
-
-def _code() -> str:
-    revision, dirty = checkout()
-    commit = f"commit {revision}" if revision else "code outside a checkout"
-    return f"{commit}{' with uncommitted changes' if dirty else ''}"
 
 
 def _exclusions(plan: Plan) -> tuple[Exclusion, ...]:

@@ -29,7 +29,7 @@ def _measured(data: TableData) -> Iterator[str]:
     if any(finding.low is not None for finding in findings):
         yield f"The {LEVEL:.0%} interval covers chance between seeds, where there are several, and between images."
     if any(finding.mean is not None and finding.low is None for finding in findings):
-        yield "No interval (–): one seed, and results of single images were not kept, so nothing is known of its error."
+        yield "No interval (–): one seed, and no results of two images or more, so nothing is known of its error."
 
 
 def _agreement(data: TableData) -> Iterator[str]:
@@ -48,7 +48,8 @@ def _sizes_and_baseline(data: TableData) -> Iterator[str]:
         " is the one to hold against published GFLOPs."
     )
     frame = data.results.frame
-    if set(data.wanted.metrics) <= common_baseline(frame).keys():
+    judged = {metric for metric in data.wanted.metrics if frame[metric].notna().any()}
+    if judged and judged <= common_baseline(frame).keys():
         yield (
             "The baseline puts the mean pose of the training instances into each annotated box: it is what a model that"
             " learnt nothing from the images reaches."

@@ -22,7 +22,7 @@ from bench.analysis.formatting import (
     setting_text,
 )
 from bench.analysis.results import Results
-from bench.analysis.rows import ablated_settings, common_baseline
+from bench.analysis.rows import ablated_settings, common_baseline, find_nobody
 from bench.analysis.uncertainty import Uncertainty
 from bench.paper.published import PublishedRow
 from bench.planning.plan import BINARY_GIGA, GIGA, describe_subset
@@ -37,6 +37,9 @@ DIGITS = 6
 """Digits of computed values in CSV: the rest is noise of binary fractions."""
 
 MILLION = 1e6
+
+NOT_APPLICABLE = "n/a"
+"""Stands where a measured row has no value; a footnote says why."""
 
 RowColumn = Column[RowData]
 
@@ -102,7 +105,8 @@ def results_table(data: TableData, details: Mapping[str, str]) -> Table:
     ]
     baseline = common_baseline(data.results.frame)
     if baseline:
-        cells = (_baseline_cell(column, baseline.get(column.key)) for column in columns[1:])
+        frame = data.results.frame
+        cells = (_baseline_cell(column, baseline.get(column.key), frame) for column in columns[1:])
         first = TableCell("Mean pose baseline", "mean pose baseline")
         rows.append(Row((first, *cells), opens_group=True, opens_part=True))
     wanted = data.wanted
@@ -111,9 +115,11 @@ def results_table(data: TableData, details: Mapping[str, str]) -> Table:
     return Table(wanted.id, title, columns, tuple(rows), remarks_on(data))
 
 
-def _baseline_cell(column: RowColumn, value: float | None) -> TableCell:
+def _baseline_cell(column: RowColumn, value: float | None, frame: pd.DataFrame) -> TableCell:
     if value is not None:
         return TableCell(format_metric(column.key, value), value)
+    if why := find_nobody(frame, column.key):
+        return TableCell(NOT_APPLICABLE, note=why)
     return TableCell(DASH if column.shown else "")
 
 
@@ -130,6 +136,8 @@ def _columns(data: TableData) -> Iterator[RowColumn]:
     wanted |= {"evaluation_subset"} if not frame["evaluation_subset"].equals(frame["subset"]) else set()
     yield from (_setting(name, setting_name(name), setting_text) for name in frame.columns if name in wanted)
     yield Column("seeds", "Seeds", numeric=True, cell=_seeds)
+    for name in ("images_left_out", "training_images_left_out"):
+        yield Column(name, shown=False, cell=_most(name))
     yield Column("seeds_planned", shown=False, cell=lambda row: TableCell(str(len(row.seeds) or DASH), len(row.seeds)))
     yield from _size_columns(data)
     yield from chain.from_iterable(_metric_columns(data, metric) for metric in data.wanted.metrics)
@@ -145,6 +153,11 @@ def _setting(name: str, title: str, words: Callable[[Any], str]) -> RowColumn:
         return TableCell(text, "" if text == DASH else text)
 
     return Column(name, title, axis=True, cell=cell)
+
+
+def _most(name: str) -> Callable[[RowData], TableCell]:
+    """The largest count among the seeds, for CSV."""
+    return lambda row: TableCell(value=int(row.records[name].fillna(0).max()) if len(row.records) else None)
 
 
 def _seeds(row: RowData) -> TableCell:
@@ -208,7 +221,7 @@ def _metric_columns(data: TableData, metric: str) -> Iterator[RowColumn]:
         if finding.mean is None:
             return _unmeasured(row, metric)
         is_best = best.get(row.group) == format_metric(metric, finding.mean)
-        return TableCell(finding.mean_text, finding.mean, emphasis="best" if is_best else "none")
+        return TableCell(finding.mean_text, finding.mean, row.left_out, "best" if is_best else "none")
 
     def interval(row: RowData) -> TableCell:
         finding = row.findings[metric]
@@ -272,7 +285,8 @@ def _unmeasured(row: RowData, metric: str) -> TableCell:
     if row.excluded:
         return TableCell("excluded", note=f"excluded because {row.excluded}", emphasis="muted")
     if len(row.records):
-        return TableCell("n/a", note=f"the records hold no {metric_name(metric)} for these instances")
+        why = find_nobody(row.records, metric)
+        return TableCell(NOT_APPLICABLE, note=why or f"the records hold no {metric_name(metric)} for these instances")
     text, reasons = ", ".join(row.seeds["state"].unique()), _reasons(row.seeds)
     return TableCell(text, note="" if reasons == text else reasons, emphasis="muted")
 

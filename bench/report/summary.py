@@ -10,13 +10,15 @@ import pandas as pd
 from bench.analysis.formatting import (
     backbone_name,
     data_name,
+    explain_left_out,
     format_metric,
     in_print_units,
     metric_words,
     representation_name,
+    sentence,
 )
 from bench.analysis.results import Results, headline_metric
-from bench.analysis.rows import common_baseline, summarize_rows
+from bench.analysis.rows import as_records, common_baseline, find_nobody, summarize_rows
 from bench.pose.metrics.catalog import best_of, metric_named
 from bench.report.suite_tables import TableData
 from bench.report.tables import Table
@@ -34,6 +36,7 @@ def summarize(results: Results, tables: Sequence[TableData], claims: Table | Non
     rows = summarize_rows(results.frame, metric)
     notes = [f"{note[0].upper()}{note[1:]}." for note in results.plan.given]
     sentences = [*notes, _what(results), _progress(results.frame), _verdicts(claims), *_winners(rows, metric)]
+    sentences += [sentence(find_nobody(results.frame, metric)), _left_out(results.frame)]
     sentences += [_seeds(rows), _baseline(results.frame, metric), _paper(rows, metric), *map(_agreement, tables)]
     return tuple(sentence for sentence in sentences if sentence)
 
@@ -60,6 +63,13 @@ def _progress(frame: pd.DataFrame) -> str:
         f"{states.get('done', 0)} of {planned} evaluation{'s' if planned != 1 else ''} of {trainings}"
         f" training{'s' if trainings != 1 else ''} are done{rest}."
     )
+
+
+def _left_out(frame: pd.DataFrame) -> str:
+    lines = as_records(frame.filter(regex="images"))
+    count = sum(bool(explain_left_out(line)) for line in lines)
+    marked = f"{count} of {len(frame)} evaluations do without images that could not be read"
+    return f"{marked}: the tables mark them, the provenance names the images." if count else ""
 
 
 def _verdicts(claims: Table | None) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import pandas as pd
 
 from bench.analysis.findings import Finding, compare_with_paper, measure_rows
-from bench.analysis.formatting import data_name
+from bench.analysis.formatting import data_name, explain_left_out
 from bench.analysis.results import Results
 from bench.analysis.rows import as_records, split_rows
 from bench.analysis.uncertainty import Uncertainty
@@ -60,6 +60,12 @@ class RowData:
     def records(self) -> pd.DataFrame:
         """The seeds that are done."""
         return self.seeds[self.seeds["state"] == "done"]
+
+    @cached_property
+    def left_out(self) -> str:
+        """Images that its numbers do without; "" where all could be read."""
+        counts = as_records(self.records.filter(regex="images"))
+        return "; ".join(dict.fromkeys(filter(None, map(explain_left_out, counts))))
 
 
 def paper_rows(wanted: schema.SuiteTable) -> tuple[PublishedRow, ...]:

@@ -93,7 +93,7 @@ def simulate_scores(training: PlannedTraining, evaluation: PlannedEvaluation, ch
     wanted = {name: float(expit(logit(value) + luck)) for name, value in wanted.items()}
     make = _pckh(wanted, common, own) if info.protocol == "mpii" else _oks(info.protocol, wanted, common, own)
     found = _calibrated(make, headline, wanted[headline], unit)
-    metrics = found.metrics() | {name: value * unit for name, value in wanted.items()}
+    metrics = _values(found) | {name: value * unit for name, value in wanted.items()}
     if not info.layout_of(evaluation.spec.split).annotated:
         return SimulatedScores(metrics, baseline={}, ceiling={}, headline=metrics[headline])
     return SimulatedScores(
@@ -127,10 +127,15 @@ def _calibrated(
     shift, tries = 0.0, []
     for _ in range(6):
         found = make(shift)
-        missed = float(logit(wanted) - logit(found.metrics()[headline] / unit))
+        missed = float(logit(wanted) - logit(_values(found)[headline] / unit))
         tries.append((abs(missed), found))
         shift += missed
     return min(tries, key=lambda one: one[0])[1]
+
+
+def _values(found: PerInstanceResults) -> Metrics:
+    """Metrics of per-image results, those that have somebody to judge."""
+    return {name: value for name, value in found.metrics().items() if value is not None}
 
 
 def _ease(shape: tuple[int, ...], common: np.random.Generator, own: np.random.Generator) -> Array:
@@ -210,7 +215,7 @@ def _diagnostics(found: PerInstanceResults, keypoints: tuple[str, ...]) -> Diagn
     if isinstance(found, PckhPerInstance):
         return found.diagnostics()
     assert isinstance(found, OksPerInstance)
-    ap = found.metrics()["AP"]
+    ap = _values(found)["AP"]
     by_keypoint = expit(logit(ap) + np.linspace(0.5, -0.5, len(keypoints)))  # skeletons begin with the head
     good = (1 + ap) / 2
     return Diagnostics(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from bench.files import JsonDocument
 from bench.pose.metrics.diagnostics import Diagnostics
@@ -20,6 +21,14 @@ Cause = Literal["exception", "out_of_memory", "killed", "stalled"]
 between time limits."""
 
 
+def _judged(value: Any) -> Any:
+    return None if isinstance(value, int | float) and value < 0 else value
+
+
+MetricValue = Annotated[float | None, Field(allow_inf_nan=False), BeforeValidator(_judged)]
+"""A metric; None where there is nobody to judge, for which older records hold pycocotools' -1."""
+
+
 class EpochEntry(JsonDocument):
     """One epoch of a training curve.
 
@@ -28,14 +37,15 @@ class EpochEntry(JsonDocument):
         loss: mean over its instances.
         learning_rate: learning rate at its end.
         instances: number of instances trained on.
-        validation: headline metric on the selection split after the epoch, if the best epoch's weights are kept.
+        validation: headline metric on the selection split after the epoch, if the best epoch's weights are kept; None
+            where there is nobody to judge.
     """
 
     epoch: int
     loss: float
     learning_rate: float
     instances: int
-    validation: float | None = None
+    validation: MetricValue = None
 
 
 class TrainingRecord(JsonDocument):
@@ -48,8 +58,10 @@ class TrainingRecord(JsonDocument):
         history: its training curve.
         seconds: wall time of all runs together.
         weights_sha256: hash of `weights.pt` in the same folder.
-        problems: broken images and annotations that were left out.
+        problems: images and annotations that were left out, those of one kind together, and what else to know of it.
         provenance: code, versions, hardware and data of the training.
+        images: number of images with instances to train on; None in older records.
+        images_left_out: number of those that could not be read.
         simulated: whether the record is made up by `bench simulate`, without weights.
     """
 
@@ -61,6 +73,8 @@ class TrainingRecord(JsonDocument):
     weights_sha256: str
     problems: list[str]
     provenance: Provenance
+    images: int | None = None
+    images_left_out: int = 0
     simulated: bool = False
 
 
@@ -72,13 +86,16 @@ class Record(JsonDocument):
         spec: spec of the evaluation.
         training: spec of the evaluated training.
         metrics: metrics of the dataset's protocol: COCO's and CrowdPose's in 0..1 with `mean_oks`, MPII's in percent.
-            Empty until a server's score is entered, if only a server can score.
+            None where there is nobody to judge. Empty until a server's score is entered, if only a server can score.
         scored_by: "bench", or "server" for a dataset that does not publish the split's annotations.
         baseline: the same metrics of the training instances' mean pose, on the same instances with annotated boxes.
         instances: number of predicted instances.
         seconds: wall time of the evaluation.
-        problems: broken images and annotations that were left out.
+        problems: images, boxes and annotations that were left out, those of one kind together, and diagnostics that
+            could not be made.
         provenance: code, versions, hardware and data of the evaluation.
+        images: number of images with instances to predict; None in older records.
+        images_left_out: number of those that could not be read: their instances count as not found.
         diagnostics: details of the same predictions by keypoint, threshold and kind of error; None without annotations.
         ceiling: the same metrics of a network without any error, limited by the representation alone.
         simulated: whether the record is made up by `bench simulate`.
@@ -87,15 +104,17 @@ class Record(JsonDocument):
     id: str
     spec: EvalSpec
     training: TrainSpec
-    metrics: dict[str, float]
+    metrics: Mapping[str, MetricValue]
     scored_by: Literal["bench", "server"] = "bench"
-    baseline: dict[str, float]
+    baseline: Mapping[str, MetricValue]
     instances: int
     seconds: float
     problems: list[str]
     provenance: Provenance
+    images: int | None = None
+    images_left_out: int = 0
     diagnostics: Diagnostics | None = None
-    ceiling: dict[str, float] = Field(default_factory=dict)
+    ceiling: Mapping[str, MetricValue] = Field(default_factory=dict)
     simulated: bool = False
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from bench.files import write_bytes
+from bench.store.documents import MetricValue
 from bench.suite.source import Problem, dump_yaml, read_yaml
 from bench.suite.structure import ContradictionError, check_structure
 
@@ -22,7 +23,7 @@ HEADER = """\
 """
 
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Metrics = Mapping[str, Annotated[float, Field(allow_inf_nan=False)]]
+Metrics = Mapping[str, MetricValue]
 Direction = Literal["any", "down"]
 
 
@@ -66,7 +67,7 @@ class BaselineEntry(Policy):
     Attributes:
         id: of the evaluation.
         cell: what it is, in words.
-        metrics: in the units of records.
+        metrics: in the units of records; None, or the -1 of older baselines, where there was nobody to judge.
         commit: of the code that measured them.
     """
 

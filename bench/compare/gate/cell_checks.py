@@ -10,11 +10,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from bench.analysis.formatting import explain_left_out, explain_nobody
 from bench.analysis.results import Results
 from bench.analysis.rows import as_records, split_rows
 from bench.compare.gate.baseline import DIGITS, Baseline, BaselineEntry, Limit
 from bench.compare.gate.cell_words import cell_words
-from bench.pose.metrics.catalog import metric_named
+from bench.pose.metrics.catalog import NOBODY, metric_named
 
 GateVerdict = Literal["unusable", "regressed", "changed", "not measured", "improved", "holds"]
 """Worst first. "changed" is a gain where every movement is refused, "improved" one where only losses are."""
@@ -105,13 +106,15 @@ def obstacle(line: Line, metrics: Collection[str]) -> tuple[GateVerdict, str] | 
         return ("unusable" if line["state"] == "unreadable" else "not measured"), line["reason"]
     if line["simulated"]:
         return "unusable", "the record is simulated: nothing was measured"
+    if not metrics and line["nobody_to_judge"]:
+        return "not measured", f"{NOBODY}: no instance of {line['evaluation_split']} counts"
     if not metrics:
         return "not measured", "only the dataset's server can score it, and has not"
     return None
 
 
 def measured_metrics(results: Results, line: Line) -> tuple[str, ...]:
-    """Metrics that the record of a line holds."""
+    """Metrics that the record of a line has a value of."""
     record = results.records.get(line["evaluation"])
     return () if record is None else tuple(name for name in record.metrics if line[name] is not None)
 
@@ -178,7 +181,10 @@ def _check(baseline: Baseline, results: Results, pairs: Sequence[Pair], metric: 
         "holds",
         limit=limit,
     )
-    before = [entry.metrics[metric] for _, entry in pairs if metric in entry.metrics]
+    before = [value for _, entry in pairs if (value := entry.metrics.get(metric)) is not None]
+    if any(entry.metrics.get(metric, 0) is None for _, entry in pairs):
+        detail = f"{NOBODY} when the baseline was written: `--update` writes what there is now"
+        return replace(blank, verdict="not measured", detail=detail)
     if len(before) < len(pairs):
         return replace(blank, verdict="not measured", detail="no value in the baseline: `--update` adds it")
     blank = replace(blank, before=float(np.mean(before)))
@@ -188,14 +194,17 @@ def _check(baseline: Baseline, results: Results, pairs: Sequence[Pair], metric: 
         details = [found[1] if len(pairs) == 1 else f"seed {line['seed']}: {found[1]}" for line, found in obstacles]
         failed = any(line["state"] == "failed" for line, _ in obstacles)
         return replace(blank, verdict=verdict, detail="; ".join(details), failed=failed)
-    return _judge(blank, limit, before, np.round([line[metric] for line in lines], DIGITS).tolist())
+    judged = _judge(blank, limit, before, np.round([line[metric] for line in lines], DIGITS).tolist())
+    left_out = dict.fromkeys(filter(None, map(explain_left_out, lines)))
+    return replace(judged, detail="; ".join(filter(None, (judged.detail, *left_out))))
 
 
 def _missing(results: Results, line: Line, metric: str) -> tuple[GateVerdict, str] | None:
     metrics = measured_metrics(results, line)
     found = obstacle(line, metrics)
     if found is None and metric not in metrics:
-        return "not measured", f"the record has no {metric}; it has {', '.join(metrics)}"
+        why = explain_nobody(metric, line) or f"the record has no {metric}; it has {', '.join(metrics)}"
+        return "not measured", why
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from bench.analysis.formatting import explain_nobody
 from bench.analysis.results import Results
 from bench.analysis.rows import as_records
 from bench.compare.gate.baseline import DIGITS, Baseline, BaselineEntry, Policy
@@ -89,15 +90,19 @@ def _first(results: Results) -> Baseline:
 def _entry(base: Baseline, policy: Policy, words: str, line: Line, results: Results) -> BaselineEntry:
     metrics, valid = base.metrics_of(policy), measured_metrics(results, line)
     for metric in metrics:
+        if nobody := explain_nobody(metric, line):
+            message = f"{line['evaluation']} ({words}): {nobody}; remove its limit from the baseline"
+            raise UpdateError(message, "not measured")
         if metric not in valid:
             message = f"{line['evaluation']} ({words}): the record has no {metric!r}{nearest(metric, valid)}"
             raise UpdateError(f"{message}; valid: {', '.join(valid)}", "unusable")
     limits = {name: getattr(policy, name) for name in Policy.model_fields}
     changes = " with changes" if line["dirty"] else ""
+    package = f"package {line['package']}" if line["package"] is not None else "unknown"
     return BaselineEntry(
         id=line["evaluation"],
         cell=words,
         metrics={metric: round(line[metric], DIGITS) for metric in metrics},
-        commit=f"{line['commit']}{changes}" if line["commit"] is not None else "unknown",
+        commit=f"{line['commit']}{changes}" if line["commit"] is not None else package,
         **limits,
     )

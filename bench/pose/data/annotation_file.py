@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.pose.data.conventions import PERSON, Conventions, counted_categories, person_category
-from bench.pose.data.reading import is_number, read_id
+from bench.pose.data.reading import is_number, normalized, read_id
 from bench.pose.errors import DataError
 from bench.pose.skeletons import SKELETONS, Skeleton, same_name
 
@@ -272,6 +272,7 @@ class _Cleaning:
             ),
             (values == expected, lambda: f"{values} keypoint values, expected {expected}"),
             (isinstance(flat, list) and all(map(is_number, flat)), lambda: "a keypoint value is not a finite number"),
+            (not _normalized(flat), lambda: "its keypoints are all from 0 to 1; expected px, not parts of the image"),
             (is_box(entry.get("bbox")), lambda: f"box {entry.get('bbox')!r:.80} is not {BOX}"),
             (is_number(entry.get("area", 0)), lambda: f"area {entry['area']!r:.80} is not a finite number"),
             (is_number(entry.get("num_keypoints", 0)), lambda: "num_keypoints is not a finite number"),
@@ -305,6 +306,13 @@ class _Cleaning:
             yield NO_AREA
         if self.protocol != "crowdpose" and cleaned["num_keypoints"] != labelled:
             yield UNCOUNTED if cleaned["num_keypoints"] <= 0 else MISCOUNTED if labelled else UNLABELLED
+
+
+def _normalized(flat: Any) -> bool:
+    """Whether sound keypoint values are parts of the image's sides."""
+    if not isinstance(flat, list) or not all(map(is_number, flat)):
+        return False
+    return normalized([(x, y) for x, y, visible in zip(*[iter(flat)] * 3, strict=False) if visible > 0])
 
 
 def _first_odd(numbered: list[tuple[int, dict[str, Any]]]) -> str:

@@ -32,9 +32,8 @@ class CocoKeypoints(Split):
         left_out: number of annotations by the reason for which `instances` left them out.
     """
 
-    _all_images: frozenset[int] = field(default=frozenset(), init=False, repr=False, compare=False)
-
     left_out: Counter[str] = field(default_factory=Counter, init=False, compare=False)
+    _all_images: frozenset[int] = field(default=frozenset(), init=False, repr=False, compare=False)
     _paths: dict[int, Path | None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
@@ -53,9 +52,9 @@ class CocoKeypoints(Split):
         )
         self.problems += found.problems
         self.notes += found.notes
+        self._all_images = frozenset(image["id"] for image in found.contents["images"])
         if self.subset is None:
             return found
-        self._all_images = frozenset(image["id"] for image in found.contents["images"])
         return replace(found, contents=restrict_annotations(found.contents, self.subset))
 
     @property
@@ -69,13 +68,14 @@ class CocoKeypoints(Split):
         return {image["id"]: image for image in self.annotations["images"]}
 
     def image_path(self, image_id: int) -> Path | None:
-        """File of an image, links followed; None, with an entry in `problems`, if it is not in the image folder."""
+        """File of an image; None, with an entry in `problems`, if it is not in the image folder."""
         if image_id not in self._paths:
-            name = self.images[image_id]["file_name"]
-            path = self._paths[image_id] = path_inside(self.image_folder, name)
-            if path is None:
-                message = f"{self.annotation_file}: image {image_id}: file name {name!r} leaves the image folder"
-                self.problems.append(message)
+            folder, name = self.image_folder, self.images[image_id]["file_name"]
+            try:
+                self._paths[image_id] = path_inside(folder, name, allow_links=self.allow_links)
+            except DataError as error:
+                self._paths[image_id] = None
+                self.problems.append(f"{self.annotation_file}: image {image_id}: {error}")
         return self._paths[image_id]
 
     def instances(self) -> list[Instance]:
@@ -135,19 +135,22 @@ class CocoKeypoints(Split):
             keypoints=keypoints[:, :2],
             visible=keypoints[:, 2] > 0,
             area=float(annotation["area"]),
+            image_size=(image["height"], image["width"]),
         )
 
     def detections(self, box_file: Path) -> list[Instance]:
         """Detected instances, in the order of the file, boxes unclipped (behaviour D11, E13)."""
         keypoints = self.skeleton.size
         instances = []
-        for number, box in read_boxes(box_file, self.file.conventions):
+        boxes = list(read_boxes(box_file, self.file.conventions))
+        foreign = [box["image_id"] for _, box in boxes if box["image_id"] not in self._all_images]
+        if foreign:
+            counts = f"{len(foreign):,} of {len(boxes):,} boxes are of images that are not in the split"
+            self.problems.append(f"{box_file}: {counts}, such as image {foreign[0]}")
+        for number, box in boxes:
             if box["image_id"] not in self.images:
-                if box["image_id"] in self._all_images:
-                    continue  # outside of the subset
-                self.problems.append(f"{box_file}: box {number}: image {box['image_id']} is not in the split")
                 continue
-            path = self.image_path(box["image_id"])
+            path, image = self.image_path(box["image_id"]), self.images[box["image_id"]]
             if path is None:
                 continue
             instances.append(
@@ -160,6 +163,7 @@ class CocoKeypoints(Split):
                     visible=np.zeros(keypoints, dtype=bool),
                     area=float(box["bbox"][2] * box["bbox"][3]),
                     score=float(box["score"]),
+                    image_size=(image["height"], image["width"]),
                 )
             )
         if not instances:

@@ -15,13 +15,15 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from bench.pose.data.augmentation import Augmentation, View, augment, flip_keypoints
+from bench.pose.data.images import check_size
 from bench.pose.data.instances import Instance
 from bench.pose.data.pixels.image_source import DECODED, CropShape, ImageStore, Placement, Taken
 from bench.pose.errors import ImageError
 from bench.pose.geometry import Size, affine_matrix, transform_points
+from bench.pose.precision import copy_to
 from bench.pose.skeletons import Skeleton
 
-__all__ = ["Batch", "CropSettings", "Crops", "Key"]
+__all__ = ["Batch", "CropSettings", "Crops", "Key", "Unread"]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -33,6 +35,9 @@ Array = npt.NDArray[Any]
 
 Key = tuple[int, int]
 """Epoch and index of an instance: they decide the augmentation, in any process and order."""
+
+Unread = tuple[tuple[int, str], ...]
+"""Instances whose image cannot be read: the index of each, and what is wrong."""
 
 
 @cache
@@ -53,7 +58,7 @@ class Batch:
         indices: (instances,) positions in the list of instances.
         centers: (instances, 2) image px of each crop's center.
         scales: (instances, 2) units of 200 px.
-        broken: messages about instances that are left out because their image cannot be read.
+        broken: positions of instances that are left out because their image cannot be read, and why.
     """
 
     images: Tensor
@@ -62,7 +67,7 @@ class Batch:
     indices: Tensor
     centers: Tensor
     scales: Tensor
-    broken: tuple[str, ...]
+    broken: Unread
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -82,7 +87,7 @@ class Batch:
             pixels = self.images.numpy()
             rows = cv2.LUT(pixels.reshape(len(pixels), -1, 3), levels.numpy()[None])
             return torch.from_numpy(rows).view(*pixels.shape).permute(0, 3, 1, 2)
-        images = self.images.to(device, non_blocking=True)
+        images = copy_to(device, self.images)
         return levels.flatten()[images.int() * 3 + torch.arange(3, device=device)].permute(0, 3, 1, 2)
 
 
@@ -135,25 +140,26 @@ class Crops(Dataset[Any]):
     seed: int = 0
     images: ImageStore = DECODED
 
-    def __getitem__(self, keys: Sequence[Key]) -> Batch | tuple[str, ...]:
-        """The crops, not yet developed; messages if no image can be read."""
+    def __getitem__(self, keys: Sequence[Key]) -> Batch | Unread:
+        """The crops, not yet developed; only what is wrong if no image can be read."""
         shape = self.settings.shape
         taken = self.images.room(len(keys), shape)
         shots: list[_Shot] = []
-        broken: list[str] = []
+        broken: list[tuple[int, str]] = []
         for epoch, index in keys:
             instance = self.instances[index]
             try:
                 image = self.images.open(instance.image)
+                check_size(instance.image, (image.height, image.width), instance.image_size)
             except ImageError as error:
-                broken.append(f"image {instance.image_id}, instance {instance.annotation_id}: {error}")
+                broken.append((index, str(error)))
                 continue
             shot = self._shot(epoch, index, image.width)
             image.take(shot.placement, shape, taken[len(shots)])
             shots.append(shot)
         return self._batch(taken[: len(shots)], shots, tuple(broken)) if shots else tuple(broken)
 
-    def develop(self, batch: Batch | tuple[str, ...]) -> Batch | tuple[str, ...]:
+    def develop(self, batch: Batch | Unread) -> Batch | Unread:
         """The batch with its images, in the process that trains or predicts."""
         if not isinstance(batch, Batch):
             return batch
@@ -188,7 +194,7 @@ class Crops(Dataset[Any]):
         low, high = self.seed % 2**32, self.seed >> 32
         return (low, high, AUGMENTATION_STREAM) if high else (low, AUGMENTATION_STREAM)
 
-    def _batch(self, taken: Taken, shots: Sequence[_Shot], broken: tuple[str, ...]) -> Batch:
+    def _batch(self, taken: Taken, shots: Sequence[_Shot], broken: Unread) -> Batch:
         keypoints, visible = self._keypoints(shots)
         matrices = np.stack([shot.placement.matrix for shot in shots])
         return Batch(

@@ -12,9 +12,10 @@ import torch
 from torch.utils.data import DataLoader
 
 from bench.pose.data.augmentation import Augmentation
-from bench.pose.data.crops import Batch, Crops, CropSettings, Key
+from bench.pose.data.crops import Batch, Crops, CropSettings, Key, Unread
 from bench.pose.data.instances import Instance
 from bench.pose.data.pixels.image_source import DECODED, ImageStore
+from bench.pose.machine import forks_safely
 from bench.pose.shares import WHOLE, Share
 
 __all__ = ["Loaded", "Position", "evaluation_batches", "training_batches"]
@@ -22,8 +23,8 @@ __all__ = ["Loaded", "Position", "evaluation_batches", "training_batches"]
 ORDER_STREAM = 1
 """Keeps the random stream of the epochs' orders apart from that of samples."""
 
-Loaded = Batch | tuple[str, ...]
-"""A batch, or messages if none of its images could be read."""
+Loaded = Batch | Unread
+"""A batch, or what is wrong with its images if none could be read."""
 
 
 class Position(NamedTuple):
@@ -69,7 +70,7 @@ def training_batches(
 ) -> Iterator[Loaded]:
     """A share of all batches from `start` to the end of the last epoch; the last batch of an epoch may be smaller.
 
-    A batch without a readable image, or an empty share, comes as a tuple of messages. Neither the number
+    A batch without a readable image, or an empty share, comes as what is wrong with its images. Neither the number
     of workers nor the share nor the source of the pixels changes a sample. `pinned` batches lie in memory from which a
     GPU copies by itself.
     """
@@ -101,6 +102,7 @@ def _load(crops: Crops, order: Iterable[list[Key]], workers: int, pinned: bool) 
         batch_size=None,
         collate_fn=_as_it_is,
         num_workers=workers,
+        multiprocessing_context="fork" if workers and forks_safely() else None,
         worker_init_fn=_single_threaded if workers else None,
         pin_memory=pinned,
         # The loader draws a base seed for its workers; from torch's global generator that draw would be lost state.

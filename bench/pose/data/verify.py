@@ -8,11 +8,15 @@ from pathlib import Path
 
 from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.datasets import DatasetInfo
-from bench.pose.data.images import read_image
+from bench.pose.data.images import check_size, read_image
 from bench.pose.data.instances import Instance
+from bench.pose.data.left_out import never_labelled, summarize
 from bench.pose.data.mpii import MpiiInstances
 from bench.pose.data.pixels.packed import packed_folder, packed_problems
+from bench.pose.data.placement import ignored_orientations, misplaced
+from bench.pose.data.reading import dangling_link
 from bench.pose.errors import DataError, ImageError
+from bench.pose.geometry import Size
 
 __all__ = ["KNOWN", "Findings", "expected_files", "verify"]
 
@@ -64,26 +68,30 @@ class Findings:
     def lines(self) -> Iterator[str]:
         """The findings as text."""
         yield from (f"missing: {entry}" for entry in self.missing)
-        yield from self.problems
-        yield from self.notes
+        yield from summarize(self.problems)
+        yield from (f"note: {note}" for note in self.notes)
         counted = ", ".join(f"{count:,} {WORDS[name]}" for name, count in self.counts.items()) or "nothing to count"
         yield f"{counted}; {len(self.missing)} missing, {len(self.problems)} problems"
 
 
-def verify(info: DatasetInfo, folder: Path, split: str) -> Findings:
+def verify(info: DatasetInfo, folder: Path, split: str, *, allow_links: bool = False) -> Findings:
     """Check all files that a split needs.
 
     Args:
         info: the dataset.
         folder: the dataset's folder.
         split: name of the split, which is generated first if the dataset is synthetic.
+        allow_links: whether images may be links out of their folder.
     """
     findings = Findings()
-    opened = info.open(folder, split)
+    opened = info.open(folder, split, allow_links=allow_links)
     boxes = info.box_file(folder, split)
-    findings.missing += [str(file) for file in expected_files(info, opened) if not file.is_file()]
+    findings.missing += [
+        dangling_link(file) or str(file) for file in expected_files(info, opened) if not file.is_file()
+    ]
     try:
         instances = _count(opened, findings.counts)
+        findings.notes += _notes(opened, instances)
         _check_images(opened, instances, findings)
         findings.problems += packed_problems(packed_folder(folder, split), opened.image_folder)
         if boxes and boxes.is_file() and isinstance(opened, CocoKeypoints):
@@ -121,20 +129,41 @@ def _count(opened: CocoKeypoints | MpiiInstances, counts: dict[str, int]) -> lis
 
 
 def _check_images(opened: CocoKeypoints | MpiiInstances, instances: Sequence[Instance], findings: Findings) -> None:
-    """Read the images with instances, or all images if the instances are unknown."""
-    images = {str(instance.image): instance.image for instance in instances}
+    """Read the images with instances, or all images if the instances are unknown, and compare them with these."""
+    annotated = {instance.image: instance.image_size for instance in instances}
     if isinstance(opened, CocoKeypoints) and not opened.annotated:
-        images = {str(path): path for path in map(opened.image_path, opened.images) if path}
-    absent = [name for name, path in images.items() if not path.is_file()]
+        images = {opened.image_path(id_): (image["height"], image["width"]) for id_, image in opened.images.items()}
+        annotated = {path: size for path, size in images.items() if path}
+    absent = [dangling_link(path) or str(path) for path in annotated if not path.is_file()]
     findings.missing += absent[:MAX_LISTED]
     if len(absent) > MAX_LISTED:
-        findings.missing.append(f"{len(absent) - MAX_LISTED:,} more images of {len(images):,}")
-    for path in images.values():
+        findings.missing.append(f"{len(absent) - MAX_LISTED:,} more images of {len(annotated):,}")
+    sizes: dict[Path, Size] = {}
+    for path, size in annotated.items():
         try:
             if path.is_file():
-                read_image(path)
+                height, width = read_image(path).shape[:2]
+                check_size(path, (height, width), size)
+                sizes[path] = height, width
         except ImageError as error:
             findings.problems.append(str(error))
+    findings.problems += misplaced(instances, sizes, opened.skeleton.keypoints)
+    findings.notes += ignored_orientations(list(sizes))
+
+
+def _notes(opened: CocoKeypoints | MpiiInstances, instances: Sequence[Instance]) -> Iterator[str]:
+    absent = never_labelled(instances, opened.skeleton.keypoints) if instances else []
+    if absent:
+        yield f"labelled in none of {len(instances):,} instances, which neither teach nor judge it: {', '.join(absent)}"
+    if uncounted := _uncounted(opened):
+        yield f"num_keypoints is 0 beside labelled keypoints of {uncounted:,} instances, by which nothing is judged"
+
+
+def _uncounted(opened: CocoKeypoints | MpiiInstances) -> int:
+    """Number of instances that are trained on, but not judged: pycocotools believes `num_keypoints`."""
+    if isinstance(opened, MpiiInstances) or not opened.annotated:
+        return 0
+    return sum(not item["num_keypoints"] and any(item["keypoints"][2::3]) for item in opened.annotations["annotations"])
 
 
 def _wrong_counts(counts: Mapping[str, int], known: Mapping[str, int]) -> Iterator[str]:

@@ -7,7 +7,21 @@ from collections.abc import Collection, Iterable, Mapping
 from bench.pose.data.datasets import DatasetInfo
 from bench.pose.metrics.own import OWN_METRICS, Metric
 
-__all__ = ["METRICS", "best_of", "headline", "metric_named", "metrics_of", "noticeable"]
+__all__ = [
+    "METRICS",
+    "NOBODY",
+    "best_of",
+    "explain_unjudged",
+    "headline",
+    "metric_named",
+    "metrics_of",
+    "noticeable",
+    "unjudged",
+]
+
+
+NOBODY = "nobody to judge"
+"""What is said in place of a value that does not exist: no instance of the split counts for the metric."""
 
 
 def _oks(title: str, *protocols: str, rank: int | None = None) -> Metric:
@@ -81,3 +95,15 @@ def noticeable(name: str) -> float:
 def best_of(name: str, values: Iterable[float]) -> float:
     """The best of some values of a metric."""
     return min(values) if metric_named(name).lower_is_better else max(values)
+
+
+def unjudged(metrics: Mapping[str, float | None]) -> list[str]:
+    """Names of the metrics that have no value because there is nobody to judge."""
+    return [name for name, value in metrics.items() if value is None]
+
+
+def explain_unjudged(metrics: Mapping[str, float | None], split: str) -> str:
+    """The metrics of a split that have no value, in words; "" if all have one."""
+    names = unjudged(metrics)
+    counts = f" for {', '.join(names)}" if len(names) < len(metrics) else ""
+    return f"{NOBODY}: no instance of {split} counts{counts}" if names else ""

@@ -51,7 +51,7 @@ def load_ground_truth(annotations: dict[str, Any]) -> COCO:
     return coco
 
 
-def evaluate(ground_truth: COCO, results: Sequence[dict[str, Any]], sigmas: Sequence[float]) -> dict[str, float]:
+def evaluate(ground_truth: COCO, results: Sequence[dict[str, Any]], sigmas: Sequence[float]) -> dict[str, float | None]:
     """`coco_metrics` of `run_coco`."""
     return coco_metrics(run_coco(ground_truth, results, sigmas))
 
@@ -83,19 +83,20 @@ def run_coco(
     return evaluation
 
 
-def coco_metrics(evaluation: COCOeval) -> dict[str, float]:
+def coco_metrics(evaluation: COCOeval) -> dict[str, float | None]:
     """Statistics of an evaluation after `run_coco`.
 
     Returns:
-        The ten `STATISTICS` in 0..1 (-1 where pycocotools finds no labelled instance) and `mean_oks`: over
-        labelled, non-crowd instances, the mean of the best OKS that a prediction in the same image reaches.
+        The ten `STATISTICS` in 0..1 and `mean_oks`: over labelled, non-crowd instances, the mean of the best OKS that
+        a prediction in the same image reaches. None where there is nobody to judge, for which pycocotools gives -1.
     """
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation.accumulate()
         evaluation.summarize()
-    statistics = {name: float(value) for name, value in zip(STATISTICS, evaluation.stats, strict=True)}
+    values = zip(STATISTICS, evaluation.stats, strict=True)
+    statistics = {name: float(value) if value >= 0 else None for name, value in values}
     best, _ = best_similarities(evaluation)
-    return statistics | {"mean_oks": float(np.mean(best)) if len(best) else -1.0}
+    return statistics | {"mean_oks": float(np.mean(best)) if len(best) else None}
 
 
 def load_results(ground_truth: COCO, results: Sequence[dict[str, Any]]) -> COCO:

@@ -15,14 +15,18 @@ __all__ = ["mean_pose", "place_mean_pose"]
 
 Array = npt.NDArray[np.float64]
 
+MIDDLE = 0.5
+"""Of a box, in its widths and heights."""
+
 
 def mean_pose(instances: Sequence[Instance]) -> Array:
     """Mean position of each visible keypoint within the instance's box, as (keypoints, 2) in box widths and heights.
 
-    Instances whose box has no width or no height are skipped.
+    Instances whose box has no width or no height are skipped. A keypoint that is visible in none of the others is put
+    into the middle of the box.
 
     Raises:
-        DataError: there are no instances, or a keypoint is never visible.
+        DataError: there are no instances with a box.
     """
     instances = [instance for instance in instances if instance.box[2:].all()]
     if not instances:
@@ -31,13 +35,9 @@ def mean_pose(instances: Sequence[Instance]) -> Array:
     boxes = np.stack([instance.box for instance in instances])
     keypoints = np.stack([instance.keypoints for instance in instances])
     relative = (keypoints - boxes[:, None, :2]) / boxes[:, None, 2:]
-    counts = visible.sum(axis=0)
-    if not counts.all():
-        raise DataError(
-            f"keypoint {int(np.flatnonzero(counts == 0)[0])} is visible in none of {len(instances)} instances"
-        )
-    total: Array = np.where(visible[..., None], relative, 0).sum(axis=0)
-    return total / counts[:, None]
+    counts = visible.sum(axis=0)[:, None]
+    total = np.where(visible[..., None], relative, 0).sum(axis=0)
+    return np.where(counts > 0, total / np.maximum(counts, 1), MIDDLE)
 
 
 def place_mean_pose(pose: Array, instances: Sequence[Instance]) -> list[dict[str, Any]]:

@@ -59,14 +59,14 @@ def oks_diagnostics(evaluation: COCOeval, per_instance: OksPerInstance, keypoint
     total = sum(counts)
     return Diagnostics(
         measure="AP",
-        keypoints={name: value for name, value in precision.items() if value >= 0},
+        keypoints={name: value for name, value in precision.items() if value is not None},
         curve={f"{threshold:.2f}": ap for threshold, ap in per_instance.curve().items()},
         errors={kind: count / total for kind, count in zip(KINDS, counts, strict=True)} if total else {},
     )
 
 
-def _keypoint_precision(evaluation: COCOeval, keypoint: int) -> float:
-    """AP of one keypoint in 0..1; -1 if it is labelled nowhere."""
+def _keypoint_precision(evaluation: COCOeval, keypoint: int) -> float | None:
+    """AP of one keypoint in 0..1; None if it is labelled nowhere."""
     columns = slice(3 * keypoint, 3 * keypoint + 3)
     images = {image_id: number for number, image_id in enumerate(evaluation.params.imgIds)}
     instances = [

@@ -37,8 +37,8 @@ def read_truth(annotations: dict[str, Any]) -> COCO | None:
     )
 
 
-def quick_precision(truth: COCO, results: Sequence[dict[str, Any]], sigmas: Sequence[float]) -> float:
-    """AP over instances of all sizes in 0..1; -1 if no instance counts.
+def quick_precision(truth: COCO, results: Sequence[dict[str, Any]], sigmas: Sequence[float]) -> float | None:
+    """AP over instances of all sizes in 0..1; None if there is nobody to judge.
 
     Args:
         truth: indexed annotations.
@@ -52,4 +52,4 @@ def quick_precision(truth: COCO, results: Sequence[dict[str, Any]], sigmas: Sequ
     assert evaluation.eval is not None
     precision = np.asarray(evaluation.eval["precision"])[..., 0, 0]  # all sizes
     known = precision[precision > -1]
-    return float(known.mean()) if len(known) else -1.0
+    return float(known.mean()) if len(known) else None

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from bench.pose.errors import UnknownNameError
 from bench.pose.metrics.average_precision import average_precision, recall, weighted_sum
-from bench.pose.metrics.resample_counts import checked_counts
+from bench.pose.metrics.resample_counts import checked_counts, single_values
 
 __all__ = ["CROWDING", "OKS_THRESHOLDS", "OksPerInstance"]
 
@@ -118,13 +118,14 @@ class OksPerInstance:
         contents = self.image_ids.astype("<i8").tobytes() + self.instances[0].astype("<i8").tobytes()
         return hashlib.sha256(contents).hexdigest()
 
-    def metrics(self) -> dict[str, float]:
-        """The protocol's statistics in 0..1 and `mean_oks`, each -1 if no instance counts."""
+    def metrics(self) -> dict[str, float | None]:
+        """The protocol's statistics in 0..1 and `mean_oks`, each None if there is nobody to judge."""
         once = np.ones((1, self.units), dtype=np.int32)
         names = [*STATISTICS[self.protocol], "mean_oks"]
-        found = {name: float(values[0]) for name, values in self.resample(once, names).items()}
-        rounded = {name: round(found[name], CROWDING_DECIMALS) for name in CROWDING if name in found}
-        return {name: -1.0 if np.isnan(value) else value for name, value in (found | rounded).items()}
+        return {
+            name: round(value, CROWDING_DECIMALS) if name in CROWDING and value is not None else value
+            for name, value in single_values(self.resample(once, names)).items()
+        }
 
     def resample(self, counts: Array, metrics: Sequence[str]) -> dict[str, Array]:
         """Metrics of datasets in which images occur as often as they were drawn.

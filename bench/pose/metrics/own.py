@@ -51,33 +51,34 @@ class OwnMetric(Metric):
 
     Attributes:
         compute: takes predicted instances in the COCO results format and the split's scoring, which holds the truth
-            (`annotations` and `skeleton` where OKS judges, `truth` for MPII). The value is finite and not negative, as
-            -1 stands for "there is nobody to measure" in COCO's metrics.
+            (`annotations` and `skeleton` where OKS judges, `truth` for MPII). The value is finite and not negative;
+            None where there is nobody to judge.
     """
 
-    compute: Callable[[Results, Scoring], float]
+    compute: Callable[[Results, Scoring], float | None]
 
 
 OWN_METRICS: Registry[OwnMetric] = Registry("metric", {})
 """Metrics of extensions by name; `bench.extend.metric` adds to it."""
 
 
-def own_metrics(protocol: str, results: Results, scoring: Scoring) -> tuple[Mapping[str, float], list[str]]:
+def own_metrics(protocol: str, results: Results, scoring: Scoring) -> tuple[Mapping[str, float | None], list[str]]:
     """All that make sense for a protocol, and what is wrong with those that are left out.
 
     A metric that fails takes no evaluation with it: what it needs, the predictions, is kept.
     """
-    found: dict[str, float] = {}
+    found: dict[str, float | None] = {}
     problems = []
     for name, metric in OWN_METRICS.items():
         if protocol not in metric.protocols:
             continue
         try:
-            value = float(metric.compute(results, scoring))
+            computed = metric.compute(results, scoring)
+            value = None if computed is None else float(computed)
         except Exception as error:
             problems.append(f"metric {name!r} of {OWN_METRICS.origin(name)}: {type(error).__name__}: {error}")
             continue
-        if math.isfinite(value) and value >= 0:
+        if value is None or (math.isfinite(value) and value >= 0):
             found[name] = value
         else:
             problems.append(f"metric {name!r} of {OWN_METRICS.origin(name)} is {value}")

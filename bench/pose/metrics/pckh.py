@@ -13,6 +13,7 @@ import scipy.io
 
 from bench.pose.errors import DataError
 from bench.pose.metrics.matlab import read_arrays
+from bench.pose.metrics.resample_counts import single_values
 from bench.pose.skeletons import MPII_16
 
 __all__ = [
@@ -137,22 +138,23 @@ def keypoint_rates(distances: Array, visible: Array, threshold: float, counts: A
         counts: (resamples, instances) how often each instance counts.
 
     Returns:
-        Percentages, 0 where none is visible, and numbers of visible keypoints; (resamples, 16) each.
+        Percentages, NaN where none is visible, and numbers of visible keypoints; (resamples, 16) each.
     """
     hits, labelled = (counts.astype(np.float64) @ each for each in ((distances <= threshold) & visible, visible))
-    return 100 * hits / np.maximum(labelled, 1), labelled
+    return 100 * hits / np.where(labelled > 0, labelled, np.nan), labelled
 
 
-def pckh(predictions: Array, truth: HeadTruth, threshold: float = 0.5) -> dict[str, float]:
+def pckh(predictions: Array, truth: HeadTruth, threshold: float = 0.5) -> dict[str, float | None]:
     """The reported columns in percent at a threshold, and again as `Head@0.1` to `Mean@0.1`.
+
+    Each is None where there is nobody to judge: no instance has such a keypoint labelled.
 
     The mean counts every keypoint but pelvis and thorax, weighted by how often it is visible (behaviour E17); the
     strict columns are at 0.10 exactly, where the code before the paper's took 0.11 (E18). Arguments and errors as in
     `head_distances`.
     """
     distances = head_distances(predictions, truth)
-    found = both_columns(distances, truth.visible, np.ones((1, len(distances))), threshold)
-    return {name: float(values[0]) for name, values in found.items()}
+    return single_values(both_columns(distances, truth.visible, np.ones((1, len(distances))), threshold))
 
 
 def both_columns(distances: Array, visible: Array, counts: Array, threshold: float = 0.5) -> dict[str, Array]:
@@ -163,12 +165,21 @@ def both_columns(distances: Array, visible: Array, counts: Array, threshold: flo
 
 
 def columns(rates: Array, labelled: Array) -> dict[str, Array]:
-    """Columns and mean, (...) each, of percentages (..., 16) and numbers of labelled keypoints (..., 16)."""
-    weights = labelled.copy()
-    weights[..., _indices(NOT_IN_MEAN)] = 0
-    with np.errstate(invalid="ignore"):
-        mean = (rates * weights).sum(axis=-1) / weights.sum(axis=-1)
-    return {name: rates[..., _indices(keypoints)].mean(axis=-1) for name, keypoints in COLUMNS.items()} | {"Mean": mean}
+    """Columns and mean, (...) each, of percentages (..., 16) and numbers of labelled keypoints (..., 16).
+
+    Keypoints that are labelled nowhere take no part; NaN where no keypoint of a column is left.
+    """
+    counted = labelled.copy()
+    counted[..., _indices(NOT_IN_MEAN)] = 0
+    present = (labelled > 0).astype(np.float64)
+    rates = np.where(labelled > 0, rates, 0)
+
+    def mean(weights: Array, which: list[int] | slice) -> Array:
+        with np.errstate(invalid="ignore"):
+            return np.asarray((rates * weights)[..., which].sum(axis=-1) / weights[..., which].sum(axis=-1))
+
+    found = {name: mean(present, _indices(keypoints)) for name, keypoints in COLUMNS.items()}
+    return found | {"Mean": mean(counted, slice(None))}
 
 
 def _indices(keypoints: tuple[str, ...]) -> list[int]:

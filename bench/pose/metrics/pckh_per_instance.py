@@ -13,7 +13,7 @@ import numpy.typing as npt
 from bench.pose.errors import UnknownNameError
 from bench.pose.metrics.diagnostics import Diagnostics
 from bench.pose.metrics.pckh import HeadTruth, both_columns, columns, head_distances, keypoint_rates
-from bench.pose.metrics.resample_counts import checked_counts
+from bench.pose.metrics.resample_counts import checked_counts, single_values
 from bench.pose.skeletons import MPII_16
 
 __all__ = ["PckhPerInstance", "judge_pckh"]
@@ -58,10 +58,9 @@ class PckhPerInstance:
         """Hash of which keypoints are labelled."""
         return hashlib.sha256(np.packbits(self.visible).tobytes()).hexdigest()
 
-    def metrics(self) -> dict[str, float]:
-        """`Head` to `Mean`, and `Head@0.1` to `Mean@0.1`, in percent."""
-        found = both_columns(self.distances, self.visible, self._once, THRESHOLD)
-        return {name: float(values[0]) for name, values in found.items()}
+    def metrics(self) -> dict[str, float | None]:
+        """`Head` to `Mean`, and `Head@0.1` to `Mean@0.1`, in percent; None where there is nobody to judge."""
+        return single_values(both_columns(self.distances, self.visible, self._once, THRESHOLD))
 
     def resample(self, counts: Array, metrics: Sequence[str]) -> dict[str, Array]:
         """Metrics of datasets in which instances occur as often as they were drawn.
@@ -71,7 +70,7 @@ class PckhPerInstance:
             metrics: names of the wanted metrics.
 
         Returns:
-            By name (resamples,) in percent; the means are NaN where no keypoint is left.
+            By name (resamples,) in percent; NaN where no keypoint is left.
 
         Raises:
             UnknownNameError: PCKh has no such column.

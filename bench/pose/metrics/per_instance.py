@@ -42,8 +42,8 @@ class PerInstanceResults(Protocol):
     def fingerprint(self) -> str:
         """Equal for results of the same units in the same order, which can be compared in pairs."""
 
-    def metrics(self) -> dict[str, float]:
-        """The metrics that the evaluation itself reported, to rounding."""
+    def metrics(self) -> dict[str, float | None]:
+        """The metrics that the evaluation itself reported, to rounding; None where there is nobody to judge."""
 
     def resample(self, counts: Array, metrics: Sequence[str]) -> dict[str, Array]:
         """Metrics of datasets in which units occur as often as they were drawn.

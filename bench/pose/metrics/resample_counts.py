@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["checked_counts"]
+__all__ = ["checked_counts", "single_values"]
 
 
 def checked_counts(counts: npt.NDArray[Any], units: int) -> npt.NDArray[np.int32]:
@@ -17,3 +18,8 @@ def checked_counts(counts: npt.NDArray[Any], units: int) -> npt.NDArray[np.int32
     if counts.size and counts.min() < 0:
         raise ValueError("counts must not be negative")
     return np.ascontiguousarray(counts, dtype=np.int32)
+
+
+def single_values(resampled: Mapping[str, npt.NDArray[Any]]) -> dict[str, float | None]:
+    """The values of the first resample by name; None where they are NaN, because there is nobody to judge."""
+    return {name: None if np.isnan(values[0]) else float(values[0]) for name, values in resampled.items()}

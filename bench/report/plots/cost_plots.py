@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from bench.analysis.formatting import backbone_name, metric_words
 from bench.planning.plan import BINARY_GIGA, GIGA
-from bench.report.plots.drawing import NOTHING, Drawing, count_rows, explain_series
+from bench.report.plots.drawing import Drawing, count_rows, explain_series
 from bench.report.plots.panels import draw_series, label_figure, make_panels, metric_label, scale_axis
 from bench.report.plots.plot_data import PlotData, printed_rows
 from bench.report.plots.style import INK, Looks, plain
@@ -92,7 +92,7 @@ def parameters(data: PlotData) -> Drawing:
 def _draw(data: PlotData, words: str, costs: Sequence[str]) -> Drawing:
     title, rows = f"{metric_words(data.metric)} against {words}", data.measured
     if rows.empty:
-        return Drawing(title, NOTHING)
+        return Drawing(title, data.nothing)
     labels = " and ".join(COSTS[cost].label for cost in costs)
     caption = (
         f"{metric_words(data.metric)} against {labels}. A point per row of the tables, mean over seeds;"

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.report.plots.drawing import Drawing, count_rows, explain_series, missing_readings
+from bench.report.plots.drawing import Drawing, count_rows, explain_series
 from bench.report.plots.panels import NAME_WIDTH, draw_series, facet, first_panels, label_figure, name_rows
 from bench.report.plots.plot_data import PlotData
 from bench.report.plots.style import Looks, plain
@@ -143,7 +143,7 @@ def _draw(
 ) -> Drawing:
     """A picture of values with the count of their rows in its caption, or the reason why there are none."""
     if values.empty:
-        return Drawing(title, missing_readings(data.measured))
+        return Drawing(title, data.missing_readings)
     shown, remark = first_panels(values, GROUP)
     count = count_rows(data.rows[data.rows["row"].isin(shown["row"])])
     return Drawing(title, caption.format(count=count) + remark + explain_series(data.rows), plot(shown))

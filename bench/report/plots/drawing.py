@@ -7,9 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.figure import Figure
 
-__all__ = ["NOTHING", "Drawing", "count_rows", "explain_error_bars", "explain_series", "missing_readings"]
-
-NOTHING = "Nothing is measured yet."
+__all__ = ["Drawing", "count_rows", "explain_error_bars", "explain_series"]
 
 
 @dataclass(frozen=True)
@@ -50,8 +48,3 @@ def explain_series(rows: pd.DataFrame) -> str:
     """What a reader must know where several rows look the same, as there are too many methods to tell apart."""
     alike = rows.duplicated(["backbone", "input_size", "method"]).any()
     return " Rows that differ in other settings look the same; the tables tell which." if alike else ""
-
-
-def missing_readings(measured: pd.DataFrame) -> str:
-    """Why no row has diagnostics or a ceiling."""
-    return NOTHING if measured.empty else "No record holds these readings."

@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from bench.analysis.formatting import in_print_units, metric_words
+from bench.analysis.formatting import in_print_units, metric_words, sentence
 from bench.analysis.rows import ablated_settings
+from bench.pose.metrics.catalog import NOBODY
 from bench.report.plots.drawing import Drawing
 from bench.report.plots.panels import (
     draw_series,
@@ -81,7 +82,9 @@ def validation(data: PlotData) -> Drawing | None:
         f"{metric_words(_validated(data))} on {' and '.join(data.selected_on)} after each epoch, by which the weights"
         " to keep are chosen."
     )
-    return _draw(data, "Validation while training", "validation", caption, "No epoch was validated.")
+    judged = "selection_split" in data.epochs and data.epochs["selection_split"].notna().any()
+    nothing = f"{NOBODY}: no epoch has a score, and the last weights are kept" if judged else "no epoch was validated"
+    return _draw(data, "Validation while training", "validation", caption, sentence(nothing))
 
 
 def _draw(data: PlotData, title: str, value: Literal["loss", "validation"], caption: str, nothing: str) -> Drawing:

@@ -8,10 +8,17 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bench.analysis.formatting import data_name, format_metric, in_print_units, setting_name, setting_text
+from bench.analysis.formatting import (
+    data_name,
+    format_metric,
+    in_print_units,
+    sentence,
+    setting_name,
+    setting_text,
+)
 from bench.analysis.frame import diagnostics_frame
 from bench.analysis.results import Results, headline_metric
-from bench.analysis.rows import common_baseline, summarize_rows
+from bench.analysis.rows import common_baseline, find_nobody, summarize_rows
 from bench.analysis.uncertainty import Uncertainty
 from bench.pose.skeletons import Skeleton
 from bench.report.plots.style import MOST_SERIES
@@ -42,6 +49,7 @@ class PlotData:
         measure: "AP" or "PCKh": what diagnostics measure keypoints by.
         annotated: whether the annotations that diagnostics need are public.
         selected_on: splits whose score chooses the weights that are kept, in words.
+        nothing: why no row has a value, where none has.
         simulated: the mark of figures of which all numbers, or some, are made up, or of subsets; "" where all count.
     """
 
@@ -57,12 +65,18 @@ class PlotData:
     measure: str
     annotated: bool
     selected_on: tuple[str, ...]
+    nothing: str
     simulated: str
 
     @property
     def measured(self) -> pd.DataFrame:
         """Rows that have a value."""
         return self.rows[self.rows["mean"].notna()]
+
+    @property
+    def missing_readings(self) -> str:
+        """Why no row has diagnostics or a ceiling."""
+        return self.nothing if self.measured.empty else "No record holds these readings."
 
 
 def gather_plot_data(results: Results, uncertainty: Uncertainty) -> PlotData:
@@ -76,7 +90,7 @@ def gather_plot_data(results: Results, uncertainty: Uncertainty) -> PlotData:
     rows["error_bars"] = [
         _error_bars(estimates[row], seeds) for row, seeds in zip(rows["row"], rows["seeds"], strict=True)
     ]
-    rows["reason"] = rows["row"].map(groups["reason"].first())
+    rows["reason"] = [find_nobody(part, metric) or part["reason"].iloc[0] for _, part in groups]
     ceiling = f"ceiling_{metric}"
     rows["ceiling"] = rows["row"].map(groups[ceiling].mean()) if ceiling in frame else float("nan")
     evaluations = rows.drop(columns=["evaluation", "seed"], errors="ignore").merge(frame[["row", "evaluation", "seed"]])
@@ -98,6 +112,7 @@ def gather_plot_data(results: Results, uncertainty: Uncertainty) -> PlotData:
         measure="PCKh" if info.protocol == "mpii" else "AP",
         annotated=info.layout_of(suite.dataset.eval).annotated,
         selected_on=tuple(data_name(info, split) for split in sorted(set(frame["selection_split"].dropna()))),
+        nothing=sentence(find_nobody(frame, metric) or "nothing is measured yet"),
         simulated=_mark(made_up, "SIMULATED") or _mark(parts, "SUBSET"),
     )
 

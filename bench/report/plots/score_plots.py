@@ -13,12 +13,10 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 from bench.analysis.formatting import in_print_units, metric_words
 from bench.analysis.rows import ablated_settings
 from bench.report.plots.drawing import (
-    NOTHING,
     Drawing,
     count_rows,
     explain_error_bars,
     explain_series,
-    missing_readings,
 )
 from bench.report.plots.panels import (
     PAGE_WIDTH,
@@ -90,7 +88,7 @@ def bars(data: PlotData) -> Drawing:
     """The report's picture of `plot_bars`."""
     title, rows = f"{metric_words(data.metric)} by input size", data.measured
     if rows.empty:
-        return Drawing(title, NOTHING)
+        return Drawing(title, data.nothing)
     caption = f"{title} and method, mean over seeds; {count_rows(rows)}. {explain_error_bars(rows)}"
     return Drawing(title, caption + explain_series(rows), plot_bars(data.rows, data.metric, data.baseline))
 
@@ -125,7 +123,7 @@ def splitting(data: PlotData) -> Drawing | None:
         return None
     title, rows = f"{metric_words(data.metric)} by splitting factor", data.measured.dropna(subset="split_ratio")
     if rows.empty:
-        return Drawing(title, NOTHING)
+        return Drawing(title, data.nothing)
     caption = f"{title}, a line per input size, mean over seeds; {count_rows(rows)}. {explain_error_bars(rows)}"
     return Drawing(title, caption, plot_splitting(rows, data.metric))
 
@@ -160,7 +158,7 @@ def ceiling(data: PlotData) -> Drawing | None:
     name, rows = metric_words(data.metric), data.measured.dropna(subset="ceiling")
     title = f"Ceiling of the representation and measured {name}"
     if rows.empty:
-        return Drawing(title, missing_readings(data.measured))
+        return Drawing(title, data.missing_readings)
     caption = (
         f"Dashes: {name} of ideal network outputs, encoded and decoded as in the row: what the representation itself"
         f" allows. Points: {name} as measured, one per row of the tables, mean over seeds; {count_rows(rows)}."

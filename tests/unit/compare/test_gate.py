@@ -30,6 +30,7 @@ from bench.compare.gate.markdown import render_summary
 from bench.pose.errors import BenchError
 from bench.store.documents import Failure
 from bench.store.folders import Store
+from bench.store.provenance import CodeIdentity
 from bench.suite.source import SuiteError
 from tests.unit.made_up import MadeUp
 
@@ -415,11 +416,15 @@ def test_records_of_other_code_are_remarked_on(gate: Gate, monkeypatch: pytest.M
     assert "made by the code" not in gate.check().output
     file = gate.record("simdr", 0)
     provenance = json.loads(file.read_text())["provenance"]
-    change_record(file, provenance=provenance | {"commit": 40 * "a"})
-    monkeypatch.setattr(gate_result, "checkout", lambda: (40 * "b", False))
+    change_record(file, provenance=provenance | {"commit": 40 * "a", "package": None})
+    monkeypatch.setattr(gate_result, "code_identity", lambda: CodeIdentity(commit=40 * "b", dirty=False))
     assert "records were made by the code of aaaaaaaaaaaa, this is bbbbbbbbbbbb" in gate.check().output
-    monkeypatch.setattr(gate_result, "checkout", lambda: (40 * "a", True))
+    monkeypatch.setattr(gate_result, "code_identity", lambda: CodeIdentity(commit=40 * "a", dirty=True))
     assert "made by the code" not in gate.check().output
+    for known, told in ((64 * "c", False), (64 * "d", True)):
+        change_record(file, provenance=provenance | {"commit": None, "package": 64 * "c"})
+        monkeypatch.setattr(gate_result, "code_identity", lambda known=known: CodeIdentity(package=known))
+        assert ("by the code of package cccccccccccc, this is package dddddddddddd" in gate.check().output) == told
 
 
 def made_outcome(text: str, **changes: Any) -> GateResult:
@@ -476,3 +481,56 @@ def test_the_gate_needs_no_torch() -> None:
     code = "import sys, bench.compare.gate.markdown; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False"]
+
+
+def test_where_nobody_is_to_be_judged_nothing_holds(gate: Gate) -> None:
+    """Neither a baseline without a value, as older ones say by -1, nor a record without one."""
+    gate.measure(lambda name, seed: usual(name, seed) | ({"AR": -1.0} if name == "simdr" else {}))
+    status, checks = gate.verdicts()
+    assert status == 2
+    (now,) = {check["detail"] for check in checks if check["verdict"] != "holds"}
+    assert now == "nobody to judge: no instance of val10 counts for AR"
+    assert {check["now"] for check in checks if check["detail"]} == {None}
+    for text in (gate.check().output, _written(gate, "--junit"), _written(gate, "--summary")):
+        assert now in text
+    refused = gate.check("--update")
+    assert refused.exit_code == 2
+    assert f"{now}; remove its limit from the baseline" in refused.output
+
+    for former in (-1.0, None):
+        document = gate.read()
+        for entry in document["evaluations"]:
+            entry["metrics"]["AR"] = former
+        gate.baseline.write_text(yaml.safe_dump(document), encoding="utf-8")
+        for values in (usual, moved("simdr", 0.0), lambda *cell: usual(*cell) | {"AR": -1.0}):
+            gate.measure(values)
+            status, checks = gate.verdicts()
+            assert status == 2
+            found = {check["verdict"]: check["detail"] for check in checks if check["metric"] == "AR"}
+            assert found.keys() == {"not measured"}
+            assert found["not measured"].startswith("nobody to judge when the baseline was written")
+
+
+def test_records_of_nobody_alone_are_no_baseline(gate: Gate) -> None:
+    gate.measure(lambda *_: {"AP": -1.0, "AR": -1.0})
+    gate.baseline.unlink()
+    refused = gate.check("--update")
+    assert refused.exit_code == 2
+    assert "nobody to judge: no instance of val10 counts\n" in refused.output
+    assert not gate.baseline.exists()
+
+
+def test_images_that_were_left_out_are_said_beside_what_holds(gate: Gate) -> None:
+    change_record(gate.record("simdr", 0), images=5000, images_left_out=12)
+    status, checks = gate.verdicts()
+    assert status == 0
+    said = "measured without 12 of 5,000 images, whose instances count as not found"
+    assert [check["detail"] for check in checks if check["detail"]] == [said, said]
+    for text in (gate.check().output, _written(gate, "--junit"), _written(gate, "--summary")):
+        assert said in text
+
+
+def _written(gate: Gate, option: str) -> str:
+    file = gate.folder / "written"
+    gate.check(option, file)
+    return file.read_text(encoding="utf-8")

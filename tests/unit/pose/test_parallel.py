@@ -63,7 +63,7 @@ def outcome(run: Training, watch: Callable[[Progress], bool] = never) -> dict[st
         "position": tuple(run.position),
         "losses": losses,
         "history": run.history,
-        "broken": list(run.broken),
+        "broken": run.broken,
         "weights": run.weights,
         "parameters": [one.detach() for one in run.model.parameters()],
         "saves": len(saves),

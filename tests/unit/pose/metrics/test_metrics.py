@@ -52,7 +52,7 @@ def predictions() -> list[dict[str, Any]]:
     ]
 
 
-def metrics(results: list[Any], truth: dict[str, Any] = TRUTH) -> dict[str, float]:
+def metrics(results: list[Any], truth: dict[str, Any] = TRUTH) -> dict[str, float | None]:
     return evaluate(load_ground_truth(truth), results, COCO_17.sigmas)
 
 
@@ -66,7 +66,7 @@ def test_no_predictions_reach_zero() -> None:
 
 def test_without_labelled_instances_there_is_nothing_to_judge() -> None:
     nobody = TRUTH | {"annotations": TRUTH["annotations"][4:]}
-    assert metrics([], nobody) == dict.fromkeys([*STATISTICS, "mean_oks"], -1.0)
+    assert metrics([], nobody) == dict.fromkeys([*STATISTICS, "mean_oks"])
 
 
 def test_mean_oks_counts_the_best_prediction_of_each_labelled_instance() -> None:
@@ -153,8 +153,12 @@ def test_a_box_without_extent_does_not_spoil_the_mean_pose() -> None:
 def test_nobody_has_no_mean_pose() -> None:
     with pytest.raises(DataError, match="needs instances"):
         mean_pose([])
-    with pytest.raises(DataError, match="keypoint 3 is visible in none of 1 instances"):
-        mean_pose([instance([0, 0, 1, 1], (0, 0), np.arange(17) != 3)])
+
+
+def test_a_keypoint_that_is_never_labelled_is_put_into_the_middle_of_the_box() -> None:
+    pose = mean_pose([instance([0, 0, 1, 1], (0.2, 0.1), np.arange(17) != 3)])
+    assert pose[3].tolist() == [0.5, 0.5]
+    np.testing.assert_allclose(np.delete(pose, 3, axis=0), np.tile((0.2, 0.1), (16, 1)))
 
 
 def test_the_mean_pose_is_placed_in_each_box() -> None:
