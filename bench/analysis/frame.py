@@ -72,8 +72,8 @@ def load_results(results: str | Path = "results", suite: str | Path | None = Non
     - `training_kind` (str): equal for trainings that differ in the seed alone.
     - `state` ("done", "missing", "failed", ...) and `reason` (str): why there is no record; "" where there is one.
     - `seed` (int64), then the other settings by the names of `TrainSpec` and `EvalSpec`; where both have one of a name
-      (`split`, `batch_size`, `precision`), the evaluation's begins with `evaluation_`. Numbers are float64 or int64,
-      flags bool, all others str; missing where a representation has no such setting. `input_size` is "HxW".
+      (`split`, `subset`, `batch_size`, `precision`), the evaluation's begins with `evaluation_`. Numbers are float64 or
+      int64, flags bool, all others str; missing where there is no such setting. `input_size` is "HxW".
     - metrics (float64) by the names of `metrics.json`, in its units; NaN where not measured.
     - `nobody_to_judge` (str): names of the metrics that are NaN because no instance of the split counts for them.
     - `baseline_METRIC` of the mean pose, `ceiling_METRIC` of a network without error, `published_METRIC` of the paper,

@@ -144,6 +144,8 @@ def _missing(row: pd.DataFrame | None, metric: str) -> str:
     """Why nothing is measured; "" where at least one seed is."""
     if row is None:
         return "not selected"
+    if row["subset"].notna().any() or row["evaluation_subset"].notna().any():
+        return "a subset of the images says nothing of it"
     if row[metric].notna().any():
         return ""
     if (row["state"] == "done").any():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import AsJson, Only, Results, Set, SuiteFile
+from bench.cli.options import AsJson, Only, Results, Set, Subset, SuiteFile
 from bench.cli.targets import planner
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def check(
     results: Results = Path("results"),
     only: Only = None,
     settings: Set = None,
+    subset: Subset = None,
     update: Annotated[bool, typer.Option("--update", help="Write the baseline from the records.")] = False,
     junit: Annotated[Path | None, typer.Option(help="Output file for the verdicts as JUnit XML.")] = None,
     summary: Annotated[Path | None, typer.Option(help="Output file for the verdicts in Markdown.")] = None,
@@ -49,7 +50,7 @@ def check(
     from bench.store.folders import Store
     from bench.suite.expansion import expand
 
-    plan = planner(suite, results, only, settings)()
+    plan = planner(suite, results, only, settings, subset)()
     measured = read_results(plan, Store(results))
     known = [spec.id for cell in expand(plan.suite).cells for spec in cell.evaluations]
     file = _baseline_file(baseline, plan.suite, update=update)
@@ -57,7 +58,7 @@ def check(
     if update or before is None:
         raise typer.Exit(_update(file, before, measured, known))
     checks = compare_with_baseline(before, measured, known)
-    result = GateResult(plan.suite.name, str(suite), str(file), checks, other_code(measured))
+    result = GateResult(plan.suite.name, str(suite), str(file), checks, (*plan.notes, *other_code(measured)))
     _write(result, junit, summary)
     typer.echo(json.dumps(result.as_json(), indent=2) if as_json else result.as_text())
     raise typer.Exit(result.status)

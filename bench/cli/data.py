@@ -57,15 +57,16 @@ def prepare(
 ) -> None:
     """Download public files, resuming interrupted downloads, and explain which files to add by hand.
 
-    COCO's images and annotations and ImageNet weights are downloaded and checked. Leeds Sports Pose Extended is
-    converted once its original is in place.
+    COCO's images and annotations are downloaded and checked. Leeds Sports Pose Extended is converted once its original
+    is in place. `imagenet` downloads the weights that backbones start from into DATA_ROOT/imagenet; name backbones in
+    place of splits for some of them.
     """
     from bench.pose.data.prepare import prepare as prepare_dataset
     from bench.pose.data.prepare import prepare_imagenet
-    from bench.pose.imagenet import IMAGENET_FOLDER
+    from bench.pose.imagenet import IMAGENET
 
-    if dataset == IMAGENET_FOLDER:
-        prepare_imagenet(data_root, splits or (), typer.echo, dry_run=dry_run)
+    if dataset == IMAGENET:
+        prepare_imagenet(data_root / IMAGENET, splits or (), typer.echo, dry_run=dry_run)
     else:
         info = _known(dataset, suite)
         prepare_dataset(info, data_root / dataset, tuple(splits or ()), typer.echo, dry_run=dry_run)

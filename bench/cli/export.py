@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import Only, Results, Set, SuiteFile
+from bench.cli.options import Only, Results, Set, Subset, SuiteFile
 from bench.cli.targets import planner
 
 
@@ -17,6 +17,7 @@ def export(
     results: Results = Path("results"),
     only: Only = None,
     settings: Set = None,
+    subset: Subset = None,
     predictions: Annotated[bool, typer.Option(help="Include predictions, which recomputing needs.")] = True,
     report: Annotated[bool, typer.Option(help="Include the suite's report.")] = True,
 ) -> None:
@@ -30,7 +31,7 @@ def export(
     from bench.files import sha256
     from bench.store.folders import Store
 
-    plan = planner(suite, results, only, settings)()
+    plan = planner(suite, results, only, settings, subset)()
     packed = pack(plan, Store(results), out, selection=only or [], predictions=predictions, report=report)
     if packed.manifest.simulated:
         typer.echo("SIMULATED: results in this capsule are made up; nothing was measured")

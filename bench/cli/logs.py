@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import Only, Results, Set
+from bench.cli.options import Only, Results, Set, Subset
 from bench.cli.targets import States, matching, parse_states, planner
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bench.planning.plan import Plan
     from bench.store.folders import Store, TrainingFolder
 
 
@@ -23,14 +26,18 @@ def logs(
     states: States = None,
     only: Only = None,
     settings: Set = None,
+    subset: Subset = None,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Last lines of each log; 0: all.")] = 40,
     results: Results = Path("results"),
 ) -> None:
     """Print the end of each log: that of the training and, if there is one, that of its SLURM job."""
     from bench.store.folders import Store
 
+    def planned() -> Plan:
+        return planner(Path(target), results, only, settings, subset)()
+
     store = Store(results)
-    for folder in _folders(target, states or [], store, only, settings):
+    for folder in _folders(target, states or [], store, planned):
         for file in [folder.log, *_job_logs(store, folder)]:
             typer.echo(f"==> {file} <==")
             if file.exists():
@@ -38,16 +45,13 @@ def logs(
                     typer.echo("".join(deque(opened, maxlen=lines or ALL_LINES)), nl=False)
 
 
-def _folders(
-    target: str, states: list[str], store: Store, only: list[str] | None, settings: list[str] | None
-) -> list[TrainingFolder]:
+def _folders(target: str, states: list[str], store: Store, planned: Callable[[], Plan]) -> list[TrainingFolder]:
     from bench.files import StoreError
     from bench.store.folders import TrainingFolder
     from bench.suite.shipped import shipped_suites
 
     if Path(target).suffix in {".yaml", ".yml"} or target in shipped_suites():
-        plan = planner(Path(target), store.root, only, settings)()
-        found = [store.training(item.spec.id) for item in matching(plan, [], parse_states(states))]
+        found = [store.training(item.spec.id) for item in matching(planned(), [], parse_states(states))]
         return [folder for folder in found if folder.path.exists()]
     folder = store.find(target)
     if isinstance(folder, TrainingFolder):

@@ -33,6 +33,15 @@ Set = Annotated[
         " be repeated.",
     ),
 ]
+Subset = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Train and measure on the first N images of each split, by the hash of their names: a smoke test. Its"
+        " results are marked and have ids of their own.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 ExtensionModules = Annotated[
     list[str] | None,

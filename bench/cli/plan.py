@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from bench.cli.options import AsJson, CalibrationFile, Device, Only, Results, Set, SuiteFiles, Threads, Workers
+from bench.cli.options import AsJson, CalibrationFile, Device, Only, Results, Set, Subset, SuiteFiles, Threads, Workers
 from bench.cli.targets import planner
 
 
@@ -16,6 +16,7 @@ def plan(
     results: Results = Path("results"),
     only: Only = None,
     settings: Set = None,
+    subset: Subset = None,
     as_json: AsJson = False,
     device: Device = "auto",
     threads: Threads = 0,
@@ -35,7 +36,7 @@ def plan(
     from bench.planning.simulated import simulated_ids
     from bench.store.folders import Store
 
-    plans = [planner(suite, results, only, settings)() for suite in suites]
+    plans = [planner(suite, results, only, settings, subset)() for suite in suites]
     forecasts, unit = forecast_plans(plans, results, LocalOptions(device, threads, workers), calibration)
     if as_json:
         documents = [

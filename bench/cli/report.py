@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import CalibrationFile, Only, Results, Set
+from bench.cli.options import CalibrationFile, Only, Results, Set, Subset
 from bench.cli.targets import planner
 
 Budget = Annotated[
@@ -35,6 +35,7 @@ def report(
     ] = "md,html,pdf,csv,tex",
     only: Only = None,
     settings: Set = None,
+    subset: Subset = None,
     budget: Budget = None,
     calibration: CalibrationFile = None,
     style: Annotated[
@@ -49,7 +50,7 @@ def report(
     from bench.store.folders import Store
 
     store = Store(results)
-    plans = [planner(suite, results, only, settings)() for suite in suites or _all_suites()]
+    plans = [planner(suite, results, only, settings, subset)() for suite in suites or _all_suites()]
     left_out: dict[str, str] = {}
     if budget is not None:
         from bench.cli.forecasting import gather_evidence, over_budget

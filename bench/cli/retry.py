@@ -17,6 +17,7 @@ from bench.cli.options import (
     Results,
     SaveEvery,
     Set,
+    Subset,
     SuiteFile,
     Threads,
     Workers,
@@ -33,6 +34,7 @@ def retry(
     states: States = None,
     only: Only = None,
     settings: Set = None,
+    subset: Subset = None,
     profile: Annotated[Path | None, typer.Option(help="Run on SLURM with this profile; else on this machine.")] = None,
     data_root: DataRoot = Path("data"),
     results: Results = Path("results"),
@@ -61,7 +63,7 @@ def retry(
         return [training for training in fitting if not training.under_way and not training.finished]
 
     request = RunRequest(
-        plan=planner(suite, results, only, settings),
+        plan=planner(suite, results, only, settings, subset),
         choose=choose,
         data_root=data_root,
         results=results,

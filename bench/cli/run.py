@@ -19,6 +19,7 @@ from bench.cli.options import (
     Results,
     SaveEvery,
     Set,
+    Subset,
     SuiteFile,
     Threads,
     Workers,
@@ -48,6 +49,7 @@ def run(
     results: Results = Path("results"),
     only: Only = None,
     settings: Set = None,
+    subset: Subset = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be run, and run nothing.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="SLURM: follow the jobs until none is left.")] = False,
     device: Device = "auto",
@@ -75,7 +77,7 @@ def run(
     from bench.planning.jobs import LocalOptions
     from bench.pose.errors import BenchError
 
-    planned = planner(suite, results, only, settings)
+    planned = planner(suite, results, only, settings, subset)
     place = EXECUTORS.named(executor)
     place.check_profile(executor, profile)
     if tensorboard is not None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import Set, SuiteFiles
+from bench.cli.options import Set, Subset, SuiteFiles
 from bench.cli.targets import planner
 
 
@@ -18,6 +18,7 @@ def simulate(
     spread: Annotated[float, typer.Option(min=0, help="Standard deviation over seeds, in points of AP or PCKh.")] = 0.2,
     random_state: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 0,
     settings: Set = None,
+    subset: Subset = None,
 ) -> None:
     """Write a SIMULATED record for every training and evaluation of suites that has none. Nothing is measured.
 
@@ -29,11 +30,11 @@ def simulate(
     from bench.store.folders import Store
 
     store = Store(results)
-    plans = [planner(file, results, None, settings)() for file in suites]
+    plans = [planner(file, results, None, settings, subset)() for file in suites]
     files = " ".join(shlex.quote(str(file)) for file in suites)
     command = (
         f"python -m bench simulate {files} --results {shlex.quote(str(results))} --spread {spread:g}"
-        f" --random-state {random_state}" + "".join(f" --set {shlex.quote(item)}" for item in settings or ())
+        f" --random-state {random_state}" + "".join(f" --set {shlex.quote(item)}" for item in plans[0].suite.settings)
     )
     done = write_records(plans, store, Chance(random_state, spread), command)
     typer.echo(

@@ -20,7 +20,7 @@ Settings = dict[str, Any]
 
 ABSENT = "(none)"
 
-DATA = ("dataset", "split", "evaluation_split")
+DATA = ("dataset", "split", "subset", "evaluation_split", "evaluation_subset")
 """Settings that decide which instances are seen."""
 
 IN_PUBLISHED_ROWS = ("backbone", "input_size", "evaluation_split")
@@ -77,7 +77,7 @@ class CellComparison:
     def same_data(self) -> bool:
         """Whether the metrics are of the same instances, so that they can be compared."""
         one, other = map(_settings, self.cells)
-        return all(one.get(name) == other.get(name) for name in ("dataset", "evaluation_split"))
+        return all(one.get(name) == other.get(name) for name in ("dataset", "evaluation_split", "evaluation_subset"))
 
 
 def compare_cells(store: Store, first: str, second: str) -> CellComparison:

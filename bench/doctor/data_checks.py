@@ -32,14 +32,13 @@ def data_root(root: Path) -> str:
 @ROOT.check("have the files made readable: see ls -l", seconds=900)
 def imagenet_weights(root: Path) -> str:
     """Each file has its sha256."""
-    from bench.pose.checkpoints import IMAGENET_FILES, check_hash
     from bench.pose.errors import CheckpointError
-    from bench.pose.imagenet import IMAGENET_FOLDER
+    from bench.pose.imagenet import IMAGENET, IMAGENET_FILES, check_hash
 
-    folder = root / IMAGENET_FOLDER
+    folder = root / IMAGENET
     there = {file.name: file for file in IMAGENET_FILES.values() if (folder / file.name).exists()}
     if not there:
-        raise NotApplicableError(f"none in {folder}; those with a public address are downloaded on first use")
+        raise NotApplicableError(f"none in {folder}; `bench data prepare {IMAGENET}` downloads what is public")
     wrong = []
     for name, file in there.items():
         try:

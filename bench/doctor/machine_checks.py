@@ -171,6 +171,9 @@ def gpus() -> str:
     from bench.planning.jobs import devices
 
     names = [name for name in devices("auto") if name.startswith("cuda")]
+    if not names and torch.backends.mps.is_available():
+        _convolve(torch.device("mps"))
+        return "mps: Apple's GPU, for --device mps"
     if not names:
         raise NotApplicableError("no GPU found; everything runs on the processor")
     if not torch.cuda.is_available():
@@ -214,7 +217,7 @@ def _convolve(device: torch.device) -> None:
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(2, 8, 12, 10, generator=generator)
     weights = torch.randn(4, 8, 3, 3, generator=generator)
-    found = torch.nn.functional.conv2d(images.to(device), weights.to(device)).double().cpu()
+    found = torch.nn.functional.conv2d(images.to(device), weights.to(device)).cpu().double()
     windows = images.double().unfold(2, 3, 1).unfold(3, 3, 1)
     expected = torch.einsum("bchwij,ocij->bohw", windows, weights.double())
     error = float((found - expected).abs().max() / expected.abs().max())

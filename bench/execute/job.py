@@ -60,7 +60,7 @@ class Resources(JsonDocument):
     Attributes:
         data_root: folder with one folder per dataset.
         results: the store's folder.
-        device: "cpu", "cuda" or "cuda:N".
+        device: "cpu", "cuda", "cuda:N" or "mps".
         threads: torch's threads; a training that is resumed keeps the number that it began with.
         workers: processes that load crops.
         pixels: source of the crops' pixels, see `choose_images`.

@@ -44,7 +44,7 @@ def evaluate_weights(
         checkpoint: file of the weights.
         out: folder for the results.
         box_file: a detector's boxes; None for annotated ones.
-        device: "cpu", "cuda" or "cuda:N".
+        device: "cpu", "cuda", "cuda:N" or "mps".
         workers: processes that load crops.
         allow_links: whether images may be links out of their folder.
 

@@ -22,12 +22,12 @@ from bench.pose.complexity import count_parameters
 from bench.pose.data.instances import Split
 from bench.pose.data.left_out import count_images, summarize
 from bench.pose.data.pixels.choice import choose_images
-from bench.pose.imagenet import IMAGENET_FOLDER
+from bench.pose.imagenet import IMAGENET
 from bench.pose.metrics.catalog import NOBODY
 from bench.pose.models.build import build_model, initialize, load_trunk
 from bench.pose.models.heads import PoseModel
 from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
-from bench.pose.training import Progress, Training
+from bench.pose.training import Progress, Training, TrainingError
 from bench.store.documents import EpochEntry, TrainingRecord
 from bench.store.folders import TrainingFolder
 from bench.store.provenance import Provenance, collect
@@ -62,9 +62,11 @@ def make_training(
     """
     started, clock = time.time(), time.monotonic()
     spec, resources = job.training, job.resources
-    split = spec.data.open(resources.data_root / spec.dataset, spec.split, allow_links=resources.allow_links)
+    data = resources.data_root / spec.dataset
+    split = spec.data.open(data, spec.split, spec.subset, allow_links=resources.allow_links)
     files = {split.annotation_file.name: sha256(split.annotation_file)}  # hashed now: files may change later
-    training = _prepare(job, split, heartbeat, group)
+    selection: list[str] = []
+    training = _prepare(job, split, heartbeat, group, selection)
     earlier = resume(training, folder.checkpoint, spec) if group.rank == 0 else 0.0
     torch.set_num_threads(group.broadcast(torch.get_num_threads()))
 
@@ -86,7 +88,8 @@ def make_training(
         return None
     heartbeat.ensure_lease()
     seconds = earlier + time.monotonic() - clock
-    record = _record(job, folder, training, split, files, seconds=seconds, started=started)
+    problems = [*_selection_problems(spec, training), *selection, *summarize(split.problems)]
+    record = _record(job, folder, training, split, files, problems=problems, seconds=seconds, started=started)
     write_json(folder.record_file, record.model_dump(mode="json"))
     remove(folder.checkpoint)
     return record
@@ -98,8 +101,10 @@ def _event_folder(job: Job, group: ProcessGroup) -> Path | None:
     return folder / job.id if folder is not None and group.rank == 0 else None
 
 
-def _prepare(job: Job, split: Split, heartbeat: Heartbeat, group: ProcessGroup) -> Training:
+def _prepare(job: Job, split: Split, heartbeat: Heartbeat, group: ProcessGroup, selection: list[str]) -> Training:
     spec, device = job.training, torch.device(job.resources.device)
+    if group.size > 1 and device.type == "mps":
+        raise TrainingError(f"{group.size} processes cannot share a training on mps; use --device cpu")
     torch.manual_seed(spec.seed)
     model = network(spec)
     _start(model, job)
@@ -112,7 +117,7 @@ def _prepare(job: Job, split: Split, heartbeat: Heartbeat, group: ProcessGroup) 
         augmentation=augmentation(spec),
         settings=optimizer_config(spec),
         device=device,
-        validate=make_validation(job, heartbeat, group),
+        validate=make_validation(job, heartbeat, group, selection),
         group=group,
         images=choose_images(split, instances, job.resources.pixels, device),
     )
@@ -124,7 +129,7 @@ def _start(model: PoseModel, job: Job) -> None:
     if job.weights is not None:
         load_weights(model, job.weights, sha256=spec.weights)
     elif spec.initialization == "imagenet":
-        load_trunk(model, imagenet_weights(spec.backbone, job.resources.data_root / IMAGENET_FOLDER))
+        load_trunk(model, imagenet_weights(spec.backbone, job.resources.data_root / IMAGENET))
     else:
         initialize(model, scheme=spec.initialization)
 
@@ -152,6 +157,7 @@ def _record(
     split: Split,
     files: dict[str, str],
     *,
+    problems: list[str],
     seconds: float,
     started: float,
 ) -> TrainingRecord:
@@ -167,7 +173,7 @@ def _record(
         history=[EpochEntry.model_validate(entry) for entry in training.history],
         seconds=seconds,
         weights_sha256=sha256(folder.weights),
-        problems=[*_selection_problems(job.training, training), *counted.problems, *summarize(split.problems)],
+        problems=[*counted.problems, *problems],
         images=counted.images,
         images_left_out=counted.left_out,
         provenance=job_provenance(job, files, started, training.images.name),

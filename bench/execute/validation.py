@@ -10,21 +10,25 @@ from torch import nn
 from bench.execute.heartbeat import Heartbeat, show_evaluation
 from bench.execute.job import Job
 from bench.execute.settings import selection_config
+from bench.pose.data.left_out import summarize
 from bench.pose.evaluation import Evaluator
 from bench.pose.metrics.catalog import headline
 from bench.pose.parallel import ProcessGroup
 
 
-def make_validation(job: Job, heartbeat: Heartbeat, group: ProcessGroup) -> Callable[[nn.Module], float | None] | None:
+def make_validation(
+    job: Job, heartbeat: Heartbeat, group: ProcessGroup, problems: list[str]
+) -> Callable[[nn.Module], float | None] | None:
     """A function that scores a model on the selection split; None for trainings that keep their last weights.
 
-    It raises `StoppedError` if the job was asked to stop. The training then resumes from its last checkpoint.
+    It raises `StoppedError` if the job was asked to stop. The training then resumes from its last checkpoint. What the
+    split leaves out is put into `problems`.
     """
     spec, resources = job.training, job.resources
     if spec.selection_split is None:
         return None
     folder = resources.data_root / spec.dataset
-    split = spec.data.open(folder, spec.selection_split, allow_links=resources.allow_links)
+    split = spec.data.open(folder, spec.selection_split, spec.subset, allow_links=resources.allow_links)
     device = torch.device(resources.device)
     evaluator = Evaluator.open(split, selection_config(spec), resources.pixels, device)
 
@@ -36,6 +40,7 @@ def make_validation(job: Job, heartbeat: Heartbeat, group: ProcessGroup) -> Call
             watch=lambda done, total: show_evaluation(heartbeat, done, total),
             group=group,
         )
+        problems[:] = [f"selection: {problem}" for problem in summarize(split.problems)]
         return None if found is None else found[headline(found)]
 
     return validate

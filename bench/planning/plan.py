@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -99,8 +99,20 @@ class Plan:
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences on what is not as the suite has it."""
-        given = ", ".join(self.suite.settings)
-        return (f"settings given on the command line: {given}",) if given else ()
+        return (*self.given, *self.subsets)
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """A sentence on the settings of the command line, if there are any."""
+        listed = ", ".join(self.suite.settings)
+        return (f"settings given on the command line: {listed}",) if listed else ()
+
+    @property
+    def subsets(self) -> tuple[str, ...]:
+        """A sentence that marks numbers of subsets, if there are any."""
+        specs = [part.spec for training in self.trainings for part in training.parts]
+        sizes = sorted({spec.subset for spec in specs if spec.subset is not None})
+        return (f"SUBSET: {describe_subset(sizes)}; numbers are comparable with no others",) if sizes else ()
 
     def as_json(self) -> dict[str, Any]:
         """The documented form of `plan --json`."""
@@ -164,6 +176,12 @@ def parse_selection(items: Sequence[str], suite: Suite) -> Selection:
     return selection
 
 
+def describe_subset(sizes: Iterable[int]) -> str:
+    """A subset in words, given the number of its images, or several of them."""
+    listed = " or ".join(map(str, sizes))
+    return f"first {listed} image{'s' * (listed != '1')} of each split"
+
+
 def complexity_of(training: TrainSpec) -> Complexity:
     """Parameters and multiply-adds per image of a training's network."""
     return predict(
@@ -196,7 +214,7 @@ def answered_rows(training: TrainSpec, evaluation: EvalSpec) -> tuple[PublishedR
         evaluation.flip_test,
     )
     rows = _rows_by_question().get(found, ())
-    return rows if rows and _as_the_paper_trains(training) else ()
+    return rows if rows and evaluation.subset is None and _as_the_paper_trains(training) else ()
 
 
 @cache
@@ -257,7 +275,7 @@ def _training_json(training: PlannedTraining) -> dict[str, Any]:
 
 def _evaluation_json(evaluation: PlannedEvaluation) -> dict[str, Any]:
     spec = evaluation.spec
-    names = ("training", "split", "boxes", "flip_test", "flip_shift", "post_process")
+    names = ("training", "split", "subset", "boxes", "flip_test", "flip_shift", "post_process")
     return {
         "id": spec.id,
         **{name: getattr(spec, name) for name in names},

@@ -14,7 +14,7 @@ from bench.pose.data.datasets import DatasetInfo
 from bench.pose.data.prepare import prepare_command, prepare_imagenet_command
 from bench.pose.data.reading import dangling_link
 from bench.pose.errors import BenchError, DataError
-from bench.pose.imagenet import IMAGENET_FILES, IMAGENET_FOLDER
+from bench.pose.imagenet import IMAGENET, IMAGENET_FILES, find_weights
 from bench.suite.shipped import suite_argument
 
 MEGA = 1e6
@@ -138,16 +138,17 @@ def _missing(info: DatasetInfo, needs: _Needs, folder: Path) -> Iterator[str]:
 
 
 def _initial_weights(plan: Plan, trainings: Iterable[PlannedTraining], root: Path) -> Iterator[Lack]:
-    missing: dict[str, None] = {}
+    missing: dict[Path, str] = {}
     for spec in (training.spec for training in trainings if training.state != "done"):
         given = weights_file(plan.suite, spec, root)
-        imagenet = IMAGENET_FILES.get(spec.backbone) if spec.initialization == "imagenet" else None
         if given is not None and not given.is_file():
             yield Lack(f"{given} is missing", "put the suite's weights file there, or beside the suite")
-        if imagenet is not None and not (root / IMAGENET_FOLDER / imagenet.name).is_file():
-            missing[imagenet.name] = None
-    fix = prepare_imagenet_command(missing, root)
-    yield from (Lack(f"{root / IMAGENET_FOLDER / name} is missing", fix) for name in missing)
+        if spec.initialization == "imagenet" and spec.backbone in IMAGENET_FILES:
+            weights = find_weights(spec.backbone, root / IMAGENET)
+            if not weights.there:
+                missing.setdefault(weights.path, spec.backbone)
+    fix = prepare_imagenet_command(missing.values(), root)
+    yield from (Lack(f"{path} is missing", fix) for path in missing)
 
 
 def _room(trainings: Sequence[PlannedTraining], results: Path) -> Iterator[Lack]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import re
-import urllib.error
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,17 +14,9 @@ from torch import Tensor, nn
 
 from bench.pose.errors import CheckpointError
 from bench.pose.file_kinds import describe_kind
-from bench.pose.imagenet import IMAGENET_FILES, ImageNetFile
+from bench.pose.imagenet import check_hash, fetch_weights
 
-__all__ = [
-    "IMAGENET_FILES",
-    "ImageNetFile",
-    "check_hash",
-    "imagenet_weights",
-    "load_file",
-    "load_weights",
-    "read_weights",
-]
+__all__ = ["imagenet_weights", "load_file", "load_weights", "read_weights"]
 
 MAX_NAMED = 5
 
@@ -161,34 +151,4 @@ def imagenet_weights(backbone: str, folder: Path) -> dict[str, Tensor]:
         CheckpointError: there are none for this backbone, they cannot be had, or their checksum is wrong; the message
             says which file to put where.
     """
-    if backbone not in IMAGENET_FILES:
-        raise CheckpointError(f"there are no ImageNet weights for {backbone}; set `initialization: kaiming`")
-    file = IMAGENET_FILES[backbone]
-    path = folder / file.name
-    if not path.exists():
-        _download(file, path)
-    check_hash(path, file.hash_prefix)
-    return read_weights(path)
-
-
-def check_hash(path: Path, expected: str) -> None:
-    """Raise `CheckpointError` for a file that cannot be read or whose sha256 does not begin with these digits."""
-    try:
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror or error}") from None
-    if not digest.startswith(expected):
-        raise CheckpointError(f"{path}: its sha256 is {digest}, expected {expected}; get the right file")
-
-
-def _download(file: ImageNetFile, path: Path) -> None:
-    if file.url is None:
-        raise CheckpointError(f"{path} is missing: get {file.name} from the HRNet authors' model zoo and put it there")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        torch.hub.download_url_to_file(file.url, str(path), hash_prefix=file.hash_prefix, progress=False)
-    except (urllib.error.URLError, OSError, RuntimeError) as error:
-        raise CheckpointError(
-            f"cannot download {file.url} ({_first(error)}): put the file at {path}, or set `initialization: kaiming`"
-        ) from None
+    return read_weights(fetch_weights(backbone, folder))

@@ -67,20 +67,20 @@ class EvalResult:
         files: contents of the files to keep, by name: `predictions.json`, further formats of the dataset's tools, and
             `per_instance.npz` after a thorough evaluation.
         instances: number of predicted instances.
-        images: number of images with instances to predict.
-        images_left_out: number of those that cannot be read.
         problems: messages about data that had to be left out, problems of one kind together.
         diagnostics: finer readings after a thorough evaluation.
+        images: number of images with instances to predict.
+        images_left_out: number of those that cannot be read.
     """
 
     results: list[dict[str, Any]]
     metrics: Metrics
     files: dict[str, bytes]
     instances: int
-    images: int
-    images_left_out: int
     problems: list[str]
     diagnostics: Diagnostics | None = None
+    images: int = 0
+    images_left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -171,9 +171,12 @@ class Evaluator:
     ) -> Metrics | None:
         """The headline metric of `evaluate`, to rounding, and maybe others: for scores after every epoch.
 
-        Arguments, results by rank and errors are as in `evaluate`.
+        Arguments, results by rank and errors are as in `evaluate`. Images that cannot be read are added to the problems
+        of the split.
         """
-        predictions, _ = self._predict(model, device=device, workers=workers, watch=watch, group=group)
+        predictions, unread = self._predict(model, device=device, workers=workers, watch=watch, group=group)
+        problems = count_images(self.instances, unread, self.split.split).problems
+        self.split.problems += [problem for problem in problems if problem not in self.split.problems]
         return None if group.rank > 0 else self.scoring.quick_metrics(self._results(predictions))
 
     def _predict(

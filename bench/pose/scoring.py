@@ -7,7 +7,7 @@ its instances and scores by PCKh. All three write the COCO results format.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ from bench.pose.data.conventions import Conventions
 from bench.pose.data.instances import Split
 from bench.pose.data.left_out import summarize
 from bench.pose.data.mpii import MpiiInstances
-from bench.pose.data.reading import is_number, read_id, read_json
+from bench.pose.data.reading import is_number, problem_summary, read_id, read_json
 from bench.pose.errors import DataError, UnknownNameError
 from bench.pose.metrics.coco import check_results, coco_metrics, judge, load_ground_truth, run_coco
 from bench.pose.metrics.crowdpose import judge_crowdpose, run_crowdpose, with_areas
@@ -255,6 +255,9 @@ def split_scoring(split: Split) -> Scoring:
     if isinstance(split, MpiiInstances) and len(split.listed) != len(truth.keypoints):
         listed = f"{split.annotation_file} lists {len(split.listed)}"
         raise DataError(f"{split.truth_file}: {len(truth.keypoints)} instances, but {listed}")
+    if isinstance(split, MpiiInstances) and split.subset is not None:
+        chosen = np.isin(np.arange(len(truth.keypoints)), list(split.entries))
+        truth = replace(truth, visible=truth.visible & chosen[:, None])
     return PckhScoring(truth)
 
 
@@ -306,6 +309,8 @@ def open_scoring(protocol: str, truth: Path, skeleton: Skeleton | None = None) -
     if skeleton is None:
         skeleton = CROWDPOSE_14 if protocol == "crowdpose" else skeleton_of(contents, truth)
     found = clean_annotations(contents, truth, skeleton, protocol=protocol, pixels=False)
+    if found.problems and not found.contents["annotations"]:
+        raise DataError(f"{truth}: no annotation is usable{problem_summary(found.problems)}")
     return _oks_scoring(found, truth, skeleton, protocol), [*summarize(found.problems), *found.notes]
 
 

@@ -45,6 +45,7 @@ class Report:
         date: when it was made.
         code: by which it was made.
         simulated: whether any record is made up.
+        mark: what every page says of numbers that do not count; "" where there is nothing to say.
         claims: the paper's sentences and what became of them; None where the suite states none.
         tables: in the suite's order.
         exclusions: by reason.
@@ -62,6 +63,7 @@ class Report:
     date: str
     code: str
     simulated: bool
+    mark: str
     claims: Table | None
     tables: tuple[Table, ...]
     exclusions: tuple[Exclusion, ...]
@@ -70,11 +72,6 @@ class Report:
     logs: Mapping[str, tuple[str, ...]]
     provenance: Appendix
     problems: tuple[str, ...]
-
-    @property
-    def mark(self) -> str:
-        """What every page says; "" where everything was measured."""
-        return SIMULATED if self.simulated else ""
 
     @property
     def generated(self) -> str:
@@ -117,6 +114,7 @@ def make_report(
         date=format_time(time.time()),
         code=code_identity().code,
         simulated=results.simulated,
+        mark=". ".join([*([SIMULATED] if results.simulated else []), *plan.subsets]),
         claims=claims,
         tables=tuple(results_table(table, keys) for table in tables),
         exclusions=_exclusions(plan),

@@ -29,7 +29,7 @@ def _measured(data: TableData) -> Iterator[str]:
     if any(finding.low is not None for finding in findings):
         yield f"The {LEVEL:.0%} interval covers chance between seeds, where there are several, and between images."
     if any(finding.mean is not None and finding.low is None for finding in findings):
-        yield "No interval (–): one seed, and results of single images were not kept, so nothing is known of its error."
+        yield "No interval (–): one seed, and no results of two images or more, so nothing is known of its error."
 
 
 def _agreement(data: TableData) -> Iterator[str]:

@@ -34,7 +34,7 @@ def find_suite(given: Path) -> Path:
     if name in shipped:
         return shipped[name]
     if given.is_dir():
-        raise SuiteError(f"{given}: is a folder, expected a suite file or the name of an installed suite")
+        raise SuiteError(f"{given}: is a directory, expected a suite file or the name of an installed suite")
     if os.path.lexists(given):
         return given  # whoever reads it says what is wrong with it
     if given.suffix in {".yaml", ".yml"} or len(given.parts) > 1:

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     noticeable=0.5,
     lower_is_better=True,
 )
-def mean_error(results: Sequence[dict[str, Any]], scoring: OksScoring) -> float:
+def mean_error(results: Sequence[dict[str, Any]], scoring: OksScoring) -> float | None:
     """Mean distance of labelled keypoints from those of the nearest instance predicted in the image, in % of the size.
 
-    An instance's size is the square root of the area; one in whose image nobody was found is 100 % off.
+    An instance's size is the square root of the area; one in whose image nobody was found is 100 % off. None where no
+    instance has labelled keypoints: there is nobody to judge.
     """
     found: dict[int, list[npt.NDArray[np.float64]]] = defaultdict(list)
     for result in results:
@@ -42,4 +43,4 @@ def mean_error(results: Sequence[dict[str, Any]], scoring: OksScoring) -> float:
             ]
             size = max(float(instance["area"]), 1.0) ** 0.5
             errors.append(100 * min(distances) / size if distances else 100.0)
-    return float(np.mean(errors)) if errors else 100.0
+    return float(np.mean(errors)) if errors else None

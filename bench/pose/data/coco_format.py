@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from bench.pose.data.annotation_file import BOX, AnnotationFile, clean_annotatio
 from bench.pose.data.conventions import PERSON, Conventions, counted_categories
 from bench.pose.data.instances import Instance, Split
 from bench.pose.data.reading import is_number, path_inside, problem_summary, read_id, read_json
+from bench.pose.data.subset import restrict_annotations
 from bench.pose.errors import DataError
 
 __all__ = ["CocoKeypoints", "read_boxes"]
@@ -32,6 +33,7 @@ class CocoKeypoints(Split):
     """
 
     left_out: Counter[str] = field(default_factory=Counter, init=False, compare=False)
+    _all_images: frozenset[int] = field(default=frozenset(), init=False, repr=False, compare=False)
     _paths: dict[int, Path | None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
@@ -50,7 +52,10 @@ class CocoKeypoints(Split):
         )
         self.problems += found.problems
         self.notes += found.notes
-        return found
+        self._all_images = frozenset(image["id"] for image in found.contents["images"])
+        if self.subset is None:
+            return found
+        return replace(found, contents=restrict_annotations(found.contents, self.subset))
 
     @property
     def annotations(self) -> dict[str, Any]:
@@ -138,7 +143,7 @@ class CocoKeypoints(Split):
         keypoints = self.skeleton.size
         instances = []
         boxes = list(read_boxes(box_file, self.file.conventions))
-        foreign = [box["image_id"] for _, box in boxes if box["image_id"] not in self.images]
+        foreign = [box["image_id"] for _, box in boxes if box["image_id"] not in self._all_images]
         if foreign:
             counts = f"{len(foreign):,} of {len(boxes):,} boxes are of images that are not in the split"
             self.problems.append(f"{box_file}: {counts}, such as image {foreign[0]}")

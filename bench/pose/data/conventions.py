@@ -62,7 +62,8 @@ def person_category(categories: Sequence[Any], source: Path) -> tuple[Convention
     Raises:
         DataError: more than one category could be it, or none.
     """
-    known = [entry for entry in categories if isinstance(entry, dict) and read_id(entry.get("id")) is not None]
+    by_id = {read_id(entry.get("id")): entry for entry in reversed(categories) if isinstance(entry, dict)}
+    known = [entry for id_, entry in reversed(by_id.items()) if id_ is not None]
     named = [entry for entry in known if same_name(str(entry.get("name"))) == "person"]
     posed = [entry for entry in known if entry.get("keypoints")]
     choices = ([entry for entry in named if entry.get("keypoints")], named, posed, known)

@@ -20,6 +20,7 @@ from bench.pose.data.instances import Instance
 from bench.pose.data.pixels.image_source import DECODED, CropShape, ImageStore, Placement, Taken
 from bench.pose.errors import ImageError
 from bench.pose.geometry import Size, affine_matrix, transform_points
+from bench.pose.precision import copy_to
 from bench.pose.skeletons import Skeleton
 
 __all__ = ["Batch", "CropSettings", "Crops", "Key", "Unread"]
@@ -86,7 +87,7 @@ class Batch:
             pixels = self.images.numpy()
             rows = cv2.LUT(pixels.reshape(len(pixels), -1, 3), levels.numpy()[None])
             return torch.from_numpy(rows).view(*pixels.shape).permute(0, 3, 1, 2)
-        images = self.images.to(device, non_blocking=True)
+        images = copy_to(device, self.images)
         return levels.flatten()[images.int() * 3 + torch.arange(3, device=device)].permute(0, 3, 1, 2)
 
 

@@ -59,7 +59,9 @@ class DatasetInfo:
         others = [split for split, layout in self.other_layouts if layout.annotation_file(folder, split).is_file()]
         return [*self.layout.splits(folder), *others]
 
-    def open(self, folder: Path, split: str, *, allow_links: bool = False) -> CocoKeypoints | MpiiInstances:
+    def open(
+        self, folder: Path, split: str, subset: int | None = None, *, allow_links: bool = False
+    ) -> CocoKeypoints | MpiiInstances:
         """Reader of one split, which is generated first if the dataset is.
 
         A split of the synthetic dataset is named by its number of instances, such as `train3000`; the name alone
@@ -68,6 +70,7 @@ class DatasetInfo:
         Args:
             folder: the dataset's.
             split: name of the split.
+            subset: number of its images to use, see `first_images`; None for all.
             allow_links: whether images may be links out of their folder.
 
         Raises:
@@ -75,7 +78,7 @@ class DatasetInfo:
         """
         if self.generate is not None:
             self.generate(folder, split)
-        return self.read(folder, split, allow_links=allow_links)
+        return self.read(folder, split, subset, allow_links=allow_links)
 
     def box_file(self, folder: Path, split: str) -> Path | None:
         """The detector boxes of the published results on a split, which need not be there; None if there are none."""
@@ -104,13 +107,15 @@ class DatasetInfo:
                 " name the file of your own dataset's boxes under `detector_boxes` of its `define`"
             )
 
-    def read(self, folder: Path, split: str, *, allow_links: bool = False) -> CocoKeypoints | MpiiInstances:
+    def read(
+        self, folder: Path, split: str, subset: int | None = None, *, allow_links: bool = False
+    ) -> CocoKeypoints | MpiiInstances:
         """Reader of one split as it is there; arguments as in `open`."""
         from bench.pose.data.coco_format import CocoKeypoints
         from bench.pose.data.mpii import MpiiInstances
 
         reader = MpiiInstances if self.protocol == "mpii" else CocoKeypoints
-        return reader(folder, split, self.skeleton, self.layout_of(split), self.protocol, allow_links)
+        return reader(folder, split, self.skeleton, self.layout_of(split), self.protocol, subset, allow_links)
 
 
 def _draw(folder: Path, split: str) -> None:

@@ -68,6 +68,7 @@ class Split(ABC):
         skeleton: keypoints of the annotations.
         layout: paths of annotations and images.
         protocol: "coco", "crowdpose" or "mpii", the way predictions are scored.
+        subset: number of its images that are used, see `first_images`; None for all.
         allow_links: whether images may be links out of their folder.
         problems: messages about entries that are left out for a fault, or judged otherwise than they look; reading adds
             to it.
@@ -79,6 +80,7 @@ class Split(ABC):
     skeleton: Skeleton
     layout: Layout = COCO_LAYOUT
     protocol: str = "coco"
+    subset: int | None = None
     allow_links: bool = False
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

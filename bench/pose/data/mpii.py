@@ -13,6 +13,7 @@ import numpy as np
 from bench.pose.data.instances import Instance, Split
 from bench.pose.data.layout import MPII_LAYOUT, Layout
 from bench.pose.data.reading import is_number, normalized, path_inside, problem_summary, read_json
+from bench.pose.data.subset import first_images
 from bench.pose.errors import DataError
 from bench.pose.geometry import BOX_PADDING, SCALE_UNIT
 from bench.pose.skeletons import MPII_16, Skeleton
@@ -24,6 +25,8 @@ DOWNWARDS = 15
 
 NO_CENTER = -1
 """Horizontal center of instances whose center was not annotated; they are not moved and not padded."""
+
+FIELDS = ("image", "center", "scale", "joints", "joints_vis")
 
 FIRST_PIXEL = 1
 """MPII counts pixels from 1."""
@@ -53,8 +56,12 @@ class MpiiInstances(Split):
 
     @cached_property
     def entries(self) -> dict[int, dict[str, Any]]:
-        """Usable instances by position; messages about the others go to `problems`."""
-        return dict(self._sound())
+        """Usable instances of the subset by position; messages about unusable ones go to `problems`."""
+        entries = dict(self._sound())
+        if self.subset is None:
+            return entries
+        chosen = first_images((entry["image"] for entry in entries.values()), self.subset)
+        return {number: entry for number, entry in entries.items() if entry["image"] in chosen}
 
     def _sound(self) -> Iterator[tuple[int, dict[str, Any]]]:
         for number, entry in enumerate(self.listed):
@@ -111,17 +118,19 @@ def _body(annotated: list[float], scale: float) -> tuple[np.ndarray[Any, np.dtyp
 
 def _problem(entry: object, keypoints: int) -> str | None:
     if not isinstance(entry, dict):
-        return f"expected an object with image, center, scale, joints and joints_vis, found {entry!r:.80}"
-    name, scale = entry.get("image"), entry.get("scale")
+        return f"expected an object with {', '.join(FIELDS)}, found {entry!r:.80}"
+    if missing := [field for field in FIELDS if field not in entry]:
+        return f"lacks {', '.join(missing)}"
+    name, scale = entry["image"], entry["scale"]
     checks = (
         (isinstance(name, str) and name and name.isprintable(), f"image {name!r:.80} names no file"),
-        (_are_numbers(entry.get("center"), 2), f"center {entry.get('center')!r:.80} is not x and y"),
+        (_are_numbers(entry["center"], 2), f"center {entry['center']!r:.80} is not x and y"),
         (
             isinstance(scale, int | float) and is_number(scale) and scale > 0,
             f"scale {scale!r:.40} is not a positive number",
         ),
-        (_are_points(entry.get("joints"), keypoints), f"joints are not {keypoints} pairs of finite numbers"),
-        (_are_numbers(entry.get("joints_vis"), keypoints), f"joints_vis is not {keypoints} numbers"),
+        (_are_points(entry["joints"], keypoints), f"joints are not {keypoints} pairs of finite numbers"),
+        (_are_numbers(entry["joints_vis"], keypoints), f"joints_vis is not {keypoints} numbers"),
     )
     if problem := next((problem for holds, problem in checks if not holds), None):
         return problem

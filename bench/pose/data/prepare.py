@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.pose.data.datasets import DatasetInfo
 from bench.pose.data.download import Download, Watch, fetch, unpack
 from bench.pose.errors import DataError, UnknownNameError
-from bench.pose.imagenet import IMAGENET_FILES, IMAGENET_FOLDER
+from bench.pose.imagenet import IMAGENET, IMAGENET_FILES, fetch_weights, find_weights
 
 __all__ = [
     "ARCHIVES",
@@ -108,9 +108,6 @@ nothing: it is drawn on first use, or by bench data synthesize""",
 """Files to get by hand, relative to the dataset's folder."""
 
 
-BY_MODEL_ZOO = "to be put there by hand, from the HRNet authors' model zoo"
-
-
 def instructions(info: DatasetInfo, folder: Path) -> str:
     """Files to get by hand; those of a dataset that is not built in follow from its layout."""
     return f"To be put into {folder} by hand:\n{BY_HAND.get(info.name) or _described(info)}"
@@ -158,30 +155,29 @@ def prepare(info: DatasetInfo, folder: Path, splits: tuple[str, ...], say: Say, 
 
 def prepare_imagenet_command(names: Iterable[str], root: Path) -> str:
     """The command that gets ImageNet classifiers or says how."""
-    return shlex.join(["bench", "data", "prepare", IMAGENET_FOLDER, *names, "--data-root", str(root)])
+    return shlex.join(["bench", "data", "prepare", IMAGENET, *names, "--data-root", str(root)])
 
 
-def prepare_imagenet(root: Path, names: Sequence[str], say: Say, *, dry_run: bool = False) -> None:
-    """Fetch the ImageNet classifiers with these file names or of these backbones, all of them if none is named.
+def prepare_imagenet(folder: Path, backbones: Sequence[str], say: Say, *, dry_run: bool = False) -> None:
+    """Fetch the ImageNet weights of these backbones, or of all, into a folder, and say which to get by hand.
 
     Raises:
-        UnknownNameError: there is no such file.
-        DataError: there is no connection, or a download has the wrong contents.
+        UnknownNameError: there are none for a backbone.
+        CheckpointError: weights cannot be had.
     """
-    known = {**{file.name: file for file in IMAGENET_FILES.values()}, **IMAGENET_FILES}
-    for name in names:
-        if name not in known:
-            raise UnknownNameError("ImageNet file or backbone", name, known)
-    for file in dict.fromkeys(known[name] for name in names or known):
-        target = root / IMAGENET_FOLDER / file.name
-        if target.is_file():
-            say(f"{target}: is there")
-        elif file.url is None or file.size is None:
-            say(f"{target}: {BY_MODEL_ZOO}")
+    for backbone in backbones:
+        if backbone not in IMAGENET_FILES:
+            raise UnknownNameError("backbone with ImageNet weights", backbone, IMAGENET_FILES)
+    for file in dict.fromkeys(IMAGENET_FILES[backbone] for backbone in backbones or IMAGENET_FILES):
+        path = folder / file.name
+        backbone = next(name for name, known in IMAGENET_FILES.items() if known == file)
+        if not path.exists() and (dry_run or file.url is None):
+            say(f"{file.url} -> {path}" if file.url else find_weights(backbone, folder).remedy)
+        elif path.exists() and dry_run:
+            say(f"{path}: is there")
         else:
-            say(f"{file.url} ({file.size / GIGA:.2f} GB) -> {target}")
-            if not dry_run:
-                fetch(Download(file.url, file.size, f"sha256:{file.hash_prefix}"), target, watch=_watch(file.name, say))
+            fetch_weights(backbone, folder, _progress(file.name, say))
+            say(f"{path}: is there, and its checksum is right")
 
 
 def _is_there(info: DatasetInfo, archive: Archive, folder: Path) -> bool:
@@ -202,20 +198,21 @@ def _get(archive: Archive, folder: Path, say: Say, *, dry_run: bool) -> None:
     if done.exists():
         say(f"{download.name}: unpacked already; remove {done} to have it made again")
         return
-    say(f"{download.url} ({download.size / GIGA:.2f} GB) -> {folder / archive.into}")
+    size = download.size or 0
+    say(f"{download.url} ({size / GIGA:.2f} GB) -> {folder / archive.into}")
     if dry_run:
         return
     store.mkdir(parents=True, exist_ok=True)
-    _check_room(download, store)
-    fetch(download, store / download.name, watch=_watch(download.name, say))
+    _check_room(download.name, size, store)
+    fetch(download, store / download.name, watch=_progress(download.name, say))
     count = unpack(store / download.name, folder / archive.into)
     done.write_text(f"{download.url}\n{download.checksum}\n", encoding="utf-8")
     (store / download.name).unlink()
     say(f"{download.name}: {count:,} files")
 
 
-def _watch(name: str, say: Say) -> Watch:
-    """Says every tenth of a download."""
+def _progress(name: str, say: Say) -> Watch:
+    """Says each tenth of a download once."""
     said = -1
 
     def watch(received: int, total: int) -> None:
@@ -227,13 +224,11 @@ def _watch(name: str, say: Say) -> Watch:
     return watch
 
 
-def _check_room(download: Download, store: Path) -> None:
+def _check_room(name: str, size: int, store: Path) -> None:
     """The archive and its contents, which hardly shrink in it, must both find room."""
-    free, needed = shutil.disk_usage(store).free, 2 * download.size
+    free, needed = shutil.disk_usage(store).free, 2 * size
     if free < needed:
-        raise DataError(
-            f"{store}: {free / GIGA:.1f} GB free, but {download.name} and its contents need {needed / GIGA:.1f} GB"
-        )
+        raise DataError(f"{store}: {free / GIGA:.1f} GB free, but {name} and its contents need {needed / GIGA:.1f} GB")
 
 
 def _convert_lspet(folder: Path, say: Say) -> None:

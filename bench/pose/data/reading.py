@@ -97,4 +97,4 @@ def problem_summary(problems: Sequence[str]) -> str:
     """A clause with the number of problems and the first few, or nothing if there are none."""
     if not problems:
         return ""
-    return f"; {len(problems)} problems, such as: {'; '.join(summarize(problems)[:MAX_LISTED])}"
+    return f"; problems ({len(problems):,}): {'; '.join(summarize(problems)[:MAX_LISTED])}"

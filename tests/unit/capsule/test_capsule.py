@@ -187,6 +187,30 @@ def test_mpii_is_recomputed_too(tmp_path: Path) -> None:
     assert cell.verdict == "differs"
 
 
+def test_where_nobody_was_to_be_judged_nobody_is_again(tmp_path: Path) -> None:
+    """No image is easy; an older record says so by -1. A number in its place was invented."""
+
+    def crowded(folder: Path) -> Path:
+        file = tiny_datasets.crowdpose(folder) / "annotations/crowdpose_test.json"
+        contents = json.loads(file.read_text())
+        for image in contents["images"]:
+            image["crowdIndex"] = 0.5
+        file.write_text(json.dumps(contents))
+        return folder
+
+    bench, nobody = finish(tmp_path, CROWDPOSE, crowded), "nobody to judge: no instance of test counts for AP_E, AP_H"
+    assert {cell.record.metrics["AP_E"] for cell in verify(bench.capsule, bench.data_root).cells} == {None}
+    for value, verdict, details in (
+        (-1.0, "agrees", (nobody,)),
+        (0.3, "differs", ("AP_E: recorded 0.3, recomputed nobody to judge",)),
+    ):
+        contents = members(bench.capsule)
+        name = one(contents, "/record.json")
+        contents[name] = edited(contents[name], lambda record, value=value: record["metrics"].update(AP_E=value))
+        cells = verify(write(tmp_path / f"{verdict}.zip", rehash(contents)), bench.data_root).cells
+        assert {(cell.verdict, cell.details) for cell in cells} == {(verdict, details), ("agrees", (nobody,))}
+
+
 def test_equal_results_give_equal_capsules(crowd: Bench, tmp_path: Path) -> None:
     copied = Store(tmp_path / "results")
     shutil.copytree(crowd.store.root, copied.root)

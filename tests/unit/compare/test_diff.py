@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from bench.cli import app
 from bench.compare.diff import CellComparison, compare_cells
 from bench.files import StoreError, write_json
 from bench.paper.effects import known_effects, published_effect
@@ -35,7 +38,9 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "results")
 
 
-def put(store: Store, training: TrainSpec, evaluation: EvalSpec, metrics: dict[str, float], **provenance: Any) -> str:
+def put(
+    store: Store, training: TrainSpec, evaluation: EvalSpec, metrics: dict[str, float | None], **provenance: Any
+) -> str:
     """Store a finished training with an evaluation of it; returns the evaluation's id."""
     evaluation = evaluation.model_copy(update={"training": training.id})
     origin = PROVENANCE.model_copy(update=provenance)
@@ -190,3 +195,17 @@ def test_conditions_and_directions_of_effects(tmp_path: Path, store: Store) -> N
     heatmap = make_plan(load(tmp_path), store).trainings[0].spec
     (found,) = compare_cells(store, put(store, heatmap, way, {}), put(store, heatmap, none, {})).differences
     assert found.effect.points == (-2, -2)
+
+
+def test_where_nobody_is_to_be_judged_no_difference_is_taken(tmp_path: Path, store: Store) -> None:
+    training = example_training(tmp_path)
+    ids = [
+        put(store, training.model_copy(update={"seed": seed}), example_evaluation(tmp_path), {"AP": 0.5, "APM": value})
+        for seed, value in ((0, None), (1, -1.0), (2, 0.4))
+    ]
+    assert compare_cells(store, *ids[:2]).metrics["APM"] == (None, None)
+    arguments = ["diff", ids[0], ids[2], "--results", str(store.root)]
+    line = next(line for line in CliRunner().invoke(app, arguments).output.splitlines() if line.startswith("APM"))
+    assert line.split() == ["APM", "nobody", "to", "judge", "0.4000"]
+    document = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).output)
+    assert document["metrics"]["APM"] == {"a": None, "b": 0.4, "difference": None}

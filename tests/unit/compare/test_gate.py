@@ -481,3 +481,56 @@ def test_the_gate_needs_no_torch() -> None:
     code = "import sys, bench.compare.gate.markdown; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False"]
+
+
+def test_where_nobody_is_to_be_judged_nothing_holds(gate: Gate) -> None:
+    """Neither a baseline without a value, as older ones say by -1, nor a record without one."""
+    gate.measure(lambda name, seed: usual(name, seed) | ({"AR": -1.0} if name == "simdr" else {}))
+    status, checks = gate.verdicts()
+    assert status == 2
+    (now,) = {check["detail"] for check in checks if check["verdict"] != "holds"}
+    assert now == "nobody to judge: no instance of val10 counts for AR"
+    assert {check["now"] for check in checks if check["detail"]} == {None}
+    for text in (gate.check().output, _written(gate, "--junit"), _written(gate, "--summary")):
+        assert now in text
+    refused = gate.check("--update")
+    assert refused.exit_code == 2
+    assert f"{now}; remove its limit from the baseline" in refused.output
+
+    for former in (-1.0, None):
+        document = gate.read()
+        for entry in document["evaluations"]:
+            entry["metrics"]["AR"] = former
+        gate.baseline.write_text(yaml.safe_dump(document), encoding="utf-8")
+        for values in (usual, moved("simdr", 0.0), lambda *cell: usual(*cell) | {"AR": -1.0}):
+            gate.measure(values)
+            status, checks = gate.verdicts()
+            assert status == 2
+            found = {check["verdict"]: check["detail"] for check in checks if check["metric"] == "AR"}
+            assert found.keys() == {"not measured"}
+            assert found["not measured"].startswith("nobody to judge when the baseline was written")
+
+
+def test_records_of_nobody_alone_are_no_baseline(gate: Gate) -> None:
+    gate.measure(lambda *_: {"AP": -1.0, "AR": -1.0})
+    gate.baseline.unlink()
+    refused = gate.check("--update")
+    assert refused.exit_code == 2
+    assert "nobody to judge: no instance of val10 counts\n" in refused.output
+    assert not gate.baseline.exists()
+
+
+def test_images_that_were_left_out_are_said_beside_what_holds(gate: Gate) -> None:
+    change_record(gate.record("simdr", 0), images=5000, images_left_out=12)
+    status, checks = gate.verdicts()
+    assert status == 0
+    said = "measured without 12 of 5,000 images, whose instances count as not found"
+    assert [check["detail"] for check in checks if check["detail"]] == [said, said]
+    for text in (gate.check().output, _written(gate, "--junit"), _written(gate, "--summary")):
+        assert said in text
+
+
+def _written(gate: Gate, option: str) -> str:
+    file = gate.folder / "written"
+    gate.check(option, file)
+    return file.read_text(encoding="utf-8")

@@ -54,7 +54,7 @@ def add_imagenet(root: Path, backbone: str = "simba_res50") -> None:
 def test_what_is_missing_is_said_once_and_goes_away_one_by_one(tmp_path: Path) -> None:
     root, plan = tmp_path / "data", plan_of(tmp_path)
     weights = root / "imagenet" / "resnet50-19c8e357.pth"
-    get = f"bench data prepare imagenet {weights.name} --data-root {root}"
+    get = f"bench data prepare imagenet simba_res50 --data-root {root}"
     found = lacks(plan, tmp_path)
     assert [lack.what.removeprefix(f"{root}/") for lack in found] == [
         "coco/annotations/person_keypoints_train2017.json is missing",
@@ -211,13 +211,13 @@ def test_all_splits_are_verified_where_none_is_named(tmp_path: Path) -> None:
     assert [item["split"] for item in listed] == ["test", "trainval"]
 
 
-def test_imagenet_weights_are_named_by_file_or_backbone(tmp_path: Path) -> None:
+def test_imagenet_weights_are_named_by_backbone(tmp_path: Path) -> None:
     run = ["data", "prepare", "imagenet", "--data-root", str(tmp_path), "--dry-run"]
     all_of_them = CliRunner().invoke(app, run).stdout.splitlines()
     assert len(all_of_them) == len(set(IMAGENET_FILES.values()))
     (tmp_path / "imagenet").mkdir()
     (tmp_path / "imagenet" / "hrnet_w32-36af842e.pth").touch()
-    told = CliRunner().invoke(app, [*run, "hrnet_w32", "hrnet_w48", "resnet50-19c8e357.pth"]).stdout.splitlines()
+    told = CliRunner().invoke(app, [*run, "hrnet_w32", "hrnet_w48", "simba_res50"]).stdout.splitlines()
     assert [line.rpartition(": ")[2].partition(" ")[0] for line in told] == [
-        "is", "to", "https://download.pytorch.org/models/resnet50-19c8e357.pth",
+        "is", "get", "https://download.pytorch.org/models/resnet50-19c8e357.pth",
     ]  # fmt: skip

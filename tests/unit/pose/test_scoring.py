@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import scipy.io
 import torch
+from typer.testing import CliRunner
 
+from bench.cli import app
 from bench.execute.standalone import evaluate_weights
 from bench.pose.data.datasets import dataset_info, open_split
 from bench.pose.errors import DataError, UnknownNameError
@@ -223,7 +225,7 @@ def test_evaluating_on_mpii(tmp_path: Path) -> None:
     truth = folder / "annot" / "gt_valid.mat"
     assert [result["image_id"] for result in found.results] == [0, 1, 3, 4, 5]
     (problem,) = found.problems
-    assert problem.startswith(f"1 of 6 images of valid left out, with 1 of 6 instances: {folder}/images/2.png: ")
+    assert problem.startswith(f"1 of 6 images of valid left out, with 1 of 6 instances: {folder}/images/2.png: not an")
     assert stored(out) == found.metrics == score_file("mpii", out / "predictions.json", truth)[0]
     assert score_file("mpii", out / "pred.mat", truth)[0] == pytest.approx(found.metrics)
     keypoints = read_predictions(out / "pred.mat")
@@ -270,3 +272,21 @@ def test_the_mean_pose_is_measured_as_the_dataset_is(
 def test_pckh_of_nan_is_a_miss() -> None:
     truth = read_head_truth(Path(__file__).parents[2] / "fixtures" / "golden" / "mpii_gt_valid.mat")
     assert pckh(np.full(truth.keypoints.shape, np.nan), truth)["Mean"] == 0
+
+
+def test_where_nobody_is_to_be_judged_the_commands_say_so(tmp_path: Path) -> None:
+    """MPII's test people have no keypoints; JSON has no NaN."""
+    entries = [mpii_instance(number, joints_vis=[0] * 16) for number in range(INSTANCES)]
+    folder, out = mpii(tmp_path / "mpii", entries), tmp_path / "out"
+    head_truth(folder / "annot/gt_valid.mat", entries)
+    assert set(measured("mpii", folder, "valid", None, out).metrics.values()) == set(stored(out).values()) == {None}
+
+    command = "eval --backbone simba_tiny --representation simdr --input-size 64x64 --split-ratio 2 --dataset mpii"
+    files = ["--split", "valid", "--dataset-dir", folder, "--checkpoint", out.with_suffix(".pt"), "--out", out]
+    done = CliRunner().invoke(app, [*command.split(), *map(str, files)])
+    assert done.exit_code == 0, done.output
+    assert done.stderr == "nobody to judge: no instance of valid counts\n"
+    assert json.loads(done.stdout) == stored(out)
+    truth = ["--protocol", "mpii", "--annotations", str(folder / "annot/gt_valid.mat")]
+    scored = CliRunner().invoke(app, ["score", *truth, "--predictions", str(out / "predictions.json")])
+    assert [line.split(maxsplit=1)[1] for line in scored.stdout.splitlines()] == ["nobody to judge"] * 16

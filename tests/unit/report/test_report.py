@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -332,6 +333,47 @@ def test_metric_that_records_lack_is_no_silent_blank(bench: Bench) -> None:
     row = markdown_rows(bench.render(plan)["report.md"])[0]
     assert row["AR ours"].startswith("n/a<sup>")
     assert row["mean OKS"].startswith("n/a<sup>")
+
+
+def test_where_nobody_is_to_be_judged_every_format_says_so(bench: Bench) -> None:
+    plan = bench.fill(COCO, lambda *_: {"AP": 0.5, "AR": None}, baseline={"AP": 0.1, "AR": None})
+    texts = bench.render(plan)
+    said = "nobody to judge: no instance of val2017 counts for AR"
+    for name in ("report.md", "report.html", "coco_val.csv", "coco_val.tex"):
+        assert said in texts[name]
+    rows = markdown_rows(texts["report.md"])
+    assert {row["AR ours"][:12] for row in rows} == {"n/a<sup>a</s"}, "the mean pose's too"
+    assert not re.search(r"-1\.0|-100|nan", " ".join(value for row in rows for value in row.values()))
+    assert {row["AR"] for row in csv_rows(texts["coco_val.csv"])} == {""}
+    assert "Where the records disagree about the mean pose baseline" not in texts["report.md"]
+
+
+def test_a_headline_of_nobody_is_said_in_the_summary_and_in_place_of_plots(bench: Bench) -> None:
+    plan = bench.fill(COCO, lambda *_: {"AP": -1.0})
+    texts = bench.report(plan)
+    said = "Nobody to judge: no instance of val2017 counts for AP."
+    assert texts["report.md"].count(said) > 3
+    assert "Nothing is measured yet" not in texts["report.md"]
+
+
+def test_images_that_were_left_out_are_marked_in_every_format(bench: Bench) -> None:
+    plan = bench.fill(COCO, lambda *_: {"AP": 0.5, "AR": 0.5})
+    training = plan.trainings[0]
+    for folder, counts in (
+        (bench.store.training(training.spec.id), {"images": 9000, "images_left_out": 3}),
+        (bench.store.evaluation(training.evaluations[0].spec.id), {"images": 5000, "images_left_out": 12}),
+    ):
+        document = json.loads(folder.record_file.read_text())
+        write_json(folder.record_file, document | counts)
+    texts = bench.render(plan)
+    without = "trained without 3 of 9,000 images"
+    both = f"measured without 12 of 5,000 images, whose instances count as not found; {without}"
+    for name in ("report.md", "report.html", "coco_val.csv", "coco_val.tex"):
+        assert both in texts[name]
+    marked = [row["AP ours"].count("<sup>") for row in markdown_rows(texts["report.md"])]
+    assert marked == [1, 1, 0], "two rows measure that training"
+    assert [row["images_left_out"] for row in csv_rows(texts["coco_val.csv"])] == ["12", "0", "0"]
+    assert "2 of 3 evaluations do without images that could not be read" in texts["report.md"]
 
 
 def test_excluded_combinations_are_listed_once_for_all_seeds(bench: Bench) -> None:

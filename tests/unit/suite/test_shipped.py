@@ -54,7 +54,7 @@ def test_a_file_comes_before_the_name_of_an_installed_suite(tmp_path: Path, monk
             "suites/ci.yaml: No such file or directory; the installed suite of that name is called 'ci'",
         ),
         ("absent.yaml", "absent.yaml: No such file or directory"),
-        (".", "is a folder"),
+        (".", "is a directory"),
     ],
 )
 def test_other_names_are_refused(given: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -189,7 +189,8 @@ def test_if_nothing_is_left_the_problems_are_listed(tmp_path: Path) -> None:
     for annotation in contents["annotations"]:
         annotation["image_id"] = 99
     with pytest.raises(
-        DataError, match=r"no usable instance in 0 annotations; 3 problems, such as: .*annotation 1: image 99"
+        DataError,
+        match=r"no usable instance .*; problems \(3\): .*annotation 1: image 99",
     ):
         split(tmp_path, contents).instances()
 
@@ -310,7 +311,9 @@ def box_file(folder: Path, contents: Any) -> Path:
 
 def test_detections_keep_their_order_and_their_boxes(tmp_path: Path) -> None:
     opened = split(tmp_path, document())
-    file = box_file(tmp_path, [box(image_id=8), box(category_id=3), box(), box(image_id=99)])
+    file = box_file(
+        tmp_path, [box(image_id=8), box(category_id=3), box(), *(box(image_id=one) for one in (99, 98, 97, 99))]
+    )
     instances = opened.detections(file)
     assert [(instance.image_id, instance.annotation_id, instance.score) for instance in instances] == [
         (8, 0, 0.5),
@@ -318,7 +321,7 @@ def test_detections_keep_their_order_and_their_boxes(tmp_path: Path) -> None:
     ]
     np.testing.assert_array_equal(instances[0].box, [-3, 2, 300, 40.5])
     assert not instances[0].visible.any()
-    assert opened.problems == [f"{file}: 1 of 3 boxes are of images that are not in the split, such as image 99"]
+    assert opened.problems == [f"{file}: 4 of 6 boxes are of images that are not in the split, such as image 99"]
 
 
 @pytest.mark.parametrize(

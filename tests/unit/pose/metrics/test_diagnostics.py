@@ -232,6 +232,20 @@ def test_pckh_by_keypoint_and_threshold() -> None:
     assert found.curve["0.10"] == pytest.approx(pckh(predictions, truth)["Mean@0.1"])
 
 
+def test_columns_of_keypoints_that_nobody_has_do_not_exist() -> None:
+    """No head is labelled; of the shoulders only the left one, which is missed by one instance of four."""
+    truth = HeadTruth(np.full((4, 16, 2), 100.0), np.ones((4, 16), dtype=bool), np.full(4, 50.0))
+    truth.visible[:, [MPII_16.index("head_top"), MPII_16.index("right_shoulder")]] = False
+    predictions = truth.keypoints - 1
+    predictions[0, MPII_16.index("left_shoulder")] += 100
+    found = judge_pckh(predictions, truth)
+    assert found.metrics() == pckh(predictions, truth)
+    assert (found.metrics()["Head"], found.metrics()["Shoulder"], found.metrics()["Knee"]) == (None, 75, 100)
+    assert found.metrics()["Mean@0.1"] == pytest.approx(100 * 47 / 48)
+    truth.visible[:] = False
+    assert set(judge_pckh(predictions, truth).metrics().values()) == {None}
+
+
 def test_keypoints_of_instances_who_are_not_predicted_are_missed() -> None:
     truth = HeadTruth(np.full((4, 16, 2), 100.0), np.ones((4, 16), dtype=bool), np.full(4, 50.0))
     predictions = truth.keypoints - 1
