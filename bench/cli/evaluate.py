@@ -33,7 +33,9 @@ def evaluate(
     post_process: Annotated[
         bool, typer.Option(help="Refine heatmap peaks as the paper: by a quarter cell, for TokenPose by DARK.")
     ] = True,
-    shift: Annotated[bool, typer.Option(help="Shift the flipped view by one cell or bin.")] = True,
+    shift: Annotated[
+        bool | None, typer.Option(help="Shift the flipped view by one cell or bin; default: as the paper.")
+    ] = None,
     device: Device = "cpu",
     workers: Workers = 0,
     allow_links: AllowLinks = False,
@@ -56,7 +58,8 @@ def evaluate(
     }
     trained |= {} if split_ratio is None else {"split_ratio": split_ratio}
     trained |= {} if sigma is None else {"sigma": sigma}
-    asked: dict[str, Any] = {"flip_test": flip_test, "flip_shift": "reference" if shift else "none"}
+    asked: dict[str, Any] = {"flip_test": flip_test}
+    asked |= {} if shift is None else {"flip_shift": "reference" if shift else "none"}
     asked |= {} if post_process else {"post_process": "none"}
     box_file = None if boxes == "gt" else Path(boxes)
     found = evaluate_weights(
