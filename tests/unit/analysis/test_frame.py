@@ -82,7 +82,8 @@ def test_columns_have_types(bench: Bench) -> None:
             "flip_test": "bool", "post_process": "str",
             "AP": "float64", "published_AP": "float64", "baseline_AP": "float64", "params": "int64",
             "instances": "Int64",
-            "images": "Int64", "training_images_left_out": "Int64", "nobody_to_judge": "str", "simulated": "bool", "dirty": "boolean", "started": "float64", "torch": "str",
+            "images": "Int64", "training_images_left_out": "Int64", "nobody_to_judge": "str",
+            "simulated": "bool", "dirty": "boolean", "started": "float64", "torch": "str",
         }  # fmt: skip
         assert {name: types[name] for name in expected} == expected
         assert "object" not in types.values()
