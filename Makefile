@@ -1,23 +1,47 @@
 # Every target sets up what it needs. `make help` lists them.
-PYTHON ?= python3.11
+# The first Python of a supported version. `make setup PYTHON=python3.13` takes another one.
+PYTHON ?= $(or $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && echo $$python && break; done),\
+	$(error bench needs Python 3.11 to 3.14; name one by PYTHON=/path/to/python))
+# Which build of torch: cpu or cuda. PyPI has the CUDA build for Linux (5 GB), PyTorch's index the CPU build (0.8 GB).
+TORCH ?= cpu
+CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+UV_VERSION := 0.13.9
+UV := .venv/bin/uv
+EXTRAS ?= --all-extras
+LOCKED = $(UV) export --quiet --frozen $(EXTRAS) --no-emit-project
 BIN := .venv/bin
 READY := .venv/ready
 # One test process per core; each uses one thread.
 TEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart sample gate lspet lint format reference benchmarks fuzz clean
-.PHONY: test test-docs test-faults test-conformance test-slurm
+.PHONY: help setup lock quickstart sample gate lspet lint format reference benchmarks fuzz clean
+.PHONY: test test-docs test-faults test-conformance test-matrix test-slurm
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(READY)  ## Make the virtual environment
 
-$(READY): pyproject.toml
+# All versions are those of uv.lock. It knows the packages of PyPI, so the CPU build of torch is installed beside it, in
+# the locked version.
+$(READY): pyproject.toml uv.lock
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
+ifeq ($(TORCH),cpu)
+	$(LOCKED) --no-hashes | grep -E '^torch(vision)?==' > .venv/torch.txt
+	$(BIN)/python -m pip install --quiet --extra-index-url $(CPU_INDEX) --requirement .venv/torch.txt
+	$(LOCKED) --prune torch --prune torchvision > .venv/locked.txt
+else
+	$(LOCKED) > .venv/locked.txt
+endif
+	$(UV) pip install --quiet --python .venv --requirement .venv/locked.txt
+	$(UV) pip install --quiet --python .venv --no-deps --editable .
 	touch $(READY)
+
+lock: $(READY)  ## Update uv.lock to the newest versions that pyproject.toml allows
+	$(UV) lock --upgrade
 
 quickstart: $(READY)  ## Train three representations on synthetic people and write a report
 	$(BIN)/python -m bench run suites/quickstart.yaml
@@ -54,6 +78,9 @@ fuzz: $(READY)  ## Give every parser 10,000 inputs that no one would write (an h
 
 test-conformance: $(READY)  ## Make all checks on every built-in backbone (6 minutes of CPU time)
 	$(TEST) -m conformance tests/unit/conformance
+
+test-matrix: $(READY)  ## Install the wheel beside another Python and torch, use it, and run the tests of numbers there
+	tests/matrix.sh
 
 lint: $(READY)  ## Lint and check types
 	$(BIN)/ruff check .

@@ -19,6 +19,9 @@ __all__ = ["load_epochs", "load_errors", "load_keypoints", "load_per_instance", 
 
 __version__ = "0.1.0"
 
+DISTRIBUTION = "simdr-bench"
+"""Name under which this package is installed."""
+
 
 def __getattr__(name: str) -> Any:
     """Import the results API when it is asked for: commands need no pandas."""

@@ -16,6 +16,7 @@ from bench.pose.codecs.representation import codec
 from bench.pose.data.datasets import DATASETS, DatasetInfo
 from bench.pose.data.layout import COCO_LAYOUT, Layout
 from bench.pose.errors import ExtensionError
+from bench.pose.machine import safe_children
 from bench.pose.metrics.catalog import METRICS
 from bench.pose.metrics.own import OWN_METRICS, OwnMetric, Results
 from bench.pose.models.backbone import backbone
@@ -24,7 +25,7 @@ from bench.pose.skeletons import Skeleton
 if TYPE_CHECKING:
     from bench.pose.scoring import Scoring
 
-__all__ = ["backbone", "codec", "dataset", "executor", "metric", "report_format"]
+__all__ = ["backbone", "codec", "dataset", "executor", "metric", "report_format", "safe_children"]
 
 DecoratedT = TypeVar("DecoratedT", bound=Callable[..., object])
 

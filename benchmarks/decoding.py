@@ -23,7 +23,7 @@ from torch import Tensor
 
 from bench.pose.codecs.representation import CodecSettings, build_codec
 from bench.pose.locating import locate
-from bench.pose.memory import keep_freed_memory
+from bench.pose.machine import keep_freed_memory
 from bench.pose.outputs import Coordinates
 from bench.pose.skeletons import COCO_17
 from benchmarks import plain

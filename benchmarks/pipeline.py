@@ -32,7 +32,7 @@ from bench.pose.data.loading import Position, training_batches
 from bench.pose.data.pixels.packed import PackedImages
 from bench.pose.data.pixels.packing import plan_packing
 from bench.pose.data.synthetic import SyntheticSet, generate
-from bench.pose.memory import keep_freed_memory
+from bench.pose.machine import keep_freed_memory
 from bench.pose.skeletons import Skeleton
 from benchmarks import plain
 from benchmarks.measuring import ROUNDS, compare, machine, seconds

@@ -33,7 +33,7 @@ from bench.pose.data.crops import Batch, CropSettings
 from bench.pose.data.datasets import open_split
 from bench.pose.data.loading import Position, training_batches
 from bench.pose.data.synthetic import SyntheticSet, generate
-from bench.pose.memory import keep_freed_memory
+from bench.pose.machine import keep_freed_memory
 from bench.pose.models.build import build_model, initialize
 from bench.pose.models.convolution import TinyMapConv2d
 from bench.pose.models.heads import PoseModel

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
+from pydantic_core import PydanticUndefined
 
 from bench.cli import app
 from bench.cli.exits import OWN_MEANINGS, Exit
@@ -202,7 +203,7 @@ def _fields(kind: type[BaseModel], left_out: set[str], also: tuple[type[Any], ..
     lines = ["| Field | Value | |", "|---|---|---|"]
     for name, field in kind.model_fields.items():
         if name not in left_out:
-            value = _type_words(field.rebuild_annotation())
+            value = _type_words(_written(field.rebuild_annotation()))
             lines.append(f"| `{name}` | {_cell(value)} | {_cell(known.get(name, ''))} |")
     return lines
 
@@ -228,6 +229,13 @@ def _constants_documented(kind: type[Any]) -> dict[str, str]:
 
 
 WORDS = {str: "text", float: "number", int: "whole number", bool: "true or false", Path: "path", Any: "anything"}
+
+
+def _written(annotation: Any) -> Any:
+    """The type that a file gives, where its reader says that it is another than the field's."""
+    readers = [item for item in get_args(annotation) if isinstance(item, BeforeValidator)]
+    given = [item.json_schema_input_type for item in readers if item.json_schema_input_type is not PydanticUndefined]
+    return given[0] if given else annotation
 
 
 def _type_words(annotation: Any) -> str:

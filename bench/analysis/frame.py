@@ -45,7 +45,7 @@ HASH_LENGTH = 10
 """Characters of the hashes in the columns `row` and `training_kind`."""
 
 TEXTS = ("row", "training", "training_kind", "evaluation", "state", "reason", "nobody_to_judge", "published_row",
-         "scored_by", "commit", "command", "device", "torch")  # fmt: skip
+         "scored_by", "commit", "package", "command", "device", "torch")  # fmt: skip
 TYPES = dict.fromkeys(TEXTS, "str") | {
     "seed": "int64",
     "instances": "Int64",
@@ -72,8 +72,8 @@ def load_results(results: str | Path = "results", suite: str | Path | None = Non
     - `training_kind` (str): equal for trainings that differ in the seed alone.
     - `state` ("done", "missing", "failed", ...) and `reason` (str): why there is no record; "" where there is one.
     - `seed` (int64), then the other settings by the names of `TrainSpec` and `EvalSpec`; where both have one of a name
-      (`split`, `batch_size`, `precision`), the evaluation's begins with `evaluation_`. Numbers are float64 or int64,
-      flags bool, all others str; missing where a representation has no such setting. `input_size` is "HxW".
+      (`split`, `subset`, `batch_size`, `precision`), the evaluation's begins with `evaluation_`. Numbers are float64 or
+      int64, flags bool, all others str; missing where there is no such setting. `input_size` is "HxW".
     - metrics (float64) by the names of `metrics.json`, in its units; NaN where not measured.
     - `nobody_to_judge` (str): names of the metrics that are NaN because no instance of the split counts for them.
     - `baseline_METRIC` of the mean pose, `ceiling_METRIC` of a network without error, `published_METRIC` of the paper,
@@ -86,8 +86,8 @@ def load_results(results: str | Path = "results", suite: str | Path | None = Non
       `training_images`, `training_images_left_out` likewise.
     - `instances`, `epochs_done` (Int64), `seconds`, `training_seconds` (float64), `scored_by` (str), `simulated`
       (bool).
-    - `commit`, `command`, `device`, `torch` (str), `dirty` (boolean), `started` (float64, seconds since 1970):
-      provenance of the evaluation.
+    - `commit`, `package`, `command`, `device`, `torch` (str), `dirty` (boolean), `started` (float64, seconds since
+      1970): provenance of the evaluation.
 
     Args:
         results: the results folder.
@@ -256,7 +256,7 @@ def _columns(result: EvaluationResult) -> Iterator[tuple[str, Any]]:
     yield "scored_by", record.scored_by if record else ""
     yield "simulated", any(item is not None and item.simulated for item in (record, trained))
     origin = record.provenance if record else None
-    for name in ("commit", "dirty", "command", "started"):
+    for name in ("commit", "dirty", "package", "command", "started"):
         yield name, getattr(origin, name) if origin else None
     yield "device", origin.hardware.get("device") if origin else None
     yield "torch", origin.versions.get("torch") if origin else None

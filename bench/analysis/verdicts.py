@@ -60,8 +60,8 @@ class ClaimVerdict:
 
     @property
     def verdict(self) -> Verdict:
-        """Reproduced if all cases are, contradicted if any is, else the one that says least."""
-        return min((case.verdict for case in self.cases), key=VERDICTS.index)
+        """Reproduced if all cases are, contradicted if any is, else what says least; not measured without cases."""
+        return min((case.verdict for case in self.cases), key=VERDICTS.index, default="not measured")
 
 
 def judge(results: Results, uncertainty: Uncertainty) -> tuple[ClaimVerdict, ...]:
@@ -144,6 +144,8 @@ def _missing(row: pd.DataFrame | None, metric: str) -> str:
     """Why nothing is measured; "" where at least one seed is."""
     if row is None:
         return "not selected"
+    if row["subset"].notna().any() or row["evaluation_subset"].notna().any():
+        return "a subset of the images says nothing of it"
     if row[metric].notna().any():
         return ""
     if (row["state"] == "done").any():

@@ -16,7 +16,7 @@ from bench.capsule.manifest import MANIFEST, SUITE, CapsuleError, Manifest, Memb
 from bench.files import write_atomically
 from bench.planning.plan import Plan
 from bench.store.folders import EvaluationFolder, Store
-from bench.store.provenance import checkout
+from bench.store.provenance import code_identity
 
 FIXED_DATE = (2021, 1, 1, 0, 0, 0)
 """Date of every member: equal results give equal capsules."""
@@ -56,7 +56,6 @@ def pack(
     evaluations = sum(name.endswith("/record.json") for name in sources)
     if not evaluations:
         raise CapsuleError(f"{store.root}: no evaluation of {plan.suite.name} is finished; there is nothing to export")
-    commit, dirty = checkout()
     with tempfile.TemporaryDirectory() as folder:
         sources |= _report(plan, store, Path(folder)) if report else {}
         members: dict[str, Member] = {}
@@ -65,10 +64,10 @@ def pack(
             return Manifest(
                 suite=plan.suite.name,
                 selection=list(selection),
+                settings=list(plan.suite.settings),
                 simulated=simulated,
                 version=__version__,
-                commit=commit,
-                dirty=dirty,
+                **code_identity().model_dump(),
                 missing=missing,
                 members=members,
             )

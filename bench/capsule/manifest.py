@@ -46,10 +46,12 @@ class Manifest(_Document):
         schema_version: version of this format.
         suite: name of the suite.
         selection: values of `--only`.
+        settings: values of `--set`.
         simulated: whether a result is simulated.
         version: version of this package, which includes the recipes.
         commit: commit of its checkout; None outside of one.
         dirty: whether the checkout had changes.
+        package: sha256 of all its files.
         missing: state of each planned evaluation that has no result.
         members: all members but the manifest, by name.
     """
@@ -57,9 +59,11 @@ class Manifest(_Document):
     schema_version: Literal[1] = 1
     suite: str
     selection: list[str]
+    settings: list[str] = []
     simulated: bool
     version: str
     commit: str | None
     dirty: bool | None
+    package: str | None = None
     missing: dict[str, str]
     members: dict[str, Member]

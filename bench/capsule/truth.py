@@ -29,7 +29,7 @@ class Truths:
 
     def __init__(self, data_root: Path) -> None:
         self._data_root = data_root
-        self._known: dict[tuple[DatasetInfo, str], tuple[Scoring, dict[str, str]]] = {}
+        self._known: dict[tuple[DatasetInfo, str, int | None], tuple[Scoring, dict[str, str]]] = {}
 
     def of(self, record: Record) -> Scoring:
         """The scoring of the record's split.
@@ -39,11 +39,11 @@ class Truths:
                 than in the record.
         """
         try:
-            data, split = record.training.data, record.spec.split
+            data, split, subset = record.training.data, record.spec.split, record.spec.subset
         except UnknownNameError as error:
             raise UnavailableError(str(error)) from error
-        scoring, hashes = self._known.get((data, split)) or self._open(data, split)
-        self._known[data, split] = scoring, hashes
+        scoring, hashes = self._known.get((data, split, subset)) or self._open(data, split, subset)
+        self._known[data, split, subset] = scoring, hashes
         for name, digest in hashes.items():
             recorded = record.provenance.files.get(name)
             if recorded != digest:
@@ -51,7 +51,7 @@ class Truths:
                 raise UnavailableError(f"{name} here has sha256 {digest:.12}, {known}")
         return scoring
 
-    def _open(self, data: DatasetInfo, split: str) -> tuple[Scoring, dict[str, str]]:
+    def _open(self, data: DatasetInfo, split: str, subset: int | None) -> tuple[Scoring, dict[str, str]]:
         if not SPLIT.fullmatch(split):
             raise UnavailableError(f"split {split!r:.80} is not a valid split name")
         folder = self._data_root / data.name
@@ -59,7 +59,7 @@ class Truths:
         if data.generate is not None and not few and split not in data.splits(folder):
             raise UnavailableError(f"{data.name} {split} is not here, and its instances are too many to draw")
         try:
-            opened = data.open(folder, split)
+            opened = data.open(folder, split, subset)
             scoring = split_scoring(opened)
             files = dict.fromkeys([opened.annotation_file, opened.truth_file])
             return scoring, {file.name: sha256(file) for file in files}

@@ -20,9 +20,11 @@ from bench.pose.metrics.catalog import NOBODY, explain_unjudged
 from bench.pose.metrics.diagnostics import Diagnostics
 from bench.pose.metrics.own import own_metrics
 from bench.pose.metrics.per_instance import PerInstanceResults, load_per_instance, save_per_instance
+from bench.pose.metrics.results_file import listed_entries
 from bench.pose.scoring import Assessment
 from bench.store.documents import Record, TrainingRecord
 from bench.suite.expansion import expand
+from bench.suite.overrides import override
 from bench.suite.schema import load_suite
 from bench.suite.specs import EvalSpec, TrainSpec
 
@@ -136,8 +138,7 @@ def _verify(capsule: Capsule, record: Record, truths: Truths) -> VerifiedEvaluat
     except UnavailableError as error:
         return VerifiedEvaluation(record, "not recomputed", (str(error),))
     try:
-        if not isinstance(results, list):
-            raise DataError("expected a list of instances in the COCO results format")
+        results, _ = scoring.from_file(listed_entries(results))
         found = scoring.assess(results)
         own, _ = own_metrics(record.training.data.protocol, results, scoring)
     except DataError as error:
@@ -221,7 +222,7 @@ def _planned(capsule: Capsule) -> set[str] | None:
         file = Path(folder) / SUITE
         file.write_bytes(capsule.contents(SUITE))
         try:
-            cells = expand(load_suite(file, run_extensions=False)).cells
+            cells = expand(override(load_suite(file, run_extensions=False), capsule.manifest.settings)).cells
         except BenchError:
             return None
     return {spec.id for cell in cells for spec in cell.evaluations}

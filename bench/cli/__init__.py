@@ -28,6 +28,7 @@ from bench.cli import (
     show,
     simulate,
     status,
+    suites,
     verify,
 )
 from bench.cli.exits import Exit
@@ -41,6 +42,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.command("suites")(suites.suites)
 app.command("plan")(plan.plan)
 app.command("calibrate")(calibrate.calibrate)
 app.command("run")(run.run)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.devices import require_device
 from bench.cli.options import Device, Results, Threads, Workers
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def calibrate(
     from bench.planning.forecast.evidence import calibration_file, job_hardware
     from bench.planning.jobs import LocalOptions
 
+    require_device(device)
     used, share = job_hardware(LocalOptions(device, threads, workers))
     command = f"python -m bench calibrate --device {device} --threads {threads} --workers {workers}"
     found = measure(device=used, threads=share, workers=workers, seconds=seconds, command=command)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import AsJson, Only, Results, SuiteFile
+from bench.cli.options import AsJson, Only, Results, Set, Subset, SuiteFile
 from bench.cli.targets import planner
 
 if TYPE_CHECKING:
@@ -17,13 +17,21 @@ if TYPE_CHECKING:
     from bench.analysis.results import Results as Measured
     from bench.compare.gate.baseline import Baseline
     from bench.compare.gate.gate_result import GateResult
+    from bench.suite.schema import Suite
 
 
 def check(
     suite: SuiteFile,
-    baseline: Annotated[Path, typer.Option(help="Earlier metrics of the suite (YAML or JSON).", show_default=False)],
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            help="Earlier metrics of the suite (YAML or JSON); default: those installed with it, if there are."
+        ),
+    ] = None,
     results: Results = Path("results"),
     only: Only = None,
+    settings: Set = None,
+    subset: Subset = None,
     update: Annotated[bool, typer.Option("--update", help="Write the baseline from the records.")] = False,
     junit: Annotated[Path | None, typer.Option(help="Output file for the verdicts as JUnit XML.")] = None,
     summary: Annotated[Path | None, typer.Option(help="Output file for the verdicts in Markdown.")] = None,
@@ -42,17 +50,30 @@ def check(
     from bench.store.folders import Store
     from bench.suite.expansion import expand
 
-    plan = planner(suite, results, only)()
+    plan = planner(suite, results, only, settings, subset)()
     measured = read_results(plan, Store(results))
     known = [spec.id for cell in expand(plan.suite).cells for spec in cell.evaluations]
-    before = load_baseline(baseline, plan.suite.name) if baseline.exists() or not update else None
+    file = _baseline_file(baseline, plan.suite, update=update)
+    before = load_baseline(file, plan.suite.name) if file.exists() or not update else None
     if update or before is None:
-        raise typer.Exit(_update(baseline, before, measured, known))
+        raise typer.Exit(_update(file, before, measured, known))
     checks = compare_with_baseline(before, measured, known)
-    result = GateResult(plan.suite.name, str(suite), str(baseline), checks, other_code(measured))
+    result = GateResult(plan.suite.name, str(suite), str(file), checks, (*plan.notes, *other_code(measured)))
     _write(result, junit, summary)
     typer.echo(json.dumps(result.as_json(), indent=2) if as_json else result.as_text())
     raise typer.Exit(result.status)
+
+
+def _baseline_file(given: Path | None, suite: Suite, *, update: bool) -> Path:
+    """The baseline. Raises `typer.BadParameter` if it is not given, and none is installed or it is to be written."""
+    from bench.suite.shipped import shipped_baseline, suite_argument
+
+    installed = None if update else shipped_baseline(suite.file)
+    file = given or installed
+    if file is None:
+        reason = "--update writes it" if update else f"none is installed for {suite_argument(suite.file)}"
+        raise typer.BadParameter(f"name the baseline's file: {reason}", param_hint="--baseline")
+    return file
 
 
 def _update(file: Path, before: Baseline | None, results: Measured, known: Sequence[str]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.exits import Exit
-from bench.cli.options import AsJson, DataRoot, OfSuite
+from bench.cli.options import AllowLinks, AsJson, DataRoot, OfSuite
 
 if TYPE_CHECKING:
     from bench.pose.data.datasets import DatasetInfo
@@ -46,44 +45,69 @@ def list_datasets(data_root: DataRoot = Path("data"), as_json: AsJson = False) -
 
 @app.command("prepare")
 def prepare(
-    dataset: DatasetName,
-    splits: Annotated[list[str] | None, typer.Argument(help="For example val2017; default: all.")] = None,
+    dataset: Annotated[
+        str, typer.Argument(help="Name of a dataset, or imagenet: the weights that trainings start from.")
+    ],
+    splits: Annotated[
+        list[str] | None, typer.Argument(help="For example val2017, or a backbone of imagenet; default: all.")
+    ] = None,
     data_root: DataRoot = Path("data"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done.")] = False,
+    suite: OfSuite = None,
 ) -> None:
     """Download public files, resuming interrupted downloads, and explain which files to add by hand.
 
     COCO's images and annotations are downloaded and checked. Leeds Sports Pose Extended is converted once its original
-    is in place.
+    is in place. `imagenet` downloads the weights that backbones start from into DATA_ROOT/imagenet; name backbones in
+    place of splits for some of them.
     """
     from bench.pose.data.prepare import prepare as prepare_dataset
+    from bench.pose.data.prepare import prepare_imagenet
+    from bench.pose.imagenet import IMAGENET
 
-    prepare_dataset(dataset, data_root / dataset, tuple(splits or ()), typer.echo, dry_run=dry_run)
+    if dataset == IMAGENET:
+        prepare_imagenet(data_root / IMAGENET, splits or (), typer.echo, dry_run=dry_run)
+    else:
+        info = _known(dataset, suite)
+        prepare_dataset(info, data_root / dataset, tuple(splits or ()), typer.echo, dry_run=dry_run)
 
 
 @app.command("verify")
 def verify(
     dataset: DatasetName,
-    split: SplitName,
+    split: Annotated[
+        str | None, typer.Argument(help="For example val2017; default: all whose annotations are there.")
+    ] = None,
     data_root: DataRoot = Path("data"),
     suite: OfSuite = None,
+    allow_links: AllowLinks = False,
     as_json: AsJson = False,
 ) -> None:
-    """Read every annotation and image of a split and count them. Ends 1 if something is wrong or missing."""
+    """Read every annotation and image of a split and count them. Ends 1 if something is wrong or missing.
+
+    With --json a named split gives an object, all splits give a list.
+    """
+    from bench.pose.data.prepare import prepare_command
     from bench.pose.data.verify import verify as verify_split
 
-    info = _known(dataset, suite)
-    findings = verify_split(info, data_root / dataset, split)
+    info, folder = _known(dataset, suite), data_root / dataset
+    splits = [split] if split is not None else info.splits(folder)
+    command = prepare_command(info, [split] if split else [], data_root, None if suite is None else str(suite))
+    get = f"{command} gets it or says how"
+    if not splits:
+        typer.echo(f"missing: {folder / info.layout.annotations} of any split\n{get}")
+        raise typer.Exit(Exit.FAILED)
+    found = {name: verify_split(info, folder, name, allow_links=allow_links) for name in splits}
+    documents = [{"dataset": dataset, "split": name, **asdict(findings)} for name, findings in found.items()]
     if as_json:
-        typer.echo(json.dumps({"dataset": dataset, "split": split, **asdict(findings)}, indent=2))
+        typer.echo(json.dumps(documents[0] if split is not None else documents, indent=2))
     else:
-        *details, summary = findings.lines()
-        for line in details:
-            typer.echo(line)
-        typer.echo(f"{dataset} {split}: {summary}")
-    if findings.missing and not as_json:
-        typer.echo(_origin(info, data_root))
-    if not findings.complete:
+        for name, findings in found.items():
+            *details, summary = findings.lines()
+            typer.echo("\n".join([*details, f"{dataset} {name}: {summary}"]))
+        if any(findings.missing for findings in found.values()):
+            typer.echo(get)
+    if not all(findings.complete for findings in found.values()):
         raise typer.Exit(Exit.FAILED)
 
 
@@ -96,6 +120,7 @@ def pack(
     workers: Annotated[int, typer.Option(min=0, help="Number of processes; 0: one per core.")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the required space.")] = False,
     suite: OfSuite = None,
+    allow_links: AllowLinks = False,
 ) -> None:
     """Decode the images of a split's instances once; trainings and evaluations then crop from these pixels.
 
@@ -105,9 +130,10 @@ def pack(
     """
     from bench.pose.data.pixels.packed import packed_folder
     from bench.pose.data.pixels.packing import GIGA, plan_packing
+    from bench.pose.machine import usable_cores
 
     info = _known(dataset, suite)
-    opened = info.open(data_root / dataset, split)
+    opened = info.open(data_root / dataset, split, allow_links=allow_links)
     instances = opened.instances() if opened.annotated else []
     boxes = info.box_file(data_root / dataset, split)
     if boxes is not None and boxes.is_file():
@@ -116,7 +142,7 @@ def pack(
     planned = plan_packing(packed_folder(opened.folder, split), opened.image_folder, instances, budget=limit)
     typer.echo(planned.describe())
     if not dry_run:
-        for problem in planned.run(typer.echo, workers or len(os.sched_getaffinity(0))):
+        for problem in planned.run(typer.echo, workers or usable_cores()):
             typer.echo(f"left out: {problem}", err=True)
 
 
@@ -129,15 +155,6 @@ def synthesize(split: SplitName, data_root: DataRoot = Path("data")) -> None:
     instances = opened.instances()
     images = {instance.image for instance in instances}
     typer.echo(f"{opened.annotation_file}: {len(instances)} instances in {len(images)} images")
-
-
-def _origin(info: DatasetInfo, data_root: Path) -> str:
-    """Where the files of a dataset come from."""
-    from bench.pose.data.prepare import BY_HAND
-
-    if info.name in BY_HAND:
-        return f"bench data prepare {info.name} --data-root {data_root} says where the files come from"
-    return f"bench cannot get the files of {info.name} ({info.source}); put the missing ones at the paths above"
 
 
 def _known(dataset: str, suite: Path | None) -> DatasetInfo:

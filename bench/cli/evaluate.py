@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli.options import Device, ExtensionModules, Workers
+from bench.cli.devices import require_device
+from bench.cli.options import AllowLinks, Device, ExtensionModules, Workers
 
 if TYPE_CHECKING:
     from bench.pose.input_size import InputSize
@@ -35,13 +36,16 @@ def evaluate(
     shift: Annotated[bool, typer.Option(help="Shift the flipped view by one cell or bin.")] = True,
     device: Device = "cpu",
     workers: Workers = 0,
+    allow_links: AllowLinks = False,
     extensions: ExtensionModules = None,
 ) -> None:
     """Write DIR/predictions.json and DIR/metrics.json (MPII: pred.mat too). Settings not given follow the paper."""
     from bench.execute.standalone import evaluate_weights
     from bench.extensions import Extensions
+    from bench.planning.jobs import devices
     from bench.pose.metrics.catalog import explain_unjudged
 
+    require_device(device)
     Extensions.of(extensions or ()).load()
     trained: dict[str, Any] = {
         "dataset": dataset,
@@ -56,7 +60,15 @@ def evaluate(
     asked |= {} if post_process else {"post_process": "none"}
     box_file = None if boxes == "gt" else Path(boxes)
     found = evaluate_weights(
-        trained, asked, dataset_dir, checkpoint, out, box_file=box_file, device=device, workers=workers
+        trained,
+        asked,
+        dataset_dir,
+        checkpoint,
+        out,
+        box_file=box_file,
+        device=devices(device)[0],
+        workers=workers,
+        allow_links=allow_links,
     )
     for problem in found.problems:
         typer.echo(problem, err=True)

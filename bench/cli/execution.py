@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from tabulate import tabulate
 
+from bench.cli.devices import require_device
 from bench.cli.exits import Exit
 from bench.cli.listing import print_plan, print_status, summary
 from bench.execute.job import Job, JobOutcome
@@ -18,6 +19,8 @@ from bench.execute.slurm.profile import Profile, load_profile
 from bench.extend import executor
 from bench.planning.executors import RunRequest
 from bench.planning.jobs import local_jobs, local_slots
+from bench.planning.plan import Plan, PlannedTraining
+from bench.planning.preflight import describe, find_lacks, require_ready
 from bench.planning.simulated import refuse_simulated
 from bench.planning.submit import SubmittedArrays, submit_plan
 from bench.store.folders import Store
@@ -30,9 +33,13 @@ def run_here(request: RunRequest) -> int:
     """Run the chosen trainings on this machine; returns the exit status. Trainings that SLURM has are left to it.
 
     Raises:
+        NotReadyError: data, weights, devices or room are missing.
         StoreError: the store holds simulated results.
+        BenchError: this machine lacks the device.
     """
     refuse_simulated(Store(request.results))
+    if not request.dry_run:
+        require_device(request.options.device)
     plan = request.plan()
     chosen = request.choose(plan)
     todo = [training for training in chosen if not training.with_slurm]
@@ -40,10 +47,13 @@ def run_here(request: RunRequest) -> int:
         typer.echo(f"left to SLURM, which has them already: {len(chosen) - len(todo)} trainings")
     elif not todo:
         typer.echo(f"nothing to do: {summary(plan)}")
+    ready = [training for training in todo if not training.under_way]
     if request.dry_run and todo:
         print_plan(plan)
+        _print_lacks(request, plan, ready, request.options.device)
     if request.dry_run or not todo:
         return 0
+    require_ready(plan, ready, data_root=request.data_root, results=request.results, device=request.options.device)
     for training in todo:
         Store(request.results).training(training.spec.id).uncancel()
     slots = local_slots(request.options, todo)
@@ -55,6 +65,13 @@ def run_here(request: RunRequest) -> int:
     if JobOutcome.STOPPED in outcomes:
         return Exit.INTERRUPTED
     return 0 if set(outcomes) <= {JobOutcome.DONE} else Exit.FAILED
+
+
+def _print_lacks(request: RunRequest, plan: Plan, trainings: Sequence[PlannedTraining], device: str | None) -> None:
+    """What a dry run would be refused for."""
+    lacks = find_lacks(plan, trainings, data_root=request.data_root, results=request.results, device=device)
+    if lacks:
+        typer.echo("\n".join(["missing:", *describe(lacks)]))
 
 
 def _pool(jobs: Sequence[Job], slots: Sequence[Slot]) -> list[JobOutcome]:
@@ -71,11 +88,17 @@ def run_on_slurm(request: RunRequest) -> int:
     """Submit the chosen trainings and, with `wait`, follow the whole plan to its end; returns the exit status.
 
     Raises:
+        NotReadyError: something is missing, as far as this machine can see.
         StoreError: the store holds simulated results.
     """
     assert request.profile is not None, "`Executor.check_profile` was called"
     profile = load_profile(request.profile)
     refuse_simulated(Store(request.results))
+    plan = request.plan()
+    if request.dry_run:
+        _print_lacks(request, plan, request.choose(plan), None)
+    else:
+        require_ready(plan, request.choose(plan), data_root=request.data_root, results=request.results, device=None)
     refused = _submit(request, profile)
     if request.dry_run or not request.wait:
         return Exit.FAILED if refused else 0
@@ -95,6 +118,7 @@ def _submit(request: RunRequest, profile: Profile) -> bool:
         data_root=request.data_root,
         results=request.results,
         dry_run=request.dry_run,
+        allow_links=request.options.allow_links,
     )
     _print_arrays(done, profile)
     if done.left:

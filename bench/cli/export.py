@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import Only, Results, SuiteFile
+from bench.cli.options import Only, Results, Set, Subset, SuiteFile
 from bench.cli.targets import planner
 
 
@@ -16,6 +16,8 @@ def export(
     out: Annotated[Path, typer.Option(metavar="FILE.zip", help="The capsule.")],
     results: Results = Path("results"),
     only: Only = None,
+    settings: Set = None,
+    subset: Subset = None,
     predictions: Annotated[bool, typer.Option(help="Include predictions, which recomputing needs.")] = True,
     report: Annotated[bool, typer.Option(help="Include the suite's report.")] = True,
 ) -> None:
@@ -29,7 +31,7 @@ def export(
     from bench.files import sha256
     from bench.store.folders import Store
 
-    plan = planner(suite, results, only)()
+    plan = planner(suite, results, only, settings, subset)()
     packed = pack(plan, Store(results), out, selection=only or [], predictions=predictions, report=report)
     if packed.manifest.simulated:
         typer.echo("SIMULATED: results in this capsule are made up; nothing was measured")

@@ -24,7 +24,7 @@ CELL_HEADERS = ("training", "backbone", "representation", "input", "k", "sigma",
 
 def print_plan(plan: Plan, forecasts: Mapping[str, Forecast | Unknown] | None = None) -> None:
     """Print one line per training, with its forecast if given, and then the excluded cells."""
-    typer.echo(f"{plan.suite.title}\n")
+    typer.echo("\n".join([plan.suite.title, *plan.notes, ""]))
     rows = [
         (*_cell(training), *_costs(training), *_hours(training, forecasts), *_states(training))
         for training in plan.trainings
@@ -55,7 +55,7 @@ def print_status(plan: Plan, store: Store) -> None:
     """Print one line per training with its progress or failure, and then totals."""
     rows = [(*_cell(training), *_states(training)[:2], _activity(training, store)) for training in plan.trainings]
     typer.echo(printable(tabulate(rows, headers=(*CELL_HEADERS, "state", "evaluations", ""), disable_numparse=True)))
-    typer.echo(f"\n{summary(plan)}")
+    typer.echo("\n".join(["", summary(plan), *plan.notes]))
     print_simulation_note(plan, store)
 
 

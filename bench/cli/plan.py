@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from bench.cli.options import AsJson, CalibrationFile, Device, Only, Results, Threads, Workers
+from bench.cli.options import AsJson, CalibrationFile, Device, Only, Results, Set, Subset, SuiteFiles, Threads, Workers
 from bench.cli.targets import planner
 
 
 def plan(
-    suites: Annotated[list[Path], typer.Argument(help="Suite files (YAML).", show_default=False)],
+    suites: SuiteFiles,
     results: Results = Path("results"),
     only: Only = None,
+    settings: Set = None,
+    subset: Subset = None,
     as_json: AsJson = False,
     device: Device = "auto",
     threads: Threads = 0,
@@ -35,7 +36,7 @@ def plan(
     from bench.planning.simulated import simulated_ids
     from bench.store.folders import Store
 
-    plans = [planner(suite, results, only)() for suite in suites]
+    plans = [planner(suite, results, only, settings, subset)() for suite in suites]
     forecasts, unit = forecast_plans(plans, results, LocalOptions(device, threads, workers), calibration)
     if as_json:
         documents = [

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import CalibrationFile, Only, Results
+from bench.cli.options import CalibrationFile, Only, Results, Set, Subset
 from bench.cli.targets import planner
 
 Budget = Annotated[
@@ -22,13 +22,20 @@ Budget = Annotated[
 
 
 def report(
-    suites: Annotated[list[Path] | None, typer.Argument(help="Suite files; default: all in suites/.")] = None,
+    suites: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Suite files, or names of installed suites; default: all in suites/, or else all installed."
+        ),
+    ] = None,
     results: Results = Path("results"),
     out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("reports"),
     formats: Annotated[
         str, typer.Option("--format", help="Comma-separated: md, html, pdf, csv, tex.")
     ] = "md,html,pdf,csv,tex",
     only: Only = None,
+    settings: Set = None,
+    subset: Subset = None,
     budget: Budget = None,
     calibration: CalibrationFile = None,
     style: Annotated[
@@ -43,7 +50,7 @@ def report(
     from bench.store.folders import Store
 
     store = Store(results)
-    plans = [planner(suite, results, only)() for suite in suites or sorted(Path("suites").glob("*.yaml"))]
+    plans = [planner(suite, results, only, settings, subset)() for suite in suites or _all_suites()]
     left_out: dict[str, str] = {}
     if budget is not None:
         from bench.cli.forecasting import gather_evidence, over_budget
@@ -55,3 +62,9 @@ def report(
     names = [name.strip() for name in formats.split(",")]
     for file in write_report(plans, store, out, formats=names, left_out=left_out, style=style):
         typer.echo(file)
+
+
+def _all_suites() -> list[Path]:
+    from bench.suite.shipped import shipped_suites
+
+    return sorted(Path("suites").glob("*.yaml")) or [*shipped_suites().values()]

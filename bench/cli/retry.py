@@ -7,7 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import DataRoot, Device, Only, Pack, Pixels, Results, SaveEvery, SuiteFile, Threads, Workers
+from bench.cli.options import (
+    AllowLinks,
+    DataRoot,
+    Device,
+    Only,
+    Pack,
+    Pixels,
+    Results,
+    SaveEvery,
+    Set,
+    Subset,
+    SuiteFile,
+    Threads,
+    Workers,
+)
 from bench.cli.targets import Ids, States, matching, parse_states, planner
 
 if TYPE_CHECKING:
@@ -19,6 +33,8 @@ def retry(
     ids: Ids = None,
     states: States = None,
     only: Only = None,
+    settings: Set = None,
+    subset: Subset = None,
     profile: Annotated[Path | None, typer.Option(help="Run on SLURM with this profile; else on this machine.")] = None,
     data_root: DataRoot = Path("data"),
     results: Results = Path("results"),
@@ -28,6 +44,7 @@ def retry(
     threads: Threads = 0,
     workers: Workers = 0,
     pixels: Pixels = "auto",
+    allow_links: AllowLinks = False,
     save_every: SaveEvery = 60.0,
     pack: Pack = 1,
 ) -> None:
@@ -46,11 +63,11 @@ def retry(
         return [training for training in fitting if not training.under_way and not training.finished]
 
     request = RunRequest(
-        plan=planner(suite, results, only),
+        plan=planner(suite, results, only, settings, subset),
         choose=choose,
         data_root=data_root,
         results=results,
-        options=LocalOptions(device, threads, workers, save_every, pack, pixels=pixels),
+        options=LocalOptions(device, threads, workers, save_every, pack, pixels=pixels, allow_links=allow_links),
         profile=profile,
         wait=wait,
         dry_run=dry_run,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.options import (
+    AllowLinks,
     CalibrationFile,
     DataRoot,
     Device,
@@ -17,6 +18,8 @@ from bench.cli.options import (
     Pixels,
     Results,
     SaveEvery,
+    Set,
+    Subset,
     SuiteFile,
     Threads,
     Workers,
@@ -45,12 +48,15 @@ def run(
     data_root: DataRoot = Path("data"),
     results: Results = Path("results"),
     only: Only = None,
+    settings: Set = None,
+    subset: Subset = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be run, and run nothing.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="SLURM: follow the jobs until none is left.")] = False,
     device: Device = "auto",
     threads: Threads = 0,
     workers: Workers = 0,
     pixels: Pixels = "auto",
+    allow_links: AllowLinks = False,
     save_every: SaveEvery = 60.0,
     pack: Pack = 1,
     budget: Budget = None,
@@ -71,7 +77,7 @@ def run(
     from bench.planning.jobs import LocalOptions
     from bench.pose.errors import BenchError
 
-    planned = planner(suite, results, only)
+    planned = planner(suite, results, only, settings, subset)
     place = EXECUTORS.named(executor)
     place.check_profile(executor, profile)
     if tensorboard is not None:
@@ -91,7 +97,7 @@ def run(
         choose=choose,
         data_root=data_root,
         results=results,
-        options=LocalOptions(device, threads, workers, save_every, pack, tensorboard, pixels),
+        options=LocalOptions(device, threads, workers, save_every, pack, tensorboard, pixels, allow_links),
         profile=profile,
         wait=wait,
         dry_run=dry_run,

@@ -33,7 +33,7 @@ def package_predictions(
 
     folder, record = Store(results).finished_evaluation(evaluation)
     refuse_simulated_record(record)
-    split = record.training.data.open(data_root / record.training.dataset, record.spec.split)
+    split = record.training.data.open(data_root / record.training.dataset, record.spec.split, record.spec.subset)
     if not isinstance(split, CocoKeypoints):
         raise DataError(f"{record.training.dataset} is not scored by a server that takes COCO results")
     typer.echo(package(folder, split, name, out))

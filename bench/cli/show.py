@@ -18,7 +18,9 @@ DIGITS = 6
 def show(
     target: Annotated[str, typer.Argument(metavar="ID", help="Id of a training or evaluation, or its beginning.")],
     results: Results = Path("results"),
-    suites: Annotated[Path, typer.Option(help="Folder of suites, to list those that plan it.")] = Path("suites"),
+    suites: Annotated[
+        Path, typer.Option(help="Folder of suites, to list those that plan it; without one, the installed.")
+    ] = Path("suites"),
     as_json: AsJson = False,
 ) -> None:
     """Print everything known about a cell.
@@ -27,6 +29,7 @@ def show(
     of its log, and the command that makes it again.
     """
     from bench.compare.show import describe_cell
+    from bench.planning.plan import describe_subset
     from bench.store.folders import Store
 
     sections = describe_cell(Store(results), target, suites)
@@ -36,6 +39,9 @@ def show(
     if sections.pop("simulated"):
         typer.echo("SIMULATED: made up by `bench simulate`; nothing was measured\n")
     typer.echo(f"{sections.pop('kind')} {sections.pop('id')}")
+    sizes = {part.get("subset") for part in (sections["training"], sections.get("evaluation", {}))} - {None}
+    if sizes:
+        typer.echo(f"SUBSET: {describe_subset(sorted(sizes))}")
     for name, section in sections.items():
         typer.echo(printable(f"\n{name.replace('_', ' ')}\n{_indented(_text(section))}"))
 

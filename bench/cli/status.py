@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import AsJson, Only, Results, SuiteFile
+from bench.cli.options import AsJson, Only, Results, Set, Subset, SuiteFile
 from bench.cli.targets import planner
 
 WATCH_SECONDS = 2.0
@@ -19,6 +19,8 @@ def status(
     suite: SuiteFile,
     results: Results = Path("results"),
     only: Only = None,
+    settings: Set = None,
+    subset: Subset = None,
     as_json: AsJson = False,
     watch: Annotated[bool, typer.Option(help="Print every two seconds until everything is done.")] = False,
 ) -> None:
@@ -27,7 +29,7 @@ def status(
     from bench.planning.simulated import simulated_ids
     from bench.store.folders import Store
 
-    store, plan = Store(results), planner(suite, results, only)
+    store, plan = Store(results), planner(suite, results, only, settings, subset)
     while True:
         planned = plan()
         if watch:

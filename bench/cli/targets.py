@@ -25,13 +25,20 @@ States = Annotated[
 ]
 
 
-def planner(suite: Path, results: Path, only: Sequence[str] | None = None) -> Callable[[], Plan]:
-    """Check a suite file and the `--only` options; returns a function that plans these cells as things then stand."""
+def planner(
+    suite: Path,
+    results: Path,
+    only: Sequence[str] | None = None,
+    settings: Sequence[str] | None = None,
+    subset: int | None = None,
+) -> Callable[[], Plan]:
+    """Check a suite and the options to choose its cells; returns a function that plans these cells as they are."""
     from bench.planning.plan import make_plan, parse_selection
     from bench.store.folders import Store
+    from bench.suite.overrides import override
     from bench.suite.schema import load_suite
 
-    loaded = load_suite(suite)
+    loaded = override(load_suite(suite), [*(settings or []), *([] if subset is None else [f"subset={subset}"])])
     selection = parse_selection(only or [], loaded)
     return lambda: make_plan(loaded, Store(results), selection)
 

@@ -50,13 +50,15 @@ def verify(
 def _lines(found: Verification) -> Iterator[str]:
     from tabulate import tabulate
 
+    from bench.store.provenance import CodeIdentity
+
     manifest = found.manifest
     if manifest.simulated:
         yield "SIMULATED: results in this capsule are made up; they cannot be recomputed"
-    changes = " with changes" if manifest.dirty else ""
-    commit = f"commit {manifest.commit}{changes}" if manifest.commit else "no checkout"
+    code = CodeIdentity(commit=manifest.commit, dirty=manifest.dirty, package=manifest.package).code
     only = f", only {' '.join(manifest.selection)}" if manifest.selection else ""
-    yield f"suite {manifest.suite}{only}; packed by bench {manifest.version}, {commit}"
+    given = f", with {' '.join(manifest.settings)}" if manifest.settings else ""
+    yield f"suite {manifest.suite}{only}{given}; packed by bench {manifest.version}, {code}"
     rows = []
     for cell in found.cells:
         training, spec = cell.record.training, cell.record.spec
@@ -81,5 +83,5 @@ def _coverage(found: Verification) -> str:
 
 def _document(found: Verification) -> dict[str, object]:
     cells = [{"id": cell.record.id, "verdict": cell.verdict, "details": cell.details} for cell in found.cells]
-    packed = found.manifest.model_dump(include={"suite", "simulated", "version", "commit", "dirty"})
+    packed = found.manifest.model_dump(include={"suite", "simulated", "version", "commit", "dirty", "package"})
     return packed | {"planned": found.planned, "absent": found.absent, "evaluations": cells}

@@ -20,7 +20,7 @@ Settings = dict[str, Any]
 
 ABSENT = "(none)"
 
-DATA = ("dataset", "split", "evaluation_split")
+DATA = ("dataset", "split", "subset", "evaluation_split", "evaluation_subset")
 """Settings that decide which instances are seen."""
 
 IN_PUBLISHED_ROWS = ("backbone", "input_size", "evaluation_split")
@@ -77,7 +77,7 @@ class CellComparison:
     def same_data(self) -> bool:
         """Whether the metrics are of the same instances, so that they can be compared."""
         one, other = map(_settings, self.cells)
-        return all(one.get(name) == other.get(name) for name in ("dataset", "evaluation_split"))
+        return all(one.get(name) == other.get(name) for name in ("dataset", "evaluation_split", "evaluation_subset"))
 
 
 def compare_cells(store: Store, first: str, second: str) -> CellComparison:
@@ -201,9 +201,8 @@ def _of_provenance(cells: tuple[StoredCell, StoredCell]) -> Iterator[Difference]
 
 
 def _origin(provenance: Provenance) -> Settings:
-    changed = " with uncommitted changes" if provenance.dirty else ""
     return {
-        "code": f"{provenance.commit}{changed}",
+        "code": provenance.code,
         **{f"version of {name}": value for name, value in provenance.versions.items()},
         **{f"extension {name}": digest for name, digest in provenance.extensions.items()},
         **{f"hardware: {name}": value for name, value in provenance.hardware.items()},

@@ -23,6 +23,7 @@ from bench.store.lookup import StoredCell, look_up, seeds_of
 from bench.store.provenance import Provenance
 from bench.suite.expansion import expand
 from bench.suite.schema import load_suite
+from bench.suite.shipped import shipped_suites, suite_argument
 from bench.suite.specs import TrainSpec
 
 Sections = dict[str, Any]
@@ -35,7 +36,7 @@ def describe_cell(store: Store, prefix: str, suites: Path) -> Sections:
     Args:
         store: that holds it.
         prefix: of its id.
-        suites: folder of suites among which those that plan it are looked for.
+        suites: folder of suites among which those that plan it are looked for; the installed ones if it has none.
 
     Raises:
         StoreError: the id names none or several, or a file cannot be read.
@@ -88,11 +89,11 @@ def _status(status: Status) -> str:
 def _suites(id_: str, folder: Path) -> list[str]:
     """Files of the suites that plan a training or evaluation; those that cannot be read plan nothing."""
     found = []
-    for file in sorted(folder.glob("*.yaml")):
+    for file in sorted(folder.glob("*.yaml")) or shipped_suites().values():
         with contextlib.suppress(BenchError):
             cells = expand(load_suite(file)).cells
             if any(id_ in {cell.training.id, *(spec.id for spec in cell.evaluations)} for cell in cells):
-                found.append(str(file))
+                found.append(suite_argument(file))
     return found
 
 
@@ -196,6 +197,7 @@ def _provenance(provenance: Provenance) -> dict[str, Any]:
     return {
         "commit": provenance.commit,
         "dirty": provenance.dirty,
+        "package": provenance.package,
         "started": format_time(provenance.started),
         "seed": provenance.seed,
         **{f"version of {name}": value for name, value in provenance.versions.items()},

@@ -32,14 +32,13 @@ def data_root(root: Path) -> str:
 @ROOT.check("have the files made readable: see ls -l", seconds=900)
 def imagenet_weights(root: Path) -> str:
     """Each file has its sha256."""
-    from bench.execute.training_job import IMAGENET_FOLDER
-    from bench.pose.checkpoints import IMAGENET_FILES, check_hash
     from bench.pose.errors import CheckpointError
+    from bench.pose.imagenet import IMAGENET, IMAGENET_FILES, check_hash
 
-    folder = root / IMAGENET_FOLDER
+    folder = root / IMAGENET
     there = {file.name: file for file in IMAGENET_FILES.values() if (folder / file.name).exists()}
     if not there:
-        raise NotApplicableError(f"none in {folder}; those with a public address are downloaded on first use")
+        raise NotApplicableError(f"none in {folder}; `bench data prepare {IMAGENET}` downloads what is public")
     wrong = []
     for name, file in there.items():
         try:
@@ -56,10 +55,12 @@ def dataset(name: str, folder: Path) -> str:
     """Annotations, images, boxes and packed pixels are there."""
     from bench.files import sha256
     from bench.pose.data.datasets import dataset_info
+    from bench.pose.data.prepare import prepare_command
 
     if not folder.exists():
         raise NotApplicableError(f"not in {folder}")
-    info, fix = dataset_info(name), f"`bench data prepare {name} --data-root {folder.parent}` gets it or says how"
+    info = dataset_info(name)
+    fix = f"`{prepare_command(info, (), folder.parent)}` gets it or says how"
     splits = info.splits(folder)
     if not splits and info.generate is not None:
         return "nothing drawn yet"
@@ -72,7 +73,7 @@ def dataset(name: str, folder: Path) -> str:
 
 def _problems(name: str, folder: Path, split: str, fix: str) -> Iterator[CheckFailedError]:
     """Problems of a split and of a sample of its images."""
-    from bench.pose.data.coco_format import CocoKeypoints, read_boxes
+    from bench.pose.data.coco_format import CocoKeypoints
     from bench.pose.data.datasets import dataset_info
     from bench.pose.data.images import read_image
     from bench.pose.data.pixels.packed import packed_folder, read_shards
@@ -94,7 +95,7 @@ def _problems(name: str, folder: Path, split: str, fix: str) -> Iterator[CheckFa
                 read_image(path)
             except DataError as error:
                 yield CheckFailedError(str(error), fix)
-        if boxes and boxes.is_file() and not any(True for _ in read_boxes(boxes)):
+        if isinstance(opened, CocoKeypoints) and boxes and boxes.is_file() and not opened.count_boxes(boxes):
             yield CheckFailedError(f"{boxes}: no box of a person", fix)
     except DataError as error:
         yield CheckFailedError(str(error), fix)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench import DISTRIBUTION
 from bench.checks import (
     INSTALL,
     CheckFailedError,
@@ -17,6 +16,7 @@ from bench.checks import (
     raise_together,
     require,
 )
+from bench.pose.machine import available_memory, control_group, shared_memory, usable_cores
 
 if TYPE_CHECKING:
     import torch
@@ -46,7 +46,7 @@ def python() -> str:
 
     from packaging.specifiers import SpecifierSet
 
-    found, allowed = platform.python_version(), metadata("bench")["Requires-Python"]
+    found, allowed = platform.python_version(), metadata(DISTRIBUTION)["Requires-Python"]
     if not SpecifierSet(allowed).contains(found, prereleases=True):
         fix = f"make a virtual environment with a Python {allowed} and install anew"
         raise CheckFailedError(f"{found}, allowed {allowed}", fix)
@@ -58,7 +58,7 @@ def packages() -> str:
     """All packages have versions that the project allows."""
     from packaging.requirements import Requirement
 
-    needed = [Requirement(text) for text in requires("bench") or ()]
+    needed = [Requirement(text) for text in requires(DISTRIBUTION) or ()]
     needed = [one for one in needed if one.marker is None or one.marker.evaluate({"extra": ""})]
     problems = []
     for one in needed:
@@ -73,19 +73,15 @@ def packages() -> str:
     return f"{len(needed)} packages"
 
 
-@CHECKS.check("clone the project again")
+@CHECKS.check("install it again")
 def code() -> str:
-    """Results will name the commit that made them."""
-    from bench.store.provenance import checkout
+    """Results will name the code that made them."""
+    from bench.store.provenance import code_identity
 
-    commit, dirty = checkout()
-    if commit is None:
-        raise CheckWarning("git knows no commit of this code", "install git, see `git status`, or clone anew")
-    if dirty:
-        raise CheckWarning(
-            f"commit {commit[:12]} with changes", "commit them before a run whose results are to be kept"
-        )
-    return commit[:12]
+    found = code_identity()
+    if found.dirty:
+        raise CheckWarning(found.short_code, "commit them before a run whose results are to be kept")
+    return found.short_code
 
 
 @CHECKS.check(INSTALL)
@@ -135,8 +131,8 @@ def pycocotools() -> str:
 @CHECKS.check("see /proc/self/cgroup and /sys/fs/cgroup")
 def cores() -> str:
     """There are enough for the threads."""
-    usable = len(os.sched_getaffinity(0))
-    quotas = [text.split() for text in _control_group("cpu.max")]
+    usable = usable_cores()
+    quotas = [text.split() for text in control_group("cpu.max")]
     limit = min((int(quota) / int(period) for quota, period in quotas if quota != "max"), default=usable)
     problems = []
     if limit < usable:
@@ -153,35 +149,18 @@ def cores() -> str:
 @CHECKS.check("end other programs, lift the limit of the control group, or ask for more memory")
 def memory() -> str:
     """There is enough memory and shared memory."""
-    fields = dict(line.split(":") for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
-    texts = [*_control_group("memory.max"), *_control_group("memory.limit_in_bytes", "memory")]
+    texts = [*control_group("memory.max"), *control_group("memory.limit_in_bytes", "memory")]
     limits = [int(text) for text in texts if text.isdigit() and int(text) < UNLIMITED]
-    room = min([int(fields["MemAvailable"].split()[0]) * 1024, *limits])
+    room = min([available_memory(), *limits])
     found = f"{room / GIGA:.1f} GB" + (f", limit {min(limits) / GIGA:.1f} GB" if limits else "")
     require(room >= SOME_MEMORY, found)
     if room < ENOUGH_MEMORY:
         raise CheckWarning(found)
-    shared = os.statvfs("/dev/shm")
-    if shared.f_blocks * shared.f_frsize < SHARED_MEMORY:
-        size = f"{shared.f_blocks * shared.f_frsize / GIGA:.2f} GB of shared memory in /dev/shm"
+    shared = shared_memory()
+    if shared is not None and shared < SHARED_MEMORY:
+        size = f"{shared / GIGA:.2f} GB of shared memory in /dev/shm"
         raise CheckWarning(size, "raise it (docker run --shm-size 2g), or run with --workers 0")
     return found
-
-
-def _control_group(name: str, controller: str = "") -> Iterator[str]:
-    """Contents of a file in this process's control group and its parents.
-
-    Args:
-        name: file name.
-        controller: controller of control groups v1; empty for v2.
-    """
-    groups = Path("/proc/self/cgroup")
-    for line in groups.read_text(encoding="utf-8").splitlines() if groups.exists() else ():
-        _, controllers, path = line.split(":", 2)
-        group = Path("/sys/fs/cgroup", controller, path.lstrip("/"))
-        for folder in (group, *group.parents) if controller in controllers.split(",") else ():
-            if (folder / name).is_file():
-                yield (folder / name).read_text(encoding="ascii").strip()
 
 
 @CHECKS.check("see nvidia-smi, or run with --device cpu", seconds=180)
@@ -192,6 +171,9 @@ def gpus() -> str:
     from bench.planning.jobs import devices
 
     names = [name for name in devices("auto") if name.startswith("cuda")]
+    if not names and torch.backends.mps.is_available():
+        _convolve(torch.device("mps"))
+        return "mps: Apple's GPU, for --device mps"
     if not names:
         raise NotApplicableError("no GPU found; everything runs on the processor")
     if not torch.cuda.is_available():
@@ -235,7 +217,7 @@ def _convolve(device: torch.device) -> None:
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(2, 8, 12, 10, generator=generator)
     weights = torch.randn(4, 8, 3, 3, generator=generator)
-    found = torch.nn.functional.conv2d(images.to(device), weights.to(device)).double().cpu()
+    found = torch.nn.functional.conv2d(images.to(device), weights.to(device)).cpu().double()
     windows = images.double().unfold(2, 3, 1).unfold(3, 3, 1)
     expected = torch.einsum("bchwij,ocij->bohw", windows, weights.double())
     error = float((found - expected).abs().max() / expected.abs().max())

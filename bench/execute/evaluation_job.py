@@ -50,7 +50,7 @@ def make_evaluation(
     if group.rank == 0:
         remove_leftovers(folder.path)
     dataset_folder = resources.data_root / job.training.dataset
-    split = job.training.data.open(dataset_folder, spec.split)
+    split = job.training.data.open(dataset_folder, spec.split, spec.subset, allow_links=resources.allow_links)
     config = eval_config(job.training, spec, box_file(job.training.data, spec, dataset_folder))
     device = torch.device(resources.device)
     model = network(job.training)
@@ -67,7 +67,8 @@ def make_evaluation(
     if found is None:
         return None
     problems = found.problems
-    train = job.training.data.open(dataset_folder, job.training.split)
+    links = resources.allow_links
+    train = job.training.data.open(dataset_folder, job.training.split, job.training.subset, allow_links=links)
     baseline = _auxiliary("mean pose baseline", lambda: _baseline(train, split, problems), problems) or {}
     ceiling = _auxiliary("ceiling", lambda: ceiling_metrics(split, config), problems) or {}
     heartbeat.ensure_lease()

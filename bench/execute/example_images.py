@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.files import write_atomically, write_json
-from bench.pose.data.images import read_image
+from bench.pose.data.images import check_size, read_image
 from bench.pose.data.instances import Instance, Split
 from bench.pose.errors import ImageError
 from bench.pose.geometry import affine_matrix, box_to_center_scale, transform_points, warp
@@ -114,7 +114,9 @@ def _show(folder: EvaluationFolder, chosen: _Predicted) -> dict[str, Any]:
     instance = chosen.instance
     size = (HEIGHT, min(ASPECTS, key=lambda width: abs(width / HEIGHT - instance.box[2] / max(instance.box[3], 1))))
     matrix = affine_matrix(*box_to_center_scale(instance.box, size), 0, size)
-    image = warp(read_image(instance.image), matrix, size)
+    pixels = read_image(instance.image)
+    check_size(instance.image, (pixels.shape[0], pixels.shape[1]), instance.image_size)
+    image = warp(pixels, matrix, size)
     name = f"{instance.annotation_id}.jpg"
     encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
     write_atomically(folder.instances_folder / name, lambda file: file.write(encoded.tobytes()), durable=False)

@@ -60,10 +60,11 @@ class Resources(JsonDocument):
     Attributes:
         data_root: folder with one folder per dataset.
         results: the store's folder.
-        device: "cpu", "cuda" or "cuda:N".
-        threads: torch's threads; exact resumption needs the same number.
+        device: "cpu", "cuda", "cuda:N" or "mps".
+        threads: torch's threads; a training that is resumed keeps the number that it began with.
         workers: processes that load crops.
         pixels: source of the crops' pixels, see `choose_images`.
+        allow_links: whether images may be links out of their folder.
         save_every: seconds between checkpoints.
         tensorboard: folder for TensorBoard logs, one per training; None logs nothing.
     """
@@ -74,6 +75,7 @@ class Resources(JsonDocument):
     threads: int
     workers: int
     pixels: PixelSource = "auto"
+    allow_links: bool = False
     save_every: float
     tensorboard: Path | None = None
 

@@ -10,13 +10,15 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import connection
-from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.context import ForkServerContext, ForkServerProcess, SpawnContext, SpawnProcess
+from multiprocessing.process import BaseProcess
 from typing import get_args
 
 from bench.execute.job import NO_RETRIES, Job, JobOutcome, Retries
 from bench.execute.progress import PlainView
 from bench.execute.ranks import GroupMember, Slot, local_members
 from bench.files import StoreError
+from bench.pose.machine import forks_safely, safe_children
 from bench.store.documents import Cause, Failure
 from bench.store.folders import Store
 from bench.store.leases import Owner
@@ -36,10 +38,18 @@ Members = Callable[[Job, int], Sequence[GroupMember]]
 """Gives the processes to start for a job at its n-th try, from 0."""
 
 
-def job_context() -> ForkServerContext:
-    """Start method of job processes: forked from a server that has imported torch and ignores SLURM's signals."""
+JobProcess = ForkServerProcess | SpawnProcess
+
+
+def job_context() -> ForkServerContext | SpawnContext:
+    """Start method of job processes: forked from a server that has imported torch and ignores SLURM's signals.
+
+    Where that is not safe, each is a new Python. In both cases `safe_children` must be in force.
+    """
     from multiprocessing import forkserver
 
+    if not forks_safely():
+        return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([PRELOAD])
     earlier = {number: signal.signal(number, signal.SIG_IGN) for number in IGNORED}
@@ -67,12 +77,12 @@ class _ProcessSet:
     number: int
     job: Job
     slot: Slot
-    processes: list[ForkServerProcess]
+    processes: list[JobProcess]
     used: Counter[Cause] = field(default_factory=Counter)
     ended_badly: float | None = None
 
     @property
-    def started(self) -> list[ForkServerProcess]:
+    def started(self) -> list[JobProcess]:
         """Processes that exist already."""
         return [process for process in self.processes if process.pid is not None]
 
@@ -82,7 +92,7 @@ class _ProcessSet:
         if None in codes and any(code for code in codes if code not in {None, JobOutcome.BUSY, JobOutcome.CANCELLED}):
             self.ended_badly = self.ended_badly or time.monotonic()
             if time.monotonic() - self.ended_badly > GROUP_PATIENCE:
-                self.signal(ForkServerProcess.kill)
+                self.signal(BaseProcess.kill)
         return None not in codes
 
     def outcome(self) -> JobOutcome:
@@ -97,7 +107,7 @@ class _ProcessSet:
         found = [JobOutcome(code) for code in codes if code is not None]
         return next((bad for bad in (JobOutcome.FAILED, JobOutcome.LOST) if bad in found), found[0])
 
-    def signal(self, send: Callable[[ForkServerProcess], None]) -> None:
+    def signal(self, send: Callable[[BaseProcess], None]) -> None:
         for process in self.started:
             if process.exitcode is None:
                 send(process)
@@ -149,12 +159,13 @@ class Pool:
         Returns:
             Outcome of each job that was started or waited for.
         """
-        self._context = job_context()
-        try:
-            self._work()
-        except BaseException:
-            self.stop()  # otherwise the jobs would go on, and this process would wait for them
-            raise
+        with safe_children():
+            self._context = job_context()
+            try:
+                self._work()
+            except BaseException:
+                self.stop()  # otherwise the jobs would go on, and this process would wait for them
+                raise
         self.outcomes |= {job.id: JobOutcome.STOPPED for _, job in self._queue if job.id in self._waiting}
         return list(self.outcomes.values())
 
@@ -172,7 +183,7 @@ class Pool:
         """Ask the running jobs to save their state and end; start no more jobs."""
         self._stopping = True
         for running in self._running:
-            running.signal(ForkServerProcess.terminate)
+            running.signal(BaseProcess.terminate)
 
     def stop_within(self, seconds: float) -> None:
         """`stop`, and kill the processes that have not ended after `seconds`."""
@@ -181,7 +192,7 @@ class Pool:
             self.stop()
             time.sleep(POLL_SECONDS)
         for running in self._running:
-            running.signal(ForkServerProcess.kill)
+            running.signal(BaseProcess.kill)
             for process in running.started:
                 process.join()
 

@@ -21,7 +21,7 @@ from bench.execute.slurm.scheduler import job_lives
 from bench.execute.training_job import make_training
 from bench.files import StoreError
 from bench.pose.errors import BenchError
-from bench.pose.memory import keep_freed_memory
+from bench.pose.machine import keep_freed_memory
 from bench.pose.parallel import ProcessGroup, ProcessGroupError
 from bench.pose.precision import disable_tf32
 from bench.store.documents import Cause, Failure

@@ -8,7 +8,6 @@ from bench.pose.codecs.representation import CodecSettings
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import CropSettings
 from bench.pose.data.datasets import DatasetInfo
-from bench.pose.errors import DataError
 from bench.pose.evaluation import EvalConfig
 from bench.pose.training import OptimizerConfig
 from bench.suite.expansion import make_spec
@@ -93,8 +92,5 @@ def box_file(data: DatasetInfo, evaluation: EvalSpec, folder: Path) -> Path | No
     """The dataset's box file that an evaluation asks for, if any. Raises `DataError` if there is none for its split."""
     if evaluation.boxes == "gt":
         return None
-    files = dict(data.detector_boxes)
-    if evaluation.split not in files:
-        known = ", ".join(files) or "no split"
-        raise DataError(f"{data.name} has no detector boxes for split {evaluation.split!r}; they exist for {known}")
-    return folder / files[evaluation.split]
+    data.require_boxes(evaluation.split)
+    return data.box_file(folder, evaluation.split)

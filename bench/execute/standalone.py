@@ -13,7 +13,7 @@ from bench.execute.training_job import network
 from bench.files import write_bytes, write_json
 from bench.pose.checkpoints import load_weights
 from bench.pose.evaluation import EvalResult, Evaluator
-from bench.pose.memory import keep_freed_memory
+from bench.pose.machine import keep_freed_memory
 from bench.pose.precision import disable_tf32
 from bench.suite.expansion import complete_cell, make_spec
 from bench.suite.recipe import load_recipe
@@ -31,6 +31,7 @@ def evaluate_weights(
     box_file: Path | None = None,
     device: str,
     workers: int,
+    allow_links: bool = False,
 ) -> EvalResult:
     """Write `predictions.json`, `metrics.json` and, for MPII, `pred.mat` into `out`; returns what is in them.
 
@@ -43,8 +44,9 @@ def evaluate_weights(
         checkpoint: file of the weights.
         out: folder for the results.
         box_file: a detector's boxes; None for annotated ones.
-        device: "cpu", "cuda" or "cuda:N".
+        device: "cpu", "cuda", "cuda:N" or "mps".
         workers: processes that load crops.
+        allow_links: whether images may be links out of their folder.
 
     Raises:
         BenchError: a name is unknown, or data, boxes or weights are unusable.
@@ -52,7 +54,7 @@ def evaluate_weights(
     training, evaluation = complete_specs(trained, asked, "gt" if box_file is None else "detector")
     model = network(training)
     load_weights(model, checkpoint)
-    split = training.data.open(dataset_folder, training.split)
+    split = training.data.open(dataset_folder, training.split, allow_links=allow_links)
     config = eval_config(training, evaluation, box_file)
     disable_tf32()
     keep_freed_memory()

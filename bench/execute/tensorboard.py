@@ -20,7 +20,7 @@ SCALARS = ("loss", "learning_rate", "validation")
 def require_tensorboard() -> None:
     """Raise `BenchError` unless TensorBoard is installed."""
     if importlib.util.find_spec("tensorboard") is None:
-        raise BenchError("--tensorboard needs the package tensorboard: pip install 'bench[tensorboard]'")
+        raise BenchError("--tensorboard needs the package tensorboard: pip install 'simdr-bench[tensorboard]'")
 
 
 @contextlib.contextmanager

@@ -22,18 +22,16 @@ from bench.pose.complexity import count_parameters
 from bench.pose.data.instances import Split
 from bench.pose.data.left_out import count_images, summarize
 from bench.pose.data.pixels.choice import choose_images
+from bench.pose.imagenet import IMAGENET
 from bench.pose.metrics.catalog import NOBODY
 from bench.pose.models.build import build_model, initialize, load_trunk
 from bench.pose.models.heads import PoseModel
 from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
-from bench.pose.training import Progress, Training
+from bench.pose.training import Progress, Training, TrainingError
 from bench.store.documents import EpochEntry, TrainingRecord
 from bench.store.folders import TrainingFolder
 from bench.store.provenance import Provenance, collect
 from bench.suite.specs import TrainSpec
-
-IMAGENET_FOLDER = "imagenet"
-"""Folder under the data root for ImageNet weights, which are downloaded if missing."""
 
 
 def network(spec: TrainSpec) -> PoseModel:
@@ -64,11 +62,13 @@ def make_training(
     """
     started, clock = time.time(), time.monotonic()
     spec, resources = job.training, job.resources
-    split = spec.data.open(resources.data_root / spec.dataset, spec.split)
+    data = resources.data_root / spec.dataset
+    split = spec.data.open(data, spec.split, spec.subset, allow_links=resources.allow_links)
     files = {split.annotation_file.name: sha256(split.annotation_file)}  # hashed now: files may change later
     selection: list[str] = []
     training = _prepare(job, split, heartbeat, group, selection)
     earlier = resume(training, folder.checkpoint, spec) if group.rank == 0 else 0.0
+    torch.set_num_threads(group.broadcast(torch.get_num_threads()))
 
     def save() -> None:
         heartbeat.ensure_lease()
@@ -103,6 +103,8 @@ def _event_folder(job: Job, group: ProcessGroup) -> Path | None:
 
 def _prepare(job: Job, split: Split, heartbeat: Heartbeat, group: ProcessGroup, selection: list[str]) -> Training:
     spec, device = job.training, torch.device(job.resources.device)
+    if group.size > 1 and device.type == "mps":
+        raise TrainingError(f"{group.size} processes cannot share a training on mps; use --device cpu")
     torch.manual_seed(spec.seed)
     model = network(spec)
     _start(model, job)
@@ -127,7 +129,7 @@ def _start(model: PoseModel, job: Job) -> None:
     if job.weights is not None:
         load_weights(model, job.weights, sha256=spec.weights)
     elif spec.initialization == "imagenet":
-        load_trunk(model, imagenet_weights(spec.backbone, job.resources.data_root / IMAGENET_FOLDER))
+        load_trunk(model, imagenet_weights(spec.backbone, job.resources.data_root / IMAGENET))
     else:
         initialize(model, scheme=spec.initialization)
 
@@ -190,7 +192,7 @@ def job_provenance(job: Job, files: dict[str, str], started: float, pixels: str)
     resources = job.resources
     return collect(
         device=resources.device,
-        threads=resources.threads,
+        threads=torch.get_num_threads(),
         workers=resources.workers,
         files=files,
         seed=job.training.seed,

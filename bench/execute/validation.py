@@ -27,7 +27,8 @@ def make_validation(
     spec, resources = job.training, job.resources
     if spec.selection_split is None:
         return None
-    split = spec.data.open(resources.data_root / spec.dataset, spec.selection_split)
+    folder = resources.data_root / spec.dataset
+    split = spec.data.open(folder, spec.selection_split, spec.subset, allow_links=resources.allow_links)
     device = torch.device(resources.device)
     evaluator = Evaluator.open(split, selection_config(spec), resources.pixels, device)
 

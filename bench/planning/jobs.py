@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +11,9 @@ from bench.execute.job import Job, Resources
 from bench.execute.ranks import Slot, make_slots
 from bench.planning.plan import Plan, PlannedTraining
 from bench.pose.data.pixels.names import PixelSource
+from bench.pose.machine import gpu_count, usable_cores
 from bench.suite.schema import Suite
+from bench.suite.shipped import suite_argument
 from bench.suite.specs import TrainSpec
 
 
@@ -21,13 +22,14 @@ class LocalOptions:
     """Resources of jobs on this machine.
 
     Attributes:
-        device: "cpu", "cuda" for all GPUs, "cuda:N", or "auto" for GPUs if there are any.
+        device: "cpu", "cuda" for all GPUs, "cuda:N", "mps", or "auto" for GPUs if there are any.
         threads: torch's threads per job; 0 shares the cores among the jobs that run at once.
         workers: processes that load crops, per job.
         save_every: seconds between checkpoints.
         pack: jobs that run at once on each device.
         tensorboard: folder for TensorBoard logs; None logs nothing.
         pixels: source of the crops' pixels.
+        allow_links: whether images may be links out of their folder; wherever the jobs run.
     """
 
     device: str = "auto"
@@ -37,10 +39,11 @@ class LocalOptions:
     pack: int = 1
     tensorboard: Path | None = None
     pixels: PixelSource = "auto"
+    allow_links: bool = False
 
     def threads_of(self, slots: int) -> int:
         """Threads per job if `slots` jobs run at once."""
-        return self.threads or max(len(os.sched_getaffinity(0)) // slots, 1)
+        return self.threads or max(usable_cores() // slots, 1)
 
 
 def local_slots(options: LocalOptions, trainings: Iterable[PlannedTraining]) -> list[Slot]:
@@ -66,6 +69,7 @@ def local_jobs(
         threads=options.threads_of(slots),
         workers=options.workers,
         pixels=options.pixels,
+        allow_links=options.allow_links,
         save_every=options.save_every,
         tensorboard=options.tensorboard and options.tensorboard.absolute(),
     )
@@ -74,18 +78,19 @@ def local_jobs(
 
 def make_job(plan: Plan, training: PlannedTraining, resources: Resources) -> Job:
     """The job of a planned training."""
-    cell = [f"--only {name}={getattr(training.spec, name)}" for name in plan.suite.axes]
+    cell = [f"--set {shlex.quote(item)}" for item in plan.suite.settings]
+    cell += [f"--only {name}={getattr(training.spec, name)}" for name in plan.suite.axes]
     return Job(
         training=training.spec,
         evaluations=tuple(evaluation.spec for evaluation in training.evaluations),
         resources=resources,
-        command=f"python -m bench run {shlex.quote(str(plan.suite.file))} {' '.join(cell)}",
-        weights=_weights_file(plan.suite, training.spec, resources.data_root),
+        command=f"python -m bench run {shlex.quote(suite_argument(plan.suite.file))} {' '.join(cell)}",
+        weights=weights_file(plan.suite, training.spec, resources.data_root),
         extensions=plan.suite.extensions,
     )
 
 
-def _weights_file(suite: Suite, training: TrainSpec, data_root: Path) -> Path | None:
+def weights_file(suite: Suite, training: TrainSpec, data_root: Path) -> Path | None:
     """File of a training's initial weights, if it has one: beside the suite, or else under the data root."""
     for name, digest in suite.weights.items():
         if digest == training.weights:
@@ -95,8 +100,8 @@ def _weights_file(suite: Suite, training: TrainSpec, data_root: Path) -> Path | 
 
 
 def devices(name: str) -> list[str]:
-    """This machine's devices by a name such as "auto". GPUs are found in /dev, without importing torch."""
-    gpus = [f"cuda:{number}" for number in range(len(list(Path("/dev").glob("nvidia[0-9]*"))))]
+    """This machine's devices by a name such as "auto". GPUs are found without importing torch."""
+    gpus = [f"cuda:{number}" for number in range(gpu_count())]
     if name == "auto":
         return gpus or ["cpu"]
     return gpus or ["cuda"] if name == "cuda" else [name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -16,7 +16,7 @@ from bench.store.folders import Store
 from bench.suite.expansion import complete_cell, expand
 from bench.suite.recipe import load_recipe, quirks
 from bench.suite.schema import Suite
-from bench.suite.source import SuiteError
+from bench.suite.source import SuiteError, read_scalar
 from bench.suite.specs import EvalSpec, TrainSpec
 
 Selection = Mapping[str, tuple[str, ...]]
@@ -96,10 +96,29 @@ class Plan:
         """Trainings that still have something to do."""
         return tuple(training for training in self.trainings if not training.finished)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what is not as the suite has it."""
+        return (*self.given, *self.subsets)
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """A sentence on the settings of the command line, if there are any."""
+        listed = ", ".join(self.suite.settings)
+        return (f"settings given on the command line: {listed}",) if listed else ()
+
+    @property
+    def subsets(self) -> tuple[str, ...]:
+        """A sentence that marks numbers of subsets, if there are any."""
+        specs = [part.spec for training in self.trainings for part in training.parts]
+        sizes = sorted({spec.subset for spec in specs if spec.subset is not None})
+        return (f"SUBSET: {describe_subset(sizes)}; numbers are comparable with no others",) if sizes else ()
+
     def as_json(self) -> dict[str, Any]:
         """The documented form of `plan --json`."""
         return {
             "suite": self.suite.name,
+            "settings": list(self.suite.settings),
             "trainings": [_training_json(training) for training in self.trainings],
             "evaluations": [
                 _evaluation_json(evaluation) for training in self.trainings for evaluation in training.evaluations
@@ -148,12 +167,19 @@ def parse_selection(items: Sequence[str], suite: Suite) -> Selection:
         if not separator or name not in suite.axes:
             raise SuiteError(f"--only {item!r}: expected AXIS=VALUE[,VALUE] with an axis of {', '.join(suite.axes)}")
         valid = [_text(value) for value in suite.axes[name]]
-        chosen = tuple(suite.weights.get(value, value) if name == "weights" else value for value in values.split(","))
-        for value in chosen:
-            if value not in valid:
-                raise SuiteError(f"--only {item!r}: axis {name!r} has no value {value!r}; valid: {', '.join(valid)}")
-        selection[name] = selection.get(name, ()) + chosen
+        for value in values.split(","):
+            known = suite.weights.get(value, value) if name == "weights" else value
+            found = next((text for text in (known, _text(read_scalar(known))) if text in valid), None)
+            if found is None:
+                raise SuiteError(f"--only {item!r}: axis {name!r} has no value {known!r}; valid: {', '.join(valid)}")
+            selection[name] = (*selection.get(name, ()), found)
     return selection
+
+
+def describe_subset(sizes: Iterable[int]) -> str:
+    """A subset in words, given the number of its images, or several of them."""
+    listed = " or ".join(map(str, sizes))
+    return f"first {listed} image{'s' * (listed != '1')} of each split"
 
 
 def complexity_of(training: TrainSpec) -> Complexity:
@@ -188,7 +214,7 @@ def answered_rows(training: TrainSpec, evaluation: EvalSpec) -> tuple[PublishedR
         evaluation.flip_test,
     )
     rows = _rows_by_question().get(found, ())
-    return rows if rows and _as_the_paper_trains(training) else ()
+    return rows if rows and evaluation.subset is None and _as_the_paper_trains(training) else ()
 
 
 @cache
@@ -249,7 +275,7 @@ def _training_json(training: PlannedTraining) -> dict[str, Any]:
 
 def _evaluation_json(evaluation: PlannedEvaluation) -> dict[str, Any]:
     spec = evaluation.spec
-    names = ("training", "split", "boxes", "flip_test", "flip_shift", "post_process")
+    names = ("training", "split", "subset", "boxes", "flip_test", "flip_shift", "post_process")
     return {
         "id": spec.id,
         **{name: getattr(spec, name) for name in names},

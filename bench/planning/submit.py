@@ -47,6 +47,7 @@ def submit_plan(
     data_root: Path,
     results: Path,
     dry_run: bool = False,
+    allow_links: bool = False,
 ) -> SubmittedArrays:
     """Plan, choose and submit under the ledger's lease.
 
@@ -57,6 +58,7 @@ def submit_plan(
         data_root: folder with one folder per dataset.
         results: the store's folder.
         dry_run: submit and write nothing.
+        allow_links: whether images may be links out of their folder.
 
     Raises:
         BusyError: another process has been submitting for minutes.
@@ -70,6 +72,7 @@ def submit_plan(
             device=profile.resolved_device,
             threads=profile.threads,
             workers=profile.workers,
+            allow_links=allow_links,
             save_every=profile.save_every,
         )
         jobs = [make_job(plan, training, resources) for training in choose(plan)]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
-import urllib.error
+import re
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,64 +13,63 @@ import torch
 from torch import Tensor, nn
 
 from bench.pose.errors import CheckpointError
+from bench.pose.file_kinds import describe_kind
+from bench.pose.imagenet import check_hash, fetch_weights
 
-__all__ = ["IMAGENET_FILES", "check_hash", "imagenet_weights", "load_file", "load_weights", "read_weights"]
+__all__ = ["imagenet_weights", "load_file", "load_weights", "read_weights"]
 
 MAX_NAMED = 5
 
 
-@dataclass(frozen=True)
-class ImageNetFile:
-    """A classifier's released weights; the name ends in the first digits of the file's sha256.
+class _Unread:
+    """Stands for a number or an array of NumPy beside the weights, of which nothing is built."""
 
-    Attributes:
-        name: file name.
-        url: address; None if the authors publish it without a stable address.
-    """
+    def __init__(self, *_: object) -> None: ...
 
-    name: str
-    url: str | None = None
-
-    @property
-    def hash_prefix(self) -> str:
-        """First hexadecimal digits of the file's sha256."""
-        return self.name.removesuffix(".pth").rpartition("-")[2]
+    def __setstate__(self, _: object) -> None: ...
 
 
-def _torchvision_file(name: str) -> ImageNetFile:
-    return ImageNetFile(name, f"https://download.pytorch.org/models/{name}")
+NUMPY_NAMES = ("multiarray.scalar", "multiarray._reconstruct")
+UNREAD: list[Any] = [
+    *((_Unread, f"numpy.{package}.{name}") for package in ("core", "_core") for name in NUMPY_NAMES),
+    *((_Unread, name) for name in ("numpy.dtype", "numpy.ndarray")),
+]
+"""Names by which pickles refer to NumPy's values, such as the AP that the reference's checkpoints hold."""
 
 
-IMAGENET_FILES: Mapping[str, ImageNetFile] = {
-    "simba_res18": _torchvision_file("resnet18-5c106cde.pth"),
-    "simba_res34": _torchvision_file("resnet34-333f7ec4.pth"),
-    "simba_res50": _torchvision_file("resnet50-19c8e357.pth"),
-    "simba_res50_upsample_free": _torchvision_file("resnet50-19c8e357.pth"),
-    "simba_res101": _torchvision_file("resnet101-5d3b4d8f.pth"),
-    "simba_res152": _torchvision_file("resnet152-b121ed2d.pth"),
-    "hrnet_w32": ImageNetFile("hrnet_w32-36af842e.pth"),
-    "hrnet_w48": ImageNetFile("hrnet_w48-8ef0771d.pth"),
-}
-"""ImageNet weights from which the reference starts each backbone."""
-
-
-def load_file(path: Path) -> Any:
+def load_file(path: Path, *, mapped: bool = False) -> Any:
     """Read a torch file without running code from it.
+
+    Args:
+        path: the file.
+        mapped: read tensors only when they are used, if the file's format allows that.
 
     Raises:
         CheckpointError: it is missing, truncated, or holds anything but tensors and plain values.
     """
-    if zipfile.is_zipfile(path):
+    try:
+        kind = describe_kind(path)
+    except OSError as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else error.strerror or error
+        raise CheckpointError(f"{path}: {reason}") from None
+    if kind is not None:
+        raise CheckpointError(f"{path}: not a readable torch file: it is {kind}")
+    archive = zipfile.is_zipfile(path)
+    if archive:
         _refuse_compression(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such file") from None
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped and archive)
     except pickle.UnpicklingError as error:
-        message = f"{path}: refused, it holds more than tensors and plain values ({_first(error)})"
+        message = f"{path}: refused, it holds more than tensors and plain values ({_refused(error)})"
         raise CheckpointError(message) from None
     except Exception as error:  # garbage makes the unpickler raise anything
         raise CheckpointError(f"{path}: not a readable torch file ({_first(error)})") from None
+
+
+def _refused(error: pickle.UnpicklingError) -> str:
+    """What a pickle would have run, as far as torch names it."""
+    found = re.search(r"nsupported (?:global: GLOBAL|GLOBAL|class) (\S+)", str(error))
+    return f"{found[1]}, which may run code; save a `state_dict()` instead" if found else "a pickle, which may run code"
 
 
 def _refuse_compression(path: Path) -> None:
@@ -87,16 +84,21 @@ def _refuse_compression(path: Path) -> None:
 
 
 def _first(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    text = (str(error).splitlines() or [type(error).__name__])[0]
+    return "unknown contents" if "weights_only" in text else text  # torch advises to run the file's code
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The state dict in a weights file: plain, under `state_dict` or `best_state_dict`, with or without `module.`.
+    """The state dict in a weights file: plain, or under `best_state_dict` or `state_dict`, with or without `module.`.
+
+    Where a checkpoint of the reference has both, the best is taken: the reference writes the same weights into the file
+    that its test reads. Its optimizer is not read, nor are values of NumPy.
 
     Raises:
         CheckpointError: it cannot be read or holds no state dict.
     """
-    contents = load_file(path)
+    with torch.serialization.safe_globals(UNREAD):
+        contents = load_file(path, mapped=True)
     for key in ("best_state_dict", "state_dict"):
         if isinstance(contents, Mapping) and isinstance(contents.get(key), Mapping):
             contents = contents[key]
@@ -149,34 +151,4 @@ def imagenet_weights(backbone: str, folder: Path) -> dict[str, Tensor]:
         CheckpointError: there are none for this backbone, they cannot be had, or their checksum is wrong; the message
             says which file to put where.
     """
-    if backbone not in IMAGENET_FILES:
-        raise CheckpointError(f"there are no ImageNet weights for {backbone}; set `initialization: kaiming`")
-    file = IMAGENET_FILES[backbone]
-    path = folder / file.name
-    if not path.exists():
-        _download(file, path)
-    check_hash(path, file.hash_prefix)
-    return read_weights(path)
-
-
-def check_hash(path: Path, expected: str) -> None:
-    """Raise `CheckpointError` for a file that cannot be read or whose sha256 does not begin with these digits."""
-    try:
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror or error}") from None
-    if not digest.startswith(expected):
-        raise CheckpointError(f"{path}: its sha256 is {digest}, expected {expected}; get the right file")
-
-
-def _download(file: ImageNetFile, path: Path) -> None:
-    if file.url is None:
-        raise CheckpointError(f"{path} is missing: get {file.name} from the HRNet authors' model zoo and put it there")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        torch.hub.download_url_to_file(file.url, str(path), hash_prefix=file.hash_prefix, progress=False)
-    except (urllib.error.URLError, OSError, RuntimeError) as error:
-        raise CheckpointError(
-            f"cannot download {file.url} ({_first(error)}): put the file at {path}, or set `initialization: kaiming`"
-        ) from None
+    return read_weights(fetch_weights(backbone, folder))

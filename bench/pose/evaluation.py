@@ -150,7 +150,9 @@ class Evaluator:
         return EvalResult(
             results,
             metrics={**found.metrics, **own},
-            files={"predictions.json": json.dumps(results).encode()} | self.scoring.files(results) | judged,
+            files={"predictions.json": json.dumps(self.scoring.to_file(results)).encode()}
+            | self.scoring.files(results)
+            | judged,
             instances=len(predictions.image_ids),
             images=counted.images,
             images_left_out=counted.left_out,

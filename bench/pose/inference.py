@@ -21,7 +21,7 @@ from bench.pose.metrics.predictions import Predictions
 from bench.pose.models.memory_format import channels_side_by_side
 from bench.pose.outputs import Coordinates
 from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
-from bench.pose.precision import Precision, autocast, to_float32
+from bench.pose.precision import Precision, autocast, copy_to, lacks_float64, to_float32
 
 __all__ = ["predict"]
 
@@ -75,6 +75,7 @@ def predict(
     """
     model.eval()
     channels_side_by_side(model)
+    exact = torch.device("cpu") if lacks_float64(device) else device
     mine: list[tuple[_Rows | None, Unread]] = []
     batches = evaluation_batches(
         instances,
@@ -93,7 +94,7 @@ def predict(
             with autocast(precision, device):
                 output = to_float32(model(views))
             outputs = _halves(output) if flip_test else [output]
-            crop_centers, crop_scales = (one.to(device, non_blocking=True) for one in (batch.centers, batch.scales))
+            crop_centers, crop_scales = (copy_to(exact, one) for one in (batch.centers, batch.scales))
             located = locate(codec, outputs, crop_centers, crop_scales, crops.size)
             columns = (batch.indices, located.cpu(), batch.centers, batch.scales)
             mine.append((tuple(column.numpy() for column in columns), batch.broken))

@@ -15,7 +15,7 @@ __all__ = ["crop_to_image", "locate"]
 
 
 def locate(codec: Codec[Any, Any], views: Sequence[Any], centers: Tensor, scales: Tensor, size: Size) -> Tensor:
-    """Decode keypoints, (instances, keypoints, 3) float32: x and y in image px, confidence. All on one device.
+    """Decode keypoints, (instances, keypoints, 3) float32: x and y in image px, confidence, where the centers lie.
 
     Args:
         codec: merges the views and decodes.
@@ -25,8 +25,9 @@ def locate(codec: Codec[Any, Any], views: Sequence[Any], centers: Tensor, scales
         size: height and width of the crops in px.
     """
     decoded = codec.decode(codec.merge(*views))
-    points = crop_to_image(decoded.coordinates, centers, scales, size)
-    return torch.cat([points.float(), decoded.confidence.float().unsqueeze(-1)], dim=-1)
+    coordinates, confidence = (values.to(centers.device) for values in (decoded.coordinates, decoded.confidence))
+    points = crop_to_image(coordinates, centers, scales, size)
+    return torch.cat([points.float(), confidence.float().unsqueeze(-1)], dim=-1)
 
 
 def crop_to_image(points: Tensor, centers: Tensor, scales: Tensor, size: Size) -> Tensor:

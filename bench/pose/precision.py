@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bench.pose.outputs import Coordinates
 
-__all__ = ["Precision", "autocast", "disable_tf32", "to_float32"]
+__all__ = ["Precision", "autocast", "copy_to", "disable_tf32", "lacks_float64", "to_float32"]
 
 Precision = Literal["float32", "bfloat16"]
 """float32 throughout; or bfloat16 for convolutions and matrix products, with weights, sums and losses in float32."""
@@ -24,6 +24,21 @@ def autocast(precision: Precision, device: torch.device) -> AbstractContextManag
 def disable_tf32() -> None:
     """Have GPUs compute float32 convolutions in float32; by default their factors keep only 10 bits (TF32)."""
     torch.backends.cudnn.allow_tf32 = False
+
+
+def lacks_float64(device: torch.device) -> bool:
+    """Whether a device has no float64: Apple's GPUs."""
+    return device.type == "mps"
+
+
+def copy_to(device: torch.device, values: Tensor) -> Tensor:
+    """Copy values to a device; those in float64 as float32 where it has no float64.
+
+    A GPU of NVIDIA copies in the background. With MPS the memory could be used anew before it is copied.
+    """
+    if lacks_float64(device) and values.dtype == torch.float64:
+        values = values.float()
+    return values.to(device, non_blocking=device.type == "cuda")
 
 
 def to_float32(output: Tensor | Coordinates) -> Tensor | Coordinates:

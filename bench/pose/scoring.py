@@ -7,7 +7,7 @@ its instances and scores by PCKh. All three write the COCO results format.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,11 +17,13 @@ import numpy.typing as npt
 from hotcoco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from bench.pose.data.coco_format import CocoKeypoints, clean_annotations, skeleton_of
+from bench.pose.data.annotation_file import AnnotationFile, clean_annotations, skeleton_of
+from bench.pose.data.coco_format import CocoKeypoints
+from bench.pose.data.conventions import Conventions
 from bench.pose.data.instances import Split
 from bench.pose.data.left_out import summarize
 from bench.pose.data.mpii import MpiiInstances
-from bench.pose.data.reading import is_id, is_number, read_json
+from bench.pose.data.reading import is_number, problem_summary, read_id, read_json
 from bench.pose.errors import DataError, UnknownNameError
 from bench.pose.metrics.coco import check_results, coco_metrics, judge, load_ground_truth, run_coco
 from bench.pose.metrics.crowdpose import judge_crowdpose, run_crowdpose, with_areas
@@ -34,6 +36,7 @@ from bench.pose.metrics.pckh import HeadTruth, pckh, read_head_truth, read_predi
 from bench.pose.metrics.pckh_per_instance import judge_pckh
 from bench.pose.metrics.per_instance import PerInstanceResults
 from bench.pose.metrics.predictions import Predictions
+from bench.pose.metrics.results_file import listed_entries, read_results
 from bench.pose.skeletons import CROWDPOSE_14, MPII_16, Skeleton
 
 __all__ = ["PROTOCOLS", "Assessment", "Scoring", "open_scoring", "score_file", "split_scoring"]
@@ -59,6 +62,15 @@ class Scoring(Protocol):
 
     def assess(self, results: Results) -> Assessment:
         """The same metrics with per-instance results and diagnostics. Raises `DataError` for unusable results."""
+
+    def from_file(self, entries: Sequence[Any]) -> tuple[Results, list[str]]:
+        """Results of the entries of a file that goes with the split, and messages about entries that are left out.
+
+        Raises `DataError` for an entry that is unusable.
+        """
+
+    def to_file(self, results: Results) -> Results:
+        """Entries of a file that goes with the split."""
 
     def files(self, results: Results) -> dict[str, bytes]:
         """The results in further formats of the dataset's tools, by file name."""
@@ -101,14 +113,21 @@ class OksScoring:
     """Scoring by OKS after rescoring and suppression (behaviour E9, E10, E12).
 
     Attributes:
-        annotations: contents of the annotation file.
+        annotations: contents of the annotation file; annotations are numbered anew from 1, as evaluators take the id 0
+            for "unmatched", and equal ids for one instance.
         skeleton: keypoints of the annotations.
         protocol: None for a split without published annotations: its predictions are only checked (behaviour E15).
+        conventions: how the annotation file, and those of predictions, differ from `annotations`.
     """
 
     annotations: dict[str, Any]
     skeleton: Skeleton
     protocol: OksProtocol | None
+    conventions: Conventions = field(default_factory=Conventions)
+
+    def __post_init__(self) -> None:
+        instances = [one | {"id": number} for number, one in enumerate(self.annotations["annotations"], start=1)]
+        object.__setattr__(self, "annotations", self.annotations | {"annotations": instances})
 
     def results(
         self, predictions: Predictions, *, score_threshold: float, nms_threshold: float
@@ -139,6 +158,15 @@ class OksScoring:
         per_instance = self.protocol.judge(evaluation)
         diagnostics = oks_diagnostics(evaluation, per_instance, self.skeleton.keypoints)
         return Assessment(self.protocol.metrics(evaluation), per_instance, diagnostics)
+
+    def from_file(self, entries: Sequence[Any]) -> tuple[Results, list[str]]:
+        """The predictions of persons, in the skeleton's order of keypoints."""
+        image_ids = {image["id"] for image in self.annotations["images"]}
+        return read_results(entries, image_ids, self.skeleton.size, self.conventions)
+
+    def to_file(self, results: Results) -> Results:
+        """In the category and the order of keypoints of the annotation file."""
+        return self.conventions.to_file(results)
 
     @cached_property
     def _truth(self) -> COCO | None:
@@ -175,6 +203,14 @@ class PckhScoring:
         per_instance = judge_pckh(self._keypoints(results), self.truth)
         return Assessment(per_instance.metrics(), per_instance, per_instance.diagnostics())
 
+    def from_file(self, entries: Sequence[Any]) -> tuple[Results, list[str]]:
+        """The entries, which are checked when they are scored."""
+        return entries, []
+
+    def to_file(self, results: Results) -> Results:
+        """The results as they are."""
+        return results
+
     def files(self, results: Results) -> dict[str, bytes]:
         """`pred.mat`; keypoints without a prediction are NaN in it."""
         return {"pred.mat": write_predictions(self._keypoints(results))}
@@ -193,14 +229,16 @@ def _checked_position(number: int, result: object, keypoints: npt.NDArray[np.flo
     where, values = f"prediction {number}", 3 * MPII_16.size
     if not isinstance(result, Mapping) or not {"image_id", "keypoints"} <= result.keys():
         raise DataError(f"{where}: expected an object with image_id and keypoints, found {result!r:.80}")
-    instance, flat = result["image_id"], result["keypoints"]
-    if not is_id(instance) or not 0 <= instance < len(keypoints):
-        raise DataError(f"{where}: image_id {instance!r:.80} is not a position among the {len(keypoints)} instances")
+    instance, flat = read_id(result["image_id"]), result["keypoints"]
+    if instance is None or not 0 <= instance < len(keypoints):
+        raise DataError(
+            f"{where}: image_id {result['image_id']!r:.80} is not a position among the {len(keypoints)} instances"
+        )
     if not np.isnan(keypoints[instance]).all():
         raise DataError(f"{where}: instance {instance} is predicted a second time")
     if not isinstance(flat, list) or len(flat) != values or not all(map(is_number, flat)):
         raise DataError(f"{where} (instance {instance}): keypoints are not {values} finite numbers")
-    return int(instance)
+    return instance
 
 
 def split_scoring(split: Split) -> Scoring:
@@ -210,13 +248,28 @@ def split_scoring(split: Split) -> Scoring:
         DataError: the truth is missing, unusable, or that of other instances.
     """
     if isinstance(split, CocoKeypoints):
-        protocol = OKS_PROTOCOLS[split.protocol] if split.annotated else None
-        return OksScoring(split.annotations, split.skeleton, protocol)
+        return _oks_scoring(
+            split.file, split.annotation_file, split.skeleton, split.protocol if split.annotated else None
+        )
     truth = read_head_truth(split.truth_file)
     if isinstance(split, MpiiInstances) and len(split.listed) != len(truth.keypoints):
         listed = f"{split.annotation_file} lists {len(split.listed)}"
         raise DataError(f"{split.truth_file}: {len(truth.keypoints)} instances, but {listed}")
+    if isinstance(split, MpiiInstances) and split.subset is not None:
+        chosen = np.isin(np.arange(len(truth.keypoints)), list(split.entries))
+        truth = replace(truth, visible=truth.visible & chosen[:, None])
     return PckhScoring(truth)
+
+
+def _oks_scoring(found: AnnotationFile, file: Path, skeleton: Skeleton, name: str | None) -> OksScoring:
+    """The scoring of an annotation file. Raises `DataError` if it lacks what the protocol needs."""
+    protocol = None if name is None else OKS_PROTOCOLS[name]
+    if protocol is not None:
+        try:
+            protocol.annotations(found.contents)
+        except DataError as error:
+            raise DataError(f"{file}: {error}") from None
+    return OksScoring(found.contents, skeleton, protocol, found.conventions)
 
 
 def _run_coco(annotations: dict[str, Any], results: Results, sigmas: Sequence[float]) -> COCOeval:
@@ -237,7 +290,7 @@ PROTOCOLS = (*OKS_PROTOCOLS, "mpii")
 
 
 def open_scoring(protocol: str, truth: Path, skeleton: Skeleton | None = None) -> tuple[Scoring, list[str]]:
-    """The scoring of an annotation file, and messages about unusable entries that were left out.
+    """The scoring of an annotation file, and messages about what is wrong with it or left out.
 
     Args:
         protocol: one of `PROTOCOLS`.
@@ -255,14 +308,16 @@ def open_scoring(protocol: str, truth: Path, skeleton: Skeleton | None = None) -
     contents = read_json(truth)
     if skeleton is None:
         skeleton = CROWDPOSE_14 if protocol == "crowdpose" else skeleton_of(contents, truth)
-    annotations, problems = clean_annotations(contents, truth, skeleton)
-    return OksScoring(annotations, skeleton, OKS_PROTOCOLS[protocol]), summarize(problems)
+    found = clean_annotations(contents, truth, skeleton, protocol=protocol, pixels=False)
+    if found.problems and not found.contents["annotations"]:
+        raise DataError(f"{truth}: no annotation is usable{problem_summary(found.problems)}")
+    return _oks_scoring(found, truth, skeleton, protocol), [*summarize(found.problems), *found.notes]
 
 
 def score_file(
     protocol: str, predictions: Path, truth: Path, skeleton: Skeleton | None = None
 ) -> tuple[Metrics, list[str]]:
-    """Metrics of a file of predictions, and messages about unusable annotations that were left out.
+    """Metrics of a file of predictions, and messages about what is wrong with the files or left out.
 
     Args:
         protocol: one of `PROTOCOLS`.
@@ -274,13 +329,13 @@ def score_file(
         UnknownNameError: there is no such protocol.
         DataError: a file is unusable; the message names it.
     """
-    scoring, problems = open_scoring(protocol, truth, skeleton)
-    if isinstance(scoring, PckhScoring) and predictions.suffix == ".mat":
-        return pckh(read_predictions(predictions), scoring.truth), problems
-    instances = read_json(predictions)
-    if not isinstance(instances, list):
-        raise DataError(f"{predictions}: expected a list of instances in the COCO results format")
+    scoring, messages = open_scoring(protocol, truth, skeleton)
+    matlab = isinstance(scoring, PckhScoring) and predictions.suffix == ".mat"
+    contents = read_predictions(predictions) if matlab else read_json(predictions)
     try:
-        return scoring.metrics(instances), problems
+        if isinstance(scoring, PckhScoring) and matlab:
+            return pckh(contents, scoring.truth), messages
+        results, left_out = scoring.from_file(listed_entries(contents))
+        return scoring.metrics(results), [*messages, *(f"{predictions}: {message}" for message in left_out)]
     except DataError as error:
         raise DataError(f"{predictions}: {error}") from None

@@ -6,10 +6,12 @@ keypoints (sigmas of pycocotools), MPII Human Pose, CrowdPose (sigmas of its pub
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-__all__ = ["COCO_17", "CROWDPOSE_14", "MPII_16", "SKELETONS", "Skeleton"]
+__all__ = ["COCO_17", "CROWDPOSE_14", "MPII_16", "SKELETONS", "Skeleton", "same_name"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,16 @@ class Skeleton:
         """Index of a keypoint by name. Raises `ValueError` for a name that the skeleton lacks."""
         return self.keypoints.index(keypoint)
 
+    def positions_in(self, names: Sequence[str]) -> tuple[int, ...] | None:
+        """Position of each keypoint in a list of these names, in any order and spelling; None if it has others."""
+        positions = {same_name(name): position for position, name in enumerate(names)}
+        wanted = [same_name(keypoint) for keypoint in self.keypoints]
+        if tuple(names) == self.keypoints:
+            return tuple(range(self.size))
+        if not len(names) == len(positions) == self.size or positions.keys() != set(wanted):
+            return None
+        return tuple(positions[name] for name in wanted)
+
     @cached_property
     def flip_indices(self) -> tuple[int, ...]:
         """Permutation of keypoint indices that a horizontal flip applies."""
@@ -59,6 +71,12 @@ class Skeleton:
     def limb_indices(self) -> tuple[tuple[int, int], ...]:
         """Limbs as pairs of keypoint indices."""
         return tuple((self.index(a), self.index(b)) for a, b in self.limbs)
+
+
+def same_name(name: str) -> str:
+    """The name without case, spaces, hyphens and underscores: equal for `left_eye`, `Left eye` and `LeftEye`."""
+    plain = re.sub(r"[\W_]+", "", name).casefold()
+    return "head" if plain == "tophead" else plain  # some tools call CrowdPose's head so
 
 
 def _left_right(*parts: str) -> tuple[tuple[str, str], ...]:

@@ -30,7 +30,7 @@ from bench.pose.gradients import GradientReducer, ReducedBatch
 from bench.pose.models.memory_format import channels_side_by_side
 from bench.pose.optimizer import DenseAdam, OptimizerConfig, learning_rate
 from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
-from bench.pose.precision import autocast, to_float32
+from bench.pose.precision import autocast, copy_to, to_float32
 from bench.pose.training_state import TrainingState
 
 __all__ = ["OptimizerConfig", "Progress", "Training", "TrainingError", "learning_rate"]
@@ -250,7 +250,7 @@ class Training:
         )
 
     def _on_device(self, *tensors: Tensor) -> Iterator[Tensor]:
-        return (tensor.to(self.device, non_blocking=True) for tensor in tensors)
+        return (copy_to(self.device, tensor) for tensor in tensors)
 
     def _loss_without_images(self) -> Tensor:
         """Zero loss of a share without readable images, after a forward pass if other processes wait for its part."""

@@ -158,9 +158,7 @@ def _pairs(values: Mapping[str, Any]) -> Pairs:
 
 
 def _code(provenance: Provenance) -> Pairs:
-    dirty = " with uncommitted changes" if provenance.dirty else ""
-    commit = f"{provenance.commit}{dirty}" if provenance.commit else "outside a checkout"
-    return (("commit", commit), *provenance.versions.items())
+    return (("code", provenance.code), *provenance.versions.items())
 
 
 def _values(record: Record, training: TrainingRecord | None) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def claims_table(results: Results, uncertainty: Uncertainty) -> Table | None:
 
 
 def _claim_rows(judged: ClaimVerdict) -> Iterator[ClaimRow]:
-    several = len(judged.cases) > 1
+    several = len(judged.cases) != 1
     if several:
         yield ClaimRow(judged, None, first=True)
     yield from (ClaimRow(judged, case, first=not several) for case in judged.cases)
@@ -100,7 +100,7 @@ def _sentence(row: ClaimRow) -> TableCell:
 
 def _case(row: ClaimRow) -> TableCell:
     if row.case is None:
-        return TableCell(f"all {len(row.judged.cases)}", "all")
+        return TableCell(f"all {len(row.judged.cases)}", "all") if row.judged.cases else TableCell(DASH, "")
     text = describe_settings(row.case.case.values)
     return TableCell(text or DASH, text)
 
@@ -139,6 +139,7 @@ def _explanation(row: ClaimRow) -> TableCell:
     if row.case is None:
         verdicts = [case.verdict for case in row.judged.cases]
         text = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts))
+        text = text or "the settings given on the command line leave no cells to compare"
     else:
         text = _explain(row.judged, row.case)
     return TableCell(text, text)

@@ -19,7 +19,7 @@ from bench.report.suite_tables import TableData, results_table
 from bench.report.summary import summarize
 from bench.report.tables import Table
 from bench.store.folders import Store
-from bench.store.provenance import checkout
+from bench.store.provenance import code_identity
 
 SIMULATED = "SIMULATED: numbers made up by `bench simulate`, nothing was measured"
 """Mark on every page of a report with any simulated record."""
@@ -45,6 +45,7 @@ class Report:
         date: when it was made.
         code: by which it was made.
         simulated: whether any record is made up.
+        mark: what every page says of numbers that do not count; "" where there is nothing to say.
         claims: the paper's sentences and what became of them; None where the suite states none.
         tables: in the suite's order.
         exclusions: by reason.
@@ -62,6 +63,7 @@ class Report:
     date: str
     code: str
     simulated: bool
+    mark: str
     claims: Table | None
     tables: tuple[Table, ...]
     exclusions: tuple[Exclusion, ...]
@@ -70,11 +72,6 @@ class Report:
     logs: Mapping[str, tuple[str, ...]]
     provenance: Appendix
     problems: tuple[str, ...]
-
-    @property
-    def mark(self) -> str:
-        """What every page says; "" where everything was measured."""
-        return SIMULATED if self.simulated else ""
 
     @property
     def generated(self) -> str:
@@ -115,8 +112,9 @@ def make_report(
         description=suite.description,
         summary=summarize(results, tables, claims),
         date=format_time(time.time()),
-        code=_code(),
+        code=code_identity().code,
         simulated=results.simulated,
+        mark=". ".join([*([SIMULATED] if results.simulated else []), *plan.subsets]),
         claims=claims,
         tables=tuple(results_table(table, keys) for table in tables),
         exclusions=_exclusions(plan),
@@ -126,12 +124,6 @@ def make_report(
         provenance=describe_records(results),
         problems=(*results.problems, *uncertainty.problems, *problems),
     )
-
-
-def _code() -> str:
-    revision, dirty = checkout()
-    commit = f"commit {revision}" if revision else "code outside a checkout"
-    return f"{commit}{' with uncommitted changes' if dirty else ''}"
 
 
 def _exclusions(plan: Plan) -> tuple[Exclusion, ...]:

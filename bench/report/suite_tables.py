@@ -25,7 +25,7 @@ from bench.analysis.results import Results
 from bench.analysis.rows import ablated_settings, common_baseline, find_nobody
 from bench.analysis.uncertainty import Uncertainty
 from bench.paper.published import PublishedRow
-from bench.planning.plan import BINARY_GIGA, GIGA
+from bench.planning.plan import BINARY_GIGA, GIGA, describe_subset
 from bench.pose.metrics.catalog import best_of, headline
 from bench.report.remarks import remarks_on
 from bench.report.table_rows import RowData, paper_rows, printed_sizes, table_rows
@@ -110,7 +110,9 @@ def results_table(data: TableData, details: Mapping[str, str]) -> Table:
         first = TableCell("Mean pose baseline", "mean pose baseline")
         rows.append(Row((first, *cells), opens_group=True, opens_part=True))
     wanted = data.wanted
-    return Table(wanted.id, wanted.title or wanted.id, columns, tuple(rows), remarks_on(data))
+    sizes = sorted(data.results.frame["evaluation_subset"].dropna().unique())
+    title = ", ".join([wanted.title or wanted.id, *([describe_subset(sizes)] if sizes else [])])
+    return Table(wanted.id, title, columns, tuple(rows), remarks_on(data))
 
 
 def _baseline_cell(column: RowColumn, value: float | None, frame: pd.DataFrame) -> TableCell:
@@ -130,6 +132,8 @@ def _columns(data: TableData) -> Iterator[RowColumn]:
     frame = data.results.frame
     several_ratios = frame["split_ratio"].nunique() > 1
     wanted = {*ablated_settings(frame), *(["split_ratio"] if several_ratios else [])}
+    wanted |= {"subset"} if frame["subset"].notna().any() else set()
+    wanted |= {"evaluation_subset"} if not frame["evaluation_subset"].equals(frame["subset"]) else set()
     yield from (_setting(name, setting_name(name), setting_text) for name in frame.columns if name in wanted)
     yield Column("seeds", "Seeds", numeric=True, cell=_seeds)
     for name in ("images_left_out", "training_images_left_out"):

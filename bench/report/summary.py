@@ -34,7 +34,8 @@ def summarize(results: Results, tables: Sequence[TableData], claims: Table | Non
     """Sentences on what was run, what became of the claims, who wins, and how far that is from the paper."""
     metric = headline_metric(results.plan.suite)
     rows = summarize_rows(results.frame, metric)
-    sentences = [_what(results), _progress(results.frame), _verdicts(claims), *_winners(rows, metric)]
+    notes = [f"{note[0].upper()}{note[1:]}." for note in results.plan.given]
+    sentences = [*notes, _what(results), _progress(results.frame), _verdicts(claims), *_winners(rows, metric)]
     sentences += [sentence(find_nobody(results.frame, metric)), _left_out(results.frame)]
     sentences += [_seeds(rows), _baseline(results.frame, metric), _paper(rows, metric), *map(_agreement, tables)]
     return tuple(sentence for sentence in sentences if sentence)

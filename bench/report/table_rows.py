@@ -132,6 +132,8 @@ def _obstacle(values: Mapping[str, Any], row: PublishedRow) -> str:
     if (table.dataset, table.split) != (values["dataset"], values["evaluation_split"]):
         data = data_name(dataset_info(table.dataset), table.split)
         return f"published on {data}; other data, so no difference is taken"
+    if values["subset"] is not None or values["evaluation_subset"] is not None:
+        return "published on all images, so no difference is taken"
     ways = [] if values["boxes"] == table.boxes else [f"{table.boxes} boxes"]
     ways += [] if values["flip_test"] else ["flip test"]
     return f"published with {' and '.join(ways) or 'other training settings'}, so no difference is taken"

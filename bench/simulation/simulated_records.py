@@ -15,7 +15,7 @@ from bench.pose.metrics.per_instance import save_per_instance
 from bench.simulation.simulated_scores import Chance, SimulatedScores, simulate_scores
 from bench.store.documents import EpochEntry, Record, TrainingRecord
 from bench.store.folders import Store
-from bench.store.provenance import Provenance, checkout
+from bench.store.provenance import Provenance, code_identity
 from bench.suite.specs import TrainSpec
 
 NOTHING_RAN: dict[str, str | int] = {"simulated": "nothing ran"}
@@ -142,10 +142,8 @@ def _history(spec: TrainSpec, headline: float, chance: Chance) -> list[EpochEntr
 
 
 def _provenance(command: str) -> Provenance:
-    commit, dirty = checkout()
     return Provenance(
-        commit=commit,
-        dirty=dirty,
+        **code_identity().model_dump(),
         versions={},
         hardware=NOTHING_RAN,
         files={},

@@ -24,13 +24,13 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import StringConstraints
 
 from bench.files import JsonDocument, StoreError, load_document, write_json
+from bench.pose.machine import kernel_id
 
 NUMBERED = re.compile(r"[0-9]{6,12}\.json", re.ASCII)
 
@@ -95,15 +95,6 @@ def slurm_job(environment: Mapping[str, str] = os.environ) -> tuple[str | None, 
     return job, int(environment.get("SLURM_RESTART_COUNT", 0)) if job else 0
 
 
-@cache
-def _kernel() -> str:
-    """Identity of the running kernel, the same in every container on it."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return socket.gethostname()
-
-
 @dataclass(frozen=True)
 class _NumberedLease:
     """One lease in the folder."""
@@ -116,13 +107,15 @@ class _NumberedLease:
         """Whether the holder is alive; None if that is unknown on this machine."""
         if self.owner.released:
             return False
-        if self.owner.boot != _kernel() or not self.owner.locked:
+        if self.owner.boot != kernel_id() or not self.owner.locked:
             return None
         with self.path.open("rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
                 return True
+            except OSError:  # no locks here, though the holder had one: it mounts the folder in another way
+                return None
             return False
 
     def touched(self) -> float:
@@ -259,7 +252,7 @@ class Leases:
         owner = Owner(
             token=uuid.uuid4().hex,
             host=socket.gethostname(),
-            boot=_kernel(),
+            boot=kernel_id(),
             pid=os.getpid(),
             job=job,
             restart=restart,

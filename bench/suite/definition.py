@@ -5,11 +5,11 @@ The definition is part of the specs of its trainings: it decides what they learn
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from bench.pose.data.datasets import DatasetInfo
 from bench.pose.data.layout import COCO_LAYOUT, Layout
@@ -29,6 +29,14 @@ def _inside(path: str) -> str:
     return path
 
 
+def _by_split(files: Any) -> Any:
+    """The pairs of a mapping from splits to files, in an order of their own: that of the suite is no part of an id."""
+    pairs = list(files.items()) if isinstance(files, Mapping) else files
+    if isinstance(pairs, list | tuple) and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
+        return sorted(map(tuple, pairs), key=str)
+    raise ValueError(f"expected files by split, such as {{val: boxes.json}}, found {files!r:.80}")
+
+
 def _of_splits(path: str) -> str:
     if path.count("SPLIT") != 1:
         raise ValueError(f"{path!r:.80} needs SPLIT once, where the name of the split goes")
@@ -40,6 +48,11 @@ Pair = Annotated[tuple[str, str], Field(strict=False)]
 Pairs = Annotated[tuple[Pair, ...], Field(strict=False)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 File = Annotated[str, AfterValidator(_inside)]
+FilesBySplit = Annotated[
+    tuple[Annotated[tuple[str, File], Field(strict=False)], ...],
+    Field(strict=False),
+    BeforeValidator(_by_split, json_schema_input_type=dict[str, str]),
+]
 Sigma = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -92,7 +105,8 @@ class Definition(_DefinitionPart):
         title: as printed; the dataset's name if not given.
         annotations: file of a split's instances, with `SPLIT` for the name of the split.
         images: folders that may hold a split's images; the first that is there is taken.
-        detector_boxes: per split, a file of a detector's boxes.
+        detector_boxes: by split, the file of a detector's boxes in its folder, such as `{val: boxes.json}`; evaluations
+            with `boxes: detector` use it.
         area_of_box: part of a box that an instance without a stored area is taken to cover.
     """
 
@@ -100,7 +114,7 @@ class Definition(_DefinitionPart):
     title: Text | None = None
     annotations: Annotated[str, AfterValidator(_inside), AfterValidator(_of_splits)] = COCO_LAYOUT.annotations
     images: Annotated[tuple[File, ...], Field(strict=False, min_length=1)] = COCO_LAYOUT.images
-    detector_boxes: Annotated[tuple[tuple[str, File], ...], Field(strict=False)] = ()
+    detector_boxes: FilesBySplit = ()
     area_of_box: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     def info(self, name: str) -> DatasetInfo:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from bench.pose.codecs.representation import CODEC_SETTINGS, DECODING_SETTINGS, REPRESENTATIONS
-from bench.suite.claims.cases import ClaimCase, find_cases
+from bench.pose.errors import DataError
+from bench.suite.claims.cases import Claim, ClaimCase, find_cases
 from bench.suite.rules import Rule, apply_rules
 from bench.suite.schema import Suite
 from bench.suite.source import SuiteError
@@ -39,7 +40,7 @@ class Expansion:
     Attributes:
         cells: each training once.
         excluded: axis values of each combination that is left out, and the reason.
-        cases: the cases of each claim, by its id.
+        cases: the cases of each claim, by its id; none where settings of the command line leave none.
     """
 
     cells: tuple[SuiteCell, ...]
@@ -64,12 +65,12 @@ def expand(suite: Suite) -> Expansion:
         _check_number(suite, "an entry of `evaluate`", entry.settings)
     for values in itertools.product(*suite.axes.values()):
         axes = dict(zip(names, values, strict=True))
-        full = complete_cell((*suite.recipe.train, *suite.rules), _data(suite) | axes)
+        full = complete_cell((*suite.recipe.train, *suite.rules), {**_data(suite), **suite.given, **axes})
         reason = next((rule.because for rule in suite.exclusions if rule.applies(full)), None)
         if reason is not None:
             excluded.append((axes, reason))
             continue
-        training = make_spec(TrainSpec, full, f"{suite.file}: cell {_words(axes)}")
+        training = make_spec(TrainSpec, full, f"{suite.file}: cell {_words({**axes, **suite.given})}")
         if training.id not in cells:
             cells[training.id] = SuiteCell(training, tuple(_evaluations(suite, training)))
     return Expansion(tuple(cells.values()), tuple(excluded), _cases(suite, cells.values()))
@@ -108,7 +109,19 @@ def _cases(suite: Suite, cells: Iterable[SuiteCell]) -> dict[str, tuple[ClaimCas
     distinct = list({tuple(row.values()): row for row in rows}.values())
     varied = [*suite.axes, *(evaluation_key(name) for entry in suite.evaluations for name in entry.settings)]
     open_settings = [name for name in dict.fromkeys(varied) if name != "seed"]
-    return {claim.id: find_cases(claim, distinct, open_settings) for claim in suite.claims}
+    return {claim.id: _cases_of(suite, claim, distinct, open_settings) for claim in suite.claims}
+
+
+def _cases_of(
+    suite: Suite, claim: Claim, rows: Sequence[Mapping[str, Any]], open_settings: Collection[str]
+) -> tuple[ClaimCase, ...]:
+    """The cases of a claim; none if settings of the command line leave cells of which it does not speak."""
+    try:
+        return find_cases(claim, rows, open_settings)
+    except SuiteError:
+        if suite.settings:
+            return ()
+        raise
 
 
 def _data(suite: Suite) -> dict[str, Any]:
@@ -132,6 +145,8 @@ def _evaluations(suite: Suite, training: TrainSpec) -> Iterator[EvalSpec]:
             spec = make_spec(
                 EvalSpec, settings | {"training": training.id}, f"{suite.file}: evaluation {_words(given)}"
             )
+            if spec.boxes == "detector":
+                _require_boxes(suite, training, spec)
             if spec.id not in seen:
                 seen.add(spec.id)
                 yield spec
@@ -140,6 +155,13 @@ def _evaluations(suite: Suite, training: TrainSpec) -> Iterator[EvalSpec]:
             f"{suite.file}: no entry of `evaluate` applies to {training.backbone} {training.representation}"
             f" {training.input_size}"
         )
+
+
+def _require_boxes(suite: Suite, training: TrainSpec, evaluation: EvalSpec) -> None:
+    try:
+        training.data.require_boxes(evaluation.split)
+    except DataError as error:
+        raise SuiteError(f"{suite.file}: evaluation boxes=detector: {error}") from None
 
 
 def make_spec(kind: type[SpecT], settings: Mapping[str, Any], where: str) -> SpecT:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +18,7 @@ from bench.suite.claims.cases import Claim
 from bench.suite.claims.declaration import Declaration, read_claims
 from bench.suite.recipe import RECIPES, Recipe, load_recipe
 from bench.suite.rules import EVALUATION_SETTINGS, TRAINING_SETTINGS, Rule, read_rules, read_values
+from bench.suite.shipped import find_suite
 from bench.suite.source import Problem, Source, read_yaml
 from bench.suite.specs import EVALUATORS, Hash, Positive, SuiteDataset
 from bench.suite.structure import check_structure, unknown
@@ -97,6 +98,8 @@ class Suite:
         recipe: hyper-parameters under the suite's own rules.
         tables: to print.
         claims: of the paper, to be judged.
+        given: settings of every training from a command line; rules do not replace them.
+        settings: all settings from a command line, as written there.
     """
 
     file: Path
@@ -113,19 +116,21 @@ class Suite:
     recipe: Recipe
     tables: tuple[SuiteTable, ...]
     claims: tuple[Claim, ...]
+    given: Mapping[str, Any] = field(default_factory=dict)
+    settings: tuple[str, ...] = ()
 
 
 def load_suite(file: Path, *, run_extensions: bool = True) -> Suite:
     """Read and check a suite, importing its extensions first.
 
     Args:
-        file: of the suite.
+        file: of the suite, or the name of one that is installed with the package.
         run_extensions: without it, a suite whose modules are not imported yet is refused rather than having them run.
 
     Raises:
         SuiteError: one `file:line: what` per problem, with what is valid and the nearest valid name.
     """
-    source = read_yaml(file)
+    source = read_yaml(find_suite(file))
     extensions = _load_extensions(source, run=run_extensions)
     document = check_structure(source, _SuiteDocument)
     problems: list[Problem] = []
@@ -154,7 +159,7 @@ def load_suite(file: Path, *, run_extensions: bool = True) -> Suite:
     if problems:
         raise source.error(problems)
     return Suite(
-        file=file,
+        file=source.file,
         name=document.name,
         title=document.title,
         description=document.description,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +68,10 @@ class Source:
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, with an error that knows its line for scalars such as the date 2001-99-99."""
+    """The safe loader with the plain values of YAML 1.2's core schema, and errors that know their line.
+
+    YAML 1.1, which PyYAML reads, takes 1e-3 for a text, 010 for 8, the time 12:30:00 for 45000 and `no` for false.
+    """
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
@@ -77,18 +81,66 @@ class _Loader(yaml.SafeLoader):
             raise ConstructorError(None, None, f"{node.value!r:.80} is no valid {kind}", node.start_mark) from error
 
 
-def _number(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
-    """A number, but never a count to base 60: YAML 1.1 reads the time 12:30:00 as 45000, later versions as a text."""
-    if not isinstance(node, yaml.ScalarNode):
-        raise ConstructorError(None, None, "expected a number", node.start_mark)
-    if ":" in node.value:
-        return node.value
-    return loader.construct_yaml_int(node) if node.tag == _INT else loader.construct_yaml_float(node)
+def _integer(loader: yaml.SafeLoader, node: Any) -> int:
+    text = str(loader.construct_scalar(node))
+    return int(text, 0) if text[:2] in {"0o", "0x"} else int(text)
 
 
-_INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
-_Loader.add_constructor(_INT, _number)
-_Loader.add_constructor(_FLOAT, _number)
+def _float(loader: yaml.SafeLoader, node: Any) -> float:
+    text = str(loader.construct_scalar(node))
+    return float(text.replace(".", "") if text[-1:].isalpha() else text)
+
+
+def _plain(kind: str, pattern: str, first: str) -> None:
+    """Make plain scalars of this pattern and these first characters values of a kind."""
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{kind}", re.compile(rf"(?:{pattern})\Z"), list(first))
+
+
+_Loader.yaml_implicit_resolvers = {}  # in place of those of version 1.1
+_plain("null", "~|null|Null|NULL|", "~nN")
+_Loader.yaml_implicit_resolvers[""] = _Loader.yaml_implicit_resolvers["~"]  # an empty value is null
+_plain("bool", "true|True|TRUE|false|False|FALSE", "tTfF")
+_plain("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789")
+_plain(
+    "float",
+    r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+    "-+.0123456789",
+)
+_plain("merge", "<<", "<")
+_Loader.add_constructor("tag:yaml.org,2002:int", _integer)
+_Loader.add_constructor("tag:yaml.org,2002:float", _float)
+
+
+class _Dumper(yaml.SafeDumper):
+    """The safe dumper, which quotes every text that either version of YAML would read as something else."""
+
+
+_OLD, _NEW = yaml.SafeDumper.yaml_implicit_resolvers, _Loader.yaml_implicit_resolvers
+_Dumper.yaml_implicit_resolvers = {first: [*_OLD.get(first, []), *_NEW.get(first, [])] for first in {**_OLD, **_NEW}}
+
+
+def dump_yaml(document: Any) -> str:
+    """A document of plain values as YAML that `read_yaml` reads back."""
+    return str(yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
+
+
+def read_scalar(text: str) -> Any:
+    """The value of a text that YAML reads where it stands alone: 0.001 for 1e-3; the text itself if it is no other."""
+    loader: Any = _Loader("")
+    try:
+        return loader.construct_object(yaml.ScalarNode(loader.resolve(yaml.ScalarNode, text, (True, False)), text))
+    except yaml.YAMLError:
+        return text
+
+
+def read_value(text: str) -> Any:
+    """Like `read_scalar`, but a text in brackets is a list."""
+    if not text.lstrip().startswith("["):
+        return read_scalar(text)
+    try:
+        return _Loader(text).get_single_data()
+    except (yaml.YAMLError, RecursionError):
+        return text
 
 
 def read_yaml(file: Path) -> Source:

@@ -39,7 +39,7 @@ from bench.suite.definition import Definition
 from bench.suite.source import Problem
 from bench.suite.structure import ContradictionError, unknown
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised whenever the meaning of a spec changes, so that old results are not mistaken for new ones."""
 
 ID_LENGTH = 12
@@ -167,6 +167,7 @@ class TrainSpec(_Identified):
         dataset: by name.
         definition: of a dataset that its suite defines; not written where there is none.
         split: to train on.
+        subset: number of images of this and of the selection split that are used, see `first_images`; None for all.
         backbone: of the network.
         representation: of keypoints.
         input_size: height and width of the crops in px, multiples of 32, written as HxW.
@@ -183,6 +184,7 @@ class TrainSpec(_Identified):
     dataset: Name
     definition: Definition | None = None
     split: str
+    subset: Count | None
     backbone: Annotated[str, _registered(BACKBONES)]
     representation: Annotated[str, _registered(REPRESENTATIONS)]
     input_size: Size
@@ -254,6 +256,7 @@ class EvalSpec(_Identified):
     Attributes:
         training: id of the training.
         split: of the training's dataset.
+        subset: number of its images that are used; None for all.
         boxes: "gt" for annotated boxes, "detector" for the dataset's detector boxes.
         flip_test: average with the prediction on the flipped crop.
         flip_shift: see `CodecSettings`.
@@ -267,6 +270,7 @@ class EvalSpec(_Identified):
 
     training: str
     split: str
+    subset: Count | None
     boxes: Literal["gt", "detector"]
     flip_test: bool
     flip_shift: FlipShift
@@ -289,7 +293,8 @@ EVALUATORS: Mapping[str, Literal["pycocotools", "crowdpose", "pckh"]] = {
 def evaluation_key(name: str) -> str:
     """Name of an evaluation's setting in a table row: its own, unless trainings have a setting of that name.
 
-    An evaluation's `split`, `batch_size` and `precision` are `evaluation_split` and so on; the others keep their names.
+    An evaluation's `split`, `subset`, `batch_size` and `precision` are `evaluation_split` and so on; the others keep
+    their names.
     """
     return f"evaluation_{name}" if name in TrainSpec.model_fields else name
 

@@ -47,7 +47,7 @@ def check_structure(source: Source, model: type[Model]) -> Model:
 
 def plain_message(detail: Mapping[str, Any]) -> str:
     """A pydantic error in our words: the expected and the found value."""
-    message = str(detail["msg"]).removeprefix("Value error, ")
+    message = str(detail["msg"]).removeprefix("Value error, ").replace("a valid boolean", "true or false")
     return message if detail["type"] == "value_error" else f"{message}, found {detail['input']!r:.80}"
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from bench.extend import executor
+from bench.extend import executor, safe_children
 
 if TYPE_CHECKING:
     from bench.planning.executors import RunRequest
@@ -24,5 +24,6 @@ def one_by_one(request: RunRequest) -> int:
         file = folder / f"{job.id}.json"
         file.write_text(job.model_dump_json(), encoding="utf-8")
         print(job.title, flush=True)
-        failed |= subprocess.run([sys.executable, "-m", "bench.execute", file], check=False).returncode != 0
+        with safe_children():  # the job runs this bench, whatever stands in the current folder
+            failed |= subprocess.run([sys.executable, "-m", "bench.execute", file], check=False).returncode != 0
     return 1 if failed else 0

@@ -61,22 +61,59 @@ def packed(contents: bytes) -> bytes:
     return file.getvalue()
 
 
+def zipped(*names: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names:
+            archive.writestr(name, "contents")
+    return file.getvalue()
+
+
 def case(name: str, contents: Callable[[], bytes] | None, *says: str) -> Case:
     def build(folder: Path) -> None:
         tiny_datasets.crowdpose(folder / "crowdpose")
+        if name == "a folder":
+            (folder / "weights.pt").mkdir()
         if contents is not None:
             (folder / "weights.pt").write_bytes(contents())
 
     return Case(name, build, EVAL, says)
 
 
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
 CLASSIFIER = "mlp_head_x.weight"
 CASES = [
     case("missing", None, "error: weights.pt: no such file"),
-    case("empty", lambda: b"", "error: weights.pt: not a readable torch file"),
-    case("text", lambda: b"no weights", "error: weights.pt: "),
+    *(
+        case(
+            f"{name} for weights", lambda data=data: data, f"error: weights.pt: not a readable torch file: it is {kind}"
+        )
+        for name, data, kind in (
+            ("nothing", b"", "an empty file"),
+            ("a text", b"no weights", "a text file"),
+            ("a text in UTF-8", "größer".encode() * 1000, "a text file"),
+            ("a Git LFS pointer", LFS, "a Git LFS pointer to the file; `git lfs pull` gets it"),
+            ("a git-annex pointer", b"/annex/objects/SHA256E-s1--a.pth\n", "a git-annex pointer"),
+            ("a web page", b"\n<!DOCTYPE html>\n<title>404</title>", "a web page or XML, as of a download that failed"),
+            ("JSON", b'{"a": 1}', "a JSON file"),
+            ("safetensors", b"\x0b\0\0\0\0\0\0\0" + b'{"w": 12345}' + bytes(8), "a safetensors file; convert it"),
+            ("an archive", zipped("a.txt"), "an archive that torch did not write"),
+            ("NumPy's archive", zipped("a.npy"), "a NumPy archive (.npz)"),
+            ("a program", zipped("a/data.pkl", "a/constants.pkl"), "a TorchScript program, which would run code"),
+            ("a tar", bytes(257) + b"ustar" + bytes(250), "a tar archive; unpack it first"),
+            ("gzip", b"\x1f\x8b\x08", "compressed by gzip; unpack it first"),
+            ("an archive cut off", zipped("a.txt")[:30], "an archive that ends early; get it again"),
+        )
+    ),
+    case("zeros", lambda: bytes(1000), "error: weights.pt: not a readable torch file (unknown contents)"),
+    case("a folder", None, "error: weights.pt: Is a directory"),
     case("cut off", lambda: saved(state())[:5000], "error: weights.pt: not a readable torch file"),
-    case("code", lambda: saved({"state_dict": Code()}), "error: weights.pt: refused, it holds more than tensors"),
+    case(
+        "code",
+        lambda: saved({"state_dict": Code()}),
+        "error: weights.pt: refused, it holds more than tensors and plain values (posix.system, which may run code",
+    ),
+    case("code beside weights", lambda: saved({"state_dict": state(), "perf": Code()}), "posix.system, which may run"),
     case(
         "code in a bare pickle", lambda: pickle.dumps(Code()), "error: weights.pt: refused, it holds more than tensors"
     ),
@@ -87,7 +124,6 @@ CASES = [
         "error: weights.pt: refused, it holds more than tensors",
     ),
     case("a bomb", lambda: packed(saved(state())), "error: weights.pt: not a readable torch file", "is compressed"),
-    case("any other archive", lambda: packed(saved({})), "error: weights.pt: not a readable torch file"),
     case("a number", lambda: saved(3), "error: weights.pt: does not hold a state dict of tensors"),
     case(
         "words for tensors",
@@ -138,6 +174,21 @@ CHECKPOINTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "position of words": (lambda state: state["training"].update(position=["a", 1]), "damaged (ValidationError"),
     "history of words": (lambda state: state["training"].update(history=["a"]), "damaged (ValidationError"),
     "time of words": (lambda state: state.update(seconds="long"), "damaged (ValueError: could not convert"),
+    "of another torch": (
+        lambda state: state["build"].update(torch="2.11.0+cu130"),
+        f"begun with torch 2.11.0+cu130; here: torch {torch.__version__}. The training would not end with the same",
+    ),
+    "of a GPU": (
+        lambda state: state["build"].update(device="cuda", GPU="NVIDIA H200"),
+        "begun with device cuda, GPU NVIDIA H200; here: device cpu, GPU -. The training would not end",
+    ),
+    "of another processor": (
+        lambda state: state["build"].update(machine="Darwin arm64", instructions="DEFAULT"),
+        "begun with machine Darwin arm64, instructions DEFAULT; here: machine Linux",
+    ),
+    "build of numbers": (lambda state: state["build"].update(torch=2), "damaged (ValidationError"),
+    "without a build": (lambda state: state.pop("build"), "damaged (ValidationError"),
+    "no threads": (lambda state: state.update(threads=0), "damaged (ValidationError"),
     "code": (lambda state: state.update(seconds=Code()), "refused, it holds more than tensors"),
 }
 
@@ -156,3 +207,16 @@ def test_checkpoints(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         resume(tiny_training(), file, spec)
     assert str(refused.value).startswith(f"{file}: {says}")
     assert not (tmp_path / "pwned").exists()
+
+
+def test_a_training_goes_on_with_the_threads_that_it_began_with(tmp_path: Path) -> None:
+    """The sums of two threads have other bits than those of one."""
+    spec, file = example_training(tmp_path), tmp_path / "checkpoint.pt"
+    try:
+        torch.set_num_threads(2)
+        save(tiny_training(), file, spec, 3.5)
+        torch.set_num_threads(1)
+        resume(tiny_training(), file, spec)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bench.pose.skeletons import COCO_17
 from tests.bad_inputs.case import Case, Meet
 from tests.unit import tiny_datasets
 
@@ -64,6 +65,10 @@ def first(key: str, **fields: Any) -> Edit:
     return lambda contents: contents[key][0].update(fields)
 
 
+def entries(key: str, **fields: Any) -> Edit:
+    return lambda contents: [one.update(fields) for one in contents[key]] and None
+
+
 def entry(**fields: Any) -> Edit:
     return lambda contents: contents[0].update(fields)
 
@@ -83,10 +88,9 @@ CASES = [
     refused(
         "no instances",
         lambda contents: contents | {"categories": []},
-        "the first category must be person, with id 1",
+        "person_keypoints_train2017.json: its categories must include one named person, found none",
     ),
-    refused("keypoints of others", first("categories", keypoints=["nose"]), "1 keypoints per instance, but skeleton"),
-    refused("nobody", lambda contents: contents | {"annotations": []}, "no instance with labelled keypoints"),
+    refused("nobody", lambda contents: contents | {"annotations": []}, "no usable instance in 0 annotations"),
     coco(
         "keypoints missing", first("annotations", keypoints=[1, 2, 3]), "annotation 1: 3 keypoint values, expected 51"
     ),
@@ -97,9 +101,30 @@ CASES = [
     ),
     coco("not a number", first("annotations", keypoints=[float("nan")] * 51), "annotation 1: a keypoint value is not"),
     coco("box turned over", first("annotations", bbox=[1, 2, -3, 4]), "annotation 1: box [1, 2, -3, 4] is not"),
+    coco("box without size", first("annotations", bbox=[1, 2, 0, 0]), "1 of 6 annotations have a box without width"),
+    coco("area 0", first("annotations", area=0), "1 of 6 annotations have area 0 or less", "instances: 1 with area 0"),
+    coco("uncounted", first("annotations", num_keypoints=0), "1 of 6 annotations have num_keypoints 0 beside labelled"),
+    coco("crowd of words", first("annotations", iscrowd="no"), "annotation 1: iscrowd 'no' is neither 0 nor 1"),
+    coco(
+        "image without fields", lambda contents: contents["images"][0].pop("width") and None, "image 100: lacks width"
+    ),
+    refused(
+        "keypoints of others",
+        first("categories", keypoints=["nose", "head_bottom", "head_top", *COCO_17.keypoints[3:]]),
+        "train2017.json: its 17 keypoints are not the 17 of skeleton 'coco_17': it names head_bottom, head_top and",
+        "lacks left_eye, right_eye",
+    ),
+    refused(
+        "more keypoints",
+        entries("annotations", keypoints=[1] * 63),
+        "21 keypoints per instance, but skeleton 'coco_17'",
+    ),
+    refused(
+        "no area", entries("annotations", area=0), "no usable instance in 6 annotations; left out are 6 with area 0"
+    ),
+    refused("one id", entries("images", id=7), "image id 7 is given to different images, '100.png' and '101.png'"),
     coco("box without end", first("annotations", bbox=[1, 2, float("inf"), 4]), "annotation 1: box [1, 2, inf, 4]"),
     coco("image unknown", first("annotations", image_id=999), "annotation 1: image 999 is not in the file"),
-    coco("id of words", first("annotations", id="one"), "annotation number 0: not an object with a whole number as id"),
     coco(
         "annotation no object",
         lambda contents: contents["annotations"].insert(0, 3),
@@ -125,9 +150,17 @@ CASES = [
         entry(joints=[[1, 2]]),
         "train.json: instance 0: joints are not 16 pairs of finite numbers",
     ),
+    mpii(
+        "fields missing", lambda instances: instances[0].pop("joints") and None, "train.json: instance 0: lacks joints"
+    ),
     mpii("no scale", entry(scale=0), "train.json: instance 0: scale 0 is not a positive number"),
-    mpii("name that climbs", entry(image="../annot/train.json"), "instance 0: image name '../annot/train.json' leaves"),
+    mpii("name that climbs", entry(image="../annot/train.json"), "instance 0: file name '../annot/train.json' leaves"),
     boxes("no list", b"{}", "det_for_crowd_test_0.1_0.5.json: expected a list of boxes in the COCO results format"),
+    boxes(
+        "others",
+        lambda found: [one.update(category_id=3) for one in found] and None,
+        "0.1_0.5.json: no box of category 1, person; found categories 3 (12)",
+    ),
     boxes("cut off", b"[{", "det_for_crowd_test_0.1_0.5.json: not valid JSON"),
     boxes("no object", lambda found: found.insert(0, 3), "box 0: needs image_id, category_id, bbox and score, found 3"),
     boxes(
@@ -137,7 +170,7 @@ CASES = [
         "score not a number", entry(score=float("nan")), "box 0: image_id must be a whole number, score a finite one"
     ),
     boxes("box turned over", entry(bbox=[1, 2, 3, -4]), "box 0: ", "the latter two from 0"),
-    boxes("image of words", entry(image_id="100"), "box 0: image_id must be a whole number"),
+    boxes("image of words", entry(image_id="first"), "box 0: image_id must be a whole number"),
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
 import zlib
 from collections.abc import Callable
@@ -41,10 +42,16 @@ def noise() -> npt.NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
 
 
-def jpeg(**options: object) -> bytes:
+def jpeg(pixels: npt.NDArray[np.uint8] | None = None, **options: object) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(noise()).save(file, "JPEG", **options)
+    Image.fromarray(noise() if pixels is None else pixels).save(file, "JPEG", **options)
     return file.getvalue()
+
+
+def turned(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
 
 
 def png(width: int, height: int) -> bytes:
@@ -79,6 +86,14 @@ def to_itself(bad: Path) -> None:
     bad.symlink_to(bad.name)
 
 
+def dangling(target: str) -> Spoil:
+    def spoil(bad: Path) -> None:
+        bad.unlink()
+        bad.symlink_to(target)
+
+    return spoil
+
+
 def folder_in_its_place(bad: Path) -> None:
     bad.unlink()
     bad.mkdir()
@@ -111,9 +126,40 @@ CASES = [
     case("a bomb of a JPEG", contents(LARGE_JPEG), "100.png: 4,225,000,000 pixels; at most"),
     case("a PNG without pixels", contents(png(0, 0)), "100.png: "),
     case("a PNG wider than any", contents(png(2_000_000, 1)), "100.png: "),
-    case("a link to itself", to_itself, "missing: /", "100.png"),
+    case(
+        "turned by EXIF",
+        contents(jpeg(noise().transpose(1, 0, 2), exif=turned(6))),
+        "100.png: its pixels are 120 x 160 (width x height), but it is annotated as 160 x 120; its EXIF orientation",
+        "turn the files themselves, for example by `mogrify -auto-orient`, or annotate the stored pixels",
+    ),
+    case(
+        "turned without EXIF",
+        contents(jpeg(noise().transpose(1, 0, 2))),
+        "100.png: its pixels are 120 x 160 (width x height), but it is annotated as 160 x 120; scale the images or the",
+    ),
+    case(
+        "shrunk to half",
+        contents(jpeg(noise()[::2, ::2], exif=turned(6))),
+        "100.png: its pixels are 80 x 60 (width x height), but it is annotated as 160 x 120; scale the images or the",
+    ),
+    case("a link to itself", to_itself, "missing: /", "100.png is a link to 100.png, which is not there"),
     case("a folder in its place", folder_in_its_place, "missing: /", "100.png"),
-    case("a link out of the data", elsewhere, "image 100: file name '100.png' leaves the image folder", instances=5),
+    case(
+        "a link out of the data",
+        elsewhere,
+        "image 100: '100.png' is a link out of the image folder, to /",
+        "outside.png; if you trust it, use --allow-links",
+        instances=5,
+    ),
+    case(
+        "a link that dangles",
+        dangling("../gone.png"),
+        "100.png is a link to ../gone.png, which is not there",
+        instances=5,
+    ),
+    case(
+        "a link that dangles inside", dangling("gone.png"), "missing: /", "100.png is a link to gone.png, which is not"
+    ),
 ]
 
 
@@ -125,9 +171,9 @@ def test_images(case: Case, meet: Meet, tmp_path: Path) -> None:
     assert ["100.png" in said for said in (*broken, *problems)] == [True], "it is named once"
 
 
-def loaded_instances(folder: Path) -> tuple[int, list[str], list[str]]:
+def loaded_instances(folder: Path, *, allow_links: bool = False) -> tuple[int, list[str], list[str]]:
     """How many instances are cropped, what is said of broken images, and of those that are not even opened."""
-    split = CocoKeypoints(folder / "coco", "train2017", COCO_17)
+    split = CocoKeypoints(folder / "coco", "train2017", COCO_17, allow_links=allow_links)
     (batch,) = evaluation_batches(split.instances(), CropSettings((64, 64), "rgb", COCO_17), batch_size=6)
     assert isinstance(batch, Batch), "somebody can be seen"
     return len(batch), [reason for _, reason in batch.broken], split.problems
@@ -141,7 +187,49 @@ def test_a_data_set_that_is_a_link_is_the_user_s_own_doing(tmp_path: Path) -> No
     images.rename(tmp_path / "elsewhere")
     images.symlink_to(tmp_path / "elsewhere")
     assert loaded_instances(tmp_path / "data") == (6, [], [])
-    assert run(f"data verify coco train2017 --data-root {tmp_path / 'data'}")[1].count("leaves") == 0
+    assert run(f"data verify coco train2017 --data-root {tmp_path / 'data'}")[1].count("is a link") == 0
+
+
+@pytest.mark.parametrize("folders", [False, True], ids=["each file", "a folder of them"])
+def test_links_may_be_allowed(folders: bool, tmp_path: Path) -> None:
+    """As in a cache of Hugging Face, where every image is a link; a path out of the folder stays refused."""
+    tiny_datasets.coco_test_dev(tmp_path / "coco")
+    images, store = tmp_path / IMAGES, tmp_path / "store"
+    if folders:
+        images.rename(store)
+        images.mkdir()
+        (images / "part").symlink_to(store)
+    else:
+        images.rename(store)
+        images.mkdir()
+        for file in store.iterdir():
+            (images / file.name).symlink_to(file)
+    file = tmp_path / "coco/annotations/person_keypoints_train2017.json"
+    contents = json.loads(file.read_text())
+    for image in contents["images"]:
+        image["file_name"] = f"part/{image['file_name']}" if folders else image["file_name"]
+    contents["images"][0]["file_name"] = "../../../store/100.png"
+    file.write_text(json.dumps(contents))
+    refused = run(f"data verify coco train2017 --data-root {tmp_path}")[1]
+    assert "is a link out of the image folder, to" in refused
+    assert "instances to train on" not in refused
+    allowed = run(f"data verify coco train2017 --data-root {tmp_path} --allow-links")[1]
+    assert "is a link" not in allowed
+    assert "file name '../../../store/100.png' leaves the image folder" in allowed
+    assert "5 instances to train on" in allowed
+    assert "5 images, 0.00 GB" in run(f"data pack coco train2017 --data-root {tmp_path} --allow-links")[1]
+    loaded, broken, _ = loaded_instances(tmp_path, allow_links=True)
+    assert (loaded, broken) == (5, [])
+
+
+@pytest.mark.parametrize("link", ["coco", "coco/images/train2017", "coco/annotations/person_keypoints_train2017.json"])
+def test_a_link_to_nothing_on_the_way_is_told(link: str, tmp_path: Path) -> None:
+    tiny_datasets.coco_test_dev(tmp_path / "coco")
+    (tmp_path / link).rename(tmp_path / "elsewhere")
+    (tmp_path / link).symlink_to("gone")
+    status, said = run(f"data verify coco train2017 --data-root {tmp_path}")
+    assert status in {1, 3}
+    assert f"{tmp_path / link} is a link to gone, which is not there" in said
 
 
 # What is odd but sound: decoded as OpenCV's imread with IMREAD_COLOR | IMREAD_IGNORE_ORIENTATION, which the reference
@@ -176,6 +264,4 @@ def test_cmyk_becomes_bgr(tmp_path: Path) -> None:
 
 
 def test_the_orientation_of_exif_is_ignored(tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    assert decoded(tmp_path, jpeg(exif=exif)).shape == (120, 160, 3)
+    assert decoded(tmp_path, jpeg(exif=turned(6))).shape == (120, 160, 3)

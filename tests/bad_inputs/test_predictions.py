@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -89,6 +90,16 @@ def bomb(folder: Path) -> None:
     (folder / "predictions.json").write_text("[]")
 
 
+def no_crowd_index(folder: Path) -> None:
+    tiny_datasets.crowdpose(folder)
+    file = folder / "annotations" / "crowdpose_test.json"
+    contents = json.loads(file.read_text())
+    for image in contents["images"]:
+        del image["crowdIndex"]
+    write_json(file, contents)
+    write_json(folder / "predictions.json", [])
+
+
 def entry(**fields: Any) -> Edit:
     return lambda instances: instances[0].update(fields)
 
@@ -121,7 +132,19 @@ CASES = [
     ),
     coco("no keypoints", lambda instances: instances[0].pop("keypoints") and None, "prediction 0: lacks keypoints"),
     coco("image unknown", entry(image_id=999), "prediction 0: image 999 is not in the annotation file"),
-    coco("image of words", entry(image_id="100"), "prediction 0: image '100' is not in the annotation file"),
+    coco("image of words", entry(image_id="first"), "prediction 0: image 'first' is not in the annotation file"),
+    coco(
+        "category of others",
+        lambda instances: [one | {"category_id": 0} for one in instances],
+        "predictions.json: no prediction is of the category person; found categories 0 (6); person is 1",
+    ),
+    coco("score of words", entry(score="0.9"), "a value is not a finite number: score '0.9'"),
+    Case(
+        "annotations without crowdIndex",
+        no_crowd_index,
+        SCORE.format("crowdpose", "predictions.json", "annotations/crowdpose_test.json"),
+        ("error: annotations/crowdpose_test.json: 6 of 6 images lack crowdIndex",),
+    ),
     coco("category a list", entry(category_id=[1]), "prediction 0: category [1] is not a whole number"),
     coco("keypoints missing", entry(keypoints=[1, 2]), "prediction 0: 2 keypoint values, expected 51 for 17 keypoints"),
     coco(

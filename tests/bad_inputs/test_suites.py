@@ -86,9 +86,7 @@ CASES = [
     Case("nested without end", text(DEEP), PLAN, ("example.yaml: nested too deeply",)),
     Case("far too large", text("#" * 2_000_001), PLAN, ("example.yaml: more than 2,000,000 bytes",)),
     Case("two documents", text("a: 1\n---\nb: 2\n"), PLAN, ("example.yaml:2: ", "expected a single document")),
-    Case(
-        "a date that is none", text("name: 2001-99-99\n"), PLAN, ("example.yaml:1: '2001-99-99' is no valid timestamp",)
-    ),
+    Case("a number that is none", text("name: !!int five\n"), PLAN, ("example.yaml:1: 'five' is no valid int",)),
     line("key twice", "name: example", "name: example\nname: other", 2, "'name' is given twice in one mapping"),
     line("unknown key", "title: An example", "titel: An example", 2, "unknown key 'titel' (did you mean 'title'?)"),
     Case("missing key", edit(("title: An example\n", "")), PLAN, ("example.yaml:1: the key 'title' is missing",)),

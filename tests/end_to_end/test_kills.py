@@ -11,10 +11,12 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
+import torch
 
 from bench.execute.job import Job, JobOutcome, Resources
 from bench.execute.pool import job_context
 from bench.files import sha256
+from bench.planning.status import Observer
 from bench.pose.checkpoints import load_file
 from bench.store.folders import Store
 from bench.suite.expansion import expand
@@ -81,11 +83,11 @@ def wait_for_job_progress(job: Job, process: ForkServerProcess) -> None:
         time.sleep(0.02)
 
 
-def finish(job: Job) -> None:
+def finish(job: Job, outcome: JobOutcome = JobOutcome.DONE) -> None:
     process = context.Process(target=run_whole, args=(job,))
     process.start()
     process.join(120)
-    assert process.exitcode == JobOutcome.DONE
+    assert process.exitcode == outcome
 
 
 def test_killed_at_twenty_random_moments(tmp_path: Path, suite: Path, data_root: Path) -> None:
@@ -130,3 +132,27 @@ def test_asked_to_stop_it_saves_and_goes_on_later(
         assert process.exitcode in (JobOutcome.STOPPED, JobOutcome.DONE, -signal.SIGTERM)
         stops += process.exitcode == JobOutcome.STOPPED
     assert weights(job) == weights(undisturbed)
+
+
+def test_only_the_build_that_began_it_goes_on(tmp_path: Path, suite: Path, data_root: Path) -> None:
+    """Elsewhere it fails in words, keeps its checkpoint, and stays as it is until the right build comes."""
+    job = job_in(tmp_path / "results", suite, data_root)
+    folder = Store(job.resources.results).training(job.id)
+    while not folder.checkpoint.exists():
+        process = context.Process(target=run_whole, args=(job,))
+        process.start()
+        wait_for_job_progress(job, process)
+        process.terminate()
+        process.join(120)
+    own = folder.checkpoint.read_bytes()
+    contents = load_file(folder.checkpoint)
+    contents["build"]["torch"] = "2.11.0+cu130"
+    torch.save(contents, folder.checkpoint)
+    other = folder.checkpoint.read_bytes()
+    finish(job, JobOutcome.FAILED)
+    status = Observer(Store(job.resources.results)).training(job.id)
+    assert status.state == "failed"
+    assert "begun with torch 2.11.0+cu130; here: torch" in status.reason
+    assert folder.checkpoint.read_bytes() == other
+    folder.checkpoint.write_bytes(own)
+    finish(job)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.command import bench
-from tests.unit.tiny_datasets import coco_format
+from tests.unit.tiny_datasets import INSTANCES, boxes, coco_format
 
 EXAMPLE = (Path(__file__).parents[2] / "examples/own_data.yaml").read_text(encoding="utf-8")
 KEYPOINTS = ("top", "hub", "left_foot", "right_foot", "front_foot")
@@ -31,15 +31,38 @@ def ids(suite: Path) -> set[str]:
     return {training["id"] for training in json.loads(done.stdout)["trainings"]}
 
 
+def rewrite_as_other_tools_do(file: Path) -> None:
+    """Ids from 0, another number of the category, keypoints spelled otherwise and in the opposite order."""
+    contents = json.loads(file.read_text())
+    names = [name.title().replace("_", " ") for name in reversed(KEYPOINTS)]
+    contents["categories"] = [{"id": 0, "name": "objects"}, {"id": 2, "name": "tripod", "keypoints": names}]
+    for number, entry in enumerate(contents["annotations"]):
+        starts = range(3 * len(KEYPOINTS) - 3, -1, -3)
+        keypoints = [value for start in starts for value in entry["keypoints"][start : start + 3]]
+        entry |= {"id": number, "category_id": 2, "keypoints": keypoints}
+    file.write_text(json.dumps(contents))
+
+
 def test_it_is_trained_measured_and_reported(tmp_path: Path) -> None:
     coco_format(tmp_path / "data/tripods", KEYPOINTS)
-    suite = changed(tmp_path, ("epochs: 4, milestones: [3]", "epochs: 1, milestones: []"))
-    assert bench("data", "verify", "tripods", "val", "--suite", suite, cwd=tmp_path).returncode == 0
+    truth = tmp_path / "data/tripods/annotations/person_keypoints_val.json"
+    rewrite_as_other_tools_do(truth)
+    (tmp_path / "data/tripods/boxes.json").write_text(json.dumps(boxes()))
+    suite = changed(
+        tmp_path,
+        ("epochs: 4, milestones: [3]", "epochs: 1, milestones: []"),
+        ("    skeleton:", "    detector_boxes: {val: boxes.json}\n    skeleton:"),
+        ("  - {boxes: gt,", "  - {boxes: detector, when: {representation: simdr}}\n  - {boxes: gt,"),
+    )
+    checked = bench("data", "verify", "tripods", "val", "--suite", suite, cwd=tmp_path)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
     done = bench("run", suite, "--threads", 1, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     records = [json.loads(file.read_text()) for file in (tmp_path / "results").glob("evaluations/*/record.json")]
-    assert len(records) == 2
-    for record in records:
+    detected, *annotated = sorted(records, key=lambda record: record["spec"]["boxes"] == "gt")
+    assert [detected["instances"], detected["spec"]["boxes"], len(annotated)] == [2 * INSTANCES, "detector", 2]
+    assert "boxes.json" in detected["provenance"]["files"]
+    for record in annotated:
         assert record["training"]["definition"]["skeleton"]["keypoints"] == list(KEYPOINTS)
         assert set(record["diagnostics"]["keypoints"]) == set(KEYPOINTS)
         assert record["ceiling"]["AP"] > 0.9
@@ -50,10 +73,11 @@ def test_it_is_trained_measured_and_reported(tmp_path: Path) -> None:
     assert "could not be read" not in text, "images have their skeleton"
     shown = bench("show", records[0]["id"], cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
+    predictions = tmp_path / "results" / "evaluations" / records[0]["id"] / "predictions.json"
+    assert {entry["category_id"] for entry in json.loads(predictions.read_text())} == {2}
     scored = bench(
         *("score", "--protocol", "coco", "--json", "--suite", suite),
-        *("--predictions", next((tmp_path / "results").glob(f"evaluations/{records[0]['id']}/predictions.json"))),
-        *("--annotations", tmp_path / "data/tripods/annotations/person_keypoints_val.json"),
+        *("--predictions", predictions, "--annotations", truth),
         cwd=tmp_path,
     )
     assert json.loads(scored.stdout) == pytest.approx(records[0]["metrics"])

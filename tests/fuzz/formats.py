@@ -18,7 +18,7 @@ import scipy.io
 import torch
 
 from bench.capsule.verification import verify
-from bench.execute.checkpoint import resume
+from bench.execute.checkpoint import CHECKPOINT_FORMAT, build_of, resume
 from bench.pose.checkpoints import load_weights
 from bench.pose.data.datasets import open_split
 from bench.pose.data.images import read_image
@@ -165,7 +165,14 @@ def _checkpoint(folder: Path) -> Target:
     file = folder / "checkpoint.pt"
     spec = example_training(folder)
     state = tiny_training().state_dict()
-    document = {"format": 2, "spec": spec.id, "seconds": 3.5, "training": state}
+    document = {
+        "format": CHECKPOINT_FORMAT,
+        "spec": spec.id,
+        "build": build_of(torch.device("cpu")),
+        "threads": 1,
+        "seconds": 3.5,
+        "training": state,
+    }
     inputs = broken(mutated(document, _torch_values()).map(_saved))
     return in_file(file, inputs, lambda: resume(tiny_training(), file, spec))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
@@ -25,7 +26,7 @@ def opened(folder: Path) -> CocoKeypoints:
 
 
 def make_split(folder: Path) -> CocoKeypoints:
-    """Six instances on images of their own: one of them no image, one missing, one a JPEG of an odd size, one 1 px."""
+    """Six instances on images of their own: one of them no image, one missing, one a JPEG of an odd size, one 2 px."""
     split = opened(coco_test_dev(folder))
     images = split.image_folder
     (images / "101.png").write_text("no image")
@@ -33,8 +34,22 @@ def make_split(folder: Path) -> CocoKeypoints:
     rng = np.random.default_rng(0)
     jpeg = cv2.imencode(".jpg", rng.integers(0, 255, (97, 131, 3), dtype=np.uint8))[1]
     (images / "103.png").write_bytes(jpeg.tobytes())
-    cv2.imwrite(str(images / "104.png"), rng.integers(0, 255, (1, 1, 3), dtype=np.uint8))
+    cv2.imwrite(str(images / "104.png"), rng.integers(0, 255, (2, 2, 3), dtype=np.uint8))
+    annotate(split.annotation_file, 103, 131, 97)
+    annotate(split.annotation_file, 104, 2, 2)
     return split
+
+
+def annotate(file: Path, image: int, width: int, height: int) -> None:
+    """Give an image another size, and its instance a box of that size."""
+    contents = json.loads(file.read_text())
+    for entry in contents["images"]:
+        if entry["id"] == image:
+            entry.update(width=width, height=height)
+    for entry in contents["annotations"]:
+        if entry["image_id"] == image:
+            entry["bbox"] = [0, 0, width, height]
+    file.write_text(json.dumps(contents))
 
 
 def quietly(_said: str) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.distributed import TCPStore
 
 from bench.pose.codecs.base import Codec
-from bench.pose.codecs.heatmap import HeatmapCodec
+from bench.pose.codecs.heatmap import HeatmapCodec, HeatmapTarget
 from bench.pose.codecs.simdr import SimDRCodec
 from bench.pose.codecs.simdr_star import SimDRStarCodec
 from bench.pose.data.augmentation import Augmentation
@@ -38,8 +38,18 @@ PATIENCE = 100.0
 
 SIZE = (64, 64)
 CPU = torch.device("cpu")
+
+
+class DoubleHeatmapCodec(HeatmapCodec):
+    """Heatmaps with targets in double precision: torch 2.11 has no mean squared error of two precisions."""
+
+    def encode(self, keypoints: Tensor, visible: Tensor) -> HeatmapTarget:
+        maps, weight = super().encode(keypoints, visible)
+        return HeatmapTarget(maps.double(), weight)
+
+
 CODECS: dict[str, Codec[Any, Any]] = {
-    "heatmap": HeatmapCodec(SIZE, COCO_17.flip_indices, sigma=1),
+    "heatmap": DoubleHeatmapCodec(SIZE, COCO_17.flip_indices, sigma=1),
     "simdr": SimDRCodec(SIZE, COCO_17.flip_indices, split_ratio=2),
     "simdr_star": SimDRStarCodec(SIZE, COCO_17.flip_indices, split_ratio=2, sigma=4),
 }

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from bench.files import write_bytes
 from bench.store.documents import MetricValue
-from bench.suite.source import Problem, read_yaml
+from bench.suite.source import Problem, dump_yaml, read_yaml
 from bench.suite.structure import ContradictionError, check_structure
 
 DIGITS = 6
@@ -140,8 +139,7 @@ def save_baseline(file: Path, baseline: Baseline) -> None:
         {name: entry[name] for name in sorted(entry, key=lambda name: name in Policy.model_fields)}
         for entry in document["evaluations"]
     ]
-    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
-    write_bytes(file, (HEADER.format(suite=baseline.suite) + text).encode())
+    write_bytes(file, (HEADER.format(suite=baseline.suite) + dump_yaml(document)).encode())
 
 
 def _foreign(baseline: Baseline, suite: str) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.analysis.formatting import is_post_processed
+from bench.planning.plan import describe_subset
 from bench.suite.schema import Suite
 from bench.suite.specs import evaluation_key
 
@@ -32,6 +33,7 @@ def cell_words(suite: Suite, values: Mapping[str, Any], seeds: Sequence[int] = (
         elif value is not None:
             text = names.get(value, value) if axis == "weights" else _text(value)
             words.append(text if axis in KNOWN_ALONE else f"{axis} {text}")
+    words += [describe_subset([values[name]]) for name in ("subset",) if values[name] is not None]
     return f"{', '.join(words)}; {', '.join(_ways(suite, values))}"
 
 

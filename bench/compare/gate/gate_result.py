@@ -11,11 +11,9 @@ from tabulate import tabulate
 
 from bench.analysis.results import Results
 from bench.compare.gate.cell_checks import STATUS, GateVerdict, MetricCheck, worst
-from bench.store.provenance import checkout
+from bench.store.provenance import CodeIdentity, code_identity
 
 HEADINGS = ("verdict", "cell", "metric", "baseline", "now", "difference", "allowed", "")
-
-SHORT_COMMIT = 12
 
 
 @dataclass(frozen=True)
@@ -109,11 +107,11 @@ def _check_json(check: MetricCheck) -> dict[str, Any]:
 
 def other_code(results: Results) -> tuple[str, ...]:
     """A remark where records were made by other code than is checked out: they say nothing of this code."""
-    here, dirty = checkout()
-    others = sorted(commit for commit in results.frame["commit"].dropna().unique() if commit != here)
-    if here is None or not others:
+    here = code_identity()
+    columns = results.frame[["commit", "dirty", "package"]].astype(object)
+    records = [CodeIdentity.model_validate(row) for row in columns.where(columns.notna(), None).to_dict("records")]
+    others = sorted({record.short_code for record in records if record.differs(here)})
+    if not others:
         return ()
-    listed = ", ".join(commit[:SHORT_COMMIT] for commit in others)
-    changed = " with changes" if dirty else ""
-    made = f"records were made by the code of {listed}, this is {here[:SHORT_COMMIT]}{changed}"
+    made = f"records were made by the code of {', '.join(others)}, this is {here.short_code}"
     return (f"{made}: to check this code, run the suite into an empty --results folder",)

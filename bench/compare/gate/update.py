@@ -98,10 +98,11 @@ def _entry(base: Baseline, policy: Policy, words: str, line: Line, results: Resu
             raise UpdateError(f"{message}; valid: {', '.join(valid)}", "unusable")
     limits = {name: getattr(policy, name) for name in Policy.model_fields}
     changes = " with changes" if line["dirty"] else ""
+    package = f"package {line['package']}" if line["package"] is not None else "unknown"
     return BaselineEntry(
         id=line["evaluation"],
         cell=words,
         metrics={metric: round(line[metric], DIGITS) for metric in metrics},
-        commit=f"{line['commit']}{changes}" if line["commit"] is not None else "unknown",
+        commit=f"{line['commit']}{changes}" if line["commit"] is not None else package,
         **limits,
     )

@@ -46,6 +46,7 @@ class Submission(JsonDocument):
         id: id of the submission.
         suite: name of the suite.
         suite_file: file of the suite.
+        settings: given on the command line.
         snapshot: folder of the code that the jobs run.
         at: time of the submission, seconds since the epoch.
         pack: trainings that a task runs at once on each of its devices.
@@ -58,6 +59,7 @@ class Submission(JsonDocument):
     id: str
     suite: str
     suite_file: str
+    settings: tuple[str, ...] = ()
     snapshot: str
     at: float
     pack: int

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.extensions import NO_EXTENSIONS, Extensions, content_hash, place_of, source_files
 from bench.files import StoreError, write_json
-from bench.store.provenance import SNAPSHOT_FILE, checkout
+from bench.store.provenance import SNAPSHOT_FILE, code_identity
 
 ID_LENGTH = 12
 
@@ -18,7 +18,7 @@ ID_LENGTH = 12
 def take_snapshot(folder: Path, extensions: Extensions = NO_EXTENSIONS) -> Path:
     """Copy this package and those of extensions into a folder under `folder`, unless it exists already.
 
-    The commit of this package is written beside it.
+    The identity of this package is written beside it.
 
     Returns:
         The copy's folder, for the front of Python's module path. Its name is a hash of the contents.
@@ -36,8 +36,7 @@ def take_snapshot(folder: Path, extensions: Extensions = NO_EXTENSIONS) -> Path:
             copy = Path(draft) / "code"
             for place in packages.values():
                 _copy(place, copy)
-            commit, dirty = checkout()
-            write_json(copy / SNAPSHOT_FILE, {"commit": commit, "dirty": dirty})
+            write_json(copy / SNAPSHOT_FILE, code_identity().model_dump())
             if not target.exists():
                 copy.rename(target)
     except OSError as error:
@@ -56,4 +55,4 @@ def _copy(place: Path, target: Path) -> None:
 
 def _combined_hash(packages: Mapping[str, Path]) -> str:
     hashes = {name: content_hash(place) for name, place in packages.items()}
-    return hashlib.sha256(repr((checkout(), hashes)).encode()).hexdigest()[:ID_LENGTH]
+    return hashlib.sha256(repr((code_identity(), hashes)).encode()).hexdigest()[:ID_LENGTH]

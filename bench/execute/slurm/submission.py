@@ -80,6 +80,7 @@ def submit(
         id=id_,
         suite=suite.name,
         suite_file=str(suite.file),
+        settings=suite.settings,
         snapshot=str(take_snapshot(results.absolute() / "snapshots", suite.extensions)),
         at=time.time(),
         pack=profile.pack,

@@ -51,6 +51,7 @@ class ArrayTask:
     def __call__(self) -> None:
         """Run the trainings of this task. Ends the process with status 1 if one failed."""
         folder, submission = self._submission()
+        _check_code(Path(submission.snapshot))
         environment = JobEnvironment()
         jobs = [job for job in self._jobs(folder, submission) if not _nothing_left(job, submission.at)]
         self._marks = {job.id: _progress_mark(job) for job in jobs}
@@ -100,6 +101,16 @@ class ArrayTask:
         if waits or _progress_mark(job) != self._marks[job.id]:
             return 0
         return self.stalls.get(job.id, 0) + 1
+
+
+def _check_code(snapshot: Path) -> None:
+    """Raise `StoreError` unless this process runs the submission's copy of the code."""
+    found = Path(__file__).parents[3]
+    if found.resolve() != snapshot.resolve():
+        raise StoreError(
+            f"this job runs the code in {found}, not the copy in {snapshot} that was submitted:"
+            " `python` in the profile must keep PYTHONPATH and PYTHONSAFEPATH, and see the results folder"
+        )
 
 
 def _member(environment: JobEnvironment, job: Job, attempt: int) -> GroupMember:

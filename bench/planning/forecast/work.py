@@ -50,7 +50,16 @@ VALIDATION_PASSES = 2
 """Forward passes per instance in validation: the reference uses flip testing there too."""
 
 SAME_COST = frozenset(
-    {"seed", "epochs", "learning_rate", "learning_rate_factor", "milestones", "milestone_timing", "warmup_steps"}
+    {
+        "seed",
+        "subset",
+        "epochs",
+        "learning_rate",
+        "learning_rate_factor",
+        "milestones",
+        "milestone_timing",
+        "warmup_steps",
+    }
 )
 """Settings of a training that do not change the time per instance."""
 
@@ -78,22 +87,28 @@ class SplitSizes:
     """Number of instances of splits: from records, from a synthetic split's name, or as published."""
 
     def __init__(self, records: Iterable[TrainingRecord | Record] = ()) -> None:
-        self._known = dict(PUBLISHED_INSTANCES)
+        self._known: dict[tuple[str, str, str, int | None], int] = {
+            (*whose, None): count for whose, count in PUBLISHED_INSTANCES.items()
+        }
         for record in records:
             if isinstance(record, Record):
-                self._known[record.training.dataset, record.spec.split, record.spec.boxes] = record.instances
+                evaluated = record.spec
+                whose = (record.training.dataset, evaluated.split, evaluated.boxes, evaluated.subset)
+                self._known[whose] = record.instances
             elif record.history:
-                self._known[record.spec.dataset, record.spec.split, "gt"] = record.history[-1].instances
+                trained = record.spec
+                self._known[trained.dataset, trained.split, "gt", trained.subset] = record.history[-1].instances
 
-    def count(self, dataset: str, split: str, boxes: str = "gt") -> int:
+    def count(self, dataset: str, split: str, boxes: str = "gt", subset: int | None = None) -> int:
         """Instances of a split with annotated ("gt") or detector boxes. Raises `UnknownTimeError` if unknown."""
         digits = split.lstrip("abcdefghijklmnopqrstuvwxyz")
-        if dataset == "synthetic" and boxes == "gt" and digits.isdecimal():
+        if dataset == "synthetic" and boxes == "gt" and subset is None and digits.isdecimal():
             return int(digits)
-        if (dataset, split, boxes) not in self._known:
+        if (dataset, split, boxes, subset) not in self._known:
             kind = "annotated instances" if boxes == "gt" else "detector boxes"
-            raise UnknownTimeError(f"the number of {kind} of {dataset} {split} is unknown")
-        return self._known[dataset, split, boxes]
+            part = "" if subset is None else f"the first {subset} images of "
+            raise UnknownTimeError(f"the number of {kind} of {part}{dataset} {split} is unknown")
+        return self._known[dataset, split, boxes, subset]
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +132,7 @@ class WorkItem:
 
 def training_item(spec: TrainSpec, instances: SplitSizes) -> WorkItem:
     """The work of a training with its validations. Raises `UnknownTimeError` if the number of instances is unknown."""
-    count = instances.count(spec.dataset, spec.split)
+    count = instances.count(spec.dataset, spec.split, subset=spec.subset)
     return WorkItem(
         _key(spec), count * spec.epochs, spec.backbone, _training_work(spec, count, instances), spec.world_size
     )
@@ -133,7 +148,7 @@ def _training_work(spec: TrainSpec, count: int, instances: SplitSizes) -> Work |
     if spec.selection_split is None:
         return work
     try:
-        predicted = instances.count(spec.dataset, spec.selection_split) * spec.epochs
+        predicted = instances.count(spec.dataset, spec.selection_split, subset=spec.subset) * spec.epochs
     except UnknownTimeError as error:
         return str(error)
     return work + forward_work(complexity, instances=predicted, passes=VALIDATION_PASSES, megapixels=megapixels)
@@ -141,8 +156,8 @@ def _training_work(spec: TrainSpec, count: int, instances: SplitSizes) -> Work |
 
 def evaluation_item(spec: EvalSpec, training: TrainSpec, instances: SplitSizes) -> WorkItem:
     """The work of an evaluation. Raises `UnknownTimeError` if the number of instances is unknown."""
-    count = instances.count(training.dataset, spec.split, spec.boxes)
-    key = (*_key(training), *(value for name, value in spec if name != "training"))
+    count = instances.count(training.dataset, spec.split, spec.boxes, spec.subset)
+    key = (*_key(training), *(value for name, value in spec if name not in {"training", "subset"}))
     if training.world_size > 1:
         return WorkItem(key, count, training.backbone, _uncalibrated(training), training.world_size)
     work = forward_work(

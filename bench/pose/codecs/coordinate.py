@@ -10,6 +10,7 @@ from bench.pose.codecs.base import Codec, shift_right
 from bench.pose.codecs.representation import FlipShift
 from bench.pose.geometry import Size
 from bench.pose.outputs import Coordinates
+from bench.pose.precision import copy_to
 
 __all__ = ["CoordinateCodec", "mean", "softmax"]
 
@@ -47,7 +48,7 @@ class CoordinateCodec(Codec[Coordinates, TargetT]):
 
     def unflip(self, flipped: Coordinates) -> Coordinates:
         """The output for the flipped image with bins and keypoints put back in place (behaviour E2, E3)."""
-        order = torch.tensor(self.flip_indices).to(flipped.x.device, non_blocking=True)
+        order = copy_to(flipped.x.device, torch.tensor(self.flip_indices))
         x, y = (axis.index_select(1, order) for axis in flipped)
         return Coordinates(shift_right(x.flip(-1), self.shift), y)
 

@@ -11,6 +11,7 @@ from bench.pose.codecs.base import Codec, Keypoints, peak, shift_right
 from bench.pose.codecs.dark import dark_offset
 from bench.pose.codecs.representation import FlipShift, PostProcess, codec
 from bench.pose.geometry import Size
+from bench.pose.precision import copy_to
 
 __all__ = ["STRIDE", "HeatmapCodec", "HeatmapTarget"]
 
@@ -101,7 +102,7 @@ class HeatmapCodec(Codec[Tensor, HeatmapTarget]):
         """Mean of the map and the unflipped map of the flipped view (behaviour E1)."""
         if flipped is None:
             return output
-        order = torch.tensor(self.flip_indices).to(flipped.device, non_blocking=True)
+        order = copy_to(flipped.device, torch.tensor(self.flip_indices))
         restored = shift_right(flipped.index_select(1, order).flip(-1), self.shift)
         return restored.add_(output).mul_(0.5)  # the maps are large: the fewer of them, the more stay in the cache
 

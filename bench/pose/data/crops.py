@@ -15,10 +15,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from bench.pose.data.augmentation import Augmentation, View, augment, flip_keypoints
+from bench.pose.data.images import check_size
 from bench.pose.data.instances import Instance
 from bench.pose.data.pixels.image_source import DECODED, CropShape, ImageStore, Placement, Taken
 from bench.pose.errors import ImageError
 from bench.pose.geometry import Size, affine_matrix, transform_points
+from bench.pose.precision import copy_to
 from bench.pose.skeletons import Skeleton
 
 __all__ = ["Batch", "CropSettings", "Crops", "Key", "Unread"]
@@ -85,7 +87,7 @@ class Batch:
             pixels = self.images.numpy()
             rows = cv2.LUT(pixels.reshape(len(pixels), -1, 3), levels.numpy()[None])
             return torch.from_numpy(rows).view(*pixels.shape).permute(0, 3, 1, 2)
-        images = self.images.to(device, non_blocking=True)
+        images = copy_to(device, self.images)
         return levels.flatten()[images.int() * 3 + torch.arange(3, device=device)].permute(0, 3, 1, 2)
 
 
@@ -148,6 +150,7 @@ class Crops(Dataset[Any]):
             instance = self.instances[index]
             try:
                 image = self.images.open(instance.image)
+                check_size(instance.image, (image.height, image.width), instance.image_size)
             except ImageError as error:
                 broken.append((index, str(error)))
                 continue

@@ -59,7 +59,9 @@ class DatasetInfo:
         others = [split for split, layout in self.other_layouts if layout.annotation_file(folder, split).is_file()]
         return [*self.layout.splits(folder), *others]
 
-    def open(self, folder: Path, split: str) -> CocoKeypoints | MpiiInstances:
+    def open(
+        self, folder: Path, split: str, subset: int | None = None, *, allow_links: bool = False
+    ) -> CocoKeypoints | MpiiInstances:
         """Reader of one split, which is generated first if the dataset is.
 
         A split of the synthetic dataset is named by its number of instances, such as `train3000`; the name alone
@@ -68,26 +70,52 @@ class DatasetInfo:
         Args:
             folder: the dataset's.
             split: name of the split.
+            subset: number of its images to use, see `first_images`; None for all.
+            allow_links: whether images may be links out of their folder.
 
         Raises:
             DataError: the split cannot be generated.
         """
         if self.generate is not None:
             self.generate(folder, split)
-        return self.read(folder, split)
+        return self.read(folder, split, subset, allow_links=allow_links)
 
     def box_file(self, folder: Path, split: str) -> Path | None:
         """The detector boxes of the published results on a split, which need not be there; None if there are none."""
         boxes = dict(self.detector_boxes).get(split)
         return folder / boxes if boxes else None
 
-    def read(self, folder: Path, split: str) -> CocoKeypoints | MpiiInstances:
+    def split_files(self, folder: Path, split: str, *, boxes: bool, truth: bool) -> list[Path]:
+        """The files that a split needs beside its images, which need not be there.
+
+        Args:
+            folder: the dataset's.
+            split: name of the split.
+            boxes: whether the detector boxes of the published results are among them.
+            truth: whether predictions are scored, for which some layouts have a file of their own.
+        """
+        layout, box_file = self.layout_of(split), self.box_file(folder, split) if boxes else None
+        files = [layout.annotation_file(folder, split), *([box_file] if box_file else [])]
+        return [*files, layout.truth_file(folder, split)] if truth and layout.truth else files
+
+    def require_boxes(self, split: str) -> None:
+        """Raise `DataError` if a split has no detector boxes."""
+        if split not in dict(self.detector_boxes):
+            known = ", ".join(dict(self.detector_boxes)) or "no split"
+            raise DataError(
+                f"{self.name} has no detector boxes for split {split!r}; they exist for {known}; set `boxes: gt`, or"
+                " name the file of your own dataset's boxes under `detector_boxes` of its `define`"
+            )
+
+    def read(
+        self, folder: Path, split: str, subset: int | None = None, *, allow_links: bool = False
+    ) -> CocoKeypoints | MpiiInstances:
         """Reader of one split as it is there; arguments as in `open`."""
         from bench.pose.data.coco_format import CocoKeypoints
         from bench.pose.data.mpii import MpiiInstances
 
         reader = MpiiInstances if self.protocol == "mpii" else CocoKeypoints
-        return reader(folder, split, self.skeleton, self.layout_of(split), self.protocol)
+        return reader(folder, split, self.skeleton, self.layout_of(split), self.protocol, subset, allow_links)
 
 
 def _draw(folder: Path, split: str) -> None:

@@ -16,11 +16,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from filelock import FileLock
+
 from bench.pose.errors import DataError
 
 __all__ = ["Download", "DownloadError", "fetch", "unpack"]
 
-CHECKSUM = re.compile("sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}")
+CHECKSUM = re.compile("sha256:[0-9a-f]{8,64}|md5:[0-9a-f]{32}")
 
 CHUNK = 1 << 20
 TIMEOUT = 30.0
@@ -31,6 +33,9 @@ TRIES = 5
 
 PAUSE = 1.0
 """Seconds before the second try, twice as many before each further one."""
+
+BUSY = {408, 429, 500, 502, 503, 504}
+"""Answers of servers that may be another one soon."""
 
 PARTIAL = ".partial"
 
@@ -47,12 +52,12 @@ class Download:
 
     Attributes:
         url: http or https.
-        size: in bytes.
-        checksum: "sha256:HEX" or "md5:HEX".
+        size: in bytes; None if it is not known beforehand.
+        checksum: "sha256:HEX" or "md5:HEX"; of sha256 the first eight digits will do.
     """
 
     url: str
-    size: int
+    size: int | None
     checksum: str
 
     @property
@@ -64,6 +69,8 @@ class Download:
 def fetch(download: Download, target: Path, *, watch: Watch = lambda _done, _total: None, pause: float = PAUSE) -> None:
     """Make the file be there, whole and checked; what an interrupted call got is kept and completed by the next.
 
+    Proxies are those of the environment (`https_proxy`, `no_proxy`). Of several processes, one downloads.
+
     Args:
         download: what to get.
         target: takes its name at once when everything is right.
@@ -71,19 +78,33 @@ def fetch(download: Download, target: Path, *, watch: Watch = lambda _done, _tot
         pause: seconds before a second try.
 
     Raises:
-        DownloadError: there is no checksum, no connection, the server has another file, or the checksum differs.
+        DownloadError: there is no checksum, no connection or no room, the server has another file, or the checksum
+            differs.
     """
     if not download.url.startswith(("http://", "https://")):
         raise DownloadError(f"{download.url}: only http and https are fetched")
     if not CHECKSUM.fullmatch(download.checksum):
         raise DownloadError(f"{download.url}: checksum {download.checksum!r}: expected sha256:HEX or md5:HEX")
-    if target.is_file() and target.stat().st_size == download.size and _matches(target, download.checksum):
-        return
     partial = target.with_name(f".{target.name}{PARTIAL}")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if partial.exists() and partial.stat().st_size > download.size:
-        partial.unlink()
-    _complete(download, partial, watch, pause)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock = partial.with_suffix(".lock")
+        with FileLock(lock):
+            if not _is_there(download, target):
+                _complete(download, partial, watch, pause)
+                _take_over(download, partial, target)
+            lock.unlink(missing_ok=True)  # whoever waits for it finds the file
+    except OSError as error:
+        raise DownloadError(f"{target}: {error.strerror or error}") from error
+
+
+def _is_there(download: Download, target: Path) -> bool:
+    known = target.is_file() and download.size in {None, target.stat().st_size}
+    return known and _matches(target, download.checksum)
+
+
+def _take_over(download: Download, partial: Path, target: Path) -> None:
+    """Give the complete file its name, if its checksum is right; otherwise remove it."""
     if not _matches(partial, download.checksum):
         partial.unlink()
         raise DownloadError(
@@ -95,50 +116,73 @@ def fetch(download: Download, target: Path, *, watch: Watch = lambda _done, _tot
 def _complete(download: Download, partial: Path, watch: Watch, pause: float) -> None:
     """Add to the partial file until it has the size, over as many connections as that takes."""
     failures = 0
-    while (done := partial.stat().st_size if partial.exists() else 0) < download.size:
+    while (done := _size(partial)) != download.size:
+        if download.size is not None and done > download.size:
+            partial.unlink()
+            continue
         try:
             _receive(download, partial, done, watch)
+            return
         except urllib.error.HTTPError as error:
-            raise DownloadError(f"{download.url}: the server answers {error.code} {error.reason}") from error
+            if done and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                if download.size is None and _matches(partial, download.checksum):
+                    return  # all of it had come before
+                partial.unlink()
+                continue
+            if error.code not in BUSY:
+                raise DownloadError(f"{download.url}: the server answers {error.code} {error.reason}") from error
+            failure: Exception = error
         except (OSError, http.client.HTTPException) as error:
-            got = partial.stat().st_size if partial.exists() else 0
-            failures = 0 if got > done else failures + 1
-            if failures >= TRIES:
-                reason = getattr(error, "reason", None) or error
-                raise DownloadError(
-                    f"{download.url}: no connection ({reason}); {got:,} of {download.size:,} bytes are here, and the"
-                    " same command goes on from there"
-                ) from error
-            time.sleep(pause * 2 ** max(failures - 1, 0))
+            failure = error
+        got = _size(partial)
+        failures = 0 if got > done else failures + 1
+        if failures >= TRIES:
+            reason = getattr(failure, "reason", None) or failure
+            of = "" if download.size is None else f" of {download.size:,}"
+            raise DownloadError(
+                f"{download.url}: no connection ({reason}); {got:,}{of} bytes are here, and the same command goes on"
+                " from there"
+            ) from failure
+        time.sleep(pause * 2 ** max(failures - 1, 0))
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
 
 
 def _receive(download: Download, partial: Path, done: int, watch: Watch) -> None:
     """One connection: append what it brings, or start over if the server knows no ranges."""
     request = urllib.request.Request(download.url, headers={"Range": f"bytes={done}-"} if done else {})
     with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+        if not response.url.startswith(("http://", "https://")):
+            raise DownloadError(f"{download.url}: leads to {response.url}; only http and https are fetched")
         start = done if response.status == http.HTTPStatus.PARTIAL_CONTENT else 0
         span = response.headers.get("Content-Range", "")
         if start and not span.startswith(f"bytes {start}-"):
             raise DownloadError(f"{download.url}: asked for bytes from {start}, the server sends {span or 'others'}")
         length = response.headers.get("Content-Length")
-        if length is not None and start + int(length) != download.size:
-            raise DownloadError(
-                f"{download.url}: the server has {start + int(length):,} bytes, expected {download.size:,}"
-            )
+        told = None if length is None else start + int(length)
+        size = download.size if download.size is not None else told
+        if told not in {None, size}:
+            raise DownloadError(f"{download.url}: the server has {told:,} bytes, expected {size:,}")
         with partial.open("ab" if start else "wb") as file:
             while chunk := response.read(CHUNK):
-                if file.tell() + len(chunk) > download.size:
-                    raise DownloadError(f"{download.url}: the server sends more than {download.size:,} bytes")
-                file.write(chunk)
-                watch(file.tell(), download.size)
-        if partial.stat().st_size < download.size:
-            raise ConnectionError(f"the connection ended after {partial.stat().st_size:,} bytes")
+                if size is not None and file.tell() + len(chunk) > size:
+                    raise DownloadError(f"{download.url}: the server sends more than {size:,} bytes")
+                try:
+                    file.write(chunk)
+                    file.flush()
+                except OSError as error:
+                    raise DownloadError(f"{partial}: {error.strerror or error}") from error
+                watch(file.tell(), size or file.tell())
+        if size is not None and _size(partial) < size:
+            raise ConnectionError(f"the connection ended after {_size(partial)} bytes")
 
 
 def _matches(file: Path, checksum: str) -> bool:
     algorithm, _, expected = checksum.partition(":")
     with file.open("rb") as contents:
-        return hashlib.file_digest(contents, algorithm).hexdigest() == expected
+        return hashlib.file_digest(contents, algorithm).hexdigest().startswith(expected)
 
 
 def unpack(archive: Path, folder: Path) -> int:

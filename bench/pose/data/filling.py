@@ -15,6 +15,7 @@ from typing import TypeVar
 import cv2
 
 from bench.pose.errors import DataError
+from bench.pose.machine import safe_children
 
 __all__ = ["filling", "spread"]
 
@@ -46,7 +47,7 @@ def spread(task: Callable[[T], R], items: Sequence[T], workers: int, *, chunk: i
         yield from map(task, items)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_start_worker) as pool:
+    with safe_children(), ProcessPoolExecutor(workers, context, initializer=_start_worker) as pool:
         yield from pool.map(task, items, chunksize=chunk)
 
 

@@ -9,10 +9,13 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
+from bench.pose.data.reading import dangling_link
 from bench.pose.errors import ImageError
+from bench.pose.geometry import Size
 
-__all__ = ["MOST_PIXELS", "read_image"]
+__all__ = ["MOST_PIXELS", "check_size", "exif_orientation", "read_image"]
 
 MOST_PIXELS = 1 << 28
 """Largest number of pixels, more than any camera has. A file of a megabyte can claim a thousand times as many."""
@@ -26,6 +29,11 @@ JPEG_TAIL = 4096
 """Bytes in which a JPEG's end mark may stand: some cameras pad behind it."""
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
+
+
+EXIF_ORIENTATION = 0x0112
+EXIF_QUARTER_TURNS = frozenset({5, 6, 7, 8})
+"""Orientations that exchange height and width."""
 
 
 class _Header(NamedTuple):
@@ -65,13 +73,44 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
     return np.asarray(image, dtype=np.uint8)
 
 
+def check_size(path: Path, found: Size, annotated: Size | None) -> None:
+    """Raise `ImageError` if an image is not of the height and width that its annotations were made for.
+
+    Args:
+        path: image file.
+        found: height and width of its pixels as they are stored, in px.
+        annotated: those in the annotation file; None if it has none.
+    """
+    if annotated is None or found == annotated:
+        return
+    stored, wanted = (f"{width:g} x {height:g}" for height, width in (found, annotated))
+    fix = "scale the images or the annotations"
+    orientation = exif_orientation(path)
+    if found == annotated[::-1] and orientation in EXIF_QUARTER_TURNS:
+        fix = (
+            f"its EXIF orientation {orientation} turns it, but pixels are used as they are stored: turn the files"
+            " themselves, for example by `mogrify -auto-orient`, or annotate the stored pixels"
+        )
+    raise ImageError(f"{path}: its pixels are {stored} (width x height), but it is annotated as {wanted}; {fix}")
+
+
+def exif_orientation(path: Path) -> int:
+    """The orientation in an image file's EXIF data: 1 for upright or unknown, 2 to 8 for mirrored or turned."""
+    try:
+        with Image.open(path) as image:
+            found = image.getexif().get(EXIF_ORIENTATION, 1)
+    except Exception:  # Pillow raises anything for damaged metadata, which says nothing of the pixels
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
 def _read(path: Path) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
         if error.errno in OF_THE_PROCESS:
             raise
-        raise ImageError(f"{path}: {error.strerror or error}") from error
+        raise ImageError(dangling_link(path) or f"{path}: {error.strerror or error}") from error
     if not data:
         raise ImageError(f"{path}: the file is empty")
     return data

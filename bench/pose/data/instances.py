@@ -35,6 +35,7 @@ class Instance:
         score: the detector's score, 1 for an annotation.
         given_crop: center in image px, (2,), and size in units of 200 px, (2,), for datasets that annotate the crop
             itself; used instead of the box.
+        image_size: height and width of the image in px, as annotated; None if they are not.
     """
 
     image: Path
@@ -46,6 +47,7 @@ class Instance:
     area: float
     score: float = 1.0
     given_crop: tuple[Array, Array] | None = None
+    image_size: Size | None = None
 
     def crop(self, size: Size) -> tuple[Array, Array]:
         """Center (px) and scale (units of 200 px) of a crop of this height and width (behaviour D13, D27).
@@ -66,7 +68,11 @@ class Split(ABC):
         skeleton: keypoints of the annotations.
         layout: paths of annotations and images.
         protocol: "coco", "crowdpose" or "mpii", the way predictions are scored.
-        problems: messages about entries that are left out; reading adds to it.
+        subset: number of its images that are used, see `first_images`; None for all.
+        allow_links: whether images may be links out of their folder.
+        problems: messages about entries that are left out for a fault, or judged otherwise than they look; reading adds
+            to it.
+        notes: messages about what is left out by rule, or was understood although it is written otherwise.
     """
 
     folder: Path
@@ -74,7 +80,10 @@ class Split(ABC):
     skeleton: Skeleton
     layout: Layout = COCO_LAYOUT
     protocol: str = "coco"
+    subset: int | None = None
+    allow_links: bool = False
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def annotation_file(self) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.pose.data.reading import dangling_link
 from bench.pose.errors import DataError
 
 __all__ = ["COCO_LAYOUT", "MPII_LAYOUT", "Layout"]
@@ -45,7 +46,8 @@ class Layout:
             if choice.is_dir():
                 return choice.resolve()
         tried = f"neither {' nor '.join(map(str, choices))} is" if len(choices) > 1 else f"{choices[0]} is not"
-        raise DataError(f"no images of split {split!r}: {tried} a folder")
+        broken = [reason for choice in choices if (reason := dangling_link(choice))]
+        raise DataError(f"no images of split {split!r}: {'; '.join(broken) or f'{tried} a folder'}")
 
     def splits(self, folder: Path) -> Iterator[str]:
         """Names of the splits whose annotation file is there, sorted."""

@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 if TYPE_CHECKING:
     from bench.pose.data.instances import Instance
 
@@ -64,5 +62,7 @@ def count_images(instances: Sequence[Instance], unread: Mapping[int, str], split
 
 def never_labelled(instances: Sequence[Instance], keypoints: Sequence[str]) -> list[str]:
     """Names of the keypoints that no instance has labelled."""
+    import numpy as np  # here, as the checks of an installation do without
+
     labelled = np.any([instance.visible for instance in instances], axis=0)
     return [name for name, known in zip(keypoints, labelled, strict=True) if not known]

@@ -15,6 +15,7 @@ from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import Batch, Crops, CropSettings, Key, Unread
 from bench.pose.data.instances import Instance
 from bench.pose.data.pixels.image_source import DECODED, ImageStore
+from bench.pose.machine import forks_safely
 from bench.pose.shares import WHOLE, Share
 
 __all__ = ["Loaded", "Position", "evaluation_batches", "training_batches"]
@@ -101,6 +102,7 @@ def _load(crops: Crops, order: Iterable[list[Key]], workers: int, pinned: bool) 
         batch_size=None,
         collate_fn=_as_it_is,
         num_workers=workers,
+        multiprocessing_context="fork" if workers and forks_safely() else None,
         worker_init_fn=_single_threaded if workers else None,
         pin_memory=pinned,
         # The loader draws a base seed for its workers; from torch's global generator that draw would be lost state.

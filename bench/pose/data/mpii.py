@@ -12,7 +12,8 @@ import numpy as np
 
 from bench.pose.data.instances import Instance, Split
 from bench.pose.data.layout import MPII_LAYOUT, Layout
-from bench.pose.data.reading import is_number, path_inside, problem_summary, read_json
+from bench.pose.data.reading import is_number, normalized, path_inside, problem_summary, read_json
+from bench.pose.data.subset import first_images
 from bench.pose.errors import DataError
 from bench.pose.geometry import BOX_PADDING, SCALE_UNIT
 from bench.pose.skeletons import MPII_16, Skeleton
@@ -24,6 +25,8 @@ DOWNWARDS = 15
 
 NO_CENTER = -1
 """Horizontal center of instances whose center was not annotated; they are not moved and not padded."""
+
+FIELDS = ("image", "center", "scale", "joints", "joints_vis")
 
 FIRST_PIXEL = 1
 """MPII counts pixels from 1."""
@@ -53,8 +56,12 @@ class MpiiInstances(Split):
 
     @cached_property
     def entries(self) -> dict[int, dict[str, Any]]:
-        """Usable instances by position; messages about the others go to `problems`."""
-        return dict(self._sound())
+        """Usable instances of the subset by position; messages about unusable ones go to `problems`."""
+        entries = dict(self._sound())
+        if self.subset is None:
+            return entries
+        chosen = first_images((entry["image"] for entry in entries.values()), self.subset)
+        return {number: entry for number, entry in entries.items() if entry["image"] in chosen}
 
     def _sound(self) -> Iterator[tuple[int, dict[str, Any]]]:
         for number, entry in enumerate(self.listed):
@@ -77,12 +84,11 @@ class MpiiInstances(Split):
         return instances
 
     def _instance(self, number: int, entry: dict[str, Any]) -> Instance | None:
-        image = path_inside(self.image_folder, entry["image"])
-        if image is None:
-            name = entry["image"]
-            self.problems.append(
-                f"{self.annotation_file}: instance {number}: image name {name!r} leaves the image folder"
-            )
+        folder = self.image_folder
+        try:
+            image = path_inside(folder, entry["image"], allow_links=self.allow_links)
+        except DataError as error:
+            self.problems.append(f"{self.annotation_file}: instance {number}: {error}")
             return None
         center, side = _body(entry["center"], entry["scale"])
         padding = BOX_PADDING if entry["center"][0] != NO_CENTER else 1.0
@@ -112,19 +118,24 @@ def _body(annotated: list[float], scale: float) -> tuple[np.ndarray[Any, np.dtyp
 
 def _problem(entry: object, keypoints: int) -> str | None:
     if not isinstance(entry, dict):
-        return f"expected an object with image, center, scale, joints and joints_vis, found {entry!r:.80}"
-    name, scale = entry.get("image"), entry.get("scale")
+        return f"expected an object with {', '.join(FIELDS)}, found {entry!r:.80}"
+    if missing := [field for field in FIELDS if field not in entry]:
+        return f"lacks {', '.join(missing)}"
+    name, scale = entry["image"], entry["scale"]
     checks = (
         (isinstance(name, str) and name and name.isprintable(), f"image {name!r:.80} names no file"),
-        (_are_numbers(entry.get("center"), 2), f"center {entry.get('center')!r:.80} is not x and y"),
+        (_are_numbers(entry["center"], 2), f"center {entry['center']!r:.80} is not x and y"),
         (
             isinstance(scale, int | float) and is_number(scale) and scale > 0,
             f"scale {scale!r:.40} is not a positive number",
         ),
-        (_are_points(entry.get("joints"), keypoints), f"joints are not {keypoints} pairs of finite numbers"),
-        (_are_numbers(entry.get("joints_vis"), keypoints), f"joints_vis is not {keypoints} numbers"),
+        (_are_points(entry["joints"], keypoints), f"joints are not {keypoints} pairs of finite numbers"),
+        (_are_numbers(entry["joints_vis"], keypoints), f"joints_vis is not {keypoints} numbers"),
     )
-    return next((problem for holds, problem in checks if not holds), None)
+    if problem := next((problem for holds, problem in checks if not holds), None):
+        return problem
+    labelled = [joint for joint, visible in zip(entry["joints"], entry["joints_vis"], strict=True) if visible > 0]
+    return "its joints are all from 0 to 1; expected px, not parts of the image" if normalized(labelled) else None
 
 
 def _are_points(value: object, count: int) -> bool:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.pose.data.datasets import dataset_info
-from bench.pose.data.download import Download, fetch, unpack
-from bench.pose.errors import DataError
+from bench.pose.data.datasets import DatasetInfo
+from bench.pose.data.download import Download, Watch, fetch, unpack
+from bench.pose.errors import DataError, UnknownNameError
+from bench.pose.imagenet import IMAGENET, IMAGENET_FILES, fetch_weights, find_weights
 
-__all__ = ["ARCHIVES", "Archive", "instructions", "prepare"]
+__all__ = [
+    "ARCHIVES",
+    "Archive",
+    "instructions",
+    "prepare",
+    "prepare_command",
+    "prepare_imagenet",
+    "prepare_imagenet_command",
+]
 
 GIGA = 1e9
 
@@ -98,36 +108,88 @@ nothing: it is drawn on first use, or by bench data synthesize""",
 """Files to get by hand, relative to the dataset's folder."""
 
 
-def instructions(name: str, folder: Path) -> str:
-    """Files to get by hand. Raises `UnknownNameError` for an unknown dataset."""
-    files = BY_HAND.get(name, f"all of its files, which come from {dataset_info(name).source}")
-    return f"To be put into {folder} by hand:\n{files}"
+def instructions(info: DatasetInfo, folder: Path) -> str:
+    """Files to get by hand; those of a dataset that is not built in follow from its layout."""
+    return f"To be put into {folder} by hand:\n{BY_HAND.get(info.name) or _described(info)}"
 
 
-def prepare(name: str, folder: Path, splits: tuple[str, ...], say: Say, *, dry_run: bool = False) -> None:
+def _described(info: DatasetInfo) -> str:
+    layouts = dict.fromkeys([info.layout, *(layout for _, layout in info.other_layouts)])
+    lines = [f"{layout.annotations}\n{' or '.join(layout.images)}/" for layout in layouts]
+    lines += [f"{boxes}\n    a detector's boxes of split {split}" for split, boxes in info.detector_boxes]
+    return "\n".join([*lines, f"    from {info.source}" if info.generate is None else "    or drawn on first use"])
+
+
+def prepare_command(info: DatasetInfo, splits: Iterable[str], root: Path, suite: str | None = None) -> str:
+    """The command that gets splits of a dataset or says how; a dataset that is not built in needs its suite."""
+    option = f" --suite {shlex.quote(suite)}" if suite is not None and info.name not in BY_HAND else ""
+    return shlex.join(["bench", "data", "prepare", info.name, *splits, "--data-root", str(root)]) + option
+
+
+def prepare(info: DatasetInfo, folder: Path, splits: tuple[str, ...], say: Say, *, dry_run: bool = False) -> None:
     """Fetch, unpack and convert the dataset as far as possible, and say what else is needed; resumable.
 
     Args:
-        name: the dataset.
+        info: the dataset.
         folder: its folder.
         splits: splits to prepare; empty for all.
         say: called with lines about what is done and what is left to do.
         dry_run: only say it.
 
     Raises:
-        UnknownNameError: there is no such dataset.
         DataError: there is no connection or no room, or a download has the wrong contents.
     """
-    text = instructions(name, folder)
-    for archive in ARCHIVES.get(name, ()):
+    for archive in ARCHIVES.get(info.name, ()):
         if not splits or set(splits) & set(archive.splits):
-            _get(archive, folder, say, dry_run=dry_run)
-    if name == "lspet" and (folder / "joints.mat").is_file():
+            if _is_there(info, archive, folder):
+                say(f"{archive.download.name}: its files are in {folder / archive.into}")
+            else:
+                _get(archive, folder, say, dry_run=dry_run)
+    if info.name == "lspet" and (folder / "joints.mat").is_file():
         say(f"{folder / 'joints.mat'} -> {folder / 'annotations'}, {folder / 'images'}")
         if not dry_run:
             _convert_lspet(folder, say)
     else:
-        say(text)
+        say(instructions(info, folder))
+
+
+def prepare_imagenet_command(names: Iterable[str], root: Path) -> str:
+    """The command that gets ImageNet classifiers or says how."""
+    return shlex.join(["bench", "data", "prepare", IMAGENET, *names, "--data-root", str(root)])
+
+
+def prepare_imagenet(folder: Path, backbones: Sequence[str], say: Say, *, dry_run: bool = False) -> None:
+    """Fetch the ImageNet weights of these backbones, or of all, into a folder, and say which to get by hand.
+
+    Raises:
+        UnknownNameError: there are none for a backbone.
+        CheckpointError: weights cannot be had.
+    """
+    for backbone in backbones:
+        if backbone not in IMAGENET_FILES:
+            raise UnknownNameError("backbone with ImageNet weights", backbone, IMAGENET_FILES)
+    for file in dict.fromkeys(IMAGENET_FILES[backbone] for backbone in backbones or IMAGENET_FILES):
+        path = folder / file.name
+        backbone = next(name for name, known in IMAGENET_FILES.items() if known == file)
+        if not path.exists() and (dry_run or file.url is None):
+            say(f"{file.url} -> {path}" if file.url else find_weights(backbone, folder).remedy)
+        elif path.exists() and dry_run:
+            say(f"{path}: is there")
+        else:
+            fetch_weights(backbone, folder, _progress(file.name, say))
+            say(f"{path}: is there, and its checksum is right")
+
+
+def _is_there(info: DatasetInfo, archive: Archive, folder: Path) -> bool:
+    """Whether the files of an archive are there without having come from a download, which may be half unpacked."""
+    if (folder / "downloads").exists():
+        return False
+    if archive.into == ".":
+        return all(info.layout_of(split).annotation_file(folder, split).is_file() for split in archive.splits)
+    images = [
+        folder / name.replace("SPLIT", split) for split in archive.splits for name in info.layout_of(split).images
+    ]
+    return any(image.is_dir() and any(image.iterdir()) for image in images)
 
 
 def _get(archive: Archive, folder: Path, say: Say, *, dry_run: bool) -> None:
@@ -136,33 +198,37 @@ def _get(archive: Archive, folder: Path, say: Say, *, dry_run: bool) -> None:
     if done.exists():
         say(f"{download.name}: unpacked already; remove {done} to have it made again")
         return
-    say(f"{download.url} ({download.size / GIGA:.2f} GB) -> {folder / archive.into}")
+    size = download.size or 0
+    say(f"{download.url} ({size / GIGA:.2f} GB) -> {folder / archive.into}")
     if dry_run:
         return
     store.mkdir(parents=True, exist_ok=True)
-    _check_room(download, store)
-    said = -1
-
-    def watch(received: int, total: int) -> None:
-        nonlocal said
-        if 10 * received // total != said:
-            said = 10 * received // total
-            say(f"{download.name}: {10 * said} %")
-
-    fetch(download, store / download.name, watch=watch)
+    _check_room(download.name, size, store)
+    fetch(download, store / download.name, watch=_progress(download.name, say))
     count = unpack(store / download.name, folder / archive.into)
     done.write_text(f"{download.url}\n{download.checksum}\n", encoding="utf-8")
     (store / download.name).unlink()
     say(f"{download.name}: {count:,} files")
 
 
-def _check_room(download: Download, store: Path) -> None:
+def _progress(name: str, say: Say) -> Watch:
+    """Says each tenth of a download once."""
+    said = -1
+
+    def watch(received: int, total: int) -> None:
+        nonlocal said
+        if 10 * received // total != said:
+            said = 10 * received // total
+            say(f"{name}: {10 * said} %")
+
+    return watch
+
+
+def _check_room(name: str, size: int, store: Path) -> None:
     """The archive and its contents, which hardly shrink in it, must both find room."""
-    free, needed = shutil.disk_usage(store).free, 2 * download.size
+    free, needed = shutil.disk_usage(store).free, 2 * size
     if free < needed:
-        raise DataError(
-            f"{store}: {free / GIGA:.1f} GB free, but {download.name} and its contents need {needed / GIGA:.1f} GB"
-        )
+        raise DataError(f"{store}: {free / GIGA:.1f} GB free, but {name} and its contents need {needed / GIGA:.1f} GB")
 
 
 def _convert_lspet(folder: Path, say: Say) -> None:

@@ -6,14 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.pose.data.coco_format import CocoKeypoints, read_boxes
+from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.datasets import DatasetInfo
-from bench.pose.data.images import read_image
+from bench.pose.data.images import check_size, read_image
 from bench.pose.data.instances import Instance
 from bench.pose.data.left_out import never_labelled, summarize
 from bench.pose.data.mpii import MpiiInstances
 from bench.pose.data.pixels.packed import packed_folder, packed_problems
+from bench.pose.data.placement import ignored_orientations, misplaced
+from bench.pose.data.reading import dangling_link
 from bench.pose.errors import DataError, ImageError
+from bench.pose.geometry import Size
 
 __all__ = ["KNOWN", "Findings", "expected_files", "verify"]
 
@@ -49,7 +52,7 @@ class Findings:
         counts: counts by the names of `WORDS`.
         missing: missing files and folders.
         problems: messages about unusable files and entries.
-        notes: what is no fault, but worth to know.
+        notes: messages about what is left out by rule, or was understood although it is written otherwise.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -71,40 +74,43 @@ class Findings:
         yield f"{counted}; {len(self.missing)} missing, {len(self.problems)} problems"
 
 
-def verify(info: DatasetInfo, folder: Path, split: str) -> Findings:
+def verify(info: DatasetInfo, folder: Path, split: str, *, allow_links: bool = False) -> Findings:
     """Check all files that a split needs.
 
     Args:
         info: the dataset.
         folder: the dataset's folder.
         split: name of the split, which is generated first if the dataset is synthetic.
+        allow_links: whether images may be links out of their folder.
     """
     findings = Findings()
-    opened = info.open(folder, split)
+    opened = info.open(folder, split, allow_links=allow_links)
     boxes = info.box_file(folder, split)
-    findings.missing += [str(file) for file in expected_files(info, opened) if not file.is_file()]
+    findings.missing += [
+        dangling_link(file) or str(file) for file in expected_files(info, opened) if not file.is_file()
+    ]
     try:
         instances = _count(opened, findings.counts)
         findings.notes += _notes(opened, instances)
         _check_images(opened, instances, findings)
         findings.problems += packed_problems(packed_folder(folder, split), opened.image_folder)
-        if boxes and boxes.is_file():
-            findings.counts["boxes"] = sum(1 for _ in read_boxes(boxes))
+        if boxes and boxes.is_file() and isinstance(opened, CocoKeypoints):
+            findings.counts["boxes"] = opened.count_boxes(boxes)
     except DataError as error:
         if opened.annotation_file.is_file():
             findings.problems.append(str(error))
     findings.problems += opened.problems
+    findings.notes += opened.notes
+    if isinstance(opened, CocoKeypoints) and opened.left_out:
+        findings.notes.append(f"not taken as instances: {opened.left_out_summary}")
     findings.problems += _wrong_counts(findings.counts, KNOWN.get((info.name, split), {}))
     return findings
 
 
 def expected_files(info: DatasetInfo, opened: CocoKeypoints | MpiiInstances) -> list[Path]:
     """The files beside its images that a split of a dataset needs: annotations, detector boxes, truth."""
-    boxes = info.box_file(opened.folder, opened.split)
-    expected = [opened.annotation_file, *([boxes] if boxes else [])]
-    if isinstance(opened, MpiiInstances) and opened.split == "valid":
-        expected.append(opened.truth_file)
-    return expected
+    scored = not isinstance(opened, MpiiInstances) or opened.split == "valid"
+    return info.split_files(opened.folder, opened.split, boxes=True, truth=scored)
 
 
 def _count(opened: CocoKeypoints | MpiiInstances, counts: dict[str, int]) -> list[Instance]:
@@ -123,20 +129,26 @@ def _count(opened: CocoKeypoints | MpiiInstances, counts: dict[str, int]) -> lis
 
 
 def _check_images(opened: CocoKeypoints | MpiiInstances, instances: Sequence[Instance], findings: Findings) -> None:
-    """Read the images with instances, or all images if the instances are unknown."""
-    images = {str(instance.image): instance.image for instance in instances}
+    """Read the images with instances, or all images if the instances are unknown, and compare them with these."""
+    annotated = {instance.image: instance.image_size for instance in instances}
     if isinstance(opened, CocoKeypoints) and not opened.annotated:
-        images = {str(path): path for path in map(opened.image_path, opened.images) if path}
-    absent = [name for name, path in images.items() if not path.is_file()]
+        images = {opened.image_path(id_): (image["height"], image["width"]) for id_, image in opened.images.items()}
+        annotated = {path: size for path, size in images.items() if path}
+    absent = [dangling_link(path) or str(path) for path in annotated if not path.is_file()]
     findings.missing += absent[:MAX_LISTED]
     if len(absent) > MAX_LISTED:
-        findings.missing.append(f"{len(absent) - MAX_LISTED:,} more images of {len(images):,}")
-    for path in images.values():
+        findings.missing.append(f"{len(absent) - MAX_LISTED:,} more images of {len(annotated):,}")
+    sizes: dict[Path, Size] = {}
+    for path, size in annotated.items():
         try:
             if path.is_file():
-                read_image(path)
+                height, width = read_image(path).shape[:2]
+                check_size(path, (height, width), size)
+                sizes[path] = height, width
         except ImageError as error:
             findings.problems.append(str(error))
+    findings.problems += misplaced(instances, sizes, opened.skeleton.keypoints)
+    findings.notes += ignored_orientations(list(sizes))
 
 
 def _notes(opened: CocoKeypoints | MpiiInstances, instances: Sequence[Instance]) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import io
 import math
 from collections.abc import Container, Mapping, Sequence
@@ -21,9 +20,11 @@ from bench.pose.metrics.oks_per_instance import OKS_THRESHOLDS, OksPerInstance
 __all__ = [
     "STATISTICS",
     "best_similarities",
+    "check_result",
     "check_results",
     "coco_metrics",
     "evaluate",
+    "fields_that_count",
     "judge",
     "load_ground_truth",
     "load_results",
@@ -102,9 +103,14 @@ def load_results(ground_truth: COCO, results: Sequence[dict[str, Any]]) -> COCO:
     """Index results for pycocotools, which does not accept an empty list."""
     if results:
         with contextlib.redirect_stdout(io.StringIO()):
-            return ground_truth.loadRes(copy.deepcopy(list(results)))
+            return ground_truth.loadRes(fields_that_count(results))
     empty = {key: ground_truth.dataset[key] for key in ("images", "categories")}
     return load_ground_truth(empty | {"annotations": []})
+
+
+def fields_that_count(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Copies of results without other fields: evaluators take a `bbox` or `caption` for results of another kind."""
+    return [{name: result[name] for name in FIELDS} for result in results]
 
 
 def check_results(image_ids: Container[object], results: Sequence[dict[str, Any]], keypoints: int) -> None:
@@ -116,26 +122,33 @@ def check_results(image_ids: Container[object], results: Sequence[dict[str, Any]
         keypoints: number of keypoints per instance.
     """
     for number, result in enumerate(results):
-        where = f"prediction {number}"
-        if not isinstance(result, dict):
-            raise DataError(f"{where}: expected an object of the COCO results format, found {result!r:.80}")
-        if missing := FIELDS - result.keys():
-            raise DataError(f"{where}: lacks {', '.join(sorted(missing))}")
-        image_id, values = result["image_id"], result["keypoints"]
-        if not is_id(image_id) or image_id not in image_ids:
-            raise DataError(f"{where}: image {image_id!r:.80} is not in the annotation file")
-        if not is_id(result["category_id"]):
-            raise DataError(f"{where}: category {result['category_id']!r:.80} is not a whole number")
-        if not isinstance(values, list) or len(values) != 3 * keypoints:
-            found = len(values) if isinstance(values, list) else "not a list of"
-            raise DataError(f"{where}: {found} keypoint values, expected {3 * keypoints} for {keypoints} keypoints")
-        if not _all_finite([*values, result["score"]]):
-            raise DataError(f"{where} (image {image_id}): a value is not a finite number")
+        check_result(number, result, image_ids, keypoints)
+
+
+def check_result(number: int, result: Any, image_ids: Container[object], keypoints: int) -> None:
+    """As `check_results`, for the result at a position."""
+    where = f"prediction {number}"
+    if not isinstance(result, dict):
+        raise DataError(f"{where}: expected an object of the COCO results format, found {result!r:.80}")
+    if missing := FIELDS - result.keys():
+        raise DataError(f"{where}: lacks {', '.join(sorted(missing))}")
+    image_id, values = result["image_id"], result["keypoints"]
+    if not is_id(image_id) or image_id not in image_ids:
+        raise DataError(f"{where}: image {image_id!r:.80} is not in the annotation file")
+    if not is_id(result["category_id"]):
+        raise DataError(f"{where}: category {result['category_id']!r:.80} is not a whole number")
+    if not isinstance(values, list) or len(values) != 3 * keypoints:
+        found = len(values) if isinstance(values, list) else "not a list of"
+        raise DataError(f"{where}: {found} keypoint values, expected {3 * keypoints} for {keypoints} keypoints")
+    if not _all_finite([*values, result["score"]]):
+        named = [("score", result["score"]), *((f"keypoints[{place}]", value) for place, value in enumerate(values))]
+        name, value = next((name, value) for name, value in named if not _all_finite([value]))
+        raise DataError(f"{where} (image {image_id}): a value is not a finite number: {name} {value!r:.40}")
 
 
 def _all_finite(values: list[Any]) -> bool:
     """Whether all are numbers, and none is NaN, infinite or a whole number too large for numpy."""
-    if not all(issubclass(kind, int | float) for kind in set(map(type, values))):
+    if not all(issubclass(kind, int | float) and kind is not bool for kind in set(map(type, values))):
         return False
     return max(map(abs, values)) < LARGEST and all(map(math.isfinite, values))
 

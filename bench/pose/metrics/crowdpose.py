@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pycocotools.cocoeval import COCOeval
 
 from bench.pose.data.datasets import CROWDPOSE_AREA
+from bench.pose.data.reading import is_number
 from bench.pose.errors import DataError
 from bench.pose.metrics.coco import judge, load_ground_truth, run_coco
 from bench.pose.metrics.oks_per_instance import CROWDING, OksPerInstance
@@ -60,6 +61,10 @@ def with_areas(annotations: Mapping[str, Any]) -> dict[str, Any]:
         ]
     except (KeyError, IndexError, TypeError) as error:
         raise DataError(f"the annotations are not CrowdPose's: an instance without a box ({error!r})") from None
-    if not all(isinstance(image.get("crowdIndex"), int | float) for image in annotations["images"]):
-        raise DataError("the annotations are not CrowdPose's: an image without crowdIndex")
+    lacking = [image["id"] for image in annotations["images"] if not is_number(image.get("crowdIndex"))]
+    if lacking:
+        raise DataError(
+            f"{len(lacking):,} of {len(annotations['images']):,} images lack crowdIndex, a number by which CrowdPose's"
+            f" protocol tells easy from hard images (the first: image {lacking[0]})"
+        )
     return {**annotations, "annotations": instances}

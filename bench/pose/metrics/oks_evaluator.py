@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from hotcoco import COCO, COCOeval
 
+from bench.pose.metrics.coco import fields_that_count
+
 __all__ = ["quick_precision", "read_truth"]
 
 FIELDS = ("id", "image_id", "category_id", "keypoints", "num_keypoints", "area", "bbox", "iscrowd")
@@ -18,14 +20,12 @@ FIELDS = ("id", "image_id", "category_id", "keypoints", "num_keypoints", "area",
 
 
 def read_truth(annotations: dict[str, Any]) -> COCO | None:
-    """Index an annotation file's contents; None where hotcoco would differ from pycocotools.
+    """Index an annotation file's contents, whose annotations are numbered from 1.
 
-    hotcoco refuses negative ids. It differs where annotations share an id or have the id 0, which means "unmatched" in
-    pycocotools.
+    None for images with negative ids, which hotcoco refuses.
     """
     instances, images = annotations["annotations"], annotations["images"]
-    ids = {instance["id"] for instance in instances}
-    if len(ids) < len(instances) or min(ids, default=1) < 1 or min((image["id"] for image in images), default=0) < 0:
+    if min((image["id"] for image in images), default=0) < 0:
         return None
     # The other fields, such as masks, would be refused for faults that do not matter here.
     return COCO(
@@ -45,7 +45,7 @@ def quick_precision(truth: COCO, results: Sequence[dict[str, Any]], sigmas: Sequ
         results: results that passed `bench.pose.metrics.coco.check_results`.
         sigmas: per keypoint.
     """
-    evaluation = COCOeval(truth, truth.load_res(list(results)), "keypoints")
+    evaluation = COCOeval(truth, truth.load_res(fields_that_count(results)), "keypoints")
     evaluation.params.kpt_oks_sigmas = list(sigmas)
     evaluation.evaluate()
     evaluation.accumulate()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -50,7 +50,7 @@ class PlotData:
         annotated: whether the annotations that diagnostics need are public.
         selected_on: splits whose score chooses the weights that are kept, in words.
         nothing: why no row has a value, where none has.
-        simulated: the mark of figures of which all numbers, or some, are made up; "" where all were measured.
+        simulated: the mark of figures of which all numbers, or some, are made up, or of subsets; "" where all count.
     """
 
     metric: str
@@ -97,6 +97,7 @@ def gather_plot_data(results: Results, uncertainty: Uncertainty) -> PlotData:
     rows = with_series(rows)
     epochs = [{"training": id_, **entry.model_dump()} for id_, one in trainings.items() for entry in one.history]
     made_up = [*(one.simulated for one in records), *(one.simulated for one in trainings.values())]
+    parts = [one.spec.subset is not None for one in records]
     info = suite.dataset.info
     return PlotData(
         metric=metric,
@@ -112,8 +113,12 @@ def gather_plot_data(results: Results, uncertainty: Uncertainty) -> PlotData:
         annotated=info.layout_of(suite.dataset.eval).annotated,
         selected_on=tuple(data_name(info, split) for split in sorted(set(frame["selection_split"].dropna()))),
         nothing=sentence(find_nobody(frame, metric) or "nothing is measured yet"),
-        simulated="" if not any(made_up) else "SIMULATED" if all(made_up) else "PARTLY SIMULATED",
+        simulated=_mark(made_up, "SIMULATED") or _mark(parts, "SUBSET"),
     )
+
+
+def _mark(found: Sequence[bool], word: str) -> str:
+    return "" if not any(found) else word if all(found) else f"PARTLY {word}"
 
 
 def _error_bars(estimate: EffectEstimate | None, seeds: int) -> str:

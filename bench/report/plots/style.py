@@ -171,7 +171,7 @@ def plain(text: str, width: int = 56, lines: int = 2) -> str:
 
 
 def mark_simulated(figure: Figure, mark: str) -> None:
-    """Write across every panel that its numbers are made up."""
+    """Write across every panel that its numbers are made up, or whatever else the mark says."""
     width, height = figure.get_size_inches()
     for axes in figure.axes:
         rows, columns = axes.get_gridspec().get_geometry()  # type: ignore[union-attr]

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
-import yaml
-
 from bench.pose.codecs.representation import PostProcess
 from bench.pose.input_size import InputSize
 from bench.suite.claims.language import LanguageError, Selector, Term
 from bench.suite.rules import EVALUATION_SETTINGS, TRAINING_SETTINGS, read_values
-from bench.suite.source import Problem
+from bench.suite.source import Problem, read_scalar
 from bench.suite.specs import evaluation_key
 from bench.suite.structure import unknown
 
@@ -92,10 +90,7 @@ def _checked(selector: Selector, name: str, valid: Sequence[str], kind: str, als
 def _typed(selector: Selector, name: str, text: str) -> Any:
     """The value as the suite's own files would give it."""
     problems: list[Problem] = []
-    try:
-        (value,) = read_values(name, yaml.safe_load(text), (), problems, valid=CLAIM_SETTINGS)
-    except (yaml.YAMLError, ValueError):
-        raise LanguageError(selector.column, f"{name}: {text!r:.80} is not a value") from None
+    (value,) = read_values(name, read_scalar(text), (), problems, valid=CLAIM_SETTINGS)
     if problems:
         raise LanguageError(selector.column, problems[0].message)
     return value

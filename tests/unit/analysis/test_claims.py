@@ -166,7 +166,10 @@ MISTAKES = {
     "unknown setting": ("AP[k=2] > 0", "column 4: unknown setting 'k'"),
     "near setting": ("AP[split_rato=2] > 0", "(did you mean 'split_ratio'?)"),
     "value out of range": ("AP[split_ratio=-1] > 0", "column 4: split_ratio: Input should be greater"),
-    "value that is none": ("AP[split_ratio=2001-99-99] > 0", "column 4: split_ratio: '2001-99-99' is not a value"),
+    "value that is none": (
+        "AP[split_ratio=2001-99-99] > 0",
+        "column 4: split_ratio: Input should be a valid nu",
+    ),
     "seed": ("AP[seed=1] > 0", "column 4: claims speak of means over seeds"),
     "setting given twice": ("AP[simdr, heatmap] > 0", "column 11: representation is given twice"),
 }

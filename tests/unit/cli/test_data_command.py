@@ -193,7 +193,7 @@ def test_converting_twice_makes_the_same_files(tmp_path: Path) -> None:
     said: list[str] = []
     contents = []
     for _ in range(2):
-        prepare("lspet", tmp_path, (), said.append)
+        prepare(dataset_info("lspet"), tmp_path, (), said.append)
         contents.append((tmp_path / "annotations" / "person_keypoints_train.json").read_bytes())
     assert contents[0] == contents[1]
     assert said[1:3] == ["train: 5 instances", "val: 1 instances"]

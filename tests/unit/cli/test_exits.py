@@ -20,7 +20,7 @@ from tests.unit.suites import SUITE
     ("words", "status", "said"),
     [
         (["plan", "suite.yaml"], Exit.DONE, "trainings: 2"),
-        (["run", "suite.yaml"], Exit.FAILED, "failed"),  # there are no data
+        (["run", "suite.yaml"], Exit.UNUSABLE, "bench data prepare coco train2017 val2017"),
         (["doctor", "--results", "suite.yaml"], Exit.FAILED, "failed"),
         (["data", "verify", "coco", "val2017"], Exit.FAILED, "missing"),
         (["paln", "suite.yaml"], Exit.USAGE, "No such command 'paln'"),

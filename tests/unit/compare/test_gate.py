@@ -30,6 +30,7 @@ from bench.compare.gate.markdown import render_summary
 from bench.pose.errors import BenchError
 from bench.store.documents import Failure
 from bench.store.folders import Store
+from bench.store.provenance import CodeIdentity
 from bench.suite.source import SuiteError
 from tests.unit.made_up import MadeUp
 
@@ -415,11 +416,15 @@ def test_records_of_other_code_are_remarked_on(gate: Gate, monkeypatch: pytest.M
     assert "made by the code" not in gate.check().output
     file = gate.record("simdr", 0)
     provenance = json.loads(file.read_text())["provenance"]
-    change_record(file, provenance=provenance | {"commit": 40 * "a"})
-    monkeypatch.setattr(gate_result, "checkout", lambda: (40 * "b", False))
+    change_record(file, provenance=provenance | {"commit": 40 * "a", "package": None})
+    monkeypatch.setattr(gate_result, "code_identity", lambda: CodeIdentity(commit=40 * "b", dirty=False))
     assert "records were made by the code of aaaaaaaaaaaa, this is bbbbbbbbbbbb" in gate.check().output
-    monkeypatch.setattr(gate_result, "checkout", lambda: (40 * "a", True))
+    monkeypatch.setattr(gate_result, "code_identity", lambda: CodeIdentity(commit=40 * "a", dirty=True))
     assert "made by the code" not in gate.check().output
+    for known, told in ((64 * "c", False), (64 * "d", True)):
+        change_record(file, provenance=provenance | {"commit": None, "package": 64 * "c"})
+        monkeypatch.setattr(gate_result, "code_identity", lambda known=known: CodeIdentity(package=known))
+        assert ("by the code of package cccccccccccc, this is package dddddddddddd" in gate.check().output) == told
 
 
 def made_outcome(text: str, **changes: Any) -> GateResult:

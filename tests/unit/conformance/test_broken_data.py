@@ -75,9 +75,13 @@ def shifted(instance: dict[str, Any], by: float) -> list[float]:
     ("spoil", "expected", "message"),
     [
         (lambda made: made, set(), ""),
-        (lambda made: each(made, keypoints=lambda _, one: one["keypoints"][:-3]), {"opening"}, "39 keypoint values"),
-        (lambda made: made["annotations"].clear(), {"opening"}, "no instance with labelled keypoints"),
-        (lambda made: each(made, id=lambda _n, _one: 1), {"annotations", "truth"}, "6 instances have the id 1"),
+        (
+            lambda made: each(made, keypoints=lambda _, one: one["keypoints"][:-3]),
+            {"opening"},
+            "13 keypoints per instance, but",
+        ),
+        (lambda made: made["annotations"].clear(), {"opening"}, "no usable instance in 0 annotations"),
+        (lambda made: each(made, id=lambda _n, _one: 1), set(), ""),
         (lambda made: each(made, bbox=lambda _n, _one: [20, 10, 1, 90]), {"annotations", "crops"}, "a box of 0 x 89"),
         (
             lambda made: each(made, keypoints=lambda _n, one: shifted(one, 400)),

@@ -24,6 +24,8 @@ from bench.checks import (
 from bench.doctor import data_checks, machine_checks, results_checks, slurm_checks
 from bench.doctor.isolation import run_isolated
 from bench.pose.errors import DataError
+from bench.pose.machine import control_group
+from bench.store.provenance import CodeIdentity
 from tests.unit.doctor.conftest import Installation
 
 ADVICE = "do something"
@@ -125,10 +127,12 @@ def test_entries_left_out_are_a_warning(sound: Installation) -> None:
     assert "1 entries are unusable and left out" in found.found
 
 
-def test_no_checkout_and_changes_are_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for told, verdict in (((None, None), "warning"), (("f" * 40, True), "warning"), (("f" * 40, False), "ok")):
-        monkeypatch.setattr("bench.store.provenance.checkout", lambda told=told: told)
+def test_changes_of_the_code_are_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    for told, verdict in ((("f" * 40, True), "warning"), (("f" * 40, False), "ok"), ((None, None), "ok")):
+        known = CodeIdentity(commit=told[0], dirty=told[1], package="ab" * 32)
+        monkeypatch.setattr("bench.store.provenance.code_identity", lambda known=known: known)
         assert machine("code").verdict == verdict
+    assert machine("code").found == "package abababababab"
 
 
 def test_a_machine_without_slurm(sound: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,12 +192,12 @@ def test_limits_of_control_groups(contents: dict[str, str], found: list[str], mo
     monkeypatch.setattr(Path, "exists", lambda path: str(path) in files)
     monkeypatch.setattr(Path, "is_file", lambda path: str(path) in files)
     monkeypatch.setattr(Path, "read_text", lambda path, **_: files[str(path)])
-    assert list(machine_checks._control_group("memory.max", "memory" if first else "")) == found
+    assert list(control_group("memory.max", "memory" if first else "")) == found
 
 
 def test_more_threads_than_cores_are_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _pid: {0, 1, 2, 3})
-    monkeypatch.setattr("bench.doctor.machine_checks._control_group", lambda *_: ["max 100000", "150000 100000"])
+    monkeypatch.setattr("bench.doctor.machine_checks.control_group", lambda *_: ["max 100000", "150000 100000"])
     monkeypatch.setenv("OMP_NUM_THREADS", "64")
     found = machine("cores")
     assert found.verdict == "warning"
@@ -203,6 +207,6 @@ def test_more_threads_than_cores_are_a_warning(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_little_memory_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.doctor.machine_checks._control_group", lambda *_: ["2000000000"])
+    monkeypatch.setattr("bench.doctor.machine_checks.control_group", lambda *_: ["2000000000"])
     assert machine("memory").found.endswith("2.0 GB, limit 2.0 GB")
     assert machine("memory").verdict == "warning"

@@ -99,7 +99,7 @@ def gpu_without_cuda(_: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def no_memory(_: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "bench.doctor.machine_checks._control_group", lambda *names: ["200000000"] if "memory.max" in names else []
+        "bench.doctor.machine_checks.control_group", lambda *names: ["200000000"] if "memory.max" in names else []
     )
 
 
@@ -221,9 +221,14 @@ def hanging_sinfo(sound: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
 
 FAULTS: Sequence[tuple[Plant, str, str, str]] = (
     (other_version("opencv-python-headless", "5.0.0"), "packages", "headless 5.0.0, allowed <5,>=4.10", "pip install"),
-    (other_version("torch", "2.4.1"), "packages", "torch 2.4.1, allowed ==2.13.0", "pip install 'torch==2.13.0'"),
+    (
+        other_version("torch", "2.4.1"),
+        "packages",
+        "torch 2.4.1, allowed <2.14,>=2.11",
+        "pip install 'torch<2.14,>=2.11'",
+    ),
     (other_version("scipy", None), "packages", "scipy not installed", "pip install 'scipy"),
-    (old_python, "python", "3.10.2, allowed <3.12,>=3.11", "virtual environment"),
+    (old_python, "python", "3.10.2, allowed <3.15,>=3.11", "virtual environment"),
     (other_warp, "opencv", "pixels of a warp differ from OpenCV 4's", "opencv-python-headless>=4.10,<5"),
     (crashing_opencv, "opencv", "ended its process: SIGKILL", "opencv-python-headless>=4.10,<5"),
     (broken_torch, "torch", "a convolution on cpu is off by nan", "pip install"),
@@ -240,7 +245,7 @@ FAULTS: Sequence[tuple[Plant, str, str, str]] = (
     (
         older_record,
         "results records",
-        "its spec is of schema 1, this version of bench reads schema 3",
+        "its spec is of schema 1, this version of bench reads schema 4",
         "version of bench",
     ),
     (file_for_data, "data root", "profile.yaml is not a folder", "--data-root"),

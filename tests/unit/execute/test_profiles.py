@@ -43,7 +43,7 @@ MISTAKES = {
     "no time": (("time: 12:30:00\n", ""), 1, "the key 'time' is missing"),
     "repeated key": (("account: lab", "partition: gpu"), 2, "'partition' is given twice"),
     "text for a number": (("cpus_per_task: 8", "cpus_per_task: eight"), 5, "should be a valid integer, found 'eight'"),
-    "truth for a number": (("cpus_per_task: 8", "cpus_per_task: yes"), 5, "should be a valid integer, found True"),
+    "truth for a number": (("cpus_per_task: 8", "cpus_per_task: true"), 5, "should be a valid integer, found True"),
     "number for a text": (("partition: gpu", "partition: 3"), 1, "partition: Input should be a valid string, found 3"),
     "no CPU": (("cpus_per_task: 8", "cpus_per_task: 0"), 5, "should be greater than or equal to 1"),
     "negative retries": (("killed: 1", "killed: -1"), 13, "should be greater than or equal to 0"),

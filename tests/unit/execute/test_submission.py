@@ -13,19 +13,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import bench
 from bench.execute.job import Job, Resources
 from bench.execute.ranks import GroupMember, make_slots
+from bench.execute.slurm import task
 from bench.execute.slurm.ledger import Ledger
 from bench.execute.slurm.profile import Profile
 from bench.execute.slurm.scheduler import SchedulerError, ended_jobs, listed_jobs
 from bench.execute.slurm.submission import MAX_ARRAY, arrange
+from bench.files import StoreError
 from bench.planning.plan import Plan, make_plan
 from bench.planning.submit import submit_plan
 from bench.pose.errors import BenchError
 from bench.store.documents import Failure
 from bench.store.folders import Store
-from bench.store.provenance import checkout
+from bench.store.provenance import code_identity
 from bench.suite.expansion import expand
+from tests.strangers import strange_folder
 from tests.unit.suites import load
 
 Commands = Callable[..., Path]
@@ -124,7 +128,12 @@ def test_a_submission_is_whole_before_slurm_has_it(
     first = planner().trainings[0].spec.id
     store.training(first).cancel()
     done = submit_plan(
-        planner, unfinished, profile(throttle=1, setup=["module load x"]), data_root=tmp_path, results=results
+        planner,
+        unfinished,
+        profile(throttle=1, setup=["module load x"]),
+        data_root=tmp_path,
+        results=results,
+        allow_links=True,
     )
     assert (tmp_path / "seen").read_text().strip().endswith("submission.json"), "the intent comes first"
     assert (sum(map(len, done.arrays[0].tasks)), done.errors, done.left) == (2, [], [])
@@ -140,18 +149,21 @@ def test_a_submission_is_whole_before_slurm_has_it(
     again = submit_plan(planner, unfinished, profile(), data_root=tmp_path, results=results)
     assert not again.arrays, "what is queued is not submitted again"
 
+    jobs = [json.loads(file.read_text()) for file in folder.path.glob("jobs/*.json")]
+    assert {job["resources"]["allow_links"] for job in jobs} == {True}
     snapshot = Path(folder.submission.snapshot)
     assert (snapshot / "bench" / "store" / "leases.py").exists()
-    assert json.loads((snapshot / "snapshot.json").read_text()).keys() == {"commit", "dirty"}
-    code = "import bench, bench.store.provenance; print(bench.__file__, bench.store.provenance.checkout()[0])"
+    assert json.loads((snapshot / "snapshot.json").read_text()).keys() == {"commit", "dirty", "package"}
+    code = "import bench, bench.store.provenance; print(bench.__file__, bench.store.provenance.code_identity().commit)"
+    exports = "\n".join(line for line in text.splitlines() if line.startswith("export PYTHON"))
     told = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | {"PYTHONPATH": str(snapshot), "PYTHONSAFEPATH": "1"},
+        ["bash", "-c", f'{exports}\nexec "$0" -c "{code}"', sys.executable],
+        cwd=strange_folder(tmp_path / "elsewhere"),
         capture_output=True,
         text=True,
         check=True,
     ).stdout.split()
-    assert told == [str(snapshot / "bench" / "__init__.py"), str(checkout()[0])]
+    assert told == [str(snapshot / "bench" / "__init__.py"), str(code_identity().commit)]
 
 
 def _pending(results: Path) -> str:
@@ -232,3 +244,11 @@ def test_a_failure_is_forgotten_when_it_is_submitted_again(
     assert {training.state for training in planner().trainings} == {"failed"}
     submit_plan(planner, lambda plan: list(plan.unfinished), profile(), data_root=tmp_path, results=store.root)
     assert not any(store.training(training.spec.id).failure() for training in planner().trainings)
+
+
+def test_a_task_with_other_code_than_its_submission_stops(tmp_path: Path) -> None:
+    """A container may drop PYTHONPATH, and have a bench of its own."""
+    own = Path(bench.__file__).parents[1]
+    task._check_code(own)
+    with pytest.raises(StoreError, match=f"runs the code in {own}, not the copy in {tmp_path}/snapshots/0123"):
+        task._check_code(tmp_path / "snapshots" / "0123")

@@ -10,12 +10,16 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from bench.pose import checkpoints
-from bench.pose.checkpoints import ImageNetFile, imagenet_weights, load_weights, read_weights
-from bench.pose.errors import CheckpointError
+from bench.pose import imagenet
+from bench.pose.checkpoints import imagenet_weights, load_file, load_weights, read_weights
+from bench.pose.data import prepare as preparation
+from bench.pose.data.prepare import prepare_imagenet
+from bench.pose.errors import CheckpointError, UnknownNameError
+from bench.pose.imagenet import IMAGENET_FILES, ImageNetFile, find_weights
 from bench.pose.models.build import build_model
 from bench.pose.models.heads import PoseModel
 
@@ -35,6 +39,43 @@ def model(seed: int = 0, representation: str = "simdr") -> PoseModel:
     torch.manual_seed(seed)
     split_ratio = None if representation == "heatmap" else 2.0
     return build_model("simba_tiny", representation, keypoints=17, input_size=(64, 64), split_ratio=split_ratio)
+
+
+def reference_checkpoint(perf: object) -> dict[str, Any]:
+    """What the reference saves after every epoch: all of one training, its AP as evaluators return it."""
+    network = model()
+    optimizer = torch.optim.Adam(network.parameters())
+    state = network.state_dict()
+    return {
+        "epoch": 3,
+        "model": "pose_resnet",
+        "state_dict": {f"module.{name}": torch.zeros_like(value) for name, value in state.items()},
+        "best_state_dict": state,
+        "perf": perf,
+        "optimizer": optimizer.state_dict(),
+    }
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["now", "of early torch"])
+@pytest.mark.parametrize(
+    "perf",
+    [0.5, np.float64(0.5), np.float32(0.5), np.int64(1), np.bool_(True), np.arange(3.0), {"AP": [np.float64(0.5)]}],
+    ids=lambda perf: type(perf).__name__,
+)
+def test_the_reference_s_own_checkpoint_is_read(perf: object, zipped: bool, tmp_path: Path) -> None:
+    file, target = tmp_path / "checkpoint.pth", model(seed=1)
+    torch.save(reference_checkpoint(perf), file, _use_new_zipfile_serialization=zipped)
+    if not zipped:  # as NumPy 1 called it
+        file.write_bytes(file.read_bytes().replace(b"numpy._core.multiarray", b"numpy.core.multiarray"))
+    load_weights(target, file)
+    assert all(torch.equal(value, target.state_dict()[name]) for name, value in model().state_dict().items())
+
+
+def test_numpy_s_values_are_read_beside_weights_only(tmp_path: Path) -> None:
+    file = tmp_path / "checkpoint.pth"
+    torch.save(reference_checkpoint(np.float64(0.5)), file)
+    with pytest.raises(CheckpointError, match=r"refused, it holds more than .*numpy\._core\.multiarray\.scalar"):
+        load_file(file)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -165,7 +206,7 @@ def publish(folder: Path, address: str, monkeypatch: pytest.MonkeyPatch, *, hone
     digest = hashlib.sha256((folder / "file").read_bytes()).hexdigest()
     name = f"tiny-{digest[:8] if honest else '00000000'}.pth"
     (folder / "file").rename(folder / name)
-    monkeypatch.setattr(checkpoints, "IMAGENET_FILES", {"simba_tiny": ImageNetFile(name, f"{address}/{name}")})
+    monkeypatch.setattr(imagenet, "IMAGENET_FILES", {"simba_tiny": ImageNetFile(name, f"{address}/{name}")})
     return name
 
 
@@ -187,11 +228,11 @@ def test_a_wrong_checksum_or_no_network_is_said_with_what_to_do(
 ) -> None:
     folder, address = server
     name = publish(folder, address, monkeypatch, honest=False)
-    with pytest.raises(CheckpointError, match="cannot download"):
+    with pytest.raises(CheckpointError, match=r"another checksum than sha256:00000000; .* or put the file at"):
         imagenet_weights("simba_tiny", tmp_path / "imagenet")
     assert not (tmp_path / "imagenet" / name).exists()
     unreachable = ImageNetFile("tiny-00000000.pth", "http://127.0.0.1:1/tiny-00000000.pth")
-    monkeypatch.setattr(checkpoints, "IMAGENET_FILES", {"simba_tiny": unreachable})
+    monkeypatch.setattr(imagenet, "IMAGENET_FILES", {"simba_tiny": unreachable})
     with pytest.raises(CheckpointError, match=r"put the file at .*tiny-00000000\.pth"):
         imagenet_weights("simba_tiny", tmp_path / "imagenet")
 
@@ -201,3 +242,35 @@ def test_weights_without_an_address_are_asked_for(tmp_path: Path) -> None:
         imagenet_weights("hrnet_w32", tmp_path)
     with pytest.raises(CheckpointError, match="no ImageNet weights for simba_tiny"):
         imagenet_weights("simba_tiny", tmp_path)
+
+
+def test_where_the_weights_are_to_lie_and_what_puts_them_there(tmp_path: Path) -> None:
+    folder = tmp_path / "my data" / "imagenet"
+    found = find_weights("simba_res50", folder)
+    assert (found.path, found.there) == (folder / "resnet50-19c8e357.pth", False)
+    assert found.remedy == f"bench data prepare imagenet simba_res50 --data-root '{tmp_path}/my data'"
+    folder.mkdir(parents=True)
+    found.path.touch()
+    assert find_weights("simba_res50", folder).there
+    assert "get hrnet_w32-36af842e.pth from the HRNet authors' model zoo" in find_weights("hrnet_w32", folder).remedy
+
+
+def test_preparing_imagenet_fetches_each_file_once_and_says_the_rest(
+    tmp_path: Path, server: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, said = tmp_path / "data" / "imagenet", list[str]()
+    name = publish(*server, monkeypatch)
+    files = {"tiny": imagenet.IMAGENET_FILES["simba_tiny"], "same": imagenet.IMAGENET_FILES["simba_tiny"]}
+    files["hrnet_w32"] = IMAGENET_FILES["hrnet_w32"]
+    monkeypatch.setattr(imagenet, "IMAGENET_FILES", files)
+    monkeypatch.setattr(preparation, "IMAGENET_FILES", files)
+    prepare_imagenet(folder, (), said.append, dry_run=True)
+    assert not folder.exists()
+    assert said[0] == f"{server[1]}/{name} -> {folder / name}"
+    said.clear()
+    prepare_imagenet(folder, (), said.append)
+    assert said[:2] == [f"{name}: 100 %", f"{folder / name}: is there, and its checksum is right"]
+    assert said[2].startswith("get hrnet_w32-36af842e.pth from")
+    assert [file.name for file in folder.iterdir()] == [name]
+    with pytest.raises(UnknownNameError, match=r"unknown backbone with ImageNet weights 'tinny' \(did you mean 'tiny'"):
+        prepare_imagenet(folder, ("tinny",), said.append)

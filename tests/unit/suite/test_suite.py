@@ -37,7 +37,9 @@ MISTAKES = {
     "no axes": (("  axes:\n", "  axes: {}\n  was:\n"), 5, "axes: Dictionary should have at least 1 item"),
     "unknown setting": (("epochs: 5", "epoch: 5"), 10, "unknown setting 'epoch' (did you mean 'epochs'?)"),
     "value out of range": (("epochs: 5", "epochs: -1"), 10, "epochs: Input should be greater than or equal to 0"),
-    "text for a number": (("epochs: 5", "learning_rate: 1e-3"), 10, "should be a valid number, found '1e-3'"),
+    "text for a number": (("epochs: 5", "learning_rate: '1e-3'"), 10, "should be a valid number, found '1e-3'"),
+    "number with a line in it": (("epochs: 5", "epochs: 1_000"), 10, "should be a valid integer, found '1_000'"),
+    "no for false": (("heatmap}}", "heatmap}, flip_test: no}"), 15, "Input should be true or false, found 'no'"),
     "truth for a number": (("epochs: 5", "epochs: true"), 10, "epochs: Input should be a valid integer, found True"),
     "not a number": (("epochs: 5", "sigma: .nan"), 10, "sigma: Input should be"),
     "infinite threshold": (("{boxes: gt, when: {representation: heatmap}}", "{score_threshold: .inf}"), 15, "finite"),
@@ -68,7 +70,7 @@ MISTAKES = {
     "margin of nothing": (("coco_val}", "coco_val, margin: 0}"), 18, "margin: Input should be greater than 0"),
     "unclosed bracket": (("[simba_res50]", "[simba_res50"), 7, "did not find expected|expected ',' or ']'"),
     "tab": (("title: An", "\ttitle: An"), 2, "cannot start any token"),
-    "no such date": (("An example", "2001-99-99"), 2, "'2001-99-99' is no valid timestamp"),
+    "no such number": (("epochs: 5", "epochs: !!int five"), 10, "'five' is no valid int"),
     "python object": (("An example", "!!python/object:os.system x"), 2, "could not determine a constructor"),
     "second document": (("tables:", "---\ntables:"), 17, "expected a single document"),
 }
@@ -323,7 +325,7 @@ def test_the_evaluator_follows_from_the_protocol(tmp_path: Path) -> None:
 
 
 OTHER_TRAINING = {
-    "dataset": "lspet", "definition": None, "split": "x", "backbone": "hrnet_w32",
+    "dataset": "lspet", "definition": None, "split": "x", "subset": 3, "backbone": "hrnet_w32",
     "representation": "simdr_star", "input_size": "128x64",
     "split_ratio": 1.5, "sigma": 4.0, "label_smoothing": 0.3, "loss_reduction": "mean", "weight_bounds": "exact",
     "heatmap_center": "exact", "warmup_steps": 1, "selection": "final", "selection_split": "x",
@@ -334,7 +336,7 @@ OTHER_TRAINING = {
     "half_body_coin": "uniform",
 }  # fmt: skip
 OTHER_EVALUATION = {
-    "training": "x", "split": "x", "boxes": "detector", "flip_test": False, "flip_shift": "exact",
+    "training": "x", "split": "x", "subset": 3, "boxes": "detector", "flip_test": False, "flip_shift": "exact",
     "post_process": "dark", "evaluator": "pckh", "score_threshold": 0.5, "nms_threshold": 0.5, "batch_size": 1,
 }  # fmt: skip
 SINGLE_VALUED = {"precision"}
@@ -347,8 +349,8 @@ def test_ids_last() -> None:
     If a field is added, removed or changes its meaning, raise SCHEMA_VERSION in bench.suite.specs, so that old results
     cannot be mistaken for new ones, and write the new ids here.
     """
-    assert TrainSpec(**OTHER_TRAINING, precision="float32").id == "457593234443"
-    assert EvalSpec(**OTHER_EVALUATION, precision="float32").id == "f34223abca2d"
+    assert TrainSpec(**OTHER_TRAINING, precision="float32").id == "f403a3e84715"
+    assert EvalSpec(**OTHER_EVALUATION, precision="float32").id == "35da95855af8"
 
 
 @pytest.mark.parametrize(

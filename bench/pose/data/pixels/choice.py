@@ -12,6 +12,7 @@ from bench.pose.data.pixels.image_source import DECODED, ImageStore
 from bench.pose.data.pixels.names import PixelSource
 from bench.pose.data.pixels.packed import PackedImages, packed_folder
 from bench.pose.errors import DataError
+from bench.pose.precision import lacks_float64
 
 __all__ = ["choose_images"]
 
@@ -35,6 +36,8 @@ def choose_images(split: Split, instances: Sequence[Instance], source: PixelSour
     """
     if source == "decoded":
         return DECODED
+    if source == "gpu_cache" and lacks_float64(device):
+        raise DataError(f"{device} has no float64, by which cached images are sampled; use packed pixels")
     packed = PackedImages(packed_folder(split.folder, split.split), split.image_folder)
     if not packed.shards:
         if source == "auto":

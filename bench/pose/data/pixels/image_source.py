@@ -48,6 +48,10 @@ class ImagePixels(Protocol):
     """One opened image."""
 
     @property
+    def height(self) -> int:
+        """Height in px."""
+
+    @property
     def width(self) -> int:
         """Width in px."""
 
@@ -77,6 +81,11 @@ class DecodedPixels:
     """An image in memory, (height, width, 3) BGR."""
 
     pixels: npt.NDArray[np.uint8]
+
+    @property
+    def height(self) -> int:
+        """Height in px."""
+        return self.pixels.shape[0]
 
     @property
     def width(self) -> int:

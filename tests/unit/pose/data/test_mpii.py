@@ -87,7 +87,7 @@ def test_unusable_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"valid\.json: expected MPII's list of instances, found dict"):
         MpiiInstances(tmp_path, "valid").instances()
     (tmp_path / "annot" / "valid.json").write_text("[3]")
-    with pytest.raises(DataError, match="lists no instance; 1 unusable entries"):
+    with pytest.raises(DataError, match="lists no instance; problems \\(1\\)"):
         MpiiInstances(tmp_path, "valid").instances()
     with pytest.raises(DataError, match="MPII is measured with its annotated centers"):
         MpiiInstances(tmp_path, "valid").detections(tmp_path / "boxes.json")
@@ -101,7 +101,7 @@ def test_an_image_outside_the_folder_is_refused(tmp_path: Path) -> None:
     opened = MpiiInstances(tmp_path, "valid")
     assert [instance.image_id for instance in opened.instances()] == [1]
     (problem,) = opened.problems
-    assert "instance 0: image name '../annot/valid.json' leaves the image folder" in problem
+    assert "instance 0: file name '../annot/valid.json' leaves the image folder" in problem
 
 
 def test_real_instances() -> None:

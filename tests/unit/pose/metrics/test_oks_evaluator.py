@@ -143,10 +143,27 @@ def test_crowdpose_is_pycocotools(seed: int, ties: bool, names: list[str]) -> No
     check(truth, results, CROWDPOSE_14, "crowdpose")
 
 
-@pytest.mark.parametrize("corner", ["ids from 0", "negative ids", "ids given twice", "numbered strangely"])
-def test_strange_ids_are_left_to_pycocotools(corner: str) -> None:
-    assert read_truth(with_corners(*case(0), [corner])[0]) is None
+def test_negative_ids_of_images_are_left_to_pycocotools() -> None:
+    assert read_truth(with_corners(*case(0), ["numbered strangely"])[0]) is None
     assert read_truth(case(0)[0]) is not None
+
+
+@pytest.mark.parametrize("corner", ["ids from 0", "negative ids", "ids given twice"])
+@pytest.mark.parametrize("protocol", OKS_PROTOCOLS)
+def test_ids_of_annotations_make_no_difference(protocol: str, corner: str) -> None:
+    """Metrics, the quick one, per-instance results and diagnostics."""
+    truth, results = case(3, crowdpose=protocol == "crowdpose")
+    skeleton = CROWDPOSE_14 if protocol == "crowdpose" else COCO_17
+    plain, strange = (
+        OksScoring(with_corners(truth, results, names)[0], skeleton, OKS_PROTOCOLS[protocol])
+        for names in ([], [corner])
+    )
+    assert strange.quick_metrics(results) == plain.quick_metrics(results)
+    found, expected = strange.assess(results), plain.assess(results)
+    assert (found.metrics, found.diagnostics) == (expected.metrics, expected.diagnostics)
+    assert found.per_instance is not None
+    assert expected.per_instance is not None
+    assert found.per_instance.metrics() == expected.per_instance.metrics()
 
 
 def test_a_hard_case_has_an_ap_to_compare() -> None:

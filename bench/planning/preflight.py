@@ -1,0 +1,175 @@
+"""What trainings need before they start: data, initial weights, devices and room. Looks only; imports no torch."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.planning.jobs import devices, weights_file
+from bench.planning.plan import Plan, PlannedTraining
+from bench.pose.data.datasets import DatasetInfo
+from bench.pose.data.prepare import prepare_command, prepare_imagenet_command
+from bench.pose.data.reading import dangling_link
+from bench.pose.errors import BenchError, DataError
+from bench.pose.imagenet import IMAGENET, IMAGENET_FILES, find_weights
+from bench.suite.shipped import suite_argument
+
+MEGA = 1e6
+
+WEIGHT_BYTES = 4
+"""Bytes of a parameter in the stored weights."""
+
+CHECKPOINT_BYTES = 16
+"""Bytes of a parameter in a checkpoint: weights, the best weights, and two moments of the optimizer."""
+
+OTHER_GPUS = ("/dev/kfd", "/dev/dxg", "/dev/nvhost-gpu")
+"""Devices of GPUs that are not counted one by one: of ROCm, of WSL, and of small boards."""
+
+
+class NotReadyError(BenchError):
+    """Something that trainings need is missing; nothing was started or stored."""
+
+
+@dataclass(frozen=True)
+class Lack:
+    """Something that is missing.
+
+    Attributes:
+        what: as a sentence.
+        fix: command or advice that mends it.
+    """
+
+    what: str
+    fix: str
+
+
+@dataclass
+class _Needs:
+    """What the trainings of one dataset read of it.
+
+    Attributes:
+        splits: names, each with the images of the split.
+        files: paths beside the images.
+    """
+
+    splits: dict[str, None]
+    files: dict[Path, None]
+
+
+def require_ready(
+    plan: Plan, trainings: Sequence[PlannedTraining], *, data_root: Path, results: Path, device: str | None
+) -> None:
+    """Raise `NotReadyError` if something is missing; see `find_lacks`."""
+    lacks = find_lacks(plan, trainings, data_root=data_root, results=results, device=device)
+    if lacks:
+        number = f"{len(trainings)} training{'s' if len(trainings) != 1 else ''}"
+        raise NotReadyError("\n".join([f"{number} cannot start, and nothing was started or stored:", *describe(lacks)]))
+
+
+def describe(lacks: Iterable[Lack]) -> list[str]:
+    """Lines about what is missing, with each command once, below all that it mends."""
+    by_fix: dict[str, list[str]] = {}
+    for lack in lacks:
+        by_fix.setdefault(lack.fix, []).append(lack.what)
+    return [line for fix, whats in by_fix.items() for line in (*(f"  {what}" for what in whats), f"  -> {fix}")]
+
+
+def find_lacks(
+    plan: Plan, trainings: Iterable[PlannedTraining], *, data_root: Path, results: Path, device: str | None
+) -> list[Lack]:
+    """What is missing for what is left to do of trainings, each thing once.
+
+    Args:
+        plan: their plan.
+        trainings: to be run; what is done of them needs nothing.
+        data_root: folder with one folder per dataset.
+        results: the store's folder, which need not exist.
+        device: of `LocalOptions`; None for jobs on other machines.
+    """
+    todo = [training for training in trainings if not training.finished]
+    lacks = [*_data(plan, todo, data_root), *_initial_weights(plan, todo, data_root), *_room(todo, results)]
+    return list(dict.fromkeys([*lacks, *(_devices(device) if device and todo else ())]))
+
+
+def _data(plan: Plan, trainings: Iterable[PlannedTraining], root: Path) -> Iterator[Lack]:
+    by_dataset: dict[DatasetInfo, _Needs] = {}
+    for training in trainings:
+        info = training.spec.data
+        _add(by_dataset.setdefault(info, _Needs({}, {})), training, info, root / info.name)
+    for info, needs in by_dataset.items():
+        if info.generate is None:
+            fix = prepare_command(info, needs.splits, root, suite_argument(plan.suite.file))
+            yield from (Lack(what, fix) for what in _missing(info, needs, root / info.name))
+
+
+def _add(needs: _Needs, training: PlannedTraining, info: DatasetInfo, folder: Path) -> None:
+    """Add what is left to do of a training. Every evaluation needs the training's instances, for the mean pose."""
+    spec = training.spec
+    needs.splits[spec.split] = None
+    needs.files |= dict.fromkeys(info.split_files(folder, spec.split, boxes=False, truth=False))
+    if spec.selection_split is not None and training.state != "done":
+        needs.splits[spec.selection_split] = None
+        needs.files |= dict.fromkeys(info.split_files(folder, spec.selection_split, boxes=False, truth=True))
+    for evaluation in (item.spec for item in training.evaluations if item.state != "done"):
+        boxes = evaluation.boxes == "detector"
+        needs.splits[evaluation.split] = None
+        needs.files |= dict.fromkeys(info.split_files(folder, evaluation.split, boxes=boxes, truth=True))
+
+
+def _missing(info: DatasetInfo, needs: _Needs, folder: Path) -> Iterator[str]:
+    for file in needs.files:
+        if not os.path.isfile(file):
+            yield dangling_link(file) or f"{file} is missing"
+        elif not os.access(file, os.R_OK):
+            yield f"{file} cannot be read"
+    for split in needs.splits:
+        try:
+            images = info.layout_of(split).image_folder(folder, split)
+            with os.scandir(images) as entries:
+                empty = next(entries, None) is None
+        except (DataError, OSError) as error:
+            yield str(error)
+        else:
+            if empty:
+                yield f"{images} is empty: no images of split {split!r}"
+
+
+def _initial_weights(plan: Plan, trainings: Iterable[PlannedTraining], root: Path) -> Iterator[Lack]:
+    missing: dict[Path, str] = {}
+    for spec in (training.spec for training in trainings if training.state != "done"):
+        given = weights_file(plan.suite, spec, root)
+        if given is not None and not given.is_file():
+            yield Lack(f"{given} is missing", "put the suite's weights file there, or beside the suite")
+        if spec.initialization == "imagenet" and spec.backbone in IMAGENET_FILES:
+            weights = find_weights(spec.backbone, root / IMAGENET)
+            if not weights.there:
+                missing.setdefault(weights.path, spec.backbone)
+    fix = prepare_imagenet_command(missing.values(), root)
+    yield from (Lack(f"{path} is missing", fix) for path in missing)
+
+
+def _room(trainings: Sequence[PlannedTraining], results: Path) -> Iterator[Lack]:
+    """The weights that stay, and the largest checkpoint twice: a new one is written beside the old one."""
+    sizes = [training.complexity.params for training in trainings if training.state != "done"]
+    folder = next(folder for folder in (results.absolute(), *results.absolute().parents) if folder.is_dir())
+    needed, free = (
+        WEIGHT_BYTES * sum(sizes) + 2 * CHECKPOINT_BYTES * max(sizes, default=0),
+        shutil.disk_usage(folder).free,
+    )
+    if free < needed:
+        found = f"{results}: {free / MEGA:,.0f} MB are free, and at least {needed / MEGA:,.0f} MB are needed"
+        yield Lack(found, "make room, name another folder with --results, or run less with --only")
+
+
+def _devices(name: str) -> Iterator[Lack]:
+    """GPUs that are not here; those that are not counted one by one may be anything."""
+    if not name.startswith("cuda") or any(map(os.path.exists, OTHER_GPUS)):
+        return
+    here = [gpu for gpu in devices("auto") if gpu.startswith("cuda")]
+    if not here or (":" in name and name not in here):
+        yield Lack(
+            f"this machine has no {name}; its GPUs: {', '.join(here) or 'none'}", "--device auto takes what is here"
+        )
