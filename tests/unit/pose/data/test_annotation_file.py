@@ -390,6 +390,17 @@ def test_scoring_needs_no_images(tmp_path: Path) -> None:
     assert "image 100: file_name None names no file" in split.problems[0]
 
 
+def test_areas_that_are_not_stored_are_those_of_the_suite(tmp_path: Path) -> None:
+    contents = changed(each("annotations", area=None))
+    results = predicted(contents)
+    for result in results:
+        result["keypoints"] = [value + 5 for value in result["keypoints"]]
+    scored(contents, results, tmp_path)
+    files = tmp_path / "predictions.json", tmp_path / "gt.json"
+    found = [score_file("coco", *files, area_of_box=area)[0]["mean_oks"] for area in (1.0, 0.5)]
+    assert found[0] > found[1] > 0
+
+
 def test_annotations_of_which_none_is_usable_are_blamed_themselves(tmp_path: Path) -> None:
     contents = changed(each("annotations", bbox=None))
     with pytest.raises(
