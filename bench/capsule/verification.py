@@ -16,7 +16,7 @@ from bench.capsule.archive import Capsule, open_capsule
 from bench.capsule.manifest import SUITE, Manifest
 from bench.capsule.truth import Truths, UnavailableError
 from bench.pose.errors import BenchError, DataError
-from bench.pose.metrics.catalog import NOBODY
+from bench.pose.metrics.catalog import NOBODY, explain_unjudged
 from bench.pose.metrics.diagnostics import Diagnostics
 from bench.pose.metrics.own import own_metrics
 from bench.pose.metrics.per_instance import PerInstanceResults, load_per_instance, save_per_instance
@@ -43,7 +43,7 @@ class VerifiedEvaluation:
     Attributes:
         record: its record.
         verdict: whether its numbers could be recomputed.
-        details: each number that differs, or the reason why none was recomputed.
+        details: each number that differs, the reason why none was recomputed, or for what there is nobody to judge.
     """
 
     record: Record
@@ -144,7 +144,8 @@ def _verify(capsule: Capsule, record: Record, truths: Truths) -> VerifiedEvaluat
     except DataError as error:
         return VerifiedEvaluation(record, "differs", (f"its predictions are unusable: {error}",))
     details = tuple(_differences(capsule, record, replace(found, metrics={**found.metrics, **own})))
-    return VerifiedEvaluation(record, "differs" if details else "agrees", details)
+    nobody = filter(None, [explain_unjudged(record.metrics, record.spec.split)])
+    return VerifiedEvaluation(record, "differs" if details else "agrees", details or tuple(nobody))
 
 
 def _differences(capsule: Capsule, record: Record, found: Assessment) -> Iterator[str]:

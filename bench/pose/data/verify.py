@@ -156,7 +156,7 @@ def _notes(opened: CocoKeypoints | MpiiInstances, instances: Sequence[Instance])
     if absent:
         yield f"labelled in none of {len(instances):,} instances, which neither teach nor judge it: {', '.join(absent)}"
     if uncounted := _uncounted(opened):
-        yield f"{uncounted:,} instances have num_keypoints 0 beside labelled keypoints: nothing is judged by them"
+        yield f"num_keypoints is 0 beside labelled keypoints of {uncounted:,} instances, by which nothing is judged"
 
 
 def _uncounted(opened: CocoKeypoints | MpiiInstances) -> int:

@@ -198,17 +198,17 @@ def test_where_nobody_was_to_be_judged_nobody_is_again(tmp_path: Path) -> None:
         file.write_text(json.dumps(contents))
         return folder
 
-    bench = finish(tmp_path, CROWDPOSE, crowded)
+    bench, nobody = finish(tmp_path, CROWDPOSE, crowded), "nobody to judge: no instance of test counts for AP_E, AP_H"
     assert {cell.record.metrics["AP_E"] for cell in verify(bench.capsule, bench.data_root).cells} == {None}
     for value, verdict, details in (
-        (-1.0, "agrees", ()),
+        (-1.0, "agrees", (nobody,)),
         (0.3, "differs", ("AP_E: recorded 0.3, recomputed nobody to judge",)),
     ):
         contents = members(bench.capsule)
         name = one(contents, "/record.json")
         contents[name] = edited(contents[name], lambda record, value=value: record["metrics"].update(AP_E=value))
         cells = verify(write(tmp_path / f"{verdict}.zip", rehash(contents)), bench.data_root).cells
-        assert {(cell.verdict, cell.details) for cell in cells} == {(verdict, details), ("agrees", ())}
+        assert {(cell.verdict, cell.details) for cell in cells} == {(verdict, details), ("agrees", (nobody,))}
 
 
 def test_equal_results_give_equal_capsules(crowd: Bench, tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_what_is_no_fault_but_worth_to_know_is_noted(counts: dict, tmp_path: Pat
     assert findings.complete
     absent, uncounted = findings.notes
     assert absent == "labelled in none of 5 instances, which neither teach nor judge it: left_shoulder"
-    assert uncounted == "1 instances have num_keypoints 0 beside labelled keypoints: nothing is judged by them"
+    assert uncounted == "num_keypoints is 0 beside labelled keypoints of 1 instances, by which nothing is judged"
     assert f"note: {absent}" in findings.lines()
 
 
