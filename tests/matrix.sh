@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Uses bench as a stranger would: the wheel, in a new environment with another Python and another torch than uv.lock has, from
 # a folder and a git repository that are not ours. Then runs the tests of numbers there.
-#     PYTHON=/path/to/python3.12 TORCH=2.12.1 TORCHVISION=0.27.1 tests/matrix.sh
+#     PYTHON=/path/to/python3.12 TORCH_VERSION=2.12.1 TORCHVISION_VERSION=0.27.1 tests/matrix.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 checkout=$PWD
-torch=${TORCH:-2.11.0} torchvision=${TORCHVISION:-0.26.0}
+torch=${TORCH_VERSION:-2.11.0} torchvision=${TORCHVISION_VERSION:-0.26.0}
 uv=.venv/bin/uv
 
 find_python() {
