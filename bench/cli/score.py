@@ -23,6 +23,7 @@ def score(
     """Score predictions by a protocol.
 
     For COCO, sigmas follow from the keypoint names in the annotations, or from the dataset that a suite defines.
+    Predictions are in the category and the order of keypoints of the annotations.
     """
     from bench.pose.metrics.catalog import NOBODY
     from bench.pose.scoring import score_file

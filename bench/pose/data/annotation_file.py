@@ -39,7 +39,7 @@ class AnnotationFile:
     """Usable contents of an annotation file.
 
     Attributes:
-        contents: of the COCO format, with whole numbers as ids of images, unique annotation ids, person as the only
+        contents: of the COCO format, with numbers as ids of images, unique annotation ids, person as the only
             category, with id 1, and keypoints in the skeleton's order.
         conventions: how the file differs from that.
         problems: messages about what is left out for a fault, or judged otherwise than it looks.
@@ -93,8 +93,8 @@ def clean_annotations(
     conventions, names = person_category(contents["categories"], file)
     found = AnnotationFile({}, conventions)
     order = _keypoint_order(contents["annotations"], names, skeleton, file, found)
-    conventions = replace(conventions, order=order)
-    images = _clean_images(contents["images"], file, found, pixels=pixels)
+    conventions = replace(conventions, order=order, images=_numbers_of_texts(contents["images"]))
+    images = _clean_images(contents["images"], file, replace(found, conventions=conventions), pixels=pixels)
     cleaning = _Cleaning(file, skeleton, conventions, area_of_box, protocol, {image["id"] for image in images}, found)
     category = {"id": PERSON, "name": "person", "keypoints": list(skeleton.keypoints)}
     usable = contents | {
@@ -162,24 +162,32 @@ def _other_names(names: tuple[str, ...], skeleton: Skeleton) -> str:
     )
 
 
+def _numbers_of_texts(entries: list[Any]) -> dict[str, int]:
+    """Numbers, above those of the other images, for images whose ids are text that spells none."""
+    ids = [entry.get("id") for entry in entries if isinstance(entry, dict)]
+    texts = dict.fromkeys(id_ for id_ in ids if isinstance(id_, str) and id_ and read_id(id_) is None)
+    first = 1 + max((number for id_ in ids if (number := read_id(id_)) is not None), default=0)
+    return {text: number for number, text in enumerate(texts, start=max(first, 1))}
+
+
 def _clean_images(entries: list[Any], file: Path, found: AnnotationFile, *, pixels: bool) -> list[dict[str, Any]]:
     """Usable images by file order; an image that is listed twice is taken once."""
     images: dict[int, dict[str, Any]] = {}
     for number, entry in enumerate(entries):
-        id_ = read_id(entry.get("id")) if isinstance(entry, dict) else None
+        id_ = found.conventions.image_id(entry.get("id")) if isinstance(entry, dict) else None
         if id_ is None:
             found.problems.append(
                 f"{file}: image number {number}: not an object with a whole number as id: {entry!r:.80}"
             )
         elif pixels and (problem := _image_problem(entry)):
-            found.problems.append(f"{file}: image {id_}: {problem}")
+            found.problems.append(f"{file}: image {entry['id']}: {problem}")
         elif id_ not in images:
             images[id_] = entry | {"id": id_}
         elif any(images[id_].get(name) != entry.get(name) for name in ("file_name", "width", "height", "crowdIndex")):
             both = " and ".join(f"{image.get('file_name')!r:.80}" for image in (images[id_], entry))
-            raise DataError(f"{file}: image id {id_} is given to different images, {both}; each needs its own")
+            raise DataError(f"{file}: image id {entry['id']} is given to different images, {both}; each needs its own")
         else:
-            found.notes.append(f"{file}: image {id_} is listed twice, and taken once")
+            found.notes.append(f"{file}: image {entry['id']} is listed twice, and taken once")
     return list(images.values())
 
 
@@ -208,7 +216,7 @@ class _Cleaning:
 
     def annotations(self, contents: dict[str, Any]) -> list[dict[str, Any]]:
         """Usable annotations in file order."""
-        listed = {read_id(image.get("id")) for image in contents["images"] if isinstance(image, dict)}
+        listed = {self.conventions.image_id(image.get("id")) for image in contents["images"] if isinstance(image, dict)}
         numbered = list(self._sound(contents["annotations"], listed - self.image_ids - {None}))
         ids: list[int | None] = [read_id(entry.get("id")) for _, entry in numbered]
         if None in ids or len(set(ids)) < len(ids):
@@ -239,7 +247,7 @@ class _Cleaning:
             category = read_id(entry.get("category_id", self.conventions.person))
             if category in self.conventions.others:
                 others[category] += 1
-            elif read_id(entry.get("image_id")) in broken_images:
+            elif self.conventions.image_id(entry.get("image_id")) in broken_images:
                 of_broken_images += 1
             elif problem := next(self._faults(entry, category), None):
                 id_ = read_id(entry.get("id"))
@@ -263,7 +271,7 @@ class _Cleaning:
         if not self.conventions.is_person(category):
             person = self.conventions.person
             yield f"its category {entry['category_id']!r:.40} is not in the file, where person is {person}"
-        if read_id(entry.get("image_id")) not in self.image_ids:
+        if self.conventions.image_id(entry.get("image_id")) not in self.image_ids:
             yield f"image {entry.get('image_id')!r:.80} is not in the file"
         if not isinstance(flat, list):
             yield f"not a list of keypoint values, expected {expected}"
@@ -291,7 +299,7 @@ class _Cleaning:
         cleaned = {"area": self.area_of_box * width * height, "num_keypoints": labelled} | entry
         cleaned |= {
             "id": id_,
-            "image_id": read_id(entry["image_id"]),
+            "image_id": self.conventions.image_id(entry["image_id"]),
             "category_id": PERSON,
             "iscrowd": _crowd(entry),
             "keypoints": self.conventions.from_file(entry["keypoints"]),

@@ -199,7 +199,7 @@ def read_boxes(path: Path, conventions: Conventions) -> Iterator[tuple[int, dict
     for number, box in enumerate(boxes):
         if not isinstance(box, dict) or not {"image_id", "category_id", "bbox", "score"} <= box.keys():
             raise DataError(f"{path}: box {number}: needs image_id, category_id, bbox and score, found {box!r:.80}")
-        image_id = read_id(box["image_id"])
+        image_id = conventions.image_id(box["image_id"])
         if image_id is None or not is_box(box["bbox"]) or not is_number(box["score"]):
             raise DataError(
                 f"{path}: box {number}: image_id must be a whole number, score a finite one, and bbox {BOX};"

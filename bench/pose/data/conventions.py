@@ -25,11 +25,18 @@ class Conventions:
         person: id of the category of its instances.
         others: names of its other categories by id.
         order: position in the file of each of the skeleton's keypoints; None if the order is the same.
+        images: numbers of the images whose ids are text that spells no number.
     """
 
     person: int = PERSON
     others: Mapping[int, str] = field(default_factory=dict)
     order: tuple[int, ...] | None = None
+    images: Mapping[str, int] = field(default_factory=dict)
+
+    def image_id(self, value: object) -> int | None:
+        """The number of the image that an id in a file stands for; None for what is no id."""
+        number = read_id(value)
+        return self.images.get(value) if number is None and isinstance(value, str) else number
 
     def is_person(self, category: int | None) -> bool:
         """Whether an id stands for the person category: the file's, or 1 if the file gives it to no other category."""
@@ -40,11 +47,12 @@ class Conventions:
         return keypoints if self.order is None else _ordered(keypoints, self.order)
 
     def to_file(self, results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Results as predictions that go with the file: in its category and order of keypoints."""
+        """Results as predictions that go with the file: with its ids, category and order of keypoints."""
+        images = {number: text for text, number in self.images.items()}
         order = self.order and [self.order.index(position) for position in range(len(self.order))]
         return [
             result
-            | {"category_id": self.person}
+            | {"category_id": self.person, "image_id": images.get(result["image_id"], result["image_id"])}
             | ({"keypoints": _ordered(result["keypoints"], order)} if order else {})
             for result in results
         ]

@@ -38,7 +38,7 @@ def read_results(
         DataError: a prediction is unusable, or all are of other categories.
     """
     results, others = [], Counter[int]()
-    for number, entry in enumerate(map(_with_ids, entries)):
+    for number, entry in enumerate(_with_ids(entry, conventions) for entry in entries):
         category = entry.get("category_id") if isinstance(entry, dict) else None
         if is_id(category) and not conventions.is_person(category):
             others[category] += 1
@@ -53,9 +53,12 @@ def read_results(
     return results, [f"{others.total():,} predictions of other categories are left out: {found}"]
 
 
-def _with_ids(entry: Any) -> Any:
-    """The entry with whole numbers for ids that spell one; ids that do not are left for the check."""
+def _with_ids(entry: Any, conventions: Conventions) -> Any:
+    """The entry with whole numbers for ids that stand for one; ids that do not are left for the check."""
     if not isinstance(entry, dict):
         return entry
-    ids = {name: read_id(entry.get(name)) for name in ("image_id", "category_id")}
+    ids = {
+        "image_id": conventions.image_id(entry.get("image_id")),
+        "category_id": read_id(entry.get("category_id")),
+    }
     return entry | {name: value for name, value in ids.items() if value is not None}

@@ -13,6 +13,7 @@ from bench.pose.data.annotation_file import AnnotationFile, clean_annotations, s
 from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.conventions import Conventions
 from bench.pose.data.datasets import DatasetInfo
+from bench.pose.data.reading import read_id
 from bench.pose.data.verify import verify
 from bench.pose.errors import DataError
 from bench.pose.scoring import score_file, split_scoring
@@ -127,6 +128,7 @@ IMAGE_IDS = {
     "negative": lambda number: -1 - number,
     "floats": lambda number: 1.0 + number,
     "spelled": lambda number: f"{number:012}",
+    "text": lambda number: number if number == 2 else f"photo {7 - number}",
 }
 
 
@@ -134,10 +136,18 @@ IMAGE_IDS = {
 @pytest.mark.parametrize("whole", [False, True], ids=["predicted alike", "predicted as whole numbers"])
 def test_ids_of_images_are_understood(id_: Callable[[int], Any], whole: bool, tmp_path: Path) -> None:
     contents = changed(each("images", id=id_), each("annotations", image_id=id_))
-    results = [result | ({"image_id": int(result["image_id"])} if whole else {}) for result in predicted(contents)]
+    results = predicted(contents)
+    if whole:
+        numbers = [read_id(result["image_id"]) for result in results]
+        results = [
+            result | ({} if number is None else {"image_id": number})
+            for result, number in zip(results, numbers, strict=True)
+        ]
     assert scored(contents, results, tmp_path) == (pytest.approx(1), [])
     scoring = split_scoring(opened(contents, tmp_path))
-    assert scoring.quick_metrics(scoring.from_file(results)[0])["AP"] == pytest.approx(1)
+    read, _ = scoring.from_file(results)
+    assert scoring.quick_metrics(read)["AP"] == pytest.approx(1)
+    assert scoring.from_file(scoring.to_file(read))[0] == read
 
 
 def test_an_image_that_is_listed_twice_is_taken_once(tmp_path: Path) -> None:
@@ -235,6 +245,16 @@ def test_boxes_are_in_the_category_of_the_annotations(tmp_path: Path) -> None:
     file.write_text(json.dumps([box | {"category_id": 3}] * 2))
     with pytest.raises(DataError, match=r"boxes\.json: no box of category 0, person; found categories 3 'car' \(2\)"):
         split.count_boxes(file)
+
+
+def test_boxes_name_images_as_the_annotations_do(tmp_path: Path) -> None:
+    def names(number: int) -> str:
+        return f"photo {number}"
+
+    split = opened(changed(each("images", id=names), each("annotations", image_id=names)), tmp_path)
+    file = tmp_path / "boxes.json"
+    file.write_text(json.dumps([{"image_id": "photo 2", "category_id": 1, "bbox": [1, 2, 30, 40], "score": 0.5}]))
+    assert [instance.image.name for instance in split.detections(file)] == ["102.png"]
 
 
 # Names and numbers of keypoints

@@ -147,7 +147,7 @@ def test_a_broken_annotation_is_reported_and_the_rest_is_read(
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("image", "image number 1: not an object with a whole number as id"),
+        ("image", "image (number 1: not an object with a whole number as id|a: file_name None names no file)"),
         ("annotation", "annotation number 1: (not an object|image None is not in the file)"),
     ],
 )
