@@ -136,8 +136,8 @@ def test_where_nobody_is_to_be_judged_there_is_no_metric_and_no_best_epoch(folde
         assert set(values.values()) == {None}
     assert [entry.validation for entry in trained.history] == [None, None]
     said = "nobody to judge in val: no epoch is the best, and the weights of the last one are kept"
-    assert trained.problems == [said]
-    assert lines == [f"training: {said}", "gt boxes: AP nobody to judge, mean OKS nobody to judge"]
+    assert trained.problems[0] == said
+    assert {f"training: {said}", "gt boxes: AP nobody to judge, mean OKS nobody to judge"} <= set(lines)
 
 
 def test_images_that_are_missing_or_broken_are_counted(folder: Path) -> None:
