@@ -28,8 +28,9 @@ def score(
     from bench.pose.scoring import score_file
     from bench.suite.schema import load_suite
 
-    skeleton = None if suite is None else load_suite(suite).dataset.info.skeleton
-    metrics, problems = score_file(protocol, predictions, annotations, skeleton)
+    info = None if suite is None else load_suite(suite).dataset.info
+    skeleton, area_of_box = (None, 1.0) if info is None else (info.skeleton, info.layout.area_of_box)
+    metrics, problems = score_file(protocol, predictions, annotations, skeleton, area_of_box=area_of_box)
     for problem in problems:
         typer.echo(problem, err=True)
     if as_json:

@@ -6,10 +6,11 @@ import contextlib
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from bench.pose.errors import BenchError
 
-Follow = Callable[[Sequence[Mapping[str, float | None]]], None]
+Follow = Callable[[Sequence[Mapping[str, Any]]], None]
 """Called with the history of a training so far."""
 
 SCALARS = ("loss", "learning_rate", "validation")
@@ -37,12 +38,12 @@ def event_log(folder: Path | None) -> Iterator[Follow]:
     writer = SummaryWriter(str(folder), purge_step=0)
     logged = 0
 
-    def follow(history: Sequence[Mapping[str, float | None]]) -> None:
+    def follow(history: Sequence[Mapping[str, Any]]) -> None:
         nonlocal logged
-        for number, entry in enumerate(history[logged:], start=logged):
+        for entry in history[logged:]:
             for name in SCALARS:
                 if entry.get(name) is not None:
-                    writer.add_scalar(name, entry[name], number)
+                    writer.add_scalar(name, entry[name], int(entry["epoch"]))
         if logged < len(history):
             writer.flush()
         logged = len(history)

@@ -100,7 +100,9 @@ def _data(plan: Plan, trainings: Iterable[PlannedTraining], root: Path) -> Itera
         info = training.spec.data
         _add(by_dataset.setdefault(info, _Needs({}, {})), training, info, root / info.name)
     for info, needs in by_dataset.items():
-        if info.generate is None:
+        if info.generate is not None:
+            yield from _ungenerated(info, needs)
+        else:
             fix = prepare_command(info, needs.splits, root, suite_argument(plan.suite.file))
             yield from (Lack(what, fix) for what in _missing(info, needs, root / info.name))
 
@@ -117,6 +119,16 @@ def _add(needs: _Needs, training: PlannedTraining, info: DatasetInfo, folder: Pa
         boxes = evaluation.boxes == "detector"
         needs.splits[evaluation.split] = None
         needs.files |= dict.fromkeys(info.split_files(folder, evaluation.split, boxes=boxes, truth=True))
+
+
+def _ungenerated(info: DatasetInfo, needs: _Needs) -> Iterator[Lack]:
+    fix = "name other splits in the suite's `dataset`, or by --set train=... and --set eval=..."
+    for split in needs.splits:
+        try:
+            if info.check_split is not None:
+                info.check_split(split)
+        except DataError as error:
+            yield Lack(str(error), fix)
 
 
 def _missing(info: DatasetInfo, needs: _Needs, folder: Path) -> Iterator[str]:

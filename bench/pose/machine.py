@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import os
 import platform
+import site
 import socket
 import subprocess
 import sys
@@ -127,11 +128,15 @@ def keep_freed_memory() -> None:
 def safe_children() -> Iterator[None]:
     """Within this context, new Python processes import what this one imports, whatever stands in the current folder.
 
-    Otherwise the current folder comes first on their path, as they are started by `python -c`.
+    Otherwise the current folder comes first on their path, as they are started by `python -c`. They find the standard
+    library and installed packages by themselves; what this process searches before those is passed on.
     """
     package, here = str(Path(__file__).parents[2]), os.getcwd()
-    path = [entry for entry in sys.path if entry and (os.path.abspath(entry) != here or entry == package)]
-    path = path if package in path else [package, *path]
+    library = os.path.dirname(os.__file__)
+    before = sys.path[: sys.path.index(library)] if library in sys.path else sys.path
+    path = [entry for entry in before if entry and (os.path.abspath(entry) != here or entry == package)]
+    if package not in {*path, *site.getsitepackages(), site.getusersitepackages()}:
+        path.append(package)
     added = {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(path)}
     if platform.system() == "Darwin":  # what MPS cannot compute, the processor does
         added["PYTORCH_ENABLE_MPS_FALLBACK"] = "1"

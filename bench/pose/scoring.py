@@ -289,13 +289,16 @@ PROTOCOLS = (*OKS_PROTOCOLS, "mpii")
 """Names of the evaluation protocols."""
 
 
-def open_scoring(protocol: str, truth: Path, skeleton: Skeleton | None = None) -> tuple[Scoring, list[str]]:
+def open_scoring(
+    protocol: str, truth: Path, skeleton: Skeleton | None = None, *, area_of_box: float = 1.0
+) -> tuple[Scoring, list[str]]:
     """The scoring of an annotation file, and messages about what is wrong with it or left out.
 
     Args:
         protocol: one of `PROTOCOLS`.
         truth: annotations in the COCO format, whose keypoints decide the sigmas; MPII's `gt_valid.mat`.
         skeleton: keypoints of a custom dataset.
+        area_of_box: area of an instance without a stored one, relative to its box.
 
     Raises:
         UnknownNameError: there is no such protocol.
@@ -308,14 +311,14 @@ def open_scoring(protocol: str, truth: Path, skeleton: Skeleton | None = None) -
     contents = read_json(truth)
     if skeleton is None:
         skeleton = CROWDPOSE_14 if protocol == "crowdpose" else skeleton_of(contents, truth)
-    found = clean_annotations(contents, truth, skeleton, protocol=protocol, pixels=False)
+    found = clean_annotations(contents, truth, skeleton, area_of_box=area_of_box, protocol=protocol, pixels=False)
     if found.problems and not found.contents["annotations"]:
         raise DataError(f"{truth}: no annotation is usable{problem_summary(found.problems)}")
     return _oks_scoring(found, truth, skeleton, protocol), [*summarize(found.problems), *found.notes]
 
 
 def score_file(
-    protocol: str, predictions: Path, truth: Path, skeleton: Skeleton | None = None
+    protocol: str, predictions: Path, truth: Path, skeleton: Skeleton | None = None, *, area_of_box: float = 1.0
 ) -> tuple[Metrics, list[str]]:
     """Metrics of a file of predictions, and messages about what is wrong with the files or left out.
 
@@ -324,12 +327,13 @@ def score_file(
         predictions: in the COCO results format, or for MPII also a `pred.mat`.
         truth: see `open_scoring`.
         skeleton: see `open_scoring`.
+        area_of_box: see `open_scoring`.
 
     Raises:
         UnknownNameError: there is no such protocol.
         DataError: a file is unusable; the message names it.
     """
-    scoring, messages = open_scoring(protocol, truth, skeleton)
+    scoring, messages = open_scoring(protocol, truth, skeleton, area_of_box=area_of_box)
     matlab = isinstance(scoring, PckhScoring) and predictions.suffix == ".mat"
     contents = read_predictions(predictions) if matlab else read_json(predictions)
     try:

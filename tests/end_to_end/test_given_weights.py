@@ -68,5 +68,5 @@ def test_weights_that_are_not_the_declared_ones_are_refused(
 
     suite.write_text(given("absent.pt", 64 * "a"))
     missing = bench("run", suite, "--data-root", data_root, *ONLY)
-    assert missing.returncode == 1
-    assert f"{data_root / 'absent.pt'}: No such file" in missing.stdout, "beside the suite, or else under the data root"
+    assert missing.returncode == 3
+    assert f"{data_root / 'absent.pt'} is missing" in missing.stderr, "beside the suite, or else under the data root"

@@ -51,7 +51,7 @@ def test_it_is_trained_measured_and_reported(tmp_path: Path) -> None:
     suite = changed(
         tmp_path,
         ("epochs: 4, milestones: [3]", "epochs: 1, milestones: []"),
-        ("    skeleton:", "    detector_boxes: {val: boxes.json}\n    skeleton:"),
+        ("    skeleton:", "    area_of_box: 0.5\n    detector_boxes: {val: boxes.json}\n    skeleton:"),
         ("  - {boxes: gt,", "  - {boxes: detector, when: {representation: simdr}}\n  - {boxes: gt,"),
     )
     checked = bench("data", "verify", "tripods", "val", "--suite", suite, cwd=tmp_path)

@@ -16,6 +16,7 @@ import bench
 from tests.slurm.checker import Checker
 from tests.slurm.cluster import Cluster, wait_until
 from tests.slurm.desk import Desk
+from tests.strangers import NAMES, strange_folder
 
 pytestmark = pytest.mark.slurm
 
@@ -83,10 +84,13 @@ def test_a_queued_job_runs_the_code_and_the_suite_that_were_submitted(desk: Desk
     frozen = desk.suite.read_text()
     plan = desk.plan()
     desk.suite.write_text("no suite any more", encoding="utf-8")
+    strange_folder(desk.folder)  # where the jobs run
     cluster.ask("scontrol", "update", f"jobid={job}", "starttime=now")
 
     folders = [desk.store.training(training.spec.id) for training in plan.trainings]
     wait_until(lambda: all(folder.record_file.exists() for folder in folders), "records")
+    for name in NAMES:
+        shutil.rmtree(desk.folder / name)
     desk.suite.write_text(frozen, encoding="utf-8")
     desk.await_end()
     desk.assert_as_undisturbed()

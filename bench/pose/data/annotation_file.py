@@ -7,7 +7,7 @@ and images without sizes where no image is read. See `docs/annotations.md`.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -241,7 +241,7 @@ class _Cleaning:
                 others[category] += 1
             elif read_id(entry.get("image_id")) in broken_images:
                 of_broken_images += 1
-            elif problem := self._problem(entry, category):
+            elif problem := next(self._faults(entry, category), None):
                 id_ = read_id(entry.get("id"))
                 which = f"annotation number {number}" if id_ is None else f"annotation {id_}"
                 self.found.problems.append(f"{self.file}: {which}: {problem}")
@@ -257,28 +257,30 @@ class _Cleaning:
                 f"{self.file}: {of_broken_images:,} annotations are left out with their unusable images"
             )
 
-    def _problem(self, entry: Mapping[str, Any], category: int | None) -> str | None:
-        flat, person = entry.get("keypoints"), self.conventions.person
-        values = len(flat) if isinstance(flat, list) else "not a list of"
-        expected = 3 * self.skeleton.size
-        checks: tuple[tuple[object, Callable[[], str]], ...] = (
-            (
-                self.conventions.is_person(category),
-                lambda: f"its category {entry['category_id']!r:.40} is not in the file, where person is {person}",
-            ),
-            (
-                read_id(entry.get("image_id")) in self.image_ids,
-                lambda: f"image {entry.get('image_id')!r:.80} is not in the file",
-            ),
-            (values == expected, lambda: f"{values} keypoint values, expected {expected}"),
-            (isinstance(flat, list) and all(map(is_number, flat)), lambda: "a keypoint value is not a finite number"),
-            (not _normalized(flat), lambda: "its keypoints are all from 0 to 1; expected px, not parts of the image"),
-            (is_box(entry.get("bbox")), lambda: f"box {entry.get('bbox')!r:.80} is not {BOX}"),
-            (is_number(entry.get("area", 0)), lambda: f"area {entry['area']!r:.80} is not a finite number"),
-            (is_number(entry.get("num_keypoints", 0)), lambda: "num_keypoints is not a finite number"),
-            (_crowd(entry) is not None, lambda: f"iscrowd {entry['iscrowd']!r:.40} is neither 0 nor 1"),
-        )
-        return next((problem() for holds, problem in checks if not holds), None)
+    def _faults(self, entry: Mapping[str, Any], category: int | None) -> Iterator[str]:
+        """What is wrong with an annotation; who asks for the first fault only is spared the checks of the others."""
+        flat, expected = entry.get("keypoints"), 3 * self.skeleton.size
+        if not self.conventions.is_person(category):
+            person = self.conventions.person
+            yield f"its category {entry['category_id']!r:.40} is not in the file, where person is {person}"
+        if read_id(entry.get("image_id")) not in self.image_ids:
+            yield f"image {entry.get('image_id')!r:.80} is not in the file"
+        if not isinstance(flat, list):
+            yield f"not a list of keypoint values, expected {expected}"
+        elif len(flat) != expected:
+            yield f"{len(flat)} keypoint values, expected {expected}"
+        elif not all(map(is_number, flat)):
+            yield "a keypoint value is not a finite number"
+        elif _normalized(flat):
+            yield "its keypoints are all from 0 to 1; expected px, not parts of the image"
+        if not is_box(entry.get("bbox")):
+            yield f"box {entry.get('bbox')!r:.80} is not {BOX}"
+        if not is_number(entry.get("area", 0)):
+            yield f"area {entry['area']!r:.80} is not a finite number"
+        if not is_number(entry.get("num_keypoints", 0)):
+            yield "num_keypoints is not a finite number"
+        if _crowd(entry) is None:
+            yield f"iscrowd {entry['iscrowd']!r:.40} is neither 0 nor 1"
 
     def _cleaned(
         self, entry: dict[str, Any], id_: int | None, odd: Mapping[str, list[dict[str, Any]]]
@@ -308,11 +310,12 @@ class _Cleaning:
             yield UNCOUNTED if cleaned["num_keypoints"] <= 0 else MISCOUNTED if labelled else UNLABELLED
 
 
-def _normalized(flat: Any) -> bool:
-    """Whether sound keypoint values are parts of the image's sides."""
-    if not isinstance(flat, list) or not all(map(is_number, flat)):
+def _normalized(flat: list[float]) -> bool:
+    """Whether keypoint values are parts of the image's sides."""
+    points = list(zip(flat[::3], flat[1::3], flat[2::3], strict=True))
+    if any(visible > 0 and (x > 1 or y > 1) for x, y, visible in points):  # soon true of px
         return False
-    return normalized([(x, y) for x, y, visible in zip(*[iter(flat)] * 3, strict=False) if visible > 0])
+    return normalized([(x, y) for x, y, visible in points if visible > 0])
 
 
 def _first_odd(numbered: list[tuple[int, dict[str, Any]]]) -> str:

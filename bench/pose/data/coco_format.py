@@ -171,8 +171,14 @@ class CocoKeypoints(Split):
         return instances
 
     def count_boxes(self, box_file: Path) -> int:
-        """Number of boxes of persons in a file, in the split's images or others; errors as in `read_boxes`."""
-        return sum(1 for _ in read_boxes(box_file, self.file.conventions))
+        """Number of boxes of persons in a file, in the split's images or others; errors as in `read_boxes`.
+
+        A note tells how many have no width or height.
+        """
+        sizes = [min(box["bbox"][2:]) for _, box in read_boxes(box_file, self.file.conventions)]
+        if empty := sizes.count(0):
+            self.notes.append(f"{box_file}: {empty:,} of {len(sizes):,} boxes have no width or height")
+        return len(sizes)
 
 
 def read_boxes(path: Path, conventions: Conventions) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -38,6 +38,7 @@ class DatasetInfo:
         detector_boxes: per split, the box file of the published results, relative to the dataset's folder.
         generate: writes the files of a split into the dataset's folder unless they are there, for datasets that are not
             downloaded as they are read; called before a split is opened.
+        check_split: raises `DataError` for the name of a split that cannot be generated.
     """
 
     name: str
@@ -49,6 +50,7 @@ class DatasetInfo:
     other_layouts: tuple[tuple[str, Layout], ...] = ()
     detector_boxes: tuple[tuple[str, str], ...] = ()
     generate: Callable[[Path, str], None] | None = None
+    check_split: Callable[[str], object] | None = None
 
     def layout_of(self, split: str) -> Layout:
         """Where the files of a split lie."""
@@ -118,13 +120,17 @@ class DatasetInfo:
         return reader(folder, split, self.skeleton, self.layout_of(split), self.protocol, subset, allow_links)
 
 
-def _draw(folder: Path, split: str) -> None:
-    from bench.pose.data.synthetic import SyntheticSet, generate
-
+def _drawn_instances(split: str) -> int:
     match = re.fullmatch(r"[a-z]+([1-9][0-9]{0,6})", split)
     if match is None:
         raise DataError(f"synthetic split {split!r}: expected a name and a number of instances, such as train3000")
-    generate(folder, split, SyntheticSet(instances=int(match[1]), seed=0))
+    return int(match[1])
+
+
+def _draw(folder: Path, split: str) -> None:
+    from bench.pose.data.synthetic import SyntheticSet, generate
+
+    generate(folder, split, SyntheticSet(instances=_drawn_instances(split), seed=0))
 
 
 _BUILT_IN = (
@@ -165,7 +171,14 @@ _BUILT_IN = (
         layout=MPII_LAYOUT,
     ),
     DatasetInfo("lspet", "Leeds Sports Pose Extended", CROWDPOSE_14, "https://sam.johnson.io/research/lspet.html"),
-    DatasetInfo("synthetic", "synthetic figures", COCO_17, "drawn by bench.pose.data.synthetic", generate=_draw),
+    DatasetInfo(
+        "synthetic",
+        "synthetic figures",
+        COCO_17,
+        "drawn by bench.pose.data.synthetic",
+        generate=_draw,
+        check_split=_drawn_instances,
+    ),
 )
 
 DATASETS: Registry[DatasetInfo] = Registry("dataset", {info.name: info for info in _BUILT_IN})

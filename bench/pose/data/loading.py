@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import Batch, Crops, CropSettings, Key, Unread
 from bench.pose.data.instances import Instance
 from bench.pose.data.pixels.image_source import DECODED, ImageStore
-from bench.pose.machine import forks_safely
+from bench.pose.machine import forks_safely, safe_children
 from bench.pose.shares import WHOLE, Share
 
 __all__ = ["Loaded", "Position", "evaluation_batches", "training_batches"]
@@ -108,7 +109,8 @@ def _load(crops: Crops, order: Iterable[list[Key]], workers: int, pinned: bool) 
         # The loader draws a base seed for its workers; from torch's global generator that draw would be lost state.
         generator=torch.Generator(),
     )
-    return map(crops.develop, loader)
+    with safe_children() if workers else contextlib.nullcontext():  # it starts the workers
+        return map(crops.develop, loader)
 
 
 def _as_it_is(loaded: Any) -> Any:

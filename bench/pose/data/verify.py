@@ -155,15 +155,6 @@ def _notes(opened: CocoKeypoints | MpiiInstances, instances: Sequence[Instance])
     absent = never_labelled(instances, opened.skeleton.keypoints) if instances else []
     if absent:
         yield f"labelled in none of {len(instances):,} instances, which neither teach nor judge it: {', '.join(absent)}"
-    if uncounted := _uncounted(opened):
-        yield f"num_keypoints is 0 beside labelled keypoints of {uncounted:,} instances, by which nothing is judged"
-
-
-def _uncounted(opened: CocoKeypoints | MpiiInstances) -> int:
-    """Number of instances that are trained on, but not judged: pycocotools believes `num_keypoints`."""
-    if isinstance(opened, MpiiInstances) or not opened.annotated:
-        return 0
-    return sum(not item["num_keypoints"] and any(item["keypoints"][2::3]) for item in opened.annotations["annotations"])
 
 
 def _wrong_counts(counts: Mapping[str, int], known: Mapping[str, int]) -> Iterator[str]:

@@ -469,6 +469,14 @@ def test_made_up_records_mark_their_rows(tmp_path: Path) -> None:
     assert [row.simulated for row in table.rows] == [True, True, False]
 
 
+def test_nobody_to_judge_is_a_reason(tmp_path: Path) -> None:
+    made_up = MadeUp(tmp_path, with_claim("AP[simdr] - AP[heatmap, post_process] > 0", "{input_size: 64x64}"))
+    made_up.fill(lambda training, _: {"AP": 0.5 if training.spec.representation == "simdr" else None})
+    row = rows_of(made_up)[1]
+    assert (row["ours"], row["verdict"]) == ("–", "not measured")
+    assert "nobody to judge: no instance of val10 counts for AP" in row["explanation"]
+
+
 def test_what_is_not_measured_says_why(tmp_path: Path) -> None:
     made_up = several(tmp_path, lambda training, _: 0.5 if training.spec.representation == "simdr" else None)
     row = rows_of(made_up)[1]

@@ -81,12 +81,17 @@ def test_columns_have_types(bench: Bench) -> None:
             "sigma": "float64", "weights": "str", "milestones": "str", "epochs": "int64",
             "flip_test": "bool", "post_process": "str",
             "AP": "float64", "published_AP": "float64", "baseline_AP": "float64", "params": "int64",
-            "instances": "Int64", "simulated": "bool", "dirty": "boolean", "started": "float64", "torch": "str",
+            "instances": "Int64",
+            "images": "Int64", "training_images_left_out": "Int64", "nobody_to_judge": "str",
+            "simulated": "bool", "dirty": "boolean", "started": "float64", "torch": "str",
         }  # fmt: skip
         assert {name: types[name] for name in expected} == expected
         assert "object" not in types.values()
     assert list(planned.columns) == list(stored.columns)
-    assert planned["AR"].isna().all(), "COCO's -1 stands for nobody"
+    assert planned["AR"].isna().all(), "pycocotools' -1 stands for nobody"
+    assert stored["nobody_to_judge"].unique().tolist() == ["AR"]
+    assert set(planned["nobody_to_judge"]) == {"", "AR"}
+    assert stored["images"].isna().all(), "records that do not say it are read"
     assert planned["state"].value_counts().to_dict() == {"done": 7, "missing": 14}
     assert set(stored["state"]) == {"done"}
     assert stored["evaluation"].is_monotonic_increasing

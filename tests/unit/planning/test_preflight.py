@@ -20,10 +20,12 @@ from bench.planning.preflight import Lack, find_lacks
 from bench.planning.status import Status
 from bench.pose.imagenet import IMAGENET_FILES
 from bench.store.folders import Store
+from bench.suite.overrides import override
 from bench.suite.schema import load_suite
 from tests.unit.suites import changed, load
 from tests.unit.tiny_datasets import coco_test_dev, crowdpose, mpii
 
+ROOT = Path(__file__).parents[3]
 GET_COCO = "bench data prepare coco train2017 val2017 --data-root {root}"
 BOXES = "person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
 
@@ -146,6 +148,14 @@ def test_given_weights_room_and_devices(tmp_path: Path, monkeypatch: pytest.Monk
     assert [lack.what for lack in lacks(plan, tmp_path, "cuda")] == ["this machine has no cuda; its GPUs: none"]
     for device in ("cpu", "auto", None):
         assert lacks(plan, tmp_path, device) == []
+
+
+def test_splits_that_cannot_be_drawn_are_said_before(tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text((ROOT / "suites" / "quickstart.yaml").read_text())
+    suite = load_suite(tmp_path / "suite.yaml")
+    for items, said in (([], []), (["train=train"], ["synthetic split 'train': expected a name and a number of"])):
+        plan = make_plan(override(suite, items), Store(tmp_path / "results"))
+        assert [lack.what[:50] for lack in lacks(plan, tmp_path)] == [text[:50] for text in said]
 
 
 @pytest.mark.parametrize("command", [["run", "low_res"], ["retry", "low_res", "--state", "missing"]])

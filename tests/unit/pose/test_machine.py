@@ -85,16 +85,21 @@ def test_children_get_the_path_of_this_process_without_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = str(Path(bench.__file__).parents[1])
-    monkeypatch.setattr("sys.path", ["", str(tmp_path), "/usr/lib/python"])
+    library = str(Path(os.__file__).parent)
+    monkeypatch.setattr("sys.path", ["", str(tmp_path), "/extra", library, "/packages"])
     monkeypatch.setenv("PYTHONPATH", "/mine")
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
     monkeypatch.chdir(tmp_path)
     with machine.safe_children():
-        assert os.environ["PYTHONPATH"] == f"{package}:/usr/lib/python"
+        assert os.environ["PYTHONPATH"] == f"/extra:{package}"
         assert os.environ["PYTHONSAFEPATH"] == "1"
     assert os.environ["PYTHONPATH"] == "/mine"
     assert "PYTHONSAFEPATH" not in os.environ
     monkeypatch.chdir(package)  # a checkout that is not installed
-    monkeypatch.setattr("sys.path", ["", package, "/usr/lib/python"])
+    monkeypatch.setattr("sys.path", ["", package, library])
     with machine.safe_children():
-        assert os.environ["PYTHONPATH"] == f"{package}:/usr/lib/python"
+        assert os.environ["PYTHONPATH"] == package
+    monkeypatch.setattr("site.getsitepackages", lambda: [package])  # a wheel
+    monkeypatch.setattr("sys.path", ["/bin", library, package])
+    with machine.safe_children():
+        assert os.environ["PYTHONPATH"] == "/bin"

@@ -82,6 +82,8 @@ def test_the_order_of_results_is_of_no_account_and_who_is_not_predicted_is_misse
         ({"keypoints": None}, "keypoints are not 48 finite numbers"),
         (3, "expected an object with image_id and keypoints, found 3"),
         ({"image_id": 1, "keypoints": [0.0] * 48}, None),
+        ({"image_id": 1.0}, None),
+        ({"image_id": "1", "category_id": None, "bbox": None}, None),
     ],
     ids=str,
 )

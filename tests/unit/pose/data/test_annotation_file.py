@@ -228,6 +228,10 @@ def test_boxes_are_in_the_category_of_the_annotations(tmp_path: Path) -> None:
     file = tmp_path / "boxes.json"
     file.write_text(json.dumps([box, box | {"category_id": 3}, box | {"category_id": "0"}]))
     assert [instance.annotation_id for instance in split.detections(file)] == [0, 2]
+    assert split.count_boxes(file) == 2
+    file.write_text(json.dumps([box, box | {"bbox": [1, 2, 0, 0]}]))
+    assert split.count_boxes(file) == 2
+    assert split.notes[-1].endswith("boxes.json: 1 of 2 boxes have no width or height")
     file.write_text(json.dumps([box | {"category_id": 3}] * 2))
     with pytest.raises(DataError, match=r"boxes\.json: no box of category 0, person; found categories 3 'car' \(2\)"):
         split.count_boxes(file)
@@ -283,6 +287,10 @@ def test_other_keypoints_are_refused_by_name(tmp_path: Path) -> None:
 def test_spellings_of_a_name_are_equal(spelled: Callable[[str], str], tmp_path: Path) -> None:
     contents = changed(each("categories", keypoints=[spelled(name).replace("_", "") for name in COCO_17.keypoints]))
     assert scored(contents, predicted(contents), tmp_path) == (pytest.approx(1), [])
+
+
+def test_crowdpose_heads_have_two_names() -> None:
+    assert CROWDPOSE_14.positions_in([*CROWDPOSE_14.keypoints[:12], "top_head", "neck"]) == tuple(range(14))
 
 
 def reversed_keypoints(contents: Contents) -> None:
@@ -388,6 +396,17 @@ def test_scoring_needs_no_images(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"person_keypoints_val\.json: no usable instance"):
         split.instances()
     assert "image 100: file_name None names no file" in split.problems[0]
+
+
+def test_areas_that_are_not_stored_are_those_of_the_suite(tmp_path: Path) -> None:
+    contents = changed(each("annotations", area=None))
+    results = predicted(contents)
+    for result in results:
+        result["keypoints"] = [value + 5 for value in result["keypoints"]]
+    scored(contents, results, tmp_path)
+    files = tmp_path / "predictions.json", tmp_path / "gt.json"
+    found = [score_file("coco", *files, area_of_box=area)[0]["mean_oks"] for area in (1.0, 0.5)]
+    assert found[0] > found[1] > 0
 
 
 def test_annotations_of_which_none_is_usable_are_blamed_themselves(tmp_path: Path) -> None:
