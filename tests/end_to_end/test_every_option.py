@@ -98,7 +98,7 @@ LINES = (
         for words, says, status in (
             ("plan every.yaml", "1 missing", 0),
             ("status every.yaml", "1 missing", 0),
-            ("logs every.yaml --state missing", "==> r/trainings/", 0),
+            ("logs every.yaml", "", 0),
             ("cancel every.yaml --state done", "cancelled: 0", 0),
             ("report every.yaml --out subset --format csv", "subset/every", 0),
             ("export every.yaml --out c.zip", "", 3),
