@@ -67,8 +67,11 @@ LINES = (
     Line(f"data pack coco test-dev2017 {ROOT} --allow-links", "1 of 1 shards"),
     Line(f"data synthesize val2 {ROOT}", "2 instances"),
     Line(f"calibrate {STORE} {HERE} --seconds 1", "measured in"),
-    Line(f"run every.yaml {ROOT} {STORE} --only backbone=simba_tiny --executor slurm {SLURM} --set epochs=2", "array"),
-    Line(f"retry every.yaml {ROOT} {STORE} --state missing --set epochs=2 {SLURM}", "array"),
+    Line(
+        f"run every.yaml {ROOT} {STORE} --only backbone=simba_tiny --executor slurm {SLURM} --set epochs=2 --subset 3",
+        "array",
+    ),
+    Line(f"retry every.yaml {ROOT} {STORE} --state missing --set epochs=2 --subset 3 {SLURM}", "array"),
     Line(f"run plain.yaml {ROOT} {STORE} --budget 99 --calibration {{calibration}} --dry-run", "simba_tiny"),
     Line(
         f"run every.yaml {ROOT} {STORE} {HERE} --executor local --pixels packed --save-every 9 --pack 1 --allow-links"
@@ -90,6 +93,17 @@ LINES = (
         " --calibration {calibration} --style plain.mplstyle",
         "reports/every/report.md",
     ),
+    *(
+        Line(f"{words} {STORE} --subset 3", says, status)
+        for words, says, status in (
+            ("plan every.yaml", "1 missing", 0),
+            ("status every.yaml", "1 missing", 0),
+            ("logs every.yaml", "", 0),
+            ("cancel every.yaml --state done", "cancelled: 0", 0),
+            ("report every.yaml --out subset --format csv", "subset/every", 0),
+            ("export every.yaml --out c.zip", "", 3),
+        )
+    ),
     Line(f"show {{gt}} {STORE} --suites . --json", '"AP"'),
     Line(f"diff {{gt}} {{other}} {STORE} --json", "post_process"),
     Line(f"export every.yaml {STORE} --out a.zip {CELL} --no-predictions --no-report", "a.zip"),
@@ -97,9 +111,10 @@ LINES = (
     Line(f"verify b.zip {ROOT} --extension an_extension --json", "the extension is loaded", 2),
     Line(f"check plain.yaml {STORE} --baseline b.yaml {CELL} --update", "b.yaml"),
     Line(f"check plain.yaml {STORE} --baseline b.yaml --junit j.xml --summary s.md --json", "holds"),
+    Line(f"check plain.yaml {STORE} --baseline b.yaml --subset 3", "", 2),
     Line(f"server package {{server}} --name a {ROOT} {STORE} --out submissions", ".zip"),
     Line(f"server enter {{server}} AP=0.5 --source https://example.org {STORE}", "AP 0.5"),
-    Line("simulate every.yaml --results simulated --spread 1 --random-state 3 --set epochs=1", "3"),
+    Line("simulate every.yaml --results simulated --spread 1 --random-state 3 --set epochs=1 --subset 3", "3"),
     Line(
         f"{EVAL} {HERE.replace('--threads 1 ', '')} --flip-test --post-process --shift --extension an_extension", '"AP"'
     ),

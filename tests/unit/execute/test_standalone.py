@@ -25,7 +25,7 @@ def asked_for(options: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any, 
 
     def measure(*settings: object, box_file: object, **_: object) -> EvalResult:
         given.extend((*settings[:2], box_file))
-        return EvalResult([], {}, {}, 0, 0, 0, [])
+        return EvalResult(results=[], metrics={}, files={}, instances=0, problems=[])
 
     monkeypatch.setattr(standalone, "evaluate_weights", measure)
     command = f"eval --input-size 64x64 --dataset coco {options}"
