@@ -124,6 +124,20 @@ LINES = (
         "score --protocol coco --predictions out/predictions.json --annotations {truth} --suite every.yaml --json",
         '"AP"',
     ),
+    Line(f"plan every.yaml {STORE} --subset 3", "SUBSET: first 3 images of each split"),
+    Line(
+        f"run every.yaml {ROOT} {STORE} {HERE} --subset 3 --allow-links",
+        "trainings: 1 (1 done); evaluations: 3 (3 done)",
+    ),
+    Line(f"retry every.yaml {ROOT} {STORE} --subset 3", "nothing to do"),
+    Line(f"status every.yaml {STORE} --subset 3", "SUBSET"),
+    Line(f"logs every.yaml {STORE} --subset 3", ""),
+    Line(f"cancel every.yaml {STORE} --subset 3", "cancelled: 0"),
+    Line(f"report every.yaml {STORE} --subset 3 --format csv --out part", "part/every/tables/every.csv"),
+    Line(f"check plain.yaml {STORE} --subset 3 --baseline b.yaml", "SUBSET", 2),
+    Line(f"export every.yaml {STORE} --subset 3 --out c.zip", "c.zip: 3 evaluations, 0 missing"),
+    Line(f"verify c.zip {ROOT}", "agrees", 2),
+    Line("simulate every.yaml --results part_simulated --subset 3", "1 trainings and 3 evaluations"),
     Line("lint --json", "["),
     Line(f"conform synthetic --kind dataset --split val2 {ROOT} --suite every.yaml --json", '"passed": true'),
     Line("conform local --profile profile.yaml --extension an_extension", "use it with --executor slurm", 3),
@@ -218,3 +232,6 @@ def test_every_line_runs(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                 f"bench {words} ended {status}, expected {line.status}:\n{said[-2000:]}"
             )
             assert line.says in said, f"bench {words}: {line.says!r} is not in\n{said[-2000:]}"
+    documents = [json.loads(file.read_text()) for file in desk.glob("r/evaluations/*/record.json")]
+    counts = {(one["spec"]["subset"], one["spec"]["boxes"]): one["instances"] for one in documents}
+    assert counts == {(None, "gt"): 6, (None, "detector"): 12, (3, "gt"): 3, (3, "detector"): 6}

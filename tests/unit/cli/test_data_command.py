@@ -126,16 +126,18 @@ def test_what_is_no_fault_but_worth_to_know_is_noted(counts: dict, tmp_path: Pat
     assert f"note: {absent}" in findings.lines()
 
 
-def test_what_says_where_own_data_comes_from_is_a_command_that_works(tmp_path: Path) -> None:
+def test_the_hint_for_files_of_own_data_is_a_command_that_works(tmp_path: Path) -> None:
     coco_format(tmp_path / "tripods", ("top", "hub", "left_foot", "right_foot", "front_foot"))
     (tmp_path / "tripods/images/val/100.png").unlink()
     suite = Path(__file__).parents[3] / "examples/own_data.yaml"
     arguments = ["data", "verify", "tripods", "val", "--data-root", tmp_path, "--suite", suite]
     result = CliRunner().invoke(app, list(map(str, arguments)))
     assert result.exit_code == 1
-    (hint,) = (line for line in result.stdout.splitlines() if line.startswith("bench data prepare"))
-    command = hint.partition(" gets it")[0].split()[1:]
-    assert CliRunner().invoke(app, command).exit_code == 0
+    hint = result.stdout.splitlines()[-1].removesuffix(" gets it or says how")
+    assert hint == f"bench data prepare tripods val --data-root {tmp_path} --suite {suite}"
+    told = CliRunner().invoke(app, hint.split()[1:])
+    assert told.exit_code == 0, told.output
+    assert "annotations/person_keypoints_SPLIT.json" in told.stdout
 
 
 def test_every_dataset_says_where_it_comes_from() -> None:
