@@ -20,7 +20,7 @@ from bench.extend import executor
 from bench.planning.executors import RunRequest
 from bench.planning.jobs import local_jobs, local_slots
 from bench.planning.plan import Plan, PlannedTraining
-from bench.planning.preflight import describe, find_lacks, require_ready
+from bench.planning.preflight import describe, find_lacks, is_elsewhere, require_ready
 from bench.planning.simulated import refuse_simulated
 from bench.planning.submit import SubmittedArrays, submit_plan
 from bench.store.folders import Store
@@ -50,10 +50,10 @@ def run_here(request: RunRequest) -> int:
     ready = [training for training in todo if not training.under_way]
     if request.dry_run and todo:
         print_plan(plan)
-        _print_lacks(request, plan, ready, request.options.device)
+    if todo:
+        _check(request, plan, ready, request.options.device)
     if request.dry_run or not todo:
         return 0
-    require_ready(plan, ready, data_root=request.data_root, results=request.results, device=request.options.device)
     for training in todo:
         Store(request.results).training(training.spec.id).uncancel()
     slots = local_slots(request.options, todo)
@@ -67,11 +67,22 @@ def run_here(request: RunRequest) -> int:
     return 0 if set(outcomes) <= {JobOutcome.DONE} else Exit.FAILED
 
 
-def _print_lacks(request: RunRequest, plan: Plan, trainings: Sequence[PlannedTraining], device: str | None) -> None:
-    """What a dry run would be refused for."""
-    lacks = find_lacks(plan, trainings, data_root=request.data_root, results=request.results, device=device)
-    if lacks:
+def _check(request: RunRequest, plan: Plan, trainings: Sequence[PlannedTraining], device: str | None) -> None:
+    """Refuse trainings that lack something; a dry run only says what they lack."""
+    lacks = find_lacks(
+        plan,
+        trainings,
+        data_root=request.data_root,
+        results=request.results,
+        device=device,
+        allow_links=request.options.allow_links,
+    )
+    if not request.dry_run:
+        require_ready(trainings, lacks)
+    elif lacks:
         typer.echo("\n".join(["missing:", *describe(lacks)]))
+    if is_elsewhere(request.data_root, device):
+        typer.echo(f"{request.data_root} is not on this machine, so data and weights were not looked for")
 
 
 def _pool(jobs: Sequence[Job], slots: Sequence[Slot]) -> list[JobOutcome]:
@@ -95,10 +106,7 @@ def run_on_slurm(request: RunRequest) -> int:
     profile = load_profile(request.profile)
     refuse_simulated(Store(request.results))
     plan = request.plan()
-    if request.dry_run:
-        _print_lacks(request, plan, request.choose(plan), None)
-    else:
-        require_ready(plan, request.choose(plan), data_root=request.data_root, results=request.results, device=None)
+    _check(request, plan, request.choose(plan), None)
     refused = _submit(request, profile)
     if request.dry_run or not request.wait:
         return Exit.FAILED if refused else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from bench.planning.jobs import devices, weights_file
 from bench.planning.plan import Plan, PlannedTraining
 from bench.pose.data.datasets import DatasetInfo
 from bench.pose.data.prepare import prepare_command, prepare_imagenet_command
-from bench.pose.data.reading import dangling_link
+from bench.pose.data.reading import dangling_link, path_inside
 from bench.pose.errors import BenchError, DataError
 from bench.pose.imagenet import IMAGENET, IMAGENET_FILES, find_weights
 from bench.suite.shipped import suite_argument
@@ -59,11 +60,8 @@ class _Needs:
     files: dict[Path, None]
 
 
-def require_ready(
-    plan: Plan, trainings: Sequence[PlannedTraining], *, data_root: Path, results: Path, device: str | None
-) -> None:
-    """Raise `NotReadyError` if something is missing; see `find_lacks`."""
-    lacks = find_lacks(plan, trainings, data_root=data_root, results=results, device=device)
+def require_ready(trainings: Sequence[PlannedTraining], lacks: Sequence[Lack]) -> None:
+    """Raise `NotReadyError` if the trainings lack something."""
     if lacks:
         number = f"{len(trainings)} training{'s' if len(trainings) != 1 else ''}"
         raise NotReadyError("\n".join([f"{number} cannot start, and nothing was started or stored:", *describe(lacks)]))
@@ -77,10 +75,21 @@ def describe(lacks: Iterable[Lack]) -> list[str]:
     return [line for fix, whats in by_fix.items() for line in (*(f"  {what}" for what in whats), f"  -> {fix}")]
 
 
+def is_elsewhere(data_root: Path, device: str | None) -> bool:
+    """Whether the data of jobs on other machines is on their disks, as far as this machine can tell."""
+    return device is None and data_root.is_absolute() and not data_root.exists()
+
+
 def find_lacks(
-    plan: Plan, trainings: Iterable[PlannedTraining], *, data_root: Path, results: Path, device: str | None
+    plan: Plan,
+    trainings: Iterable[PlannedTraining],
+    *,
+    data_root: Path,
+    results: Path,
+    device: str | None,
+    allow_links: bool = False,
 ) -> list[Lack]:
-    """What is missing for what is left to do of trainings, each thing once.
+    """What is missing for what is left to do of trainings, each thing once. Data that `is_elsewhere` is not looked for.
 
     Args:
         plan: their plan.
@@ -88,13 +97,16 @@ def find_lacks(
         data_root: folder with one folder per dataset.
         results: the store's folder, which need not exist.
         device: of `LocalOptions`; None for jobs on other machines.
+        allow_links: whether images may be links out of their folder.
     """
     todo = [training for training in trainings if not training.finished]
-    lacks = [*_data(plan, todo, data_root), *_initial_weights(plan, todo, data_root), *_room(todo, results)]
+    lacks = [*_room(todo, results)]
+    if not is_elsewhere(data_root, device):
+        lacks = [*_data(plan, todo, data_root, allow_links), *_initial_weights(plan, todo, data_root), *lacks]
     return list(dict.fromkeys([*lacks, *(_devices(device) if device and todo else ())]))
 
 
-def _data(plan: Plan, trainings: Iterable[PlannedTraining], root: Path) -> Iterator[Lack]:
+def _data(plan: Plan, trainings: Iterable[PlannedTraining], root: Path, allow_links: bool) -> Iterator[Lack]:
     by_dataset: dict[DatasetInfo, _Needs] = {}
     for training in trainings:
         info = training.spec.data
@@ -105,6 +117,7 @@ def _data(plan: Plan, trainings: Iterable[PlannedTraining], root: Path) -> Itera
         else:
             fix = prepare_command(info, needs.splits, root, suite_argument(plan.suite.file))
             yield from (Lack(what, fix) for what in _missing(info, needs, root / info.name))
+            yield from _links(info, needs, root / info.name) if not allow_links else ()
 
 
 def _add(needs: _Needs, training: PlannedTraining, info: DatasetInfo, folder: Path) -> None:
@@ -147,6 +160,19 @@ def _missing(info: DatasetInfo, needs: _Needs, folder: Path) -> Iterator[str]:
         else:
             if empty:
                 yield f"{images} is empty: no images of split {split!r}"
+
+
+def _links(info: DatasetInfo, needs: _Needs, folder: Path) -> Iterator[Lack]:
+    """Folders whose first image is a link out of them, as all are then where a tool keeps images in a store."""
+    for split in needs.splits:
+        with suppress(DataError, OSError), os.scandir(info.layout_of(split).image_folder(folder, split)) as entries:
+            first = next(entries, None)
+            if first is not None and first.is_symlink():
+                images = Path(first.path).parent
+                try:
+                    path_inside(images, first.name)
+                except DataError as error:
+                    yield Lack(f"{images}: {error}", "allow links by --allow-links, or copy the images")
 
 
 def _initial_weights(plan: Plan, trainings: Iterable[PlannedTraining], root: Path) -> Iterator[Lack]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -25,7 +26,7 @@ def write_report(
     left_out: Mapping[str, str] | None = None,
     style: Path | None = None,
 ) -> list[Path]:
-    """Write a report per plan into OUT/SUITE.
+    """Write a report per plan into OUT/SUITE; settings of the command line are part of the folder's name.
 
     `md` gives report.md with figures/*.png, `html` gives report.html and `pdf` gives report.pdf, which need no other
     file, `csv` gives tables/TABLE.csv and `tex` gives tables/TABLE.tex. Where the suite states claims, claims.csv and
@@ -54,7 +55,7 @@ def write_report(
     for plan in plans:
         report = make_report(plan, store, pictures=pictures, left_out=left_out, style=style)
         for path, contents in _files(report, chosen):
-            written.append(out / plan.suite.name / path)
+            written.append(out / _folder(plan) / path)
             _write(written[-1], contents)
     return written
 
@@ -62,6 +63,11 @@ def write_report(
 def _write(path: Path, contents: bytes) -> None:
     # Not durable: a report that a power cut takes is made again.
     write_atomically(path, lambda file: file.write(contents), durable=False)
+
+
+def _folder(plan: Plan) -> str:
+    """Name of a report's folder, such as `low_res_epochs=2_subset=500`."""
+    return re.sub(r"[^\w=.,-]+", "-", "_".join([plan.suite.name, *plan.suite.settings]))
 
 
 def _check_names(plans: Iterable[Plan]) -> None:

@@ -137,9 +137,15 @@ def prepare(info: DatasetInfo, folder: Path, splits: tuple[str, ...], say: Say, 
         dry_run: only say it.
 
     Raises:
+        UnknownNameError: the dataset's downloads are by split, and none is of such a split.
         DataError: there is no connection or no room, or a download has the wrong contents.
     """
-    for archive in ARCHIVES.get(info.name, ()):
+    archives = ARCHIVES.get(info.name, ())
+    known = sorted({split for archive in archives for split in archive.splits})
+    for split in splits:
+        if known and split not in known:
+            raise UnknownNameError("split", split, known)
+    for archive in archives:
         if not splits or set(splits) & set(archive.splits):
             if _is_there(info, archive, folder):
                 say(f"{archive.download.name}: its files are in {folder / archive.into}")

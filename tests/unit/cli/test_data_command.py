@@ -17,7 +17,7 @@ from bench.pose.data.datasets import DATASETS, dataset_info
 from bench.pose.data.lspet import LSP_KEYPOINTS, convert
 from bench.pose.data.prepare import ARCHIVES, BY_HAND, prepare
 from bench.pose.data.verify import verify
-from bench.pose.errors import DataError
+from bench.pose.errors import DataError, UnknownNameError
 from bench.pose.skeletons import CROWDPOSE_14
 from tests.unit.tiny_datasets import INSTANCES, coco_format, coco_test_dev, crowdpose, mpii, mpii_instance
 
@@ -136,6 +136,12 @@ def test_the_hint_for_files_of_own_data_is_a_command_that_works(tmp_path: Path) 
     told = CliRunner().invoke(app, hint.split()[1:])
     assert told.exit_code == 0, told.output
     assert "annotations/person_keypoints_SPLIT.json" in told.stdout
+
+
+def test_a_split_without_downloads_is_no_split(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["data", "prepare", "coco", "val2107", "--data-root", str(tmp_path), "--dry-run"])
+    assert isinstance(result.exception, UnknownNameError)
+    assert "did you mean 'val2017'" in str(result.exception)
 
 
 def test_every_dataset_says_where_it_comes_from() -> None:

@@ -34,7 +34,7 @@ def plan_of(folder: Path, *changes: tuple[str, str]) -> Plan:
     return make_plan(load(folder, *changes), Store(folder / "results"))
 
 
-def lacks(plan: Plan, folder: Path, device: str | None = None) -> list[Lack]:
+def lacks(plan: Plan, folder: Path, device: str = "cpu") -> list[Lack]:
     return find_lacks(plan, plan.trainings, data_root=folder / "data", results=folder / "results", device=device)
 
 
@@ -219,6 +219,29 @@ def test_all_splits_are_verified_where_none_is_named(tmp_path: Path) -> None:
     ]  # fmt: skip
     listed = json.loads(CliRunner().invoke(app, [*run, "--json"]).stdout)
     assert [item["split"] for item in listed] == ["test", "trainval"]
+
+
+def test_images_that_are_links_out_of_their_folder_are_said_unless_allowed(tmp_path: Path) -> None:
+    root, plan, store = tmp_path / "data", plan_of(tmp_path), tmp_path / "store"
+    store.mkdir()
+    (store / "1.jpg").touch()
+    add_imagenet(root)
+    for split in ("train2017", "val2017"):
+        add_coco(root, split, image=False)
+        (root / "coco" / "images" / split / "1.jpg").symlink_to(store / "1.jpg")
+    first, second = lacks(plan, tmp_path)
+    assert first.what.startswith(f"{root}/coco/images/train2017: '1.jpg' is a link out of the image folder, to {store}")
+    assert "--allow-links" in first.fix == second.fix
+    places = {"data_root": root, "results": tmp_path / "results", "device": "cpu"}
+    assert find_lacks(plan, plan.trainings, **places, allow_links=True) == []
+
+
+def test_a_data_root_of_other_machines_is_not_looked_into(tmp_path: Path) -> None:
+    plan, places = plan_of(tmp_path), {"data_root": tmp_path / "local disk", "results": tmp_path}
+    assert find_lacks(plan, plan.trainings, **places, device=None) == []
+    assert find_lacks(plan, plan.trainings, **places, device="cpu")
+    (tmp_path / "local disk").mkdir()
+    assert find_lacks(plan, plan.trainings, **places, device=None)
 
 
 def test_imagenet_weights_are_named_by_backbone(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import io
 import json
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -286,6 +287,13 @@ def test_suites_of_one_name_are_refused(bench: Bench) -> None:
     plan = bench.plan(COCO)
     with pytest.raises(BenchError, match="is named 'coco' like that of"):
         bench.report(plan, plan)
+
+
+def test_reports_with_settings_have_folders_of_their_own(bench: Bench) -> None:
+    plan = bench.plan(COCO)
+    changed = replace(plan, suite=replace(plan.suite, settings=("epochs=2", "train=my data/x", "subset=9")))
+    (file, *_) = write_report([changed], bench.store, bench.folder / "out", formats=["csv"])
+    assert file.relative_to(bench.folder / "out").parts[0] == "coco_epochs=2_train=my-data-x_subset=9"
 
 
 def test_files_of_a_format_stand_together(bench: Bench) -> None:
