@@ -52,7 +52,7 @@ MANY = list(range(1, 351))
 
 CASES = [
     Case("missing", lambda _: None, PLAN, ("error: example.yaml: No such file",)),
-    Case("a folder", folder_in_its_place, PLAN, ("error: example.yaml: Is a directory",)),
+    Case("a folder", folder_in_its_place, PLAN, ("error: example.yaml: is a directory, expected a suite file",)),
     Case("a link to itself", loop, PLAN, ("error: example.yaml: Too many levels of symbolic links",)),
     Case("empty", text(""), PLAN, ("example.yaml:1: expected a mapping with name, title, dataset",)),
     Case("a list", text("- 1\n"), PLAN, ("example.yaml:1: expected a mapping with name, title",)),

@@ -232,5 +232,5 @@ def test_without_tensorboard_nothing_starts(tmp_path: Path) -> None:
     command = [sys.executable, "-c", code, "run", "tiny.yaml", "--tensorboard", "curves"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path, check=False)
     assert done.returncode == 3
-    assert "pip install 'bench[tensorboard]'" in done.stderr
+    assert "pip install 'simdr-bench[tensorboard]'" in done.stderr
     assert not (tmp_path / "results").exists()
