@@ -31,7 +31,7 @@ $(READY): pyproject.toml uv.lock
 	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
 ifeq ($(TORCH),cpu)
 	$(LOCKED) --no-hashes | grep -E '^torch(vision)?==' > .venv/torch.txt
-	$(BIN)/python -m pip install --quiet --extra-index-url $(CPU_INDEX) --requirement .venv/torch.txt
+	$(BIN)/python -m pip install --quiet --retries 1 --extra-index-url $(CPU_INDEX) --requirement .venv/torch.txt
 	$(LOCKED) --prune torch --prune torchvision > .venv/locked.txt
 else
 	$(LOCKED) > .venv/locked.txt

@@ -25,6 +25,9 @@ Selection = Mapping[str, tuple[str, ...]]
 PAPER_CELL = ("dataset", "split", "backbone", "representation", "input_size")
 """Settings that tell the paper's trainings apart; its recipe gives the others."""
 
+PAPER_SPLITS = {"coco": "train2017", "mpii": "train", "crowdpose": "trainval"}
+"""Splits that the paper trains on, by dataset."""
+
 MILLION, GIGA, BINARY_GIGA = 1e6, 1e9, 2**30
 """Units of parameters, of the true count of multiply-adds, and of the paper's."""
 
@@ -214,7 +217,12 @@ def answered_rows(training: TrainSpec, evaluation: EvalSpec) -> tuple[PublishedR
         evaluation.flip_test,
     )
     rows = _rows_by_question().get(found, ())
-    return rows if rows and evaluation.subset is None and _as_the_paper_trains(training) else ()
+    return rows if rows and _as_the_paper_tests(evaluation, training) and _as_the_paper_trains(training) else ()
+
+
+def _as_the_paper_tests(evaluation: EvalSpec, training: TrainSpec) -> bool:
+    """Whether the images are the paper's: all of the split, and none that the weights were trained on."""
+    return evaluation.subset is None and training.split == PAPER_SPLITS.get(training.dataset)
 
 
 @cache

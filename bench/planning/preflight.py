@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -154,12 +155,16 @@ def _missing(info: DatasetInfo, needs: _Needs, folder: Path) -> Iterator[str]:
         try:
             images = info.layout_of(split).image_folder(folder, split)
             with os.scandir(images) as entries:
-                empty = next(entries, None) is None
+                empty = not any(entry.is_dir() or _is_image(entry.name) for entry in entries)
         except (DataError, OSError) as error:
             yield str(error)
         else:
             if empty:
-                yield f"{images} is empty: no images of split {split!r}"
+                yield f"{images} has no images of split {split!r}"
+
+
+def _is_image(name: str) -> bool:
+    return (mimetypes.guess_type(name)[0] or "").startswith("image/")
 
 
 def _links(info: DatasetInfo, needs: _Needs, folder: Path) -> Iterator[Lack]:

@@ -19,6 +19,7 @@ from bench.analysis.formatting import (
 )
 from bench.analysis.results import Results, headline_metric
 from bench.analysis.rows import as_records, common_baseline, find_nobody, summarize_rows
+from bench.pose.data.datasets import DatasetInfo
 from bench.pose.metrics.catalog import best_of, metric_named
 from bench.report.suite_tables import TableData
 from bench.report.tables import Table
@@ -50,8 +51,12 @@ def _what(results: Results) -> str:
     methods = _listing([representation_name(name) for name in frame["representation"].unique()])
     return (
         f"{backbones} with {methods} at {_listing(list(frame['input_size'].unique()))}, trained on"
-        f" {data_name(data.info, data.train)} and measured on {data_name(data.info, data.eval)}."
+        f" {_splits(data.info, frame['split'])} and measured on {_splits(data.info, frame['evaluation_split'])}."
     )
+
+
+def _splits(info: DatasetInfo, splits: pd.Series[str]) -> str:
+    return _listing([data_name(info, split) for split in splits.unique()])
 
 
 def _progress(frame: pd.DataFrame) -> str:
@@ -68,7 +73,7 @@ def _progress(frame: pd.DataFrame) -> str:
 def _left_out(frame: pd.DataFrame) -> str:
     lines = as_records(frame.filter(regex="images"))
     count = sum(bool(explain_left_out(line)) for line in lines)
-    marked = f"{count} of {len(frame)} evaluations do without images that could not be read"
+    marked = f"{count} of {len(frame)} evaluations or their trainings do without images that could not be read"
     return f"{marked}: the tables mark them, the provenance names the images." if count else ""
 
 

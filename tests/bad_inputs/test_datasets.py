@@ -102,7 +102,7 @@ CASES = [
     coco("not a number", first("annotations", keypoints=[float("nan")] * 51), "annotation 1: a keypoint value is not"),
     coco("box turned over", first("annotations", bbox=[1, 2, -3, 4]), "annotation 1: box [1, 2, -3, 4] is not"),
     coco("box without size", first("annotations", bbox=[1, 2, 0, 0]), "1 of 6 annotations have a box without width"),
-    coco("area 0", first("annotations", area=0), "1 of 6 annotations have area 0 or less", "instances: 1 with area 0"),
+    coco("area 0", first("annotations", area=0), "1 of 6 annotations have area 0", "instances: 1 with area 0"),
     coco("uncounted", first("annotations", num_keypoints=0), "1 of 6 annotations have num_keypoints 0 beside labelled"),
     coco("crowd of words", first("annotations", iscrowd="no"), "annotation 1: iscrowd 'no' is neither 0 nor 1"),
     coco(

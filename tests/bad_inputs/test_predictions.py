@@ -143,7 +143,7 @@ CASES = [
         "annotations without crowdIndex",
         no_crowd_index,
         SCORE.format("crowdpose", "predictions.json", "annotations/crowdpose_test.json"),
-        ("error: annotations/crowdpose_test.json: 6 of 6 images lack crowdIndex",),
+        ("error: annotations/crowdpose_test.json: 6 of 6 images have no number as crowdIndex",),
     ),
     coco("category a list", entry(category_id=[1]), "prediction 0: category [1] is not a whole number"),
     coco("keypoints missing", entry(keypoints=[1, 2]), "prediction 0: 2 keypoint values, expected 51 for 17 keypoints"),

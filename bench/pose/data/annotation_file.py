@@ -25,9 +25,10 @@ CROWD_FLAGS: Mapping[object, int] = {0: 0, 1: 1, "0": 0, "1": 1, "false": 0, "tr
 """Values of `iscrowd`; JSON's true and false and 1.0 and 0.0 are equal to some of them."""
 
 NO_AREA = (
-    "have area 0 or less: they are not trained on, and only an exact prediction matches them; without the field `area`,"
-    " the area of the box is taken"
+    "have area 0: they are not trained on, and only an exact prediction matches them; without the field `area`, the"
+    " area of the box is taken"
 )
+NO_CROWDPOSE_AREA = "have area 0: they are not trained on"
 NO_BOX = "have a box without width or height, of which no crop can be made"
 UNCOUNTED = "have num_keypoints 0 beside labelled keypoints, so the evaluation ignores them"
 UNLABELLED = "have no labelled keypoints beside num_keypoints above 0, so the evaluation judges them by their box"
@@ -283,10 +284,10 @@ class _Cleaning:
             yield "its keypoints are all from 0 to 1; expected px, not parts of the image"
         if not is_box(entry.get("bbox")):
             yield f"box {entry.get('bbox')!r:.80} is not {BOX}"
-        if not is_number(entry.get("area", 0)):
-            yield f"area {entry['area']!r:.80} is not a finite number"
+        if not is_number(entry.get("area", 0)) or entry.get("area", 0) < 0:
+            yield f"area {entry['area']!r:.80} is not a finite number from 0"
         if not is_number(entry.get("num_keypoints", 0)):
-            yield "num_keypoints is not a finite number"
+            yield f"num_keypoints {entry['num_keypoints']!r:.40} is not a finite number"
         if _crowd(entry) is None:
             yield f"iscrowd {entry['iscrowd']!r:.40} is neither 0 nor 1"
 
@@ -313,9 +314,9 @@ class _Cleaning:
         if labelled and min(cleaned["bbox"][2:]) == 0:
             yield NO_BOX
         elif labelled and cleaned["area"] <= 0:
-            yield NO_AREA
+            yield NO_CROWDPOSE_AREA if self.protocol == "crowdpose" else NO_AREA
         if self.protocol != "crowdpose" and cleaned["num_keypoints"] != labelled:
-            yield UNCOUNTED if cleaned["num_keypoints"] <= 0 else MISCOUNTED if labelled else UNLABELLED
+            yield UNCOUNTED if cleaned["num_keypoints"] == 0 else MISCOUNTED if labelled else UNLABELLED
 
 
 def _normalized(flat: list[float]) -> bool:

@@ -147,6 +147,7 @@ class CocoKeypoints(Split):
         if foreign:
             counts = f"{len(foreign):,} of {len(boxes):,} boxes are of images that are not in the split"
             self.problems.append(f"{box_file}: {counts}, such as image {foreign[0]}")
+        self.problems += _box_problems(box_file, [box for _, box in boxes], self.images)
         for number, box in boxes:
             if box["image_id"] not in self.images:
                 continue
@@ -173,12 +174,30 @@ class CocoKeypoints(Split):
     def count_boxes(self, box_file: Path) -> int:
         """Number of boxes of persons in a file, in the split's images or others; errors as in `read_boxes`.
 
-        A note tells how many have no width or height.
+        Boxes that show nobody are in `problems` then.
         """
-        sizes = [min(box["bbox"][2:]) for _, box in read_boxes(box_file, self.file.conventions)]
-        if empty := sizes.count(0):
-            self.notes.append(f"{box_file}: {empty:,} of {len(sizes):,} boxes have no width or height")
-        return len(sizes)
+        boxes = [box for _, box in read_boxes(box_file, self.file.conventions)]
+        self.problems += _box_problems(box_file, boxes, self.images)
+        return len(boxes)
+
+
+def _box_problems(box_file: Path, boxes: list[dict[str, Any]], images: dict[int, dict[str, Any]]) -> Iterator[str]:
+    """Boxes that show nobody, by number: they are predicted from all the same, as in the reference."""
+    ours = [(box["bbox"], images[box["image_id"]]) for box in boxes if box["image_id"] in images]
+    kinds = {
+        "have no width or height": [box for box, _ in ours if min(box[2:]) == 0],
+        "lie outside their image": [
+            box
+            for box, image in ours
+            if box[0] >= image["width"] or box[1] >= image["height"] or box[0] + box[2] <= 0 or box[1] + box[3] <= 0
+        ],
+        "are at most a pixel wide and high; expected px, not parts of the image": [
+            box for box, _ in ours if 0 < max(box[2:]) <= 1
+        ],
+    }
+    for words, found in kinds.items():
+        if found:
+            yield f"{box_file}: {len(found):,} of {len(ours):,} boxes {words}, such as {found[0]}"
 
 
 def read_boxes(path: Path, conventions: Conventions) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -193,6 +212,8 @@ def read_boxes(path: Path, conventions: Conventions) -> Iterator[tuple[int, dict
             are of other categories.
     """
     boxes = read_json(path)
+    if isinstance(boxes, dict) and isinstance(boxes.get("annotations"), list):
+        boxes = boxes["annotations"]
     if not isinstance(boxes, list):
         raise DataError(f"{path}: expected a list of boxes in the COCO results format, found {type(boxes).__name__}")
     categories: Counter[int | None] = Counter()

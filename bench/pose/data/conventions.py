@@ -80,10 +80,10 @@ def person_category(categories: Sequence[Any], source: Path) -> tuple[Convention
         found = ", ".join(f"{entry['id']} {entry.get('name')!r:.40}" for entry in known[:10]) or "none"
         raise DataError(f"{source}: its categories must include one named person, found {found}")
     names = person.get("keypoints") or []
+    if isinstance(names, list) and all(read_id(name) is not None for name in names):
+        names = []  # some tools write positions instead of names
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise DataError(f"{source}: the category's keypoints are not a list of names")
-    if all(name.isdecimal() for name in names):
-        names = []  # some tools write positions instead of names
     others = {_id(entry): str(entry.get("name")) for entry in known if entry is not person}
     return Conventions(_id(person), others), tuple(names)
 

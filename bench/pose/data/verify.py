@@ -99,7 +99,9 @@ def verify(info: DatasetInfo, folder: Path, split: str, *, allow_links: bool = F
     except DataError as error:
         if opened.annotation_file.is_file():
             findings.problems.append(str(error))
-    findings.problems += opened.problems
+    findings.problems += [
+        problem for problem in opened.problems if not any(problem in told for told in findings.problems)
+    ]
     findings.notes += opened.notes
     if isinstance(opened, CocoKeypoints) and opened.left_out:
         findings.notes.append(f"not taken as instances: {opened.left_out_summary}")

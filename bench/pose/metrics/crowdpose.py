@@ -64,7 +64,7 @@ def with_areas(annotations: Mapping[str, Any]) -> dict[str, Any]:
     lacking = [image["id"] for image in annotations["images"] if not is_number(image.get("crowdIndex"))]
     if lacking:
         raise DataError(
-            f"{len(lacking):,} of {len(annotations['images']):,} images lack crowdIndex, a number by which CrowdPose's"
-            f" protocol tells easy from hard images (the first: image {lacking[0]})"
+            f"{len(lacking):,} of {len(annotations['images']):,} images have no number as crowdIndex, by which"
+            f" CrowdPose's protocol tells easy from hard images (the first: image {lacking[0]})"
         )
     return {**annotations, "annotations": instances}

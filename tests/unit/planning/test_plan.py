@@ -12,6 +12,7 @@ from bench.planning.jobs import make_job
 from bench.planning.plan import Plan, make_plan, parse_selection
 from bench.store.documents import Failure
 from bench.store.folders import Store
+from bench.suite.overrides import override
 from bench.suite.source import SuiteError
 from tests.unit.suites import load
 
@@ -223,3 +224,10 @@ def test_cost_is_that_of_the_paper(tmp_path: Path) -> None:
     assert heatmap["params"] == pytest.approx(34.0e6, abs=0.05e6)
     assert heatmap["gflops"]["published_convention"] == pytest.approx(0.7, abs=0.05)
     assert heatmap["gflops"]["multiply_adds"] < heatmap["gflops"]["published_convention"]
+
+
+def test_other_training_images_answer_no_row(tmp_path: Path) -> None:
+    found = plan(tmp_path, *PAPER_CELLS)
+    assert answered(found)
+    suite = override(found.suite, ["train=val2017"])
+    assert answered(make_plan(suite, Store(tmp_path))) == []

@@ -69,8 +69,9 @@ def test_what_is_missing_is_said_once_and_goes_away_one_by_one(tmp_path: Path) -
 
     add_coco(root, "train2017")
     add_coco(root, "val2017", image=False)
+    (root / "coco" / "images" / "val2017" / ".DS_Store").touch()
     assert lacks(plan, tmp_path) == [
-        Lack(f"{root}/coco/images/val2017 is empty: no images of split 'val2017'", GET_COCO.format(root=root)),
+        Lack(f"{root}/coco/images/val2017 has no images of split 'val2017'", GET_COCO.format(root=root)),
         Lack(f"{weights} is missing", get),
     ]
     (root / "coco" / "images" / "val2017" / "1.jpg").touch()

@@ -175,7 +175,9 @@ def test_an_unknown_protocol_is_refused(tmp_path: Path) -> None:
 def test_crowdpose_without_crowd_index_is_refused(tmp_path: Path) -> None:
     truth = json.loads((crowdpose(tmp_path) / "annotations" / "crowdpose_test.json").read_text())
     del truth["images"][1]["crowdIndex"]
-    with pytest.raises(DataError, match=r"t\.json: 1 of 6 images lack crowdIndex, .* \(the first: image 101\)"):
+    with pytest.raises(
+        DataError, match=r"t\.json: 1 of 6 images have no number as crowdIndex, .* \(the first: image 101\)"
+    ):
         score_file("crowdpose", write(tmp_path / "p.json", []), write(tmp_path / "t.json", truth))
 
 

@@ -241,7 +241,7 @@ def test_boxes_are_in_the_category_of_the_annotations(tmp_path: Path) -> None:
     assert split.count_boxes(file) == 2
     file.write_text(json.dumps([box, box | {"bbox": [1, 2, 0, 0]}]))
     assert split.count_boxes(file) == 2
-    assert split.notes[-1].endswith("boxes.json: 1 of 2 boxes have no width or height")
+    assert split.problems[-1].endswith("boxes.json: 1 of 2 boxes have no width or height, such as [1, 2, 0, 0]")
     file.write_text(json.dumps([box | {"category_id": 3}] * 2))
     with pytest.raises(DataError, match=r"boxes\.json: no box of category 0, person; found categories 3 'car' \(2\)"):
         split.count_boxes(file)
@@ -347,10 +347,18 @@ def test_keypoints_in_another_order_are_put_into_the_skeletons(protocol: str, tm
 # Areas, boxes, flags and counts
 
 
+def test_an_area_below_0_is_a_fault(tmp_path: Path) -> None:
+    """An evaluator that took it would find any prediction infinitely similar."""
+    split = opened(changed(lambda contents: contents["annotations"][1].update(area=-5)), tmp_path)
+    assert len(split.instances()) == 5
+    (problem,) = split.problems
+    assert problem.endswith("annotation 2: area -5 is not a finite number from 0")
+
+
 @pytest.mark.parametrize(
     ("fields", "message", "reason"),
     [
-        ({"area": 0}, "6 of 6 annotations have area 0 or less", "6 with area 0"),
+        ({"area": 0}, "6 of 6 annotations have area 0", "6 with area 0"),
         ({"bbox": [5, 5, 0, 0]}, "have a box without width or height", "6 with a box without width or height"),
         ({"bbox": [5, 5, 0, 9], "area": 0}, "have a box without width", "6 with area 0"),
     ],
@@ -449,7 +457,9 @@ def test_images_without_sizes_are_named_by_what_they_lack(tmp_path: Path) -> Non
 
 def test_crowdpose_without_crowd_index_is_the_fault_of_the_annotations(tmp_path: Path) -> None:
     contents = changed(each("images", crowdIndex="much"), skeleton=CROWDPOSE_14)
-    with pytest.raises(DataError, match=r"gt\.json: 6 of 6 images lack crowdIndex, .* \(the first: image 100\)"):
+    with pytest.raises(
+        DataError, match=r"gt\.json: 6 of 6 images have no number as crowdIndex, .* \(the first: image 100\)"
+    ):
         scored(contents, predicted(contents), tmp_path, "crowdpose")
-    with pytest.raises(DataError, match=r"person_keypoints_val\.json: 6 of 6 images lack crowdIndex"):
+    with pytest.raises(DataError, match=r"person_keypoints_val\.json: 6 of 6 images have no number as crowdIndex"):
         split_scoring(opened(contents, tmp_path, CROWDPOSE_14, "crowdpose"))

@@ -324,6 +324,19 @@ def test_detections_keep_their_order_and_their_boxes(tmp_path: Path) -> None:
     assert opened.problems == [f"{file}: 4 of 6 boxes are of images that are not in the split, such as image 99"]
 
 
+def test_boxes_that_show_nobody_are_counted_and_kept(tmp_path: Path) -> None:
+    opened = split(tmp_path, document())
+    odd = [[1, 2, 0, 0], [9000, 9000, 10, 10], [0.1, 0.2, 0.5, 0.5], [0.1, 0.2, 0.25, 0.5]]
+    file = box_file(tmp_path, {"annotations": [box(), *(box(bbox=values) for values in odd)]})
+    assert len(opened.detections(file)) == 5
+    assert opened.problems == [
+        f"{file}: 1 of 5 boxes have no width or height, such as [1, 2, 0, 0]",
+        f"{file}: 1 of 5 boxes lie outside their image, such as [9000, 9000, 10, 10]",
+        f"{file}: 2 of 5 boxes are at most a pixel wide and high; expected px, not parts of the image, such as"
+        " [0.1, 0.2, 0.5, 0.5]",
+    ]
+
+
 @pytest.mark.parametrize(
     ("contents", "message"),
     [

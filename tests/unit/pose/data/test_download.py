@@ -15,7 +15,7 @@ from bench.pose.data import prepare as preparation
 from bench.pose.data.datasets import dataset_info
 from bench.pose.data.download import Download, DownloadError, fetch, unpack
 from bench.pose.data.prepare import Archive, prepare
-from bench.pose.errors import DataError
+from bench.pose.errors import DataError, UnknownNameError
 
 CONTENTS = np.random.default_rng(0).bytes(3_000_000)
 
@@ -329,7 +329,8 @@ def test_preparing_fetches_unpacks_and_says_the_rest(
     folder, said = tmp_path / "coco", list[str]()
 
     prepare(dataset_info("coco"), folder, (), said.append, dry_run=True)
-    prepare(dataset_info("coco"), folder, ("train2017",), said.append)
+    with pytest.raises(UnknownNameError, match="unknown split 'val2107'"):
+        prepare(dataset_info("coco"), folder, ("val2107",), said.append)
     assert (folder.exists(), server.asked) == (False, [])
 
     prepare(dataset_info("coco"), folder, ("val2017",), said.append)
