@@ -56,10 +56,13 @@ def check(
     known = [spec.id for cell in expand(plan.suite).cells for spec in cell.evaluations]
     file = _baseline_file(baseline, plan.suite, update=update)
     before = load_baseline(file, plan.suite.name) if file.exists() or not update else None
-    if update and plan.suite.settings:
-        raise BenchError("--update writes the baseline of the suite as it stands; leave out --set and --subset")
-    if plan.suite.settings and before is not None:  # other ids: the baseline's cells are not gone
-        known += [entry.id for entry in before.evaluations]
+    if plan.suite.settings and before is not None:  # they make other ids; the baseline's cells are not gone
+        others = [entry.id for entry in before.evaluations if entry.id not in known]
+        if update and others:
+            raise BenchError(
+                f"{file}: is the baseline of other settings; leave out --set and --subset, or name a new file"
+            )
+        known += others
     if update or before is None:
         raise typer.Exit(_update(file, before, measured, known))
     checks = compare_with_baseline(before, measured, known)

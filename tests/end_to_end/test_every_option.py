@@ -91,7 +91,7 @@ LINES = (
     Line(
         f"report every.yaml {STORE} --out reports --format md,csv {CELL} --budget 1"
         " --calibration {calibration} --style plain.mplstyle",
-        "reports/every/report.md",
+        "reports/every_epochs=1/report.md",
     ),
     *(
         Line(f"{words} {STORE} --subset 3", says, status)
@@ -133,7 +133,7 @@ LINES = (
     Line(f"status every.yaml {STORE} --subset 3", "SUBSET"),
     Line(f"logs every.yaml {STORE} --subset 3", ""),
     Line(f"cancel every.yaml {STORE} --subset 3", "cancelled: 0"),
-    Line(f"report every.yaml {STORE} --subset 3 --format csv --out part", "part/every/tables/every.csv"),
+    Line(f"report every.yaml {STORE} --subset 3 --format csv --out part", "part/every_subset=3/tables/every.csv"),
     Line(f"check plain.yaml {STORE} --subset 3 --baseline b.yaml", "SUBSET", 2),
     Line(f"export every.yaml {STORE} --subset 3 --out c.zip", "c.zip: 3 evaluations, 0 missing"),
     Line(f"verify c.zip {ROOT}", "agrees", 2),

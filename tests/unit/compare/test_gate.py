@@ -402,6 +402,14 @@ def test_an_update_of_a_part_leaves_the_rest(gate: Gate) -> None:
     assert [entry["metrics"]["AP"] for entry in after[3:]] == [0.6, 0.602, 0.598]
 
 
+def test_settings_of_the_command_line_take_nothing_from_a_baseline(gate: Gate) -> None:
+    before = gate.baseline.read_text()
+    done = gate.check("--update", "--subset", 10)
+    assert "is the baseline of other settings; leave out --set and --subset" in str(done.exception)
+    assert gate.baseline.read_text() == before
+    assert "no longer in the suite" not in gate.check("--subset", 10).output
+
+
 def test_an_update_drops_what_the_suite_no_longer_has_and_adds_what_is_new(gate: Gate) -> None:
     gate.measure(lambda kind, _: usual(kind, 0), SUITE.replace("seed: [0, 1, 2]", "seed: [3, 0]"))
     done = gate.check("--update")

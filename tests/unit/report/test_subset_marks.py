@@ -85,4 +85,5 @@ def test_plan_status_show_and_the_gate_say_so(folder: Path) -> None:
     shown_json = json.loads(call("show", evaluation, "--results", str(folder / "results"), "--json"))
     assert (shown_json["evaluation"]["subset"], shown_json["training"]["subset"]) == (500, 500)
     checked = CliRunner().invoke(app, ["check", *options, "--baseline", str(folder / "new.yaml"), "--update"])
-    assert "leave out --set and --subset" in str(checked.exception)
+    assert checked.exit_code == 3, "simulated"
+    assert WORDS in checked.output

@@ -115,7 +115,7 @@ def test_claims_that_no_longer_apply_are_not_measured(tmp_path: Path, monkeypatc
     run = ["report", "low_res", "--set", "post_process=none", "--only", "input_size=64x64", "--format", "md,csv"]
     done = CliRunner().invoke(app, run)
     assert done.exit_code == 0, done.output
-    text = Path("reports/low_res/report.md").read_text()
+    text = Path("reports/low_res_post_process=none/report.md").read_text()
     assert "Settings given on the command line: post_process=none." in text
     assert "the settings given on the command line leave no cells to compare" in text
 
