@@ -108,10 +108,10 @@ def _files(training: Path, folder: EvaluationFolder, *, predictions: bool) -> It
 
 
 def _report(plan: Plan, store: Store, folder: Path) -> dict[str, Path]:
-    from bench.report.writer import write_report  # slow to import
+    from bench.report.writer import report_folder, write_report  # slow to import
 
     files = write_report([plan], store, folder)
-    return {f"report/{file.relative_to(folder / plan.suite.name).as_posix()}": file for file in files}
+    return {f"report/{file.relative_to(folder / report_folder(plan)).as_posix()}": file for file in files}
 
 
 def _add(archive: zipfile.ZipFile, name: str, source: IO[bytes], size: int = 0) -> Member:

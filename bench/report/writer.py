@@ -55,7 +55,7 @@ def write_report(
     for plan in plans:
         report = make_report(plan, store, pictures=pictures, left_out=left_out, style=style)
         for path, contents in _files(report, chosen):
-            written.append(out / _folder(plan) / path)
+            written.append(out / report_folder(plan) / path)
             _write(written[-1], contents)
     return written
 
@@ -65,7 +65,7 @@ def _write(path: Path, contents: bytes) -> None:
     write_atomically(path, lambda file: file.write(contents), durable=False)
 
 
-def _folder(plan: Plan) -> str:
+def report_folder(plan: Plan) -> str:
     """Name of a report's folder, such as `low_res_epochs=2_subset=500`."""
     return re.sub(r"[^\w=.,-]+", "-", "_".join([plan.suite.name, *plan.suite.settings]))
 
