@@ -158,6 +158,7 @@ class _RunningJob:
         """Outcome of a job after an error; a failure is stored. Errors that the user can fix get no traceback."""
         if isinstance(error, LeaseLostError | ProcessGroupError):
             raise error
+        error = _interrupted(error)
         details = "" if isinstance(error, BenchError) else traceback.format_exc()
         message = str(error) or type(error).__name__
         if not isinstance(error, StoppedError):
@@ -189,3 +190,16 @@ def _cause(error: Exception) -> Cause:
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
         return "out_of_memory"
     return "killed" if isinstance(error, RuntimeError) and LOADER_DIED in str(error) else "exception"
+
+
+def _interrupted(error: Exception) -> Exception:
+    """The error that says that a loader process died.
+
+    A signal handler raises it wherever the training is, as in the midst of a file, whose closing may fail in turn.
+    """
+    reason: BaseException | None = error
+    while reason is not None:
+        if isinstance(reason, RuntimeError) and LOADER_DIED in str(reason):
+            return reason
+        reason = reason.__context__
+    return error

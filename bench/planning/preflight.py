@@ -17,6 +17,7 @@ from bench.pose.data.prepare import prepare_command, prepare_imagenet_command
 from bench.pose.data.reading import dangling_link, path_inside
 from bench.pose.errors import BenchError, DataError
 from bench.pose.imagenet import IMAGENET, IMAGENET_FILES, find_weights
+from bench.store.folders import Store
 from bench.suite.shipped import suite_argument
 
 MEGA = 1e6
@@ -196,15 +197,23 @@ def _initial_weights(plan: Plan, trainings: Iterable[PlannedTraining], root: Pat
 
 def _room(trainings: Sequence[PlannedTraining], results: Path) -> Iterator[Lack]:
     """The weights that stay, and the largest checkpoint twice: a new one is written beside the old one."""
-    sizes = [training.complexity.params for training in trainings if training.state != "done"]
+    unfinished = [training for training in trainings if training.state != "done"]
+    sizes = [training.complexity.params for training in unfinished]
+    needed = WEIGHT_BYTES * sum(sizes) + 2 * CHECKPOINT_BYTES * max(sizes, default=0)
     folder = next(folder for folder in (results.absolute(), *results.absolute().parents) if folder.is_dir())
-    needed, free = (
-        WEIGHT_BYTES * sum(sizes) + 2 * CHECKPOINT_BYTES * max(sizes, default=0),
-        shutil.disk_usage(folder).free,
-    )
+    free = shutil.disk_usage(folder).free + _replaceable(unfinished, Store(results))
     if free < needed:
         found = f"{results}: {free / MEGA:,.0f} MB are free, and at least {needed / MEGA:,.0f} MB are needed"
         yield Lack(found, "make room, name another folder with --results, or run less with --only")
+
+
+def _replaceable(trainings: Iterable[PlannedTraining], store: Store) -> int:
+    """Bytes of checkpoints that the trainings will replace or remove. A run beside this one may do so meanwhile."""
+    found = 0
+    for training in trainings:
+        with suppress(OSError):
+            found += store.training(training.spec.id).checkpoint.stat().st_size
+    return found
 
 
 def _devices(name: str) -> Iterator[Lack]:

@@ -62,7 +62,7 @@ def test_a_loader_process_that_is_killed(bench: Bench, undisturbed: str) -> None
 
 @pytest.mark.faults
 def test_too_little_memory_for_one_cell_leaves_the_others_alone(bench: Bench, undisturbed: str) -> None:
-    bench.suite.write_text(SUITE.replace("[64x64]", "[2048x2048, 64x64]"))
+    bench.suite.write_text(SUITE.replace("[64x64]", "[1024x1024, 64x64]"))
     space = 6 << 30
     said = bench("run", ends=1, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (space, space)))
     assert "trainings: 2 (1 done, 1 failed)" in said
