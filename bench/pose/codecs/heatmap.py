@@ -29,7 +29,13 @@ class HeatmapTarget(NamedTuple):
     weight: Tensor
 
 
-@codec("heatmap", title="heatmap", output="maps", settings=("sigma", "heatmap_center", "weight_bounds", "post_process"))
+@codec(
+    "heatmap",
+    title="heatmap",
+    output="maps",
+    settings=("sigma", "heatmap_center", "weight_bounds"),
+    decoding=("post_process",),
+)
 class HeatmapCodec(Codec[Tensor, HeatmapTarget]):
     """Heatmaps with mean-squared-error loss and argmax decoding.
 
