@@ -79,7 +79,8 @@ class CoordinateCodec(Codec[Coordinates, TargetT]):
 
 def blur_bins(sigma: float) -> int:
     """Width of the kernel that blurs a vector whose peaks have a standard deviation of `sigma` bins, as in mmpose."""
-    return max(int((20 * sigma - 7) // 3), 1) | 1
+    bins = max(int((20 * sigma - 7) // 3), 1)
+    return bins if bins % 2 else bins - 1
 
 
 def softmax(logits: Coordinates) -> Coordinates:
