@@ -16,12 +16,13 @@ from bench.execute.settings import augmentation, codec_settings, crop_settings, 
 from bench.execute.tensorboard import event_log
 from bench.execute.validation import make_validation
 from bench.files import remove, sha256, write_atomically, write_json
-from bench.pose.checkpoints import imagenet_weights, load_weights
+from bench.pose.checkpoints import imagenet_weights, load_weights, read_weights
 from bench.pose.codecs.representation import build_codec
 from bench.pose.complexity import count_parameters
 from bench.pose.data.instances import Split
 from bench.pose.data.left_out import count_images, summarize
 from bench.pose.data.pixels.choice import choose_images
+from bench.pose.data.subset import first_instances
 from bench.pose.imagenet import IMAGENET
 from bench.pose.metrics.catalog import NOBODY
 from bench.pose.models.build import build_model, initialize, load_trunk
@@ -39,11 +40,9 @@ def network(spec: TrainSpec) -> PoseModel:
     return build_model(
         spec.backbone,
         spec.representation,
-        keypoints=spec.data.skeleton.size,
-        input_size=spec.input_size,
-        split_ratio=spec.split_ratio,
         replicas=spec.replicas,
         world_size=spec.world_size,
+        **spec.form,
     )
 
 
@@ -108,7 +107,7 @@ def _prepare(job: Job, split: Split, heartbeat: Heartbeat, group: ProcessGroup, 
     torch.manual_seed(spec.seed)
     model = network(spec)
     _start(model, job)
-    instances = split.instances()
+    instances = first_instances(split.instances(), spec.train_subset)
     return Training(
         model=model.to(device),
         codec=build_codec(codec_settings(spec), split.skeleton.flip_indices),
@@ -126,7 +125,9 @@ def _prepare(job: Job, split: Split, heartbeat: Heartbeat, group: ProcessGroup, 
 def _start(model: PoseModel, job: Job) -> None:
     """Load or draw the network's initial weights."""
     spec = job.training
-    if job.weights is not None:
+    if job.weights is not None and spec.initialization == "trunk":
+        load_trunk(model, read_weights(job.weights, sha256=spec.weights))
+    elif job.weights is not None:
         load_weights(model, job.weights, sha256=spec.weights)
     elif spec.initialization == "imagenet":
         load_trunk(model, imagenet_weights(spec.backbone, job.resources.data_root / IMAGENET))

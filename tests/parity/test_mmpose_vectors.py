@@ -21,7 +21,7 @@ from tests.parity.golden import golden
 FLIP = COCO_17.flip_indices
 SIMCC = golden("simcc", "golden_mmpose")
 
-SIGMAS = {"gauss6": {"sigma": 6.0}, "gauss_pair": {"sigma": 4.9, "sigma_y": 5.66}}
+SIGMAS = {"gauss6": {"sigma": 6.0}, "gauss_pair": {"sigmas": (4.9, 5.66)}}
 NORMALIZE = {"norm": "density", "raw": "none"}
 
 LOSSES = [
@@ -29,8 +29,8 @@ LOSSES = [
 ]
 
 
-def codec(name: str = "64x64", **changes: Any) -> SimCCCodec:
-    """A codec that does as mmpose."""
+def codec(name: str = "64x64", sigmas: tuple[float, float] | None = None, **changes: Any) -> SimCCCodec:
+    """A codec that does as mmpose; with sigmas that RTMPose rounds where ours follow from the input's sides."""
     width, height = map(int, name.split("x"))
     reference = {
         "split_ratio": 2.0,
@@ -41,7 +41,10 @@ def codec(name: str = "64x64", **changes: Any) -> SimCCCodec:
         "border": "reference",
         "flip_shift": "none",
     }
-    return SimCCCodec((height, width), FLIP, **(reference | changes))
+    made = SimCCCodec((height, width), FLIP, **(reference | changes))
+    if sigmas is not None:
+        made.sigmas, made.blur = sigmas, (blur_bins(sigmas[0]), blur_bins(sigmas[1]))
+    return made
 
 
 def tensor(values: np.ndarray) -> torch.Tensor:
@@ -141,6 +144,13 @@ def test_labels_decode_to_their_keypoints(case: str, settings: dict[str, Any]) -
     np.testing.assert_allclose(found.confidence, SIMCC[f"roundtrip_{case}_scores"], rtol=2e-6)
 
 
+@pytest.mark.parametrize(
+    ("size", "sigma", "along_y"), [("192x256", 4.9, 5.66), ("288x384", 6, 6.93), ("256x256", 5.66, 5.66)]
+)
+def test_rtmposes_sigmas(size: str, sigma: float, along_y: float) -> None:
+    assert codec(size, sigma=sigma, scale_sigma=True).sigmas == (sigma, pytest.approx(along_y, abs=0.005))
+
+
 @pytest.mark.parametrize("case", ["plain", "dark"])
 def test_flip(case: str) -> None:
     simcc = codec("64x64", post_process="dark" if case == "dark" else "none")
@@ -198,7 +208,7 @@ def test_loss(key: str) -> None:
     ("kind", "settings"),
     [
         ("norm", {"sigma": 2.0}),
-        ("raw", {"sigma": 2.0, "sigma_y": 2.5, "normalize": "none"}),
+        ("raw", {"sigmas": (2.0, 2.5), "normalize": "none"}),
         ("standard", {"shape": "one_hot", "label_smoothing": 0.1}),
         ("onehot", {"shape": "one_hot", "label_smoothing": 0.0}),
     ],

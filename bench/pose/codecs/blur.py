@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["blurred", "gaussian_kernel", "odd"]
+__all__ = ["blurred", "gaussian_kernel"]
 
 TABULATED = {
     1: (1,),
@@ -15,13 +15,6 @@ TABULATED = {
     9: (4, 13, 30, 51, 60, 51, 30, 13, 4),
 }
 """Kernels that OpenCV tabulates, before they are divided by their sum; it computes wider ones."""
-
-
-def odd(cells: int) -> int:
-    """The number of cells of a kernel. Raises `ValueError` if it is not odd: such a kernel has no center."""
-    if cells % 2 == 0:
-        raise ValueError(f"blur_cells is {cells}; expected an odd number, for example {cells - 1} or {cells + 1}")
-    return cells
 
 
 def gaussian_kernel(cells: int) -> Tensor:

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from bench.pose.codecs.base import Keypoints
-from bench.pose.codecs.blur import odd
 from bench.pose.codecs.dark import BLUR_CELLS, dark_offset
 from bench.pose.codecs.maps import (
     STRIDE,
@@ -29,7 +28,13 @@ FLIP_SHIFT = 1.0
 """Cells by which the flipped map moves to the right before averaging (behaviour E1)."""
 
 
-@codec("heatmap", title="heatmap", output="maps", settings=("sigma", "heatmap_center", "weight_bounds", "post_process"))
+@codec(
+    "heatmap",
+    title="heatmap",
+    output="maps",
+    settings=("sigma", "heatmap_center", "weight_bounds"),
+    decoding={"post_process": ("none", "quarter", "dark"), "blur_cells": "odd"},
+)
 class HeatmapCodec(MapCodec[HeatmapTarget]):
     """Heatmaps with mean-squared-error loss and argmax decoding.
 
@@ -63,7 +68,7 @@ class HeatmapCodec(MapCodec[HeatmapTarget]):
         self.heatmap_center = heatmap_center
         self.weight_bounds = weight_bounds
         self.post_process = post_process
-        self.blur_cells = odd(blur_cells)
+        self.blur_cells = blur_cells
 
     def encode(self, keypoints: Tensor, visible: Tensor) -> HeatmapTarget:
         """Gaussians of peak 1 around the nearest cell, cut off at 3 sigma (behaviour D20, D21), or the keypoint."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from bench.pose.codecs.base import Keypoints
 from bench.pose.codecs.maps import STRIDE, MapCodec, gaussians, windowed_gaussians
 from bench.pose.codecs.points import CoordinateLoss, PointTarget, fractions, mirrored, weighted_error
-from bench.pose.codecs.representation import FlipShift
+from bench.pose.codecs.representation import FlipShift, codec
 from bench.pose.geometry import Size
 
 __all__ = ["IntegralCodec", "IntegralTarget"]
@@ -28,6 +28,20 @@ class IntegralTarget(NamedTuple):
     maps: Tensor
 
 
+@codec(
+    "integral",
+    title="soft-argmax",
+    output="maps",
+    settings={
+        "beta": "positive",
+        "sigma": "positive",
+        "coordinate_loss": ("l1", "smooth_l1"),
+        "map_loss": ("divergence", "squared", "none"),
+        "debias": ("none", "exact", "reference"),
+        "grid": ("exact", "reference"),
+        "heatmap_center": ("exact", "rounded"),
+    },
+)
 class IntegralCodec(MapCodec[IntegralTarget]):
     """Soft-argmax of maps: the mean place under the softmax of `beta` times the map.
 

@@ -6,17 +6,18 @@ from torch import Tensor
 
 from bench.pose.codecs.base import Keypoints
 from bench.pose.codecs.points import CoordinateLoss, PointCodec, PointTarget, mirrored, weighted_error
-from bench.pose.codecs.representation import FlipShift
+from bench.pose.codecs.representation import FlipShift, codec
 from bench.pose.geometry import Size
 
 __all__ = ["RegressionCodec"]
 
 
+@codec("regression", title="regression", output="points", settings={"coordinate_loss": ("l1", "smooth_l1")})
 class RegressionCodec(PointCodec):
     """Direct regression. See `PointCodec` for the arguments not listed here.
 
     Args:
-        loss: "l1", or "smooth_l1" as mmpose, which is half the squared error below 1, that is for all fractions.
+        coordinate_loss: "l1", or "smooth_l1" as mmpose: half the square of errors below 1, as those of fractions are.
     """
 
     def __init__(
@@ -24,11 +25,11 @@ class RegressionCodec(PointCodec):
         input_size: Size,
         flip_indices: tuple[int, ...],
         *,
-        loss: CoordinateLoss = "l1",
+        coordinate_loss: CoordinateLoss = "l1",
         flip_shift: FlipShift = "exact",
     ) -> None:
         super().__init__(input_size, flip_indices, flip_shift=flip_shift)
-        self.kind = loss
+        self.coordinate_loss = coordinate_loss
 
     def ideal_output(self, target: PointTarget) -> Tensor:
         """The fractions themselves."""
@@ -36,7 +37,7 @@ class RegressionCodec(PointCodec):
 
     def loss(self, output: Tensor, target: PointTarget) -> Tensor:
         """Mean error of the fractions (instances, keypoints, 2)."""
-        return weighted_error(output, target, self.kind)
+        return weighted_error(output, target, self.coordinate_loss)
 
     def merge(self, output: Tensor, flipped: Tensor | None = None) -> Tensor:
         """Fractions (instances, keypoints, 2), averaged over the two views."""

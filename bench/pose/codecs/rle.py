@@ -6,12 +6,12 @@ import math
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bench.pose.codecs.base import Keypoints
 from bench.pose.codecs.points import PointCodec, PointTarget, mirrored
 from bench.pose.codecs.realnvp import RealNVP
-from bench.pose.codecs.representation import FlipShift
+from bench.pose.codecs.representation import FlipShift, codec
 from bench.pose.geometry import Size
 
 __all__ = ["RLECodec"]
@@ -22,6 +22,17 @@ CERTAIN = -5.0
 """Logit of the deviation in an ideal output."""
 
 
+@codec(
+    "rle",
+    title="RLE",
+    output="points",
+    values=4,
+    settings={
+        "distribution": ("laplace", "gaussian"),
+        "residual": "flag",
+        "likelihood": ("exact", "reference"),
+    },
+)
 class RLECodec(PointCodec):
     """RLE. A network outputs x, y and the logits of their deviations. See `PointCodec` for the other arguments.
 
@@ -56,7 +67,7 @@ class RLECodec(PointCodec):
         self.residual = residual
         self.flow_terms = 2 if likelihood == "reference" else 1
         self.scale_terms = 2 if likelihood == "reference" and residual else 1
-        self.loss_module = RealNVP()
+        self.loss_module: nn.Module = RealNVP()
 
     def ideal_output(self, target: PointTarget) -> Tensor:
         """The fractions themselves, and small deviations."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from bench.pose.codecs.base import Keypoints, peak
 from bench.pose.codecs.coordinate import CoordinateCodec, CoordinateRefinement, blur_bins, mean, softmax
 from bench.pose.codecs.dark import reference_vector_offset
-from bench.pose.codecs.representation import FlipShift
+from bench.pose.codecs.representation import FlipShift, codec
 from bench.pose.codecs.taylor import vector_offset
 from bench.pose.geometry import Size
 from bench.pose.outputs import Coordinates
@@ -27,6 +27,28 @@ class SimCCTarget(NamedTuple):
     weight: Tensor
 
 
+@codec(
+    "simcc",
+    title="SimCC",
+    output="coordinates",
+    settings={
+        "shape": ("gaussian", "laplace", "one_hot"),
+        "sigma": "positive",
+        "scale_sigma": "flag",
+        "label_smoothing": "fraction",
+        "normalize": ("sum", "density", "none"),
+        "bin_center": ("exact", "rounded"),
+        "weight_bounds": ("exact", "reference"),
+        "beta": "positive",
+        "label_softmax": "flag",
+        "label_beta": "positive",
+    },
+    decoding={
+        "confidence": ("probability", "logit"),
+        "post_process": ("none", "dark"),
+        "border": ("exact", "reference"),
+    },
+)
 class SimCCCodec(CoordinateCodec[SimCCTarget]):
     """SimCC. See `CoordinateCodec` for the arguments not listed here.
 
@@ -35,7 +57,7 @@ class SimCCCodec(CoordinateCodec[SimCCTarget]):
     Args:
         shape: of the labels: "gaussian", "laplace", or "one_hot", of which `label_smoothing` is spread over other bins.
         sigma: standard deviation, or scale of "laplace", in bins.
-        sigma_y: that along y if it differs, as in RTMPose.
+        scale_sigma: whether sigma along y is sqrt(height / width) times as large, as in RTMPose.
         label_smoothing: probability mass that "one_hot" spreads over the other bins.
         normalize: "sum" makes a label a distribution, at the border too; "density" divides by the area of the whole
             curve, as mmpose; "none" gives a peak of 1.
@@ -59,7 +81,7 @@ class SimCCCodec(CoordinateCodec[SimCCTarget]):
         split_ratio: float = 2.0,
         shape: Literal["gaussian", "laplace", "one_hot"] = "gaussian",
         sigma: float = 6.0,
-        sigma_y: float | None = None,
+        scale_sigma: bool = False,
         label_smoothing: float = 0.1,
         normalize: Literal["sum", "density", "none"] = "sum",
         bin_center: Literal["exact", "rounded"] = "exact",
@@ -76,7 +98,7 @@ class SimCCCodec(CoordinateCodec[SimCCTarget]):
             input_size, flip_indices, split_ratio=split_ratio, flip_shift=flip_shift, post_process=post_process
         )
         self.shape, self.label_smoothing, self.normalize = shape, label_smoothing, normalize
-        self.sigmas = (sigma, sigma if sigma_y is None else sigma_y)
+        self.sigmas = (sigma, sigma * math.sqrt(input_size[0] / input_size[1]) if scale_sigma else sigma)
         self.blur = (blur_bins(self.sigmas[0]), blur_bins(self.sigmas[1]))
         self.bin_center, self.weight_bounds = bin_center, weight_bounds
         self.beta, self.label_softmax, self.label_beta = beta, label_softmax, label_beta

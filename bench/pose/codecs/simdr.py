@@ -28,7 +28,13 @@ class SimDRTarget(NamedTuple):
     weight: Tensor
 
 
-@codec("simdr", title="SimDR", output="coordinates", settings=("split_ratio", "label_smoothing", "loss_reduction"))
+@codec(
+    "simdr",
+    title="SimDR",
+    output="coordinates",
+    settings=("split_ratio", "label_smoothing", "loss_reduction"),
+    decoding={"post_process": ("none", "dark")},
+)
 class SimDRCodec(CoordinateCodec[SimDRTarget]):
     """SimDR. See `CoordinateCodec` for the arguments not listed here.
 

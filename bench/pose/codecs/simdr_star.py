@@ -25,7 +25,13 @@ class SimDRStarTarget(NamedTuple):
     weight: Tensor
 
 
-@codec("simdr_star", title="SimDR*", output="coordinates", settings=("split_ratio", "sigma", "weight_bounds"))
+@codec(
+    "simdr_star",
+    title="SimDR*",
+    output="coordinates",
+    settings=("split_ratio", "sigma", "weight_bounds"),
+    decoding={"post_process": ("none", "dark")},
+)
 class SimDRStarCodec(CoordinateCodec[SimDRStarTarget]):
     """SimDR*. See `CoordinateCodec` for the arguments not listed here.
 

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from bench.pose.codecs.base import Keypoints
-from bench.pose.codecs.blur import odd
 from bench.pose.codecs.dark import BLUR_CELLS, reference_map_offset
 from bench.pose.codecs.maps import (
     HeatmapTarget,
@@ -18,13 +17,20 @@ from bench.pose.codecs.maps import (
     highest_cell,
     windowed_gaussians,
 )
-from bench.pose.codecs.representation import FlipShift
+from bench.pose.codecs.representation import FlipShift, codec
 from bench.pose.codecs.taylor import map_offset
 from bench.pose.geometry import Size
 
 __all__ = ["UDPCodec"]
 
 
+@codec(
+    "udp",
+    title="UDP heatmap",
+    output="maps",
+    settings={"sigma": "positive", "window": ("exact", "reference")},
+    decoding={"blur_cells": "odd", "border": ("exact", "reference")},
+)
 class UDPCodec(MapCodec[HeatmapTarget]):
     """UDP heatmaps. Cell i lies at i (w - 1) / (W - 1) px: mirrored maps are maps of mirrored keypoints, not shifted.
 
@@ -56,7 +62,7 @@ class UDPCodec(MapCodec[HeatmapTarget]):
         del flip_shift
         self.sigma = sigma
         self.window = window
-        self.blur_cells = odd(blur_cells)
+        self.blur_cells = blur_cells
         self.border = border
         sides = ((input_size[1], self.width), (input_size[0], self.height))
         self.step = [(side - 1) / (cells - 1) for side, cells in sides]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from bench.pose.codecs.base import Codec, shift_right
-from bench.pose.codecs.representation import CodecSettings, build_codec
+from bench.pose.codecs.representation import build_codec, codec_settings
 from bench.pose.codecs.simdr import SimDRCodec, SimDRTarget, smoothed_divergence
 from bench.pose.data.augmentation import flip_keypoints
 from bench.pose.errors import UnknownNameError
@@ -35,7 +35,7 @@ def codec(representation: str, **changes: Any) -> Codec[Any, Any]:
         "loss_reduction": "sum",
         "weight_bounds": "reference",
     }
-    return build_codec(CodecSettings(representation, SIZE, **(needed | changes)), COCO_17.flip_indices)
+    return build_codec(codec_settings(representation, SIZE, **(needed | changes)), COCO_17.flip_indices)
 
 
 def keypoints_inside(seed: int, *, instances: int = 3, margin: float = 0.0) -> Tensor:
