@@ -19,8 +19,8 @@ from torch import Tensor
 
 from bench.pose.codecs.base import Codec
 from bench.pose.codecs.representation import REPRESENTATIONS, CodecSettings, build_codec, codec_settings
+from bench.pose.declared_settings import NO_SETTINGS, Kind, Settings
 from bench.pose.outputs import Coordinates, Output
-from bench.pose.settings import NO_SETTINGS, Kind, Settings
 
 SIZES = (((64, 64), 2.0), ((96, 64), 3.0))
 """Height and width in px of crops, and the split ratio that goes with each."""
