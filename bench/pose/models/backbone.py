@@ -8,12 +8,14 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bench.pose.builtin import declarations
+from bench.pose.builtin import Deferred, declarations
 from bench.pose.codecs.representation import REPRESENTATIONS
 from bench.pose.input_size import CELL, InputSize
+from bench.pose.models import timm_names
 from bench.pose.models.network import NetworkShape
+from bench.pose.models.weights_file import WeightsFile, declared_weights
 from bench.pose.outputs import OUTPUTS, Output
-from bench.pose.registry import Registry
+from bench.pose.registry import Family, Registry
 
 if TYPE_CHECKING:
     from bench.pose.models.batch_norm import NormLayer
@@ -33,6 +35,7 @@ class Backbone:
         outputs: kinds of output that its networks can have.
         input_sizes: for which its parts are defined; None for all multiples of 32 px.
         sizes: further arguments of the builder.
+        weights: ImageNet weights that its trunk starts from, if it names them itself.
     """
 
     title: str
@@ -40,6 +43,7 @@ class Backbone:
     outputs: tuple[Output, ...]
     input_sizes: tuple[InputSize, ...] | None
     sizes: Mapping[str, Any]
+    weights: WeightsFile | None = None
 
     def build(self, shape: NetworkShape, norm_layer: NormLayer) -> PoseModel:
         """The network of a shape, with normalization layers made by `norm_layer(channels)`."""
@@ -58,6 +62,7 @@ def backbone(
     title: str | None = None,
     outputs: Iterable[Output] = OUTPUTS,
     input_sizes: Iterable[tuple[int, int]] | None = None,
+    weights: str | Mapping[str, str] | None = None,
     **sizes: Any,
 ) -> Callable[[BuilderT], BuilderT]:
     """Decorate a network class, or a function that makes networks, to register a backbone.
@@ -71,15 +76,18 @@ def backbone(
         title: as printed; the name if not given.
         outputs: kinds of output that its networks can have.
         input_sizes: (height, width) for which its parts are defined; None for all multiples of 32 px.
+        weights: ImageNet weights for its trunk, see `declared_weights`: the name of a file in `DATA_ROOT/imagenet`, or
+            "url" and "sha256" of one to download. If not given, a file there may have the name of the backbone.
         **sizes: further arguments of the builder, for example its depth.
 
     Raises:
-        ExtensionError: the name is taken.
+        ExtensionError: the name is taken, or the weights are not named as they should be.
     """
 
     def add(builder: BuilderT) -> BuilderT:
         known = None if input_sizes is None else tuple(InputSize(*size) for size in input_sizes)
-        BACKBONES.add(name, Backbone(title or name, builder, tuple(outputs), known, sizes), builder)
+        file = None if weights is None else declared_weights(f"backbone {name!r}", weights)
+        BACKBONES.add(name, Backbone(title or name, builder, tuple(outputs), known, sizes, file), builder)
         return builder
 
     return add
@@ -87,6 +95,14 @@ def backbone(
 
 for _positional, _named, _deferred in declarations(Path(__file__).parent, __package__, "backbone"):
     backbone(*_positional, **_named)(_deferred)
+
+
+def _of_timm(name: str) -> Backbone:
+    builder = Deferred(f"{__package__}.timm_network", "TimmNetwork")
+    return Backbone(name, builder, OUTPUTS, None, {"model": name.removeprefix(timm_names.PREFIX)})
+
+
+BACKBONES.families.append(Family(timm_names.PATTERN, _of_timm, timm_names.check_name))
 
 
 def network_shape(
