@@ -21,7 +21,7 @@ import torch
 from tabulate import tabulate
 from torch import Tensor
 
-from bench.pose.codecs.representation import CodecSettings, build_codec
+from bench.pose.codecs.representation import build_codec, codec_settings
 from bench.pose.locating import locate
 from bench.pose.machine import keep_freed_memory
 from bench.pose.outputs import Coordinates
@@ -31,8 +31,8 @@ from benchmarks.measuring import compare, machine, seconds
 
 SIZE = (256, 192)
 SPLIT_RATIO = 2.0
-HEATMAP = CodecSettings("heatmap", SIZE, sigma=2.0, weight_bounds="reference", post_process="quarter")
-SIMDR = CodecSettings("simdr", SIZE, split_ratio=SPLIT_RATIO, label_smoothing=0.1, loss_reduction="sum")
+HEATMAP = codec_settings("heatmap", SIZE, sigma=2.0, weight_bounds="reference", post_process="quarter")
+SIMDR = codec_settings("simdr", SIZE, split_ratio=SPLIT_RATIO, label_smoothing=0.1, loss_reduction="sum")
 REFERENCE_RATES = {"heatmap": 3595, "simdr": 8888}
 """Instances per second of the reference's code on two cores, measured elsewhere."""
 

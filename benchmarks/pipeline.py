@@ -23,7 +23,7 @@ import cv2
 import torch
 from tabulate import tabulate
 
-from bench.pose.codecs.representation import CodecSettings, build_codec
+from bench.pose.codecs.representation import CodecSettings, build_codec, codec_settings
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import Batch, Crops, CropSettings
 from bench.pose.data.datasets import open_split
@@ -43,10 +43,10 @@ DRAWN_INSTANCES = 200
 AUGMENTATION = Augmentation()
 
 CASES = (
-    ((64, 64), CodecSettings("heatmap", (64, 64), sigma=1.0, weight_bounds="reference"), 20.0),
-    ((64, 64), CodecSettings("simdr", (64, 64), split_ratio=3.0, label_smoothing=0.1, loss_reduction="sum"), 20.0),
-    ((256, 192), CodecSettings("heatmap", (256, 192), sigma=2.0, weight_bounds="reference"), 8.0),
-    ((256, 192), CodecSettings("simdr", (256, 192), split_ratio=2.0, label_smoothing=0.1, loss_reduction="sum"), 8.0),
+    ((64, 64), codec_settings("heatmap", (64, 64), sigma=1.0, weight_bounds="reference"), 20.0),
+    ((64, 64), codec_settings("simdr", (64, 64), split_ratio=3.0, label_smoothing=0.1, loss_reduction="sum"), 20.0),
+    ((256, 192), codec_settings("heatmap", (256, 192), sigma=2.0, weight_bounds="reference"), 8.0),
+    ((256, 192), codec_settings("simdr", (256, 192), split_ratio=2.0, label_smoothing=0.1, loss_reduction="sum"), 8.0),
 )
 """Crop size, representation, and how many times the plain path ours should be."""
 

@@ -26,7 +26,7 @@ from tabulate import tabulate
 from torch import Tensor, nn
 
 from bench.planning.predicted_complexity import predict
-from bench.pose.codecs.representation import CodecSettings, build_codec
+from bench.pose.codecs.representation import build_codec, codec_settings
 from bench.pose.codecs.simdr import SimDRTarget
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import Batch, CropSettings
@@ -44,7 +44,7 @@ from benchmarks import plain
 from benchmarks.measuring import compare, machine, seconds
 
 SIZE = (64, 64)
-CODEC = CodecSettings("simdr", SIZE, split_ratio=3.0, label_smoothing=0.1, loss_reduction="sum")
+CODEC = codec_settings("simdr", SIZE, split_ratio=3.0, label_smoothing=0.1, loss_reduction="sum")
 COMPARED_STEPS, LOSS_BOUND, RATIO_TARGET = 20, 1e-4, 1.2
 LEARNING_RATE = 1e-5
 """Small, so that losses tell whether the same is computed: Adam's first steps, which have one length whatever the

@@ -13,11 +13,12 @@ import argparse
 import json
 from dataclasses import asdict
 from math import prod
+from typing import Any
 
 import torch
 from torch import nn
 
-from bench.planning.predicted_complexity import TRUNKS_FILE, Trunk
+from bench.planning.predicted_complexity import TRUNKS_FILE, Trunk, without_upsampling
 from bench.pose.complexity import measure
 from bench.pose.input_size import CELL
 from bench.pose.models.backbone import BACKBONES
@@ -29,14 +30,19 @@ from bench.pose.models.tokenpose import TokenPose
 
 def measure_trunks() -> dict[str, Trunk]:
     """The trunk of each backbone, per cell."""
-    return {backbone: measure_trunk(backbone) for backbone in BACKBONES}
+    trunks = {}
+    for name, backbone in BACKBONES.items():
+        trunks[name] = measure_trunk(name)
+        if backbone.upsamples:
+            trunks[without_upsampling(name)] = measure_trunk(name, upsample=False, maps_per_keypoint=1)
+    return trunks
 
 
-def measure_trunk(backbone: str) -> Trunk:
+def measure_trunk(backbone: str, **form: Any) -> Trunk:
     """What comes before the final convolution or, of TokenPose, the tokens, measured on the smallest input there is."""
     size = (BACKBONES[backbone].input_sizes or ((CELL, CELL),))[0]
     with torch.device("meta"):  # spends no time on weights, which do not matter
-        trunk = trunk_of(build_model(backbone, "simdr", keypoints=1, input_size=size, split_ratio=1))
+        trunk = trunk_of(build_model(backbone, "simdr", keypoints=1, input_size=size, split_ratio=1, **form))
     trunk.eval()  # one position at the coarsest resolution has no batch statistics
     _, channels, height, _ = trunk(torch.zeros(1, 3, *size, device="meta")).shape
     whole = measure(trunk.to_empty(device="cpu"), size)

@@ -24,7 +24,7 @@ from bench.pose.metrics.catalog import metrics_of, unjudged
 from bench.store.documents import Record
 from bench.store.folders import Store
 from bench.suite.schema import load_suite
-from bench.suite.specs import EvalSpec, TrainSpec, evaluation_key, shared_settings
+from bench.suite.specs import TrainSpec, setting_type, shared_settings
 
 __all__ = [
     "diagnostics_frame",
@@ -58,6 +58,9 @@ TYPES = dict.fromkeys(TEXTS, "str") | {
     "dirty": "boolean",
 }
 """Types of columns that are neither settings nor measured numbers; the latter are float64."""
+
+SPEC_PARTS = ("training", "codec", "decoding")
+"""Fields of specs that are no settings by themselves."""
 
 COSTS = ("params", "multiply_adds", "published_convention")
 
@@ -318,9 +321,7 @@ def _dtype(frame: pd.DataFrame, name: str) -> str:
 
 def _annotation(name: str) -> Any:
     """The type of the setting that a column holds; None for other columns."""
-    evaluation = {evaluation_key(setting): field for setting, field in EvalSpec.model_fields.items()}
-    field = None if name in TYPES else TrainSpec.model_fields.get(name) or evaluation.get(name)
-    return None if field is None else field.annotation
+    return None if name in TYPES or name in SPEC_PARTS else setting_type(name)
 
 
 def _types(annotation: Any) -> set[type]:

@@ -82,7 +82,7 @@ def hours(found: Forecast) -> str:
 
 def _switches(plan: Plan) -> str:
     """Values of the quirk settings among the trainings."""
-    found = {name: dict.fromkeys(getattr(item.spec, name) for item in plan.trainings) for name in quirks()}
+    found = {name: dict.fromkeys(item.spec.settings.get(name) for item in plan.trainings) for name in quirks()}
     used = {name: [str(value) for value in values if value is not None] for name, values in found.items()}
     return ", ".join(f"{name}={'|'.join(values)}" for name, values in used.items() if values)
 
@@ -94,8 +94,7 @@ def _count(found: Iterable[str]) -> str:
 
 def _cell(training: PlannedTraining) -> tuple[str, ...]:
     spec = training.spec
-    k = "" if spec.split_ratio is None else f"{spec.split_ratio:g}"
-    sigma = "" if spec.sigma is None else f"{spec.sigma:g}"
+    k, sigma = (f"{spec.codec[name]:g}" if name in spec.codec else "" for name in ("split_ratio", "sigma"))
     return (spec.id, spec.backbone, spec.representation, str(spec.input_size), k, sigma, str(spec.seed))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from bench.analysis.formatting import in_print_units
 from bench.files import StoreError
 from bench.paper.effects import Effect, known_effects, published_effect
+from bench.pose.codecs.representation import codec_kinds
 from bench.pose.metrics.catalog import headline
 from bench.store.folders import Store
 from bench.store.lookup import StoredCell, look_up, seeds_of
@@ -29,16 +30,10 @@ IN_PUBLISHED_ROWS = ("backbone", "input_size", "evaluation_split")
 METHOD = ("representation", "post_process")
 """What the paper's tables call a method: heatmaps with and without refinement are two."""
 
-PARTS_OF_METHOD = (
-    "sigma",
-    "split_ratio",
-    "label_smoothing",
-    "loss_reduction",
-    "weight_bounds",
-    "heatmap_center",
-    "score_threshold",
-)
-"""Settings that only some representations have, or that mean something else for each."""
+
+def parts_of_method() -> frozenset[str]:
+    """Settings that only some representations have, or that mean something else for each."""
+    return frozenset({*codec_kinds(), *codec_kinds(decoding=True), "score_threshold", "flip_shift", "pixel_alignment"})
 
 
 @dataclass(frozen=True)
@@ -103,8 +98,10 @@ def _rank(difference: Difference) -> tuple[int, float]:
 
 def _settings(cell: StoredCell) -> Settings:
     """All settings under their names in a table row, see `evaluation_key`."""
-    evaluation = cell.evaluation.model_dump(mode="json", exclude={"training"}) if cell.evaluation is not None else {}
-    return cell.training.model_dump(mode="json") | {evaluation_key(name): value for name, value in evaluation.items()}
+    trained = cell.training.model_dump(mode="json")
+    evaluated = cell.evaluation.model_dump(mode="json", exclude={"training"}) if cell.evaluation is not None else {}
+    own, decoding = trained.pop("codec"), evaluated.pop("decoding", {})
+    return trained | own | {evaluation_key(name): value for name, value in {**evaluated, **decoding}.items()}
 
 
 def _of_settings(store: Store, cells: tuple[StoredCell, StoredCell]) -> Iterator[Difference]:
@@ -133,7 +130,7 @@ def _published_together(differing: Collection[str]) -> Iterator[tuple[str, ...]]
 def _covered(names: Collection[str]) -> set[str]:
     """The settings, with those that differ because they do."""
     if "representation" in names:
-        return {*names, *PARTS_OF_METHOD}
+        return {*names, *parts_of_method()}
     return set(names)
 
 

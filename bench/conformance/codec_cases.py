@@ -7,17 +7,17 @@ make a refined peak worse than an unrefined one, and weights reach beyond the cr
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from math import cos, pi
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from bench.pose.codecs.base import Codec
-from bench.pose.codecs.representation import REPRESENTATIONS, CodecSettings, PostProcess, build_codec
+from bench.pose.codecs.representation import REPRESENTATIONS, CodecSettings, build_codec, codec_settings
 from bench.pose.outputs import Coordinates
 
 SIZES = (((64, 64), 2.0), ((96, 64), 3.0))
@@ -48,10 +48,16 @@ class CodecCase:
 
     def __str__(self) -> str:
         height, width = self.settings.input_size
-        refined = "" if self.settings.post_process == "none" else f", {self.settings.post_process}"
-        k = "" if self.settings.split_ratio is None else f" k={self.settings.split_ratio:g}"
-        others = "".join(f", {value}" for name, value in OTHERS.items() if getattr(self.settings, name) == value)
+        post_process = self.settings.values.get("post_process", "none")
+        refined = "" if post_process == "none" else f", {post_process}"
+        k = f" k={self.split_ratio:g}" if "split_ratio" in self.settings.values else ""
+        others = "".join(f", {value}" for name, value in OTHERS.items() if self.settings.values.get(name) == value)
         return f"{height}x{width}{k}{others}{refined}"
+
+    @property
+    def split_ratio(self) -> float:
+        """Bins per px; 1 where the output is not of coordinates."""
+        return float(self.settings.values.get("split_ratio", 1))
 
     @cached_property
     def codec(self) -> Codec[Any, Any]:
@@ -61,7 +67,7 @@ class CodecCase:
     @property
     def step(self) -> float:
         """Resolution in px: a cell, or a bin."""
-        return STRIDE if self.maps else 1 / float(self.settings.needed("split_ratio"))
+        return STRIDE if self.maps else 1 / self.split_ratio
 
     @property
     def maps(self) -> bool:
@@ -80,8 +86,7 @@ class CodecCase:
         if self.maps:
             shapes = [(instances, KEYPOINTS, height // STRIDE, width // STRIDE)]
         else:
-            k = float(self.settings.needed("split_ratio"))
-            shapes = [(instances, KEYPOINTS, int(side * k)) for side in (width, height)]
+            shapes = [(instances, KEYPOINTS, int(side * self.split_ratio)) for side in (width, height)]
         if seed is None:
             return [torch.zeros(shape) for shape in shapes]
         generator = torch.Generator().manual_seed(seed)
@@ -126,8 +131,7 @@ def usual_settings(representation: str, size: tuple[int, int], split_ratio: floa
         "heatmap_center": "exact",
     }
     read = {name: value for name, value in usual.items() if name in REPRESENTATIONS[representation].settings}
-    unread: dict[str, Any] = dict.fromkeys(usual.keys() - read.keys())  # as in the specs of trainings
-    return CodecSettings(representation, size, flip_shift="exact", **read, **unread)
+    return codec_settings(representation, size, flip_shift="exact", **read)
 
 
 def everything(keypoints: Tensor) -> Tensor:
@@ -140,7 +144,7 @@ def trained_cases(name: str) -> list[CodecCase]:
     read = REPRESENTATIONS[name].settings
     changes: list[dict[str, Any]] = [{}, *({setting: value} for setting, value in OTHERS.items() if setting in read)]
     return [
-        CodecCase(replace(usual_settings(name, size, split_ratio), **change))
+        CodecCase(usual_settings(name, size, split_ratio).with_values(**change))
         for change, (size, split_ratio) in product(changes, SIZES)
     ]
 
@@ -152,9 +156,5 @@ def decoded_cases(name: str) -> list[CodecCase]:
 
 
 def _decoded(settings: CodecSettings) -> Iterator[CodecSettings]:
-    read = REPRESENTATIONS[settings.representation].settings
-    if "post_process" not in read:
-        yield settings
-        return
-    for post_process in get_args(PostProcess):
-        yield replace(settings, post_process=post_process)
+    ways = REPRESENTATIONS[settings.representation].decoding.get("post_process", ("none",))
+    yield from (settings.with_values(post_process=way) for way in ways)

@@ -148,7 +148,7 @@ def flipped_views(cases: CodecCases) -> str:
         flipped = keypoints[:, list(FLIP)].clone()
         flipped[..., 0] = case.settings.input_size[1] - 1 - flipped[..., 0]
         views = [case.ideal(keypoints), case.ideal(flipped)]
-        quirk = 0.0 if case.maps else abs(case.step * (float(case.settings.needed("split_ratio")) - 2))
+        quirk = 0.0 if case.maps else abs(case.step * (case.split_ratio - 2))
         allowances: dict[Literal["exact", "reference"], float] = {"exact": 0.0, "reference": quirk}
         for shift, allowed in allowances.items():
             codec = build_codec(replace(case.settings, flip_shift=shift), FLIP)

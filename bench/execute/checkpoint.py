@@ -18,7 +18,7 @@ from bench.pose.training_state import TrainingState
 from bench.store.documents import EpochEntry
 from bench.suite.specs import TrainSpec
 
-CHECKPOINT_FORMAT = 3
+CHECKPOINT_FORMAT = 4
 """Version of the format, increased whenever older checkpoints cannot be continued."""
 
 

@@ -19,6 +19,7 @@ from bench.pose.ceiling import ceiling_metrics
 from bench.pose.checkpoints import load_weights
 from bench.pose.data.instances import Split
 from bench.pose.data.left_out import never_labelled
+from bench.pose.data.subset import first_instances
 from bench.pose.errors import CheckpointError
 from bench.pose.evaluation import Evaluator, mean_pose_metrics
 from bench.pose.metrics.own import OWN_METRICS
@@ -69,7 +70,10 @@ def make_evaluation(
     problems = found.problems
     links = resources.allow_links
     train = job.training.data.open(dataset_folder, job.training.split, job.training.subset, allow_links=links)
-    baseline = _auxiliary("mean pose baseline", lambda: _baseline(train, split, problems), problems) or {}
+    baseline = (
+        _auxiliary("mean pose baseline", lambda: _baseline(train, job.training.train_subset, split, problems), problems)
+        or {}
+    )
     ceiling = _auxiliary("ceiling", lambda: ceiling_metrics(split, config), problems) or {}
     heartbeat.ensure_lease()
     for name, contents in found.files.items():
@@ -109,8 +113,8 @@ def _auxiliary(name: str, make: Callable[[], T], problems: list[str]) -> T | Non
         return None
 
 
-def _baseline(train: Split, split: Split, problems: list[str]) -> Metrics:
-    instances = train.instances()
+def _baseline(train: Split, subset: int | None, split: Split, problems: list[str]) -> Metrics:
+    instances = first_instances(train.instances(), subset)
     if absent := never_labelled(instances, split.skeleton.keypoints):
         listed = ", ".join(absent)
         problems.append(f"mean pose baseline: {listed} labelled in no training instance, put into the box's middle")

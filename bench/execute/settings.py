@@ -9,11 +9,12 @@ from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import CropSettings
 from bench.pose.data.datasets import DatasetInfo
 from bench.pose.evaluation import EvalConfig
+from bench.pose.settings import Settings
 from bench.pose.training import OptimizerConfig
-from bench.suite.expansion import make_spec
+from bench.suite.expansion import eval_spec
 from bench.suite.recipe import load_recipe
 from bench.suite.rules import apply_rules
-from bench.suite.specs import EVALUATORS, EvalSpec, TrainSpec
+from bench.suite.specs import EvalSpec, TrainSpec
 
 
 def augmentation(training: TrainSpec) -> Augmentation:
@@ -46,23 +47,15 @@ def optimizer_config(training: TrainSpec) -> OptimizerConfig:
 
 def codec_settings(training: TrainSpec, evaluation: EvalSpec | None = None) -> CodecSettings:
     """The representation as it is trained, or as an evaluation decodes it."""
-    return CodecSettings(
-        representation=training.representation,
-        input_size=training.input_size,
-        split_ratio=training.split_ratio,
-        sigma=training.sigma,
-        label_smoothing=training.label_smoothing,
-        loss_reduction=training.loss_reduction,
-        weight_bounds=training.weight_bounds,
-        heatmap_center=training.heatmap_center,
-        post_process=evaluation.post_process if evaluation else "none",
-        flip_shift=evaluation.flip_shift if evaluation else "reference",
-    )
+    if evaluation is None:
+        return CodecSettings(training.representation, training.input_size, training.codec)
+    values = {**training.codec, **evaluation.decoding, "post_process": evaluation.post_process}
+    return CodecSettings(training.representation, training.input_size, Settings(values), evaluation.flip_shift)
 
 
 def crop_settings(training: TrainSpec) -> CropSettings:
     """The size and colors of the training's crops."""
-    return CropSettings(training.input_size, training.color_order, training.data.skeleton)
+    return CropSettings(training.input_size, training.color_order, training.data.skeleton, training.pixel_alignment)
 
 
 def eval_config(training: TrainSpec, evaluation: EvalSpec, box_file: Path | None) -> EvalConfig:
@@ -70,8 +63,10 @@ def eval_config(training: TrainSpec, evaluation: EvalSpec, box_file: Path | None
     return EvalConfig(
         codec=codec_settings(training, evaluation),
         color_order=training.color_order,
+        pixel_alignment=training.pixel_alignment,
         box_file=box_file,
         flip_test=evaluation.flip_test,
+        instance_score=evaluation.instance_score,
         score_threshold=evaluation.score_threshold,
         nms_threshold=evaluation.nms_threshold,
         batch_size=evaluation.batch_size,
@@ -81,11 +76,9 @@ def eval_config(training: TrainSpec, evaluation: EvalSpec, box_file: Path | None
 
 def selection_config(training: TrainSpec) -> EvalConfig:
     """How the reference scores a training after every epoch: as it tests, but with annotated boxes (behaviour T15)."""
-    known = dict(training) | {"training": training.id, "split": training.selection_split, "boxes": "gt"}
+    known = training.settings | {"split": training.selection_split, "boxes": "gt"}
     cell = apply_rules(load_recipe("paper").evaluate, known, fixed={"boxes"})
-    cell["evaluator"] = EVALUATORS[training.data.protocol]
-    evaluation = {name: cell[name] for name in EvalSpec.model_fields}
-    return eval_config(training, make_spec(EvalSpec, evaluation, f"selection of training {training.id}"), None)
+    return eval_config(training, eval_spec(training, cell, f"selection of training {training.id}"), None)
 
 
 def box_file(data: DatasetInfo, evaluation: EvalSpec, folder: Path) -> Path | None:

@@ -15,10 +15,10 @@ from bench.pose.checkpoints import load_weights
 from bench.pose.evaluation import EvalResult, Evaluator
 from bench.pose.machine import keep_freed_memory
 from bench.pose.precision import disable_tf32
-from bench.suite.expansion import complete_cell, make_spec
+from bench.suite.expansion import complete_cell, eval_spec, train_spec
 from bench.suite.recipe import load_recipe
 from bench.suite.rules import apply_rules
-from bench.suite.specs import EVALUATORS, EvalSpec, TrainSpec
+from bench.suite.specs import EvalSpec, TrainSpec
 
 
 def evaluate_weights(
@@ -70,8 +70,7 @@ def evaluate_weights(
 def complete_specs(trained: Mapping[str, Any], asked: Mapping[str, Any], boxes: str) -> tuple[TrainSpec, EvalSpec]:
     """Specs with the settings of the paper's recipe where none are given."""
     recipe = load_recipe("paper")
-    training = make_spec(TrainSpec, complete_cell(recipe.train, trained), "options")
-    evaluator = EVALUATORS[training.data.protocol]
-    given = {"training": training.id, "split": training.split, "boxes": boxes, "evaluator": evaluator, **asked}
-    settings = apply_rules(recipe.evaluate, dict(training) | given, fixed=given)
-    return training, make_spec(EvalSpec, {name: settings[name] for name in EvalSpec.model_fields}, "options")
+    training = train_spec(complete_cell(recipe.train, trained), "options")
+    given = {"split": training.split, "boxes": boxes, **asked}
+    settings = apply_rules(recipe.evaluate, training.settings | given, fixed=given)
+    return training, eval_spec(training, settings, "options")

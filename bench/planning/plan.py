@@ -187,13 +187,7 @@ def describe_subset(sizes: Iterable[int]) -> str:
 
 def complexity_of(training: TrainSpec) -> Complexity:
     """Parameters and multiply-adds per image of a training's network."""
-    return predict(
-        training.backbone,
-        training.representation,
-        keypoints=training.data.skeleton.size,
-        input_size=training.input_size,
-        split_ratio=training.split_ratio,
-    )
+    return predict(training.backbone, training.representation, **training.form)
 
 
 def _text(value: Any) -> str:
@@ -201,7 +195,8 @@ def _text(value: Any) -> str:
 
 
 def _selected(training: TrainSpec, selection: Selection) -> bool:
-    return all(_text(getattr(training, name)) in values for name, values in selection.items())
+    settings = training.settings
+    return all(_text(settings.get(name)) in values for name, values in selection.items())
 
 
 def answered_rows(training: TrainSpec, evaluation: EvalSpec) -> tuple[PublishedRow, ...]:
@@ -259,16 +254,18 @@ def _as_the_paper_trains(training: TrainSpec) -> bool:
     if training.weights is not None:
         # Weights that were made elsewhere, such as the authors': how they came about is not ours to repeat.
         free |= {"initialization", "weights", "epochs"}
-    return all(value == paper.get(name) for name, value in training if name not in free)
+    return all(value == paper.get(name) for name, value in training.settings.items() if name not in free)
 
 
 def _training_json(training: PlannedTraining) -> dict[str, Any]:
     spec, complexity = training.spec, training.complexity
     document = spec.model_dump(mode="json")
-    names = ("dataset", "backbone", "representation", "input_size", "split_ratio", "sigma", "label_smoothing", "seed")
+    names = ("dataset", "backbone", "representation", "input_size", "seed")
     return {
         "id": spec.id,
         **{name: document[name] for name in names},
+        **dict.fromkeys(("split_ratio", "sigma", "label_smoothing")),
+        **spec.codec,
         "params": complexity.params,
         "gflops": {
             "multiply_adds": complexity.multiply_adds / GIGA,
@@ -287,6 +284,7 @@ def _evaluation_json(evaluation: PlannedEvaluation) -> dict[str, Any]:
     return {
         "id": spec.id,
         **{name: getattr(spec, name) for name in names},
+        **spec.decoding,
         "published": [row.id for row in evaluation.published],
         "state": evaluation.state,
         "reason": evaluation.status.reason,

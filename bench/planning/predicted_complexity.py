@@ -15,11 +15,11 @@ from functools import cache
 from itertools import pairwise
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from bench.pose.input_size import CELL
 from bench.pose.models.backbone import BACKBONES, Backbone, network_shape
-from bench.pose.models.network import Complexity, NetworkShape
+from bench.pose.models.network import Complexity, NetworkForm, NetworkShape
 from bench.pose.models.tokens import heatmap_widths, hidden_width, patch_grid
 
 TRUNKS_FILE = Path(__file__).with_name("trunks.json")
@@ -46,15 +46,14 @@ class Trunk:
 
 
 @cache
-def predict(
-    backbone: str, representation: str, *, keypoints: int, input_size: tuple[int, int], split_ratio: float | None = None
-) -> Complexity:
+def predict(backbone: str, representation: str, **form: Unpack[NetworkForm]) -> Complexity:
     """What `bench.pose.complexity.measure` finds for the network that `build_model` makes of these.
 
     Arguments and errors are those of `network_shape`.
     """
-    shape = network_shape(backbone, representation, keypoints=keypoints, input_size=input_size, split_ratio=split_ratio)
-    known, trunk = BACKBONES[backbone], _trunks().get(backbone)
+    shape = network_shape(backbone, representation, **form)
+    known = BACKBONES[backbone]
+    trunk = _trunks().get(backbone if shape.upsample or not known.upsamples else without_upsampling(backbone))
     if trunk is None:
         return _measured(known, shape)
     height, width = shape.input_size
@@ -62,6 +61,11 @@ def predict(
     backbone_work = Complexity(trunk.params, trunk.multiply_adds * cells, trunk.published_convention * cells)
     rest = _after_stem if "patches" in known.sizes else _after_maps
     return _total((backbone_work, *rest(trunk, shape, **known.sizes)))
+
+
+def without_upsampling(backbone: str) -> str:
+    """Name in the table of a backbone whose upsampling layers are left out."""
+    return f"{backbone} without upsampling"
 
 
 def _measured(backbone: Backbone, shape: NetworkShape) -> Complexity:
@@ -76,10 +80,14 @@ def _measured(backbone: Backbone, shape: NetworkShape) -> Complexity:
 def _after_maps(
     trunk: Trunk, shape: NetworkShape, *, maps_per_keypoint: Mapping[tuple[int, int], int] | None = None, **_others: Any
 ) -> Iterator[Complexity]:
-    """The final convolution and the classifiers of flattened maps."""
+    """The final convolution and the classifiers of flattened maps, or the linear layer to points."""
+    if shape.values is not None:
+        points = trunk.channels * shape.keypoints * shape.values
+        yield Complexity(points + shape.keypoints * shape.values, points, points)
+        return
     height, width = shape.input_size
     positions = (height // trunk.stride) * (width // trunk.stride)
-    each = 1 if maps_per_keypoint is None else maps_per_keypoint[shape.input_size]
+    each = shape.maps_per_keypoint or (1 if maps_per_keypoint is None else maps_per_keypoint[shape.input_size])
     maps = shape.keypoints * each
     products = trunk.channels * maps * positions
     yield Complexity((trunk.channels + 1) * maps, products, products)

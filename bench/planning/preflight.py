@@ -191,9 +191,9 @@ def _initial_weights(plan: Plan, trainings: Iterable[PlannedTraining], root: Pat
         if spec.initialization == "imagenet":
             weights = find_weights(spec.backbone, root / IMAGENET)
             if not weights.there:
-                missing.setdefault(weights.path, (spec.backbone, None if weights.prepared else weights.remedy))
-    suite = suite_argument(plan.suite.file)
-    together = prepare_weights([backbone for backbone, remedy in missing.values() if remedy is None], root, suite)
+                missing.setdefault(weights.path, (spec.backbone, None if weights.public else weights.remedy))
+    public = [backbone for backbone, remedy in missing.values() if remedy is None]
+    together = prepare_weights(public, root, suite_argument(plan.suite.file))
     yield from (Lack(f"{path} is missing", remedy or together) for path, (_, remedy) in missing.items())
 
 

@@ -80,7 +80,7 @@ def _count(row: PublishedRow) -> Complexity:
         row.representation,
         keypoints=dataset_info(table.dataset).skeleton.size,
         input_size=row.input_size,
-        split_ratio=complete_cell(load_recipe("paper").train, cell)["split_ratio"],
+        split_ratio=complete_cell(load_recipe("paper").train, cell).get("split_ratio"),
     )
 
 

@@ -12,7 +12,7 @@ from bench.pose.codecs.base import Codec
 from bench.pose.codecs.representation import build_codec
 from bench.pose.data.instances import Instance, Split
 from bench.pose.evaluation import EvalConfig
-from bench.pose.geometry import Size, affine_matrix, transform_points
+from bench.pose.geometry import PixelAlignment, Size, crop_matrix, transform_points
 from bench.pose.locating import locate
 from bench.pose.metrics.predictions import Predictions
 from bench.pose.scoring import split_scoring
@@ -35,7 +35,7 @@ def ceiling_metrics(split: Split, config: EvalConfig) -> dict[str, float | None]
         return {}
     scoring = split_scoring(split)
     codec = build_codec(config.codec, split.skeleton.flip_indices)
-    predictions = ideal_predictions(codec, split.instances(), config.codec.input_size)
+    predictions = ideal_predictions(codec, split.instances(), config.codec.input_size, config.pixel_alignment)
     if predictions is None:
         return {}
     return scoring.metrics(
@@ -43,7 +43,9 @@ def ceiling_metrics(split: Split, config: EvalConfig) -> dict[str, float | None]
     )
 
 
-def ideal_predictions(codec: Codec[Any, Any], instances: Sequence[Instance], size: Size) -> Predictions | None:
+def ideal_predictions(
+    codec: Codec[Any, Any], instances: Sequence[Instance], size: Size, alignment: PixelAlignment = "corner"
+) -> Predictions | None:
     """Predictions from encoding and decoding the annotated keypoints; no image is read.
 
     None where the codec does not know its ideal output.
@@ -52,10 +54,11 @@ def ideal_predictions(codec: Codec[Any, Any], instances: Sequence[Instance], siz
         codec: encodes and decodes.
         instances: annotated instances.
         size: crop height and width in px.
+        alignment: where the crops' centers land.
     """
     crops = [instance.crop(size) for instance in instances]
     centers, scales = (np.stack(column) for column in zip(*crops, strict=True))
-    matrices = [affine_matrix(*crop, 0, size) for crop in crops]
+    matrices = [crop_matrix(*crop, 0, size, alignment) for crop in crops]
     keypoints = np.stack(
         [transform_points(one.keypoints, matrix) for one, matrix in zip(instances, matrices, strict=True)]
     )
@@ -68,7 +71,7 @@ def ideal_predictions(codec: Codec[Any, Any], instances: Sequence[Instance], siz
         if output is None:
             return None
         center, scale = (torch.from_numpy(values[batch]) for values in (centers, scales))
-        coordinates.append(locate(codec, [output], center, scale, size).numpy())
+        coordinates.append(locate(codec, [output], center, scale, size, alignment=alignment).numpy())
     return Predictions(
         image_ids=np.array([instance.image_id for instance in instances], dtype=np.int64),
         keypoints=np.concatenate(coordinates),

@@ -88,15 +88,21 @@ def _first(error: Exception) -> str:
     return "unknown contents" if "weights_only" in text else text  # torch advises to run the file's code
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path, *, sha256: str | None = None) -> dict[str, Tensor]:
     """The state dict in a weights file: plain, or under `best_state_dict` or `state_dict`, with or without `module.`.
 
     Where a checkpoint of the reference has both, the best is taken: the reference writes the same weights into the file
     that its test reads. Its optimizer is not read, nor are values of NumPy.
 
+    Args:
+        path: of the file.
+        sha256: expected hash; None for any.
+
     Raises:
-        CheckpointError: it cannot be read or holds no state dict.
+        CheckpointError: it cannot be read, has another hash or holds no state dict.
     """
+    if sha256 is not None:
+        check_hash(path, sha256)
     with torch.serialization.safe_globals(UNREAD):
         contents = load_file(path, mapped=True)
     for key in ("best_state_dict", "state_dict"):
@@ -120,9 +126,7 @@ def load_weights(model: nn.Module, path: Path, *, sha256: str | None = None) -> 
         CheckpointError: the file is unusable or has another hash, or keys are missing, unexpected, misshapen or not
             finite; the message names them.
     """
-    if sha256 is not None:
-        check_hash(path, sha256)
-    weights, wanted = read_weights(path), model.state_dict()
+    weights, wanted = read_weights(path, sha256=sha256), model.state_dict()
     problems = [f"missing {name}" for name in wanted if name not in weights]
     problems += [f"unexpected {name}" for name in weights if name not in wanted]
     problems += [

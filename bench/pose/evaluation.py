@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import torch
 from torch import nn
@@ -18,6 +18,7 @@ from bench.pose.data.left_out import count_images, summarize
 from bench.pose.data.pixels.choice import choose_images
 from bench.pose.data.pixels.image_source import ImageStore
 from bench.pose.data.pixels.names import PixelSource
+from bench.pose.geometry import PixelAlignment
 from bench.pose.inference import predict
 from bench.pose.metrics.diagnostics import Diagnostics
 from bench.pose.metrics.mean_pose import mean_pose, place_mean_pose
@@ -38,12 +39,15 @@ class EvalConfig:
     Attributes:
         codec: representation and decoding.
         color_order: "rgb" or "bgr".
+        pixel_alignment: where the crops' centers land.
         box_file: detected boxes; None for annotated boxes.
         flip_test: average with the prediction on the flipped crop.
         score_threshold: keypoints above it count in an instance's score.
         nms_threshold: OKS above which the weaker of two instances is suppressed.
         batch_size: instances per forward pass; a flip test adds the flipped view of each.
         precision: number format of the network's arithmetic.
+        instance_score: "mean" is the box's score times the mean of the keypoints' scores above the threshold, "rle" the
+            box's score plus the mean and the maximum of the keypoints' scores, as mmpose ranks instances of RLE.
     """
 
     codec: CodecSettings
@@ -54,6 +58,8 @@ class EvalConfig:
     nms_threshold: float
     batch_size: int
     precision: Precision = "float32"
+    pixel_alignment: PixelAlignment = "corner"
+    instance_score: Literal["mean", "rle"] = "mean"
 
 
 @dataclass(frozen=True)
@@ -194,7 +200,7 @@ class Evaluator:
             model,
             build_codec(config.codec, skeleton.flip_indices),
             self.instances,
-            CropSettings(config.codec.input_size, config.color_order, skeleton),
+            CropSettings(config.codec.input_size, config.color_order, skeleton, config.pixel_alignment),
             flip_test=config.flip_test,
             device=device,
             batch_size=config.batch_size,

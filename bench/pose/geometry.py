@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -17,10 +18,13 @@ import numpy.typing as npt
 __all__ = [
     "BOX_PADDING",
     "SCALE_UNIT",
+    "PixelAlignment",
     "affine_matrix",
     "box_to_center_scale",
+    "crop_matrix",
     "padded_area",
     "transform_points",
+    "unbiased_matrix",
     "warp",
     "warp_flipped",
 ]
@@ -28,6 +32,9 @@ __all__ = [
 Array = npt.NDArray[np.float64]
 Size = tuple[int, int]
 """Height and width in px."""
+
+PixelAlignment = Literal["corner", "unbiased"]
+"""Where a crop's center lands: on (width / 2, height / 2), or in the middle of its pixels (Huang et al., CVPR 2020)."""
 
 SCALE_UNIT = 200.0
 """Pixels per unit of scale."""
@@ -80,6 +87,28 @@ def affine_matrix(
     crop = _crop_corner_points(height, width)
     points = (crop, image) if inverse else (image, crop)
     return np.asarray(cv2.getAffineTransform(*points), dtype=np.float64)
+
+
+def unbiased_matrix(center: npt.ArrayLike, scale: npt.ArrayLike, rotation: float, size: Size) -> Array:
+    """The 2x3 matrix from image px to crop px that maps the edges of the box to the centers of the border's pixels.
+
+    The center lands on ((width - 1) / 2, (height - 1) / 2), as in UDP (Huang et al., CVPR 2020), so that flipping a
+    crop is flipping the image. Arguments are those of `affine_matrix`, but both sides of the scale count. mmpose
+    rotates the other way, which symmetric random angles do not show.
+    """
+    angle, last = math.radians(rotation), np.array([size[1] - 1, size[0] - 1])
+    turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+    linear = (last / (np.asarray(scale, dtype=np.float64) * SCALE_UNIT))[:, None] * turn
+    offset = last / 2 - linear @ np.asarray(center, dtype=np.float64)
+    return np.concatenate([linear, offset[:, None]], axis=1)
+
+
+def crop_matrix(
+    center: npt.ArrayLike, scale: npt.ArrayLike, rotation: float, size: Size, alignment: PixelAlignment
+) -> Array:
+    """The 2x3 matrix from image px to crop px of one alignment; see `affine_matrix` and `unbiased_matrix`."""
+    make = unbiased_matrix if alignment == "unbiased" else affine_matrix
+    return make(center, scale, rotation, size)
 
 
 def _corner_points(x: float, y: float, up_x: float, up_y: float) -> npt.NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -64,9 +64,10 @@ class GradientReducer:
         ValueError: the group cannot divide the batches of this model, see `Share`.
     """
 
-    def __init__(self, model: nn.Module, group: ProcessGroup) -> None:
+    def __init__(self, model: nn.Module, group: ProcessGroup, parameters: Iterable[nn.Parameter]) -> None:
+        """`parameters` are those that are trained, of the model and beside it."""
         self.group = group
-        self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self._parameters = [parameter for parameter in parameters if parameter.requires_grad]
         self._division = distribute(model, group)
 
     @property

@@ -95,7 +95,7 @@ def predict(
                 output = to_float32(model(views))
             outputs = _halves(output) if flip_test else [output]
             crop_centers, crop_scales = (copy_to(exact, one) for one in (batch.centers, batch.scales))
-            located = locate(codec, outputs, crop_centers, crop_scales, crops.size)
+            located = locate(codec, outputs, crop_centers, crop_scales, crops.size, alignment=crops.pixel_alignment)
             columns = (batch.indices, located.cpu(), batch.centers, batch.scales)
             mine.append((tuple(column.numpy() for column in columns), batch.broken))
         else:

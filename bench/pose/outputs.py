@@ -1,4 +1,4 @@
-"""The two kinds of network outputs. Imports no torch."""
+"""The kinds of network outputs. Imports no torch."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 __all__ = ["OUTPUTS", "Coordinates", "Output"]
 
-Output = Literal["maps", "coordinates"]
-"""Kind of a network's output: a map per keypoint, or logits over the bins of each axis."""
+Output = Literal["maps", "coordinates", "points"]
+"""Kind of a network's output: a map per keypoint, logits over the bins of each axis, or a few numbers per keypoint."""
 
-OUTPUTS: tuple[Output, ...] = ("maps", "coordinates")
+OUTPUTS: tuple[Output, ...] = ("maps", "coordinates", "points")
 
 
 class Coordinates(NamedTuple):

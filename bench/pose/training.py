@@ -116,8 +116,10 @@ class Training:
 
     def __post_init__(self) -> None:
         channels_side_by_side(self.model)
-        self._reducer = GradientReducer(self.model, self.group)
-        self.optimizer = DenseAdam(list(self.model.parameters()))
+        if self.codec.loss_module is not None:
+            self.codec.loss_module.to(self.device)
+        self._reducer = GradientReducer(self.model, self.group, self._parameters())
+        self.optimizer = DenseAdam(list(self._parameters()))
         self._loss_sum = 0.0
         self._seen = 0
         # On one GPU a loss is read after the next step was launched, so that the GPU never waits for the host. A group
@@ -206,6 +208,7 @@ class Training:
         self._read_losses()
         return {
             "model": self.model.state_dict(),
+            "loss_module": {} if self.codec.loss_module is None else self.codec.loss_module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "position": list(self.position),
             "history": self.history,
@@ -218,6 +221,8 @@ class Training:
     def load_state_dict(self, state: TrainingState) -> None:
         """Continue where `state_dict` was taken."""
         self.model.load_state_dict(state["model"])
+        if self.codec.loss_module is not None:
+            self.codec.loss_module.load_state_dict(state["loss_module"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.position = Position(*state["position"])
         self.history = state["history"]
@@ -226,6 +231,12 @@ class Training:
         self._unread.clear()
         self._best = state["best"]
         torch.set_rng_state(state["random_state"])
+
+    def _parameters(self) -> Iterator[nn.Parameter]:
+        """All that is trained: the network's parameters and those of the loss."""
+        yield from self.model.parameters()
+        if self.codec.loss_module is not None:
+            yield from self.codec.loss_module.parameters()
 
     def _load_state_of_rank_0(self) -> None:
         if self.group.size > 1:
@@ -282,7 +293,7 @@ class Training:
 
     def _weights_finite(self) -> bool:
         """Whether the weights are finite: even a finite loss may have gradients that are not."""
-        return all(bool(value.isfinite().all()) for value in self.model.parameters())
+        return all(bool(value.isfinite().all()) for value in self._parameters())
 
     def _finish_epoch(self, epoch: int) -> None:
         """Log the epoch and, if the best weights are kept, validate the model."""

@@ -14,6 +14,7 @@ class TrainingState(TypedDict):
 
     Attributes:
         model: weights and running statistics by name.
+        loss_module: weights of what the loss trains beside the model, by name; none of most representations.
         optimizer: state of torch's Adam: its moments and step counts.
         position: epoch and step, from 0, of the next step.
         history: finished epochs.
@@ -24,6 +25,7 @@ class TrainingState(TypedDict):
     """
 
     model: dict[str, Tensor]
+    loss_module: dict[str, Tensor]
     optimizer: dict[str, Any]
     position: list[int]
     history: list[dict[str, Any]]

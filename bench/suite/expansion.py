@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from bench.pose.codecs.representation import CODEC_SETTINGS, DECODING_SETTINGS, REPRESENTATIONS
+from bench.pose.codecs.representation import REPRESENTATIONS, codec_kinds
 from bench.pose.errors import DataError
+from bench.pose.models.backbone import BACKBONES, has_choice_of_upsampling
+from bench.pose.settings import check_value
 from bench.suite.claims.cases import Claim, ClaimCase, find_cases
 from bench.suite.rules import Rule, apply_rules
 from bench.suite.schema import Suite
@@ -70,7 +72,7 @@ def expand(suite: Suite) -> Expansion:
         if reason is not None:
             excluded.append((axes, reason))
             continue
-        training = make_spec(TrainSpec, full, f"{suite.file}: cell {_words({**axes, **suite.given})}")
+        training = train_spec(full, f"{suite.file}: cell {_words({**axes, **suite.given})}")
         if training.id not in cells:
             cells[training.id] = SuiteCell(training, tuple(_evaluations(suite, training)))
     return Expansion(tuple(cells.values()), tuple(excluded), _cases(suite, cells.values()))
@@ -83,22 +85,23 @@ def _check_number(suite: Suite, whose: str, values: Mapping[str, Collection[Any]
 
 
 def complete_cell(rules: Iterable[Rule], given: Mapping[str, Any]) -> dict[str, Any]:
-    """All settings of a cell: the given ones, the rules' for the rest, and `None` where its representation reads none.
+    """All settings of a cell: the given ones, the rules' for the rest, without those that other representations read.
 
-    With 0 epochs the selection is final, because there is no best epoch to choose.
+    What makes no difference is `None`. With 0 epochs the selection is final, because there is no best epoch to choose.
     """
     cell = apply_rules(rules, dict(given), fixed=given.keys())
     cell |= {"selection": "final"} if cell.get("epochs") == 0 else {}
-    unread = CODEC_SETTINGS - _read_settings(cell["representation"])
     if cell.get("selection") == "final":
-        unread |= {"selection_split"}
-    return cell | dict.fromkeys(unread)
-
-
-def _read_settings(representation: str) -> frozenset[str]:
-    """Settings that a representation reads; all of them for an unknown one, which its spec will refuse."""
-    known = REPRESENTATIONS.get(representation)
-    return CODEC_SETTINGS | DECODING_SETTINGS if known is None else known.settings
+        cell["selection_split"] = None
+    backbone, representation = BACKBONES.get(cell["backbone"]), REPRESENTATIONS.get(cell["representation"])
+    if backbone is None or representation is None:
+        return cell  # its spec will refuse the name
+    if not has_choice_of_upsampling(cell["backbone"], cell["representation"]):
+        cell["upsample"] = None
+    if cell.get("upsample") is not False:
+        cell["maps_per_keypoint"] = None
+    unread = codec_kinds().keys() - representation.settings.keys()
+    return {name: value for name, value in cell.items() if name not in unread}
 
 
 def _cases(suite: Suite, cells: Iterable[SuiteCell]) -> dict[str, tuple[ClaimCase, ...]]:
@@ -130,21 +133,15 @@ def _data(suite: Suite) -> dict[str, Any]:
 
 
 def _evaluations(suite: Suite, training: TrainSpec) -> Iterator[EvalSpec]:
-    known = dict(training)
     seen: set[str] = set()
     for entry in suite.evaluations:
         for values in itertools.product(*entry.settings.values()):
             given = dict(zip(entry.settings, values, strict=True))
-            cell = apply_rules(suite.recipe.evaluate, known | {"split": suite.dataset.eval} | given, fixed=given)
+            known = training.settings | {"split": suite.dataset.eval} | given
+            cell = apply_rules(suite.recipe.evaluate, known, fixed=given)
             if not entry.applies(cell):
                 continue
-            if "post_process" not in _read_settings(training.representation):
-                cell["post_process"] = "none"
-            cell["evaluator"] = EVALUATORS[training.data.protocol]
-            settings = {name: cell[name] for name in EvalSpec.model_fields if name in cell}
-            spec = make_spec(
-                EvalSpec, settings | {"training": training.id}, f"{suite.file}: evaluation {_words(given)}"
-            )
+            spec = eval_spec(training, cell, f"{suite.file}: evaluation {_words(given)}")
             if spec.boxes == "detector":
                 _require_boxes(suite, training, spec)
             if spec.id not in seen:
@@ -164,8 +161,37 @@ def _require_boxes(suite: Suite, training: TrainSpec, evaluation: EvalSpec) -> N
         raise SuiteError(f"{suite.file}: evaluation boxes=detector: {error}") from None
 
 
-def make_spec(kind: type[SpecT], settings: Mapping[str, Any], where: str) -> SpecT:
-    """A checked spec. Raises `SuiteError` that begins with `where` and names each wrong setting."""
+def train_spec(cell: Mapping[str, Any], where: str) -> TrainSpec:
+    """The spec of a complete cell. Raises `SuiteError` that begins with `where` and names each wrong setting."""
+    own = {name: value for name, value in cell.items() if name in TrainSpec.model_fields}
+    codec = {name: value for name, value in cell.items() if name not in own}
+    return _make_spec(TrainSpec, {**own, "codec": codec}, where)
+
+
+def eval_spec(training: TrainSpec, cell: Mapping[str, Any], where: str) -> EvalSpec:
+    """The spec of an evaluation, given all its settings, beside others that do not matter.
+
+    A refinement that the training's representation does not have is none.
+
+    Raises:
+        SuiteError: it begins with `where` and names each wrong setting.
+    """
+    declared = REPRESENTATIONS[training.representation].decoding
+    own = {name: cell[name] for name in EvalSpec.model_fields if name in cell}
+    own |= {"training": training.id, "evaluator": EVALUATORS[training.data.protocol]}
+    if cell.get("post_process") not in declared.get("post_process", ()):
+        own["post_process"] = "none"
+    try:
+        others = {name: kind for name, kind in declared.items() if name != "post_process"}
+        own["decoding"] = {name: check_value(name, cell[name], kind) for name, kind in others.items()}
+    except KeyError as error:
+        raise SuiteError(f"{where}: {error.args[0]} has no value; give it one under `evaluate`") from None
+    except ValueError as error:
+        raise SuiteError(f"{where}: {error}") from None
+    return _make_spec(EvalSpec, own, where)
+
+
+def _make_spec(kind: type[SpecT], settings: Mapping[str, Any], where: str) -> SpecT:
     try:
         return kind.model_validate(settings)
     except ValidationError as error:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from bench.suite.rules import DERIVED_SETTINGS, EVALUATION_SETTINGS, TRAINING_SETTINGS, read_values
+from bench.suite.rules import DERIVED_SETTINGS, evaluation_settings, read_values, training_settings
 from bench.suite.schema import Suite
 from bench.suite.source import FORMER_KEYS, Problem, SuiteError, read_value
 from bench.suite.specs import evaluation_key
@@ -15,10 +15,10 @@ from bench.suite.weights import WeightsNames
 
 SPLITS = ("train", "eval")
 
-EVALUATION_KEYS = {evaluation_key(name): name for name in EVALUATION_SETTINGS if name not in DERIVED_SETTINGS}
-"""Settings of evaluations by their names on a command line, where those of trainings come first."""
 
-SETTABLE = (*SPLITS, *TRAINING_SETTINGS, *(name for name in EVALUATION_KEYS if name not in TRAINING_SETTINGS))
+def evaluation_keys() -> dict[str, str]:
+    """Settings of evaluations by their names on a command line, where those of trainings come first."""
+    return {evaluation_key(name): name for name in evaluation_settings() if name not in DERIVED_SETTINGS}
 
 
 def override(suite: Suite, items: Sequence[str]) -> Suite:
@@ -43,15 +43,17 @@ def override(suite: Suite, items: Sequence[str]) -> Suite:
 
 
 def _set(suite: Suite, item: str, name: str, text: str) -> Suite:
-    if name not in SETTABLE:
-        raise SuiteError(f"--set {item!r:.80}: {unknown('setting', name, SETTABLE)}")
+    trained, evaluated = training_settings(), evaluation_keys()
+    settable = dict.fromkeys((*SPLITS, *trained, *evaluated))
+    if name not in settable:
+        raise SuiteError(f"--set {item!r:.80}: {unknown('setting', name, settable)}")
     if name in SPLITS:
         if not text:
             raise SuiteError(f"--set {item!r:.80}: expected the name of a split")
         return replace(suite, dataset=suite.dataset.model_copy(update={name: text}))
-    if name not in TRAINING_SETTINGS:
-        key = EVALUATION_KEYS[name]
-        values = _read(suite, item, key, text, EVALUATION_SETTINGS)
+    if name not in trained:
+        key = evaluated[name]
+        values = _read(suite, item, key, text, evaluation_settings())
         entries = [replace(entry, settings={**entry.settings, key: values}) for entry in suite.evaluations]
         return replace(suite, evaluations=tuple(entries))
     axis = suite.axes.get(name, ())
@@ -60,7 +62,7 @@ def _set(suite: Suite, item: str, name: str, text: str) -> Suite:
         raise SuiteError(
             f"--set {item!r:.80}: {name} is an axis of the suite ({listed}); choose with --only {name}=..."
         )
-    values = _read(suite, item, name, text, TRAINING_SETTINGS)
+    values = _read(suite, item, name, text, trained)
     if len(values) != 1:
         raise SuiteError(f"--set {item!r:.80}: a training has one value of {name}, found {len(values)}")
     if axis:

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from bench.pose.errors import UnknownNameError
-from bench.suite.rules import DERIVED_SETTINGS, EVALUATION_SETTINGS, TRAINING_SETTINGS, Rule, read_rules
+from bench.suite.rules import DERIVED_SETTINGS, Rule, evaluation_settings, read_rules, training_settings
 from bench.suite.source import Problem, read_yaml
 
 _FOLDER = Path(__file__).parent / "recipes"
@@ -38,14 +38,15 @@ def load_recipe(name: str) -> Recipe:
         raise UnknownNameError("recipe", name, RECIPES)
     source = read_yaml(_FOLDER / f"{name}.yaml")
     problems: list[Problem] = []
-    conditions = ("dataset", "split", *TRAINING_SETTINGS)
-    train = read_rules(source.data["train"], ("train",), problems, settings=TRAINING_SETTINGS, conditions=conditions)
+    trained, evaluated = training_settings(), evaluation_settings()
+    conditions = ("dataset", "split", *trained)
+    train = read_rules(source.data["train"], ("train",), problems, settings=trained, conditions=conditions)
     evaluate = read_rules(
         source.data["evaluate"],
         ("evaluate",),
         problems,
-        settings=[name for name in EVALUATION_SETTINGS if name not in DERIVED_SETTINGS],
-        conditions=(*conditions, *EVALUATION_SETTINGS),
+        settings=[name for name in evaluated if name not in DERIVED_SETTINGS],
+        conditions=(*conditions, *evaluated),
     )
     if problems:
         raise source.error(problems)

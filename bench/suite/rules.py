@@ -7,17 +7,25 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from bench.pose.codecs.representation import codec_kinds
 from bench.suite.source import Path_, Problem
-from bench.suite.specs import EvalSpec, TrainSpec
+from bench.suite.specs import EvalSpec, TrainSpec, setting_type
 from bench.suite.structure import plain_message, unknown
 
-TRAINING_SETTINGS = tuple(name for name in TrainSpec.model_fields if name not in {"dataset", "definition", "split"})
-"""Settings that the axes and rules of a suite's trainings may have."""
 
-EVALUATION_SETTINGS = tuple(name for name in EvalSpec.model_fields if name != "training")
-"""Settings that a suite's evaluations may have."""
+def training_settings() -> tuple[str, ...]:
+    """Settings that the axes and rules of a suite's trainings may have, those of all representations among them."""
+    own = (name for name in TrainSpec.model_fields if name not in {"dataset", "definition", "split", "codec"})
+    return (*own, *codec_kinds())
+
+
+def evaluation_settings() -> tuple[str, ...]:
+    """Settings that a suite's evaluations may have, those of all representations among them."""
+    own = [name for name in EvalSpec.model_fields if name not in {"training", "decoding"}]
+    return (*own, *(name for name in codec_kinds(decoding=True) if name not in own))
+
 
 DERIVED_SETTINGS = frozenset({"evaluator"})
 """Settings of evaluations that follow from the dataset: a recipe may not set them, a suite only to the same value."""
@@ -121,20 +129,24 @@ def _read(name: str, value: Any, place: Path_, problems: list[Problem], *, valid
         problems.append(Problem(place, unknown("setting", str(name), valid)))
         return value
     try:
-        return _adapters()[name].validate_python(value)
+        return _adapter(name).validate_python(value)
     except ValidationError as error:
         problems += [Problem(place, f"{name}: {plain_message(detail)}") for detail in error.errors()]
         return value
 
 
+def _adapter(name: str) -> TypeAdapter[Any]:
+    """The check of a single setting, from the fields of the specs or from the representations that declare it."""
+    field = TrainSpec.model_fields.get(name) or EvalSpec.model_fields.get(name)
+    return _field_adapter(name) if field is not None else _kinds_adapter(setting_type(name))
+
+
 @cache
-def _adapters() -> dict[str, TypeAdapter[Any]]:
-    """Checks of single settings, from the fields of the specs."""
+def _field_adapter(name: str) -> TypeAdapter[Any]:
+    field = TrainSpec.model_fields.get(name) or EvalSpec.model_fields[name]
+    return TypeAdapter(field.rebuild_annotation(), config={"strict": True})
 
-    def adapters(spec: type[BaseModel]) -> dict[str, TypeAdapter[Any]]:
-        return {
-            name: TypeAdapter(field.rebuild_annotation(), config={"strict": True})
-            for name, field in spec.model_fields.items()
-        }
 
-    return adapters(EvalSpec) | adapters(TrainSpec)
+@cache
+def _kinds_adapter(kinds: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kinds, config={"strict": True})

@@ -17,14 +17,12 @@ from bench.pose.metrics.catalog import metrics_of, noticeable
 from bench.suite.claims.cases import Claim
 from bench.suite.claims.declaration import Declaration, read_claims
 from bench.suite.recipe import RECIPES, Recipe, load_recipe
-from bench.suite.rules import EVALUATION_SETTINGS, TRAINING_SETTINGS, Rule, read_rules, read_values
+from bench.suite.rules import Rule, evaluation_settings, read_rules, read_values, training_settings
 from bench.suite.shipped import find_suite
 from bench.suite.source import Problem, Source, read_yaml
 from bench.suite.specs import EVALUATORS, Hash, Positive, SuiteDataset
 from bench.suite.structure import check_structure, unknown
 from bench.suite.weights import WeightsNames
-
-CELL_CONDITIONS = ("dataset", "split", *TRAINING_SETTINGS)
 
 
 class _SuiteSection(BaseModel):
@@ -135,20 +133,22 @@ def load_suite(file: Path, *, run_extensions: bool = True) -> Suite:
     document = check_structure(source, _SuiteDocument)
     problems: list[Problem] = []
     train, names = document.train, WeightsNames(document.weights, problems)
+    trained, evaluated = training_settings(), evaluation_settings()
+    conditions = ("dataset", "split", *trained)
     axes = {
-        name: read_values(name, value, ("train", "axes", name), problems, valid=TRAINING_SETTINGS)
+        name: read_values(name, value, ("train", "axes", name), problems, valid=trained)
         for name, value in names.in_settings(train.axes, ("train", "axes")).items()
     }
     given = names.in_rules(train.set, ("train", "set"))
-    rules = read_rules(given, ("train", "set"), problems, settings=TRAINING_SETTINGS, conditions=CELL_CONDITIONS)
+    rules = read_rules(given, ("train", "set"), problems, settings=trained, conditions=conditions)
     excluded = names.in_rules(train.exclude, ("train", "exclude"))
-    exclusions = read_rules(excluded, ("train", "exclude"), problems, settings=(), conditions=CELL_CONDITIONS)
+    exclusions = read_rules(excluded, ("train", "exclude"), problems, settings=(), conditions=conditions)
     evaluations = read_rules(
         names.in_rules(document.evaluate, ("evaluate",)),
         ("evaluate",),
         problems,
-        settings=EVALUATION_SETTINGS,
-        conditions=(*CELL_CONDITIONS, *EVALUATION_SETTINGS),
+        settings=evaluated,
+        conditions=(*conditions, *evaluated),
         several=True,
     )
     claims = read_claims(

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, Union
 
 from pydantic import (
     AfterValidator,
@@ -22,27 +22,34 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     StringConstraints,
     ValidationInfo,
+    field_validator,
     model_serializer,
     model_validator,
 )
 
 from bench.files import STORED
-from bench.pose.codecs.representation import REPRESENTATIONS, FlipShift, PostProcess
+from bench.pose.codecs.representation import REPRESENTATIONS, FlipShift, PostProcess, codec_kinds
 from bench.pose.data.datasets import DATASETS, DatasetInfo
-from bench.pose.errors import UnknownNameError
+from bench.pose.errors import BenchError, UnknownNameError
 from bench.pose.input_size import CELL, InputSize
-from bench.pose.models.backbone import BACKBONES, network_shape
-from bench.pose.models.network import INITIALIZATIONS
+from bench.pose.models.backbone import BACKBONES, has_choice_of_upsampling, network_shape
+from bench.pose.models.network import INITIALIZATIONS, NetworkForm
 from bench.pose.registry import Registry
+from bench.pose.settings import Settings, check_value, kind_type
 from bench.pose.shares import Share
 from bench.suite.definition import Definition
 from bench.suite.source import Problem
 from bench.suite.structure import ContradictionError, unknown
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Raised whenever the meaning of a spec changes, so that old results are not mistaken for new ones."""
 
 ID_LENGTH = 12
+
+FROM_FILE = ("checkpoint", "trunk")
+"""Initializations from the file that `weights` names."""
+
+WITHOUT_DRAWING = ("imagenet", *FROM_FILE)
 
 CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
@@ -60,11 +67,24 @@ def _registered(registry: Registry[Any]) -> AfterValidator:
     """Refuse names that are not registered, except in what was stored: by now its extension may not be there."""
 
     def check(value: str, info: ValidationInfo) -> str:
-        if info.context is not STORED and value not in registry:
-            raise ValueError(str(UnknownNameError(registry.kind, value, registry)))
+        if info.context is not STORED:
+            try:
+                registry.named(value)
+            except BenchError as error:
+                raise ValueError(str(error)) from None
         return value
 
     return AfterValidator(check)
+
+
+def _read_settings(values: Any) -> Settings:
+    if isinstance(values, Settings):
+        return values
+    if not isinstance(values, Mapping) or not all(
+        isinstance(value, bool | int | float | str) for value in values.values()
+    ):
+        raise ValueError(f"expected a mapping of settings, found {values!r:.80}")
+    return Settings({str(name): value for name, value in values.items()})
 
 
 def _read_size(value: Any) -> InputSize:
@@ -74,8 +94,15 @@ def _read_size(value: Any) -> InputSize:
 Size = Annotated[InputSize, PlainValidator(_read_size), PlainSerializer(str, return_type=str)]
 """An input size, which files and command lines write as HxW."""
 
+OwnSettings = Annotated[
+    Settings,
+    PlainValidator(_read_settings),
+    PlainSerializer(dict, return_type=dict[str, bool | int | float | str]),
+]
+"""Settings that a representation or a backbone declares for itself."""
+
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
-SplitRatio = Annotated[float, Field(ge=2 / CELL, allow_inf_nan=False)]  # two bins at least on the smallest crop
+LEAST_SPLIT_RATIO = 2 / CELL  # two bins at least on the smallest crop
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -160,20 +187,26 @@ def _hash(fields: Mapping[str, Any], schema: int) -> str:
 class TrainSpec(_Identified):
     """One set of weights to train.
 
-    `None` stands where a representation has no such setting. Settings that are not listed here are those of
-    `CodecSettings`, `Augmentation`, `OptimizerConfig` and `CropSettings`.
+    Settings that are not listed here are those of `Augmentation`, `OptimizerConfig` and `CropSettings`.
 
     Attributes:
         dataset: by name.
         definition: of a dataset that its suite defines; not written where there is none.
         split: to train on.
         subset: number of images of this and of the selection split that are used, see `first_images`; None for all.
+        train_subset: number of instances of the training split that are used, see `first_instances`; None for all.
         backbone: of the network.
+        backbone_settings: what the backbone declares for itself and a suite sets.
+        upsample: whether maps are brought to stride 4 by layers that learn to; None where there is no choice.
+        maps_per_keypoint: maps from which each keypoint's coordinates are read without upsampling; else None.
         representation: of keypoints.
+        codec: the settings that the representation declares, such as `split_ratio`. In suites and tables they stand
+            beside the others, see `settings`.
         input_size: height and width of the crops in px, multiples of 32, written as HxW.
-        initialization: "imagenet", "checkpoint" for given weights, or how to draw them, see `initialize`.
-        weights: sha256 of the file that `initialization: checkpoint` starts from; with 0 epochs it is measured as it
-            is. Suites name the file.
+        initialization: "imagenet", "checkpoint" for given weights, "trunk" for the backbone's part of them, or how to
+            draw them, see `initialize`.
+        weights: sha256 of the file that `initialization: checkpoint` or `trunk` starts from; with 0 epochs it is
+            measured as it is. Suites name the file.
         epochs: passes over the instances.
         replicas: devices whose separate batch statistics are reproduced (behaviour T4).
         world_size: processes that work on it together: they divide its batches as `Share` says.
@@ -185,17 +218,16 @@ class TrainSpec(_Identified):
     definition: Definition | None = None
     split: str
     subset: Count | None
+    train_subset: Count | None
     backbone: Annotated[str, _registered(BACKBONES)]
+    backbone_settings: OwnSettings
+    upsample: bool | None
+    maps_per_keypoint: Count | None
     representation: Annotated[str, _registered(REPRESENTATIONS)]
+    codec: OwnSettings
     input_size: Size
-    split_ratio: SplitRatio | None
-    sigma: Positive | None
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] | None
-    loss_reduction: Literal["sum", "mean"] | None
-    weight_bounds: Literal["reference", "exact"] | None
-    heatmap_center: Literal["rounded", "exact"] | None
     seed: Seed
-    initialization: Annotated[str, _one_of("initialization", ("imagenet", "checkpoint", *INITIALIZATIONS))]
+    initialization: Annotated[str, _one_of("initialization", (*WITHOUT_DRAWING, *INITIALIZATIONS))]
     weights: Hash | None
     epochs: Annotated[int, Field(ge=0)]
     batch_size: Count
@@ -207,6 +239,7 @@ class TrainSpec(_Identified):
     milestone_timing: Literal["reference", "exact"]
     warmup_steps: Annotated[int, Field(ge=0)]
     color_order: Literal["rgb", "bgr"]
+    pixel_alignment: Literal["corner", "unbiased"]
     flip_probability: Probability
     scale_factor: Probability
     rotation_factor: Annotated[float, Field(ge=0, le=180)]
@@ -224,19 +257,40 @@ class TrainSpec(_Identified):
         fields: dict[str, Any] = handler(self)
         return fields if self.definition is not None else {k: v for k, v in fields.items() if k != "definition"}
 
+    @field_validator("codec", mode="after")
+    @classmethod
+    def _check_codec(cls, values: Settings, info: ValidationInfo) -> Settings:
+        """Each setting that the representation declares, and no other, in its own type."""
+        if info.context is STORED or "representation" not in info.data:
+            return values
+        name, declared = info.data["representation"], REPRESENTATIONS[info.data["representation"]].settings
+        for other in values:
+            if other not in declared:
+                raise ValueError(f"{name} has no setting {other!r}; valid: {', '.join(declared) or 'it has none'}")
+        for setting in declared:
+            if setting not in values:
+                raise ValueError(f"{setting} has no value; give it one under `set`, or make it an axis")
+        checked = Settings({setting: check_value(setting, values[setting], kind) for setting, kind in declared.items()})
+        if float(checked.get("split_ratio", LEAST_SPLIT_RATIO)) < LEAST_SPLIT_RATIO:
+            raise ValueError(f"split_ratio: {checked['split_ratio']} is less than {LEAST_SPLIT_RATIO:g}")
+        return checked
+
     @model_validator(mode="after")
     def _check_combination(self, info: ValidationInfo) -> Self:
         """Refuse networks that do not exist, a selection on nothing, and processes without work."""
         _check_dataset(self.dataset, self.definition, info)
-        if (self.initialization == "checkpoint") != (self.weights is not None):
-            raise ValueError("`initialization: checkpoint` and `weights: FILE` go together")
-        if self.epochs == 0 and self.weights is None:
+        if (self.initialization in FROM_FILE) != (self.weights is not None):
+            raise ValueError("`initialization: checkpoint` (or trunk) and `weights: FILE` go together")
+        if self.epochs == 0 and self.initialization != "checkpoint":
             raise ValueError("`epochs: 0` measures given weights as they are: it needs `initialization: checkpoint`")
         if self.selection == "best" and self.selection_split is None:
             raise ValueError("selection: best needs a selection_split to validate on after every epoch")
         if info.context is not STORED:
-            size, keypoints, ratio = self.input_size, self.data.skeleton.size, self.split_ratio
-            network_shape(self.backbone, self.representation, keypoints=keypoints, input_size=size, split_ratio=ratio)
+            network_shape(self.backbone, self.representation, **self.form)
+            if has_choice_of_upsampling(self.backbone, self.representation) != (self.upsample is not None):
+                raise ValueError("upsample has no value; give it one under `set`, or make it an axis")
+            if self.upsample is False and self.maps_per_keypoint is None:
+                raise ValueError("maps_per_keypoint has no value, which upsample: false needs")
         Share(self.replicas, size=self.world_size)
         if self.batch_size < self.world_size:
             raise ValueError(
@@ -249,6 +303,24 @@ class TrainSpec(_Identified):
         """What is known of the dataset. Raises `UnknownNameError` if its extension is not loaded."""
         return _describe_dataset(self.dataset, self.definition)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All settings by name, those of the representation among them."""
+        return {**{name: value for name, value in self if name != "codec"}, **self.codec}
+
+    @property
+    def form(self) -> NetworkForm:
+        """Its network's, see `network_shape`. Raises `UnknownNameError` if the dataset's extension is not loaded."""
+        ratio = self.codec.get("split_ratio")
+        return NetworkForm(
+            keypoints=self.data.skeleton.size,
+            input_size=self.input_size,
+            split_ratio=None if ratio is None else float(ratio),
+            upsample=self.upsample,
+            maps_per_keypoint=self.maps_per_keypoint,
+            backbone_settings=self.backbone_settings,
+        )
+
 
 class EvalSpec(_Identified):
     """One way to measure one training.
@@ -260,7 +332,9 @@ class EvalSpec(_Identified):
         boxes: "gt" for annotated boxes, "detector" for the dataset's detector boxes.
         flip_test: average with the prediction on the flipped crop.
         flip_shift: see `CodecSettings`.
-        post_process: refinement of heatmap peaks, see `CodecSettings`; "none" for other representations.
+        post_process: refinement of peaks, see `PostProcess`; "none" where a representation has no other.
+        decoding: other settings of evaluations that the representation declares.
+        instance_score: from keypoints and box, see `bench.pose.evaluation.EvalConfig`.
         score_threshold: keypoints above it count in an instance's score.
         nms_threshold: OKS above which the weaker of two instances goes.
         batch_size: instances per forward pass.
@@ -275,11 +349,18 @@ class EvalSpec(_Identified):
     flip_test: bool
     flip_shift: FlipShift
     post_process: PostProcess
+    decoding: OwnSettings
+    instance_score: Literal["mean", "rle"]
     score_threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     nms_threshold: Probability
     batch_size: Count
     precision: Literal["float32", "bfloat16"]
     evaluator: Literal["pycocotools", "crowdpose", "pckh"]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All settings by name, those of the representation among them, without the training."""
+        return {**{name: value for name, value in self if name not in {"training", "decoding"}}, **self.decoding}
 
 
 EVALUATORS: Mapping[str, Literal["pycocotools", "crowdpose", "pckh"]] = {
@@ -301,5 +382,14 @@ def evaluation_key(name: str) -> str:
 
 def shared_settings(training: TrainSpec, evaluation: EvalSpec) -> dict[str, Any]:
     """All settings of a table row, which its seeds share; see `evaluation_key` for the names of the evaluation's."""
-    trained = {name: value for name, value in training if name not in {"seed", "definition"}}
-    return trained | {evaluation_key(name): value for name, value in evaluation if name != "training"}
+    trained = {name: value for name, value in training.settings.items() if name not in {"seed", "definition"}}
+    return trained | {evaluation_key(name): value for name, value in evaluation.settings.items()}
+
+
+def setting_type(name: str) -> Any:
+    """The type of a setting by its name in a table row; None if there is no such setting."""
+    fields = {evaluation_key(field): info for field, info in EvalSpec.model_fields.items()} | TrainSpec.model_fields
+    if name in fields:
+        return fields[name].rebuild_annotation()
+    kinds = codec_kinds().get(name) or codec_kinds(decoding=True).get(name)
+    return None if kinds is None else Union[tuple(map(kind_type, kinds))]  # noqa: UP007 (of a tuple)

@@ -26,7 +26,7 @@ from bench.store.folders import Store
 from bench.store.leases import Leases, Owner
 from bench.suite.expansion import expand
 from bench.suite.recipe import RECIPES
-from bench.suite.rules import TRAINING_SETTINGS, read_rules
+from bench.suite.rules import read_rules, training_settings
 from bench.suite.schema import load_suite
 from bench.suite.source import Problem, read_yaml
 from tests.end_to_end.conftest import SUITE as TINY
@@ -118,7 +118,7 @@ def _rules(folder: Path) -> Target:
         source = read_yaml(file)
         problems: list[Problem] = []
         if isinstance(source.data, list):
-            read_rules(source.data, (), problems, settings=TRAINING_SETTINGS, conditions=TRAINING_SETTINGS)
+            read_rules(source.data, (), problems, settings=training_settings(), conditions=training_settings())
         if problems:
             raise source.error(problems)
 

@@ -14,7 +14,7 @@ import torch
 
 from bench.planning.forecast.evidence import Calibration, CalibrationPoint
 from bench.planning.predicted_complexity import predict as predict_cost
-from bench.pose.codecs.representation import CodecSettings, build_codec
+from bench.pose.codecs.representation import CodecSettings, build_codec, codec_settings
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.crops import CropSettings
@@ -25,6 +25,7 @@ from bench.pose.inference import predict
 from bench.pose.input_size import InputSize
 from bench.pose.models.build import build_model, initialize
 from bench.pose.models.heads import PoseModel
+from bench.pose.models.network import NetworkForm
 from bench.pose.training import OptimizerConfig, Training
 from bench.store.provenance import collect
 
@@ -69,22 +70,27 @@ class CalibrationNetwork:
     @property
     def codec(self) -> CodecSettings:
         """Settings of the representation."""
-        return CodecSettings(self.representation, self.input_size, **SETTINGS[self.representation])
+        return codec_settings(self.representation, self.input_size, **SETTINGS[self.representation])
 
     @property
-    def shape(self) -> dict[str, Any]:
+    def split_ratio(self) -> float | None:
+        """Bins per px, of coordinates."""
+        return SETTINGS[self.representation].get("split_ratio")
+
+    @property
+    def form(self) -> NetworkForm:
         """Sizes of the network."""
-        keypoints, ratio = dataset_info("synthetic").skeleton.size, self.codec.split_ratio
-        return {"keypoints": keypoints, "input_size": self.input_size, "split_ratio": ratio}
+        keypoints = dataset_info("synthetic").skeleton.size
+        return NetworkForm(keypoints=keypoints, input_size=self.input_size, split_ratio=self.split_ratio)
 
     @property
     def work(self) -> float:
         """Multiply-adds of the forward pass of a batch."""
-        return self.batch_size * predict_cost(self.backbone, self.representation, **self.shape).multiply_adds
+        return self.batch_size * predict_cost(self.backbone, self.representation, **self.form).multiply_adds
 
     def model(self, device: torch.device) -> PoseModel:
         """The network with random weights."""
-        model = build_model(self.backbone, self.representation, **self.shape)
+        model = build_model(self.backbone, self.representation, **self.form)
         initialize(model, scheme="kaiming")
         return model.to(device)
 
@@ -158,7 +164,7 @@ class Meter:
         return CalibrationPoint(
             **vars(self.network),
             phase=self.phase,
-            split_ratio=self.network.codec.split_ratio,
+            split_ratio=self.network.split_ratio,
             megapixels=self.megapixels,
             instances=self.instances,
             seconds=self.seconds,

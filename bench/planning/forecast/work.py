@@ -95,7 +95,7 @@ class SplitSizes:
                 evaluated = record.spec
                 whose = (record.training.dataset, evaluated.split, evaluated.boxes, evaluated.subset)
                 self._known[whose] = record.instances
-            elif record.history:
+            elif record.history and record.spec.train_subset is None:
                 trained = record.spec
                 self._known[trained.dataset, trained.split, "gt", trained.subset] = record.history[-1].instances
 
@@ -132,7 +132,8 @@ class WorkItem:
 
 def training_item(spec: TrainSpec, instances: SplitSizes) -> WorkItem:
     """The work of a training with its validations. Raises `UnknownTimeError` if the number of instances is unknown."""
-    count = instances.count(spec.dataset, spec.split, subset=spec.subset)
+    # A given number of instances is what is trained on, or else the training fails.
+    count = spec.train_subset or instances.count(spec.dataset, spec.split, subset=spec.subset)
     return WorkItem(
         _key(spec), count * spec.epochs, spec.backbone, _training_work(spec, count, instances), spec.world_size
     )

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from typing import Generic, NamedTuple, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 __all__ = ["Codec", "Keypoints", "peak", "shift_right"]
 
@@ -28,7 +28,13 @@ class Codec(ABC, Generic[OutputT, TargetT]):
     """One keypoint representation. Every method works on whole batches, on the device of its arguments.
 
     `OutputT` is the network's output, `TargetT` its training target.
+
+    Attributes:
+        loss_module: a part of the loss that is trained with the network, if there is one, such as a flow. It resumes
+            from checkpoints, and is no part of the network.
     """
+
+    loss_module: nn.Module | None = None
 
     @abstractmethod
     def encode(self, keypoints: Tensor, visible: Tensor) -> TargetT:

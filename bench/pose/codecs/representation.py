@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from bench.pose.builtin import declarations
 from bench.pose.errors import ExtensionError
 from bench.pose.outputs import Output
 from bench.pose.registry import Registry
+from bench.pose.settings import NO_SETTINGS, Kind, Settings, check_kinds
 
 if TYPE_CHECKING:
     from bench.pose.codecs.base import Codec
 
 __all__ = [
-    "CODEC_SETTINGS",
-    "DECODING_SETTINGS",
     "REPRESENTATIONS",
+    "USUAL_KINDS",
     "CodecSettings",
     "FlipShift",
     "PostProcess",
     "Representation",
     "build_codec",
     "codec",
+    "codec_kinds",
+    "codec_settings",
 ]
 
 PostProcess = Literal["none", "quarter", "dark"]
@@ -33,13 +36,16 @@ PostProcess = Literal["none", "quarter", "dark"]
 FlipShift = Literal["reference", "exact", "none"]
 """Shift of the flipped view before averaging: the reference's cell or bin, the exact one, or none (behaviour E2)."""
 
-CODEC_SETTINGS = frozenset(
-    {"split_ratio", "sigma", "label_smoothing", "loss_reduction", "weight_bounds", "heatmap_center"}
-)
-"""Settings of trainings. Each representation reads some; the others are `None` in its specs and make no difference."""
-
-DECODING_SETTINGS = frozenset({"post_process"})
-"""Settings of evaluations that a representation may read besides."""
+USUAL_KINDS: Mapping[str, Kind] = {
+    "split_ratio": "positive",
+    "sigma": "positive",
+    "label_smoothing": "fraction",
+    "loss_reduction": ("sum", "mean"),
+    "weight_bounds": ("reference", "exact"),
+    "heatmap_center": ("rounded", "exact"),
+    "post_process": ("none", "quarter", "dark"),
+}
+"""Kinds of the settings that several representations have, so that a decorator need not say them again."""
 
 
 @dataclass(frozen=True)
@@ -49,35 +55,26 @@ class CodecSettings:
     Attributes:
         representation: one of `REPRESENTATIONS`.
         input_size: crop height and width in px.
-        split_ratio: bins per px (SimDR and SimDR*), the paper's k.
-        sigma: standard deviation of the Gaussian, in map cells (heatmap) or bins (SimDR*).
-        label_smoothing: probability spread over the wrong classes (SimDR).
-        loss_reduction: "sum" or "mean" (SimDR).
-        weight_bounds: "reference" or "exact", how far outside the crop keypoints keep their weight (heatmap and
-            SimDR*).
-        heatmap_center: "rounded" or "exact", the place of a heatmap's Gaussian.
-        post_process: refinement of heatmap peaks: "none", "quarter" or "dark".
-        flip_shift: "reference" moves the flipped view by one cell or bin, "exact" SimDR's by k - 1 bins (behaviour
-            E2), "none" not at all.
+        values: of its settings and decoding settings; those that are not given have the defaults of its codec class.
+        flip_shift: "reference" moves the flipped view by one cell or bin, "exact" coordinate classifiers' by k - 1 bins
+            (behaviour E2), "none" not at all.
     """
 
     representation: str
     input_size: tuple[int, int]
-    split_ratio: float | None = None
-    sigma: float | None = None
-    label_smoothing: float | None = None
-    loss_reduction: Literal["sum", "mean"] | None = None
-    weight_bounds: Literal["reference", "exact"] | None = None
-    heatmap_center: Literal["rounded", "exact"] | None = "rounded"
-    post_process: PostProcess = "none"
+    values: Settings = NO_SETTINGS
     flip_shift: FlipShift = "reference"
 
-    def needed(self, name: str) -> Any:
-        """A setting that the representation cannot do without. Raises `ValueError` if it is missing."""
-        value = getattr(self, name)
-        if value is None:
-            raise ValueError(f"representation {self.representation!r} needs {name}")
-        return value
+    def with_values(self, **values: Any) -> Self:
+        """The same with other values."""
+        return replace(self, values=Settings({**self.values, **values}))
+
+
+def codec_settings(
+    representation: str, input_size: tuple[int, int], *, flip_shift: FlipShift = "reference", **values: Any
+) -> CodecSettings:
+    """`CodecSettings` with the values of settings by their names."""
+    return CodecSettings(representation, input_size, Settings(values), flip_shift)
 
 
 @dataclass(frozen=True)
@@ -87,14 +84,18 @@ class Representation:
     Attributes:
         title: as printed.
         output: kind of its networks' output.
-        settings: names of the `CodecSettings` that its codec reads. Every codec also gets `input_size` and
-            `flip_shift`.
+        settings: kinds of the settings of trainings that its codec reads, by name.
+        decoding: kinds of the settings of evaluations that its codec reads, by name. Every codec also gets
+            `input_size` and `flip_shift`.
+        values: numbers per keypoint that its networks put out, if its output is "points".
         builder: the codec class. A built-in one is imported when it is called, so that planning imports no torch.
     """
 
     title: str
     output: Output
-    settings: frozenset[str]
+    settings: Mapping[str, Kind]
+    decoding: Mapping[str, Kind]
+    values: int
     builder: Callable[..., Codec[Any, Any]]
 
 
@@ -105,34 +106,66 @@ BuilderT = TypeVar("BuilderT", bound="Callable[..., Codec[Any, Any]]")
 
 
 def codec(
-    name: str, *, output: Output, settings: Iterable[str] = (), title: str | None = None
+    name: str,
+    *,
+    output: Output,
+    settings: Iterable[str] | Mapping[str, Kind] = (),
+    decoding: Iterable[str] | Mapping[str, Kind] = (),
+    values: int = 2,
+    title: str | None = None,
 ) -> Callable[[BuilderT], BuilderT]:
     """Decorate a codec class to register its representation.
 
     The class is called as `Class(input_size, flip_indices, flip_shift=..., **settings)`: crop height and width in px,
     the keypoint permutation of a horizontal flip, how far the flipped view moves before averaging, and each setting
-    that the decorator names, under its name in `CodecSettings`.
+    under its name. A suite sets them as it sets any other; cells of other representations do not have them.
 
     Args:
         name: of the representation in suites and on command lines.
         output: kind of its networks' output. "coordinates" implies the setting `split_ratio`, the number of bins.
-        settings: that the class takes as keyword arguments, of `CodecSettings`.
+        settings: of trainings, by name and kind: "positive", "fraction", "number", "flag", "count", "odd", or a tuple
+            of valid names. Those of `USUAL_KINDS` can go by name alone.
+        decoding: of evaluations, likewise: what changes how a trained network's output is read.
+        values: numbers per keypoint, if the output is "points".
         title: as printed; the name if not given.
 
     Raises:
-        ExtensionError: there is no such setting, or the name is taken.
+        ExtensionError: there is no such kind, a setting has a name that means something else, or the name is taken.
     """
 
     def add(builder: BuilderT) -> BuilderT:
-        read = frozenset(settings) | ({"split_ratio"} if output == "coordinates" else set())
-        valid = CODEC_SETTINGS | DECODING_SETTINGS
-        for unknown in sorted(read - valid):
-            names = ", ".join(sorted(valid))
-            raise ExtensionError(f"representation {name!r}: there is no setting {unknown!r}; valid: {names}")
-        REPRESENTATIONS.add(name, Representation(title or name, output, read, builder), builder)
+        owner = f"representation {name!r}"
+        read = _kinds(owner, settings) | ({"split_ratio": "positive"} if output == "coordinates" else {})
+        decoded = _kinds(owner, decoding)
+        for both in sorted(read.keys() & (decoded.keys() | {"flip_shift"})):
+            raise ExtensionError(f"{owner}: {both!r} is a setting of trainings and of evaluations; rename one")
+        entry = Representation(title or name, output, read, decoded, values if output == "points" else 0, builder)
+        REPRESENTATIONS.add(name, entry, builder)
         return builder
 
     return add
+
+
+def _kinds(owner: str, given: Iterable[str] | Mapping[str, Kind]) -> dict[str, Kind]:
+    if isinstance(given, Mapping):
+        check_kinds(owner, given)
+        return dict(given)
+    unknown = sorted(set(given) - USUAL_KINDS.keys())
+    if unknown:
+        names = ", ".join(sorted(USUAL_KINDS))
+        raise ExtensionError(
+            f"{owner}: there is no setting {unknown[0]!r}; valid: {names}; or give settings of its own by their kinds"
+        )
+    return {name: USUAL_KINDS[name] for name in given}
+
+
+def codec_kinds(*, decoding: bool = False) -> dict[str, tuple[Kind, ...]]:
+    """Kinds of every setting of trainings, or of evaluations, that any representation reads, by its name."""
+    found: dict[str, dict[Kind, None]] = {}
+    for known in REPRESENTATIONS.values():
+        for name, kind in (known.decoding if decoding else known.settings).items():
+            found.setdefault(name, {})[kind] = None
+    return {name: tuple(kinds) for name, kinds in found.items()}
 
 
 for _positional, _named, _deferred in declarations(Path(__file__).parent, __package__, "codec"):
@@ -143,13 +176,19 @@ def build_codec(settings: CodecSettings, flip_indices: tuple[int, ...]) -> Codec
     """The codec of a representation.
 
     Args:
-        settings: of the representation; the fields that it reads must be set.
+        settings: of the representation; values that it does not read make no difference.
         flip_indices: keypoint permutation of a horizontal flip.
 
     Raises:
         UnknownNameError: there is no such representation.
-        ValueError: a setting that the representation reads is missing.
+        ValueError: a setting is missing for which its class has no default.
     """
-    representation = REPRESENTATIONS.named(settings.representation)
-    read = {name: settings.needed(name) for name in sorted(representation.settings)}
-    return representation.builder(settings.input_size, flip_indices, flip_shift=settings.flip_shift, **read)
+    known = REPRESENTATIONS.named(settings.representation)
+    read = {name: value for name, value in settings.values.items() if name in known.settings or name in known.decoding}
+    try:
+        return known.builder(settings.input_size, flip_indices, flip_shift=settings.flip_shift, **read)
+    except TypeError as error:
+        missing = re.findall(r"'(\w+)'", str(error)) if "missing" in str(error) else []
+        if not missing:
+            raise
+        raise ValueError(f"representation {settings.representation!r} needs {', '.join(missing)}") from None

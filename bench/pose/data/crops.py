@@ -19,7 +19,7 @@ from bench.pose.data.images import check_size
 from bench.pose.data.instances import Instance
 from bench.pose.data.pixels.image_source import DECODED, CropShape, ImageStore, Placement, Taken
 from bench.pose.errors import ImageError
-from bench.pose.geometry import Size, affine_matrix, transform_points
+from bench.pose.geometry import PixelAlignment, Size, crop_matrix, transform_points
 from bench.pose.precision import copy_to
 from bench.pose.skeletons import Skeleton
 
@@ -100,11 +100,13 @@ class CropSettings:
         color_order: "rgb", or "bgr" as the reference's SimBa configurations have it (behaviour D18); the mean and
             deviation are applied in RGB order all the same.
         skeleton: keypoints of the instances.
+        pixel_alignment: where the center of a crop lands.
     """
 
     size: Size
     color_order: str
     skeleton: Skeleton
+    pixel_alignment: PixelAlignment = "corner"
 
     @cached_property
     def shape(self) -> CropShape:
@@ -171,7 +173,8 @@ class Crops(Dataset[Any]):
         center = np.array(view.center)
         if view.flipped:
             center[0] = width - 1 - center[0]
-        matrix = affine_matrix(center, view.scale, view.rotation, self.settings.size)
+        settings = self.settings
+        matrix = crop_matrix(center, view.scale, view.rotation, settings.size, settings.pixel_alignment)
         return _Shot(index, width, Placement(matrix, view.flipped), center, view.scale)
 
     def _view(self, instance: Instance, epoch: int, index: int) -> View:

@@ -1,12 +1,15 @@
-"""The first images of a split, in an order that depends on nothing but their names."""
+"""The first images or instances of a split, in an order that depends on nothing but their names and ids."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["first_images", "restrict_annotations"]
+from bench.pose.data.instances import Instance
+from bench.pose.errors import DataError
+
+__all__ = ["first_images", "first_instances", "restrict_annotations"]
 
 
 def first_images(names: Iterable[str], count: int, annotated: Iterable[str] = ()) -> frozenset[str]:
@@ -37,3 +40,20 @@ def restrict_annotations(contents: Mapping[str, Any], count: int) -> dict[str, A
     ids = {image["id"] for image in images}
     annotations = [annotation for annotation in contents["annotations"] if annotation["image_id"] in ids]
     return {**contents, "images": images, "annotations": annotations}
+
+
+def first_instances(instances: Sequence[Instance], count: int | None) -> Sequence[Instance]:
+    """The first instances, in the order of the split; all of them for None.
+
+    They are the first by the sha256 of image and id, so that a larger number of them contains a smaller one.
+
+    Raises:
+        DataError: there are fewer.
+    """
+    if count is None:
+        return instances
+    if count > len(instances):
+        raise DataError(f"train_subset: {count}, but the training split has {len(instances)} instances")
+    names = [f"{one.image.name}\0{one.annotation_id}".encode(errors="replace") for one in instances]
+    order = sorted(range(len(instances)), key=lambda index: hashlib.sha256(names[index]).digest())
+    return [instances[index] for index in sorted(order[:count])]

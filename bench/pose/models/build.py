@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from bench.pose.errors import CheckpointError, UnknownNameError
 from bench.pose.models.backbone import BACKBONES, network_shape
 from bench.pose.models.batch_norm import NormLayer, ReplicaBatchNorm2d
 from bench.pose.models.heads import MapModel, PoseModel
-from bench.pose.models.network import INITIALIZATIONS
+from bench.pose.models.network import INITIALIZATIONS, NetworkForm
 
 __all__ = ["build_model", "initialize", "load_trunk"]
 
@@ -23,32 +24,23 @@ _WITH_DEFAULT = (*_CONVOLUTIONS, nn.BatchNorm2d, nn.LayerNorm, nn.Linear)
 
 
 def build_model(
-    backbone: str,
-    representation: str,
-    *,
-    keypoints: int,
-    input_size: tuple[int, int],
-    split_ratio: float | None = None,
-    replicas: int = 1,
-    world_size: int = 1,
+    backbone: str, representation: str, *, replicas: int = 1, world_size: int = 1, **form: Unpack[NetworkForm]
 ) -> PoseModel:
     """A network with torch's default weights; call `initialize` or `load_trunk` before training it.
 
     Args:
         backbone: one of `BACKBONES`.
         representation: one of `REPRESENTATIONS`.
-        keypoints: number of keypoints, J.
-        input_size: (height, width) of the input in pixels, multiples of 32; some backbones have few.
-        split_ratio: bins per pixel, for representations that classify coordinates.
         replicas: number of devices whose separate batch statistics training reproduces (behaviour T4).
         world_size: number of processes that train it together; makes no difference to evaluation.
+        **form: number of keypoints, input size and more, see `network_shape`.
 
     Raises:
         UnknownNameError: no such backbone or representation.
         ValueError: a size, the split ratio or the number of replicas is out of range, or the backbone has no such
-            representation or input size.
+            representation, input size or setting.
     """
-    shape = network_shape(backbone, representation, keypoints=keypoints, input_size=input_size, split_ratio=split_ratio)
+    shape = network_shape(backbone, representation, **form)
     if replicas < 1:
         raise ValueError(f"replicas must be at least 1, got {replicas}")
     plain = replicas == world_size == 1
@@ -79,7 +71,7 @@ def initialize(model: PoseModel, *, scheme: str) -> None:
         _draw_normal(model, zero_bias=not model.default_final_bias)
     else:
         _draw_kaiming(model)
-        if isinstance(model, MapModel):
+        if isinstance(model, MapModel) and model.final_layer is not None:
             _draw_normal(model.final_layer)
 
 
@@ -103,6 +95,7 @@ def load_trunk(model: PoseModel, state_dict: Mapping[str, Tensor]) -> None:
         if name not in model.trunk:
             _draw_default(child)
             _draw_normal(child)
+    model.draw_own_weights()
     model.load_state_dict(weights, strict=False)
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 from bench.pose.input_size import InputSize
+from bench.pose.outputs import Output
+from bench.pose.settings import NO_SETTINGS, Settings
 
-__all__ = ["INITIALIZATIONS", "Complexity", "NetworkShape"]
+__all__ = ["INITIALIZATIONS", "Complexity", "NetworkForm", "NetworkShape"]
 
 INITIALIZATIONS: tuple[str, ...] = ("reference", "kaiming")
 """Ways to draw the first weights of a network that starts without ImageNet weights."""
@@ -37,9 +40,30 @@ class NetworkShape:
     Attributes:
         keypoints: number of keypoints, J.
         input_size: of the input image.
-        bins: number of bins along x and along y; None for maps.
+        output: kind of its output.
+        bins: number of bins along x and along y, of coordinates.
+        values: numbers per keypoint, of points.
+        upsample: whether maps are brought to stride 4 by layers that learn to, where the backbone has such.
+        maps_per_keypoint: maps from which each keypoint's coordinates are read; None where the backbone decides.
+        settings: of the backbone.
     """
 
     keypoints: int
     input_size: InputSize
+    output: Output = "maps"
     bins: tuple[int, int] | None = None
+    values: int | None = None
+    upsample: bool = True
+    maps_per_keypoint: int | None = None
+    settings: Settings = NO_SETTINGS
+
+
+class NetworkForm(TypedDict, total=False):
+    """What tells one network of a backbone and a representation from another; see `network_shape`."""
+
+    keypoints: int
+    input_size: tuple[int, int]
+    split_ratio: float | None
+    upsample: bool | None
+    maps_per_keypoint: int | None
+    backbone_settings: Settings

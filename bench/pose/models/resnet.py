@@ -21,12 +21,12 @@ _BASIC_CHANNELS, _BOTTLENECK_CHANNELS = 512, 2048
 _BOTTLENECK_DEPTH = 50
 
 
-@backbone("simba_tiny", title="SimBa-tiny", depth=10, layers=3, deconvolutions=(64, 64))
-@backbone("simba_res18", title="SimBa-Res18", depth=18)
-@backbone("simba_res34", title="SimBa-Res34", depth=34)
-@backbone("simba_res50", title="SimBa-Res50", depth=50)
-@backbone("simba_res101", title="SimBa-Res101", depth=101)
-@backbone("simba_res152", title="SimBa-Res152", depth=152)
+@backbone("simba_tiny", title="SimBa-tiny", upsamples=True, depth=10, layers=3, deconvolutions=(64, 64))
+@backbone("simba_res18", title="SimBa-Res18", upsamples=True, depth=18)
+@backbone("simba_res34", title="SimBa-Res34", upsamples=True, depth=34)
+@backbone("simba_res50", title="SimBa-Res50", upsamples=True, depth=50)
+@backbone("simba_res101", title="SimBa-Res101", upsamples=True, depth=101)
+@backbone("simba_res152", title="SimBa-Res152", upsamples=True, depth=152)
 @backbone(
     "simba_res50_upsample_free",
     title="SimBa-Res50 without upsampling",
@@ -46,6 +46,8 @@ class SimpleBaseline(MapModel):
       trunk's 2048 channels at stride 32 (protocols 1.1).
     - The tiny one, which is not in the paper, has one basic block per layer, stops at stride 16 and goes up by two
       transposed convolutions of 64 channels: it learns in a minute on a CPU.
+
+    None has transposed convolutions where the shape says so, or where the output is points.
 
     Args:
         shape: of the network.
@@ -70,6 +72,7 @@ class SimpleBaseline(MapModel):
         deconvolutions: Sequence[int] = (256, 256, 256),
         maps_per_keypoint: Mapping[tuple[int, int], int] | None = None,
     ) -> None:
+        deconvolutions = deconvolutions if shape.upsample else ()
         # Each layer doubles the channels and halves the resolution.
         channels = (_BASIC_CHANNELS if depth < _BOTTLENECK_DEPTH else _BOTTLENECK_CHANNELS) >> (4 - layers)
         super().__init__(

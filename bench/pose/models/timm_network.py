@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -39,12 +39,13 @@ class TimmNetwork(MapModel):
     trunk: ClassVar[tuple[str, ...]] = ("body",)
 
     def __init__(self, shape: NetworkShape, norm_layer: NormLayer, *, model: str) -> None:
-        make_body = partial(make_trunk, model, shape.input_size, getattr(shape, "settings", {}).get("output_stride"))
+        output_stride: Any = shape.settings.get("output_stride")
+        make_body = partial(make_trunk, model, shape.input_size, output_stride)
         body = make_body()
         channels, stride = body.feature_info.channels()[-1], body.feature_info.reduction()[-1]
         try:
             replace_norms(body, norm_layer)
-            deconvolutions = doublings(stride) if getattr(shape, "upsample", True) else []
+            deconvolutions = doublings(stride) if shape.upsample else []
         except ValueError as error:
             raise ValueError(f"{PREFIX}{model}: {error}") from None
         leave_nothing_to_chance(body)
@@ -55,8 +56,8 @@ class TimmNetwork(MapModel):
         self.cells = tuple(side // stride for side in shape.input_size)
         self.body = body
         self.deconv_layers = upsampling_layers(channels, deconvolutions, norm_layer)
-        self.scale: Tensor | None
-        self.shift: Tensor | None
+        self.scale: Any
+        self.shift: Any
         for name, value in zip(("scale", "shift"), _renormalization(model), strict=True):
             self.register_buffer(name, value, persistent=False)
 
@@ -90,7 +91,13 @@ class TimmNetwork(MapModel):
                 layer.reset_parameters()
 
     def adapt_classifier(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The weights of timm's classifier under this network's names. Raises `CheckpointError` for other weights."""
+        """The weights of timm's classifier, or of this network's own trunk, under this network's names.
+
+        Raises:
+            CheckpointError: timm cannot convert them.
+        """
+        if f"body.{next(iter(self.body.state_dict()))}" in state_dict:
+            return dict(state_dict)
         found = adapt_classifier(self.model, self.input_size, self.body, state_dict)
         return {f"body.{name}": value for name, value in found.items()}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -84,7 +84,7 @@ def _is_hrnet(model: str) -> bool:
 
 def _keep_highest_branch(trunk: nn.Module) -> None:
     """Compute no other branch at the end; pose networks read only this one."""
-    *_, last = (layer for layer in trunk.modules() if hasattr(layer, "fuse_layers"))
+    *_, last = (cast(Any, layer) for layer in trunk.modules() if hasattr(layer, "fuse_layers"))
     last.fuse_layers = last.fuse_layers[:1]
 
 

@@ -119,6 +119,7 @@ class PrefixedTokenPose(PoseModel):
 @backbone(
     "tokenpose_s",
     title="TokenPose-S",
+    outputs=("maps", "coordinates"),
     input_sizes=((64, 64), (128, 128), (256, 192)),
     patches={(64, 64): (1, 1), (128, 128): (2, 2), (256, 192): (4, 3)},
     dim=192,

@@ -29,6 +29,9 @@ __all__ = [
 IMAGENET = "imagenet"
 """Folder under the data root for these files, and their name for `bench data prepare`."""
 
+FOLDER = "DATA_ROOT/imagenet"
+"""Stands for the folder in what is known of files."""
+
 PIN = ".sha256"
 """Ending of the file beside a download that tells its checksum, as `sha256sum` writes it."""
 
@@ -40,7 +43,8 @@ def _torchvision_file(name: str) -> WeightsFile:
 
 
 def _hrnet_file(name: str) -> WeightsFile:
-    return WeightsFile((name,), named_checksum(name), by_hand=f"get {name} from the HRNet authors' model zoo and put it into DATA_ROOT/{IMAGENET}")
+    by_hand = f"get {name} from the HRNet authors' model zoo and put it into {FOLDER}"
+    return WeightsFile((name,), named_checksum(name), by_hand=by_hand)
 
 
 IMAGENET_FILES: Mapping[str, WeightsFile] = {
@@ -72,15 +76,13 @@ class InitialWeights:
         path: where it lies, or is to lie.
         there: whether it is there.
         remedy: what puts it there, a command or a sentence.
-        prepared: whether `bench data prepare imagenet` puts it there, or says what does.
-        file: what is known of it.
+        public: whether it can be downloaded, which the remedy does.
     """
 
     path: Path
     there: bool
     remedy: str
-    prepared: bool
-    file: WeightsFile
+    public: bool
 
 
 def file_of(backbone: str) -> WeightsFile:
@@ -95,12 +97,11 @@ def find_weights(backbone: str, folder: Path) -> InitialWeights:
     file = file_of(backbone)
     found = file.find(folder)
     path = found or folder / file.names[0]
-    of_timm = backbone.startswith(PREFIX) and file.by_hand is None
-    if file.url is not None or of_timm:
-        return InitialWeights(path, found is not None, prepare_command([backbone], folder.parent), True, file)
-    names = " or ".join(file.names)
-    by_hand = file.by_hand or f"put weights of its trunk or its classifier there, as {names}, or {_KAIMING}"
-    return InitialWeights(path, found is not None, by_hand, file.by_hand is not None and file.package is None, file)
+    if file.url is not None or (backbone.startswith(PREFIX) and file.by_hand is None):
+        return InitialWeights(path, found is not None, prepare_command([backbone], folder.parent), True)
+    put = f"put weights of its trunk or its classifier into {FOLDER} as {' or '.join(file.names)}, or {_KAIMING}"
+    by_hand = file.by_hand or f"there are no ImageNet weights for {backbone}: {put}"
+    return InitialWeights(path, found is not None, by_hand.replace(FOLDER, str(folder)), False)
 
 
 def prepare_command(backbones: Sequence[str], root: Path, suite: str | None = None) -> str:
@@ -117,19 +118,19 @@ def fetch_weights(backbone: str, folder: Path, watch: Watch = lambda _done, _tot
         BenchError: timm is needed to know the file, and is not installed.
         CheckpointError: it cannot be had, or its checksum is wrong; the message says what to put where.
     """
-    found = find_weights(backbone, folder)
+    file, found = file_of(backbone), find_weights(backbone, folder)
     path = found.path
     if not found.there:
+        if not found.public:
+            raise CheckpointError(f"{path} is missing: {found.remedy}")
         try:
-            if found.file.download is not None:
-                fetch(found.file.download, path, watch=watch)
-            elif found.prepared and found.file.by_hand is None:
+            if file.download is None:
                 path = _fetch_from_timm(backbone, folder, watch)
             else:
-                raise CheckpointError(f"{path} is missing: {found.remedy}")
+                fetch(file.download, path, watch=watch)
         except DataError as error:
             raise CheckpointError(f"{error}; or put the file at {path}, or {_KAIMING}") from error
-    return path, check_hash(path, found.file.checksum or pinned_checksum(path) or "")
+    return path, check_hash(path, file.checksum or pinned_checksum(path) or "")
 
 
 def _fetch_from_timm(backbone: str, folder: Path, watch: Watch) -> Path:

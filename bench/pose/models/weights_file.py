@@ -82,7 +82,7 @@ def declared_weights(owner: str, weights: str | Mapping[str, str]) -> WeightsFil
     """
     given = {"file": weights} if isinstance(weights, str) else dict(weights)
     if len(given.keys() & {"file", "url"}) != 1 or not given.keys() <= {"file", "url", "sha256"}:
-        raise ExtensionError(f"{owner}: weights are a file's name, or a mapping of url and sha256, got {weights!r:.200}")
+        raise ExtensionError(f"{owner}: weights are the name of a file, or its url and sha256, got {weights!r:.200}")
     place = given.get("url") or given["file"]
     name = PurePosixPath(place).name
     checksum = given.get("sha256") or named_checksum(name)

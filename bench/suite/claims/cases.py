@@ -69,7 +69,7 @@ def find_cases(claim: Claim, cells: Sequence[Settings], open_settings: Collectio
     Raises:
         SuiteError: a term selects several cells in a case, or none, or the same as another term.
     """
-    kept = [cell for cell in cells if all(_fits(cell[name], values) for name, values in claim.at.items())]
+    kept = [cell for cell in cells if all(_fits(cell.get(name), values) for name, values in claim.at.items())]
     if not kept:
         raise _error(claim, f"no cell of the suite has {_words(claim.at)}")
     for term, selection in claim.selections.items():
@@ -105,7 +105,7 @@ def _divide(
     (name, values), *others = axes
     parts: dict[Any, list[Settings]] = {value: [] for value in values}
     for cell in cells:
-        for value in values if cell[name] is None else (cell[name],):
+        for value in values if cell.get(name) is None else (cell.get(name),):
             parts[value].append(cell)
     for value, part in parts.items():
         if part:
@@ -117,11 +117,11 @@ def _fits(value: Any, values: Collection[Any]) -> bool:
 
 
 def _distinct(cells: Iterable[Settings], name: str) -> list[Any]:
-    return [value for value in dict.fromkeys(cell[name] for cell in cells) if value is not None]
+    return [value for value in dict.fromkeys(cell.get(name) for cell in cells) if value is not None]
 
 
 def _select(cells: Iterable[Settings], selection: Selection) -> list[Settings]:
-    return [cell for cell in cells if all(cell[name] in values for name, values in selection.items())]
+    return [cell for cell in cells if all(cell.get(name) in values for name, values in selection.items())]
 
 
 def _only(
@@ -133,7 +133,10 @@ def _only(
         message = f"{term} selects no cell of the suite{where}, although other terms do"
         raise _error(claim, f"{message}; restrict `at`, or name in the terms what tells them apart")
     if len(selected) > 1:
-        varied = {name: list(dict.fromkeys(cell[name] for cell in selected)) for name in selected[0]}
+        varied = {
+            name: list(dict.fromkeys(cell.get(name) for cell in selected))
+            for name in dict.fromkeys(name for cell in selected for name in cell)
+        }
         differing = {name: found for name, found in varied.items() if len(found) > 1}
         declared = {name: found for name, found in differing.items() if name in open_settings}
         message = f"{term} selects {len(selected)} cells{where}"

@@ -11,7 +11,7 @@ from bench.pose.data.datasets import DatasetInfo
 from bench.pose.metrics.catalog import metrics_of, noticeable
 from bench.suite.claims.cases import Claim
 from bench.suite.claims.language import LanguageError, parse
-from bench.suite.claims.selectors import CLAIM_SETTINGS, read_selection, setting_key
+from bench.suite.claims.selectors import claim_settings, read_selection, setting_key
 from bench.suite.rules import read_values
 from bench.suite.source import Path_, Problem, Source
 from bench.suite.specs import Positive
@@ -67,7 +67,7 @@ def read_claims(
     for number, declared in enumerate(declarations):
         here: Path_ = ("claims", number)
         at = {
-            setting_key(name): read_values(name, value, (*here, "at", name), problems, valid=CLAIM_SETTINGS)
+            setting_key(name): read_values(name, value, (*here, "at", name), problems, valid=claim_settings())
             for name, value in weights.in_settings(declared.at, (*here, "at")).items()
         }
         try:

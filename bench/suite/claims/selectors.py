@@ -8,15 +8,10 @@ from typing import Any, get_args
 from bench.pose.codecs.representation import PostProcess
 from bench.pose.input_size import InputSize
 from bench.suite.claims.language import LanguageError, Selector, Term
-from bench.suite.rules import EVALUATION_SETTINGS, TRAINING_SETTINGS, read_values
+from bench.suite.rules import evaluation_settings, read_values, training_settings
 from bench.suite.source import Problem, read_scalar
 from bench.suite.specs import evaluation_key
 from bench.suite.structure import unknown
-
-TRAINING = tuple(name for name in TRAINING_SETTINGS if name != "seed")
-
-CLAIM_SETTINGS = (*TRAINING, *(name for name in EVALUATION_SETTINGS if name not in TRAINING))
-"""Settings that a claim may name. The seed is not among them, because a claim compares means over seeds."""
 
 SWITCHES: Mapping[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
     "flip_test": ((True,), (False,)),
@@ -25,9 +20,14 @@ SWITCHES: Mapping[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
 """Settings that a claim may name alone or after "not", and the values that each of the two means."""
 
 
+def claim_settings() -> tuple[str, ...]:
+    """Settings that a claim may name. The seed is not among them, because a claim compares means over seeds."""
+    return tuple(name for name in dict.fromkeys((*training_settings(), *evaluation_settings())) if name != "seed")
+
+
 def setting_key(name: str) -> str:
     """The name of a setting in a table row, see `shared_settings`; a name that trainings have means theirs."""
-    return name if name in TRAINING else evaluation_key(name)
+    return name if name in training_settings() else evaluation_key(name)
 
 
 def read_selection(
@@ -60,7 +60,7 @@ def _read(
         name = _checked(selector, selector.word, tuple(SWITCHES), "switch")
         return name, SWITCHES[name][1]
     if selector.value is not None:
-        name = _checked(selector, selector.word, CLAIM_SETTINGS, "setting")
+        name = _checked(selector, selector.word, claim_settings(), "setting")
         return name, (_typed(selector, name, weights.get(selector.value, selector.value)),)
     word = weights.get(selector.word, selector.word)
     texts = {
@@ -90,7 +90,7 @@ def _checked(selector: Selector, name: str, valid: Sequence[str], kind: str, als
 def _typed(selector: Selector, name: str, text: str) -> Any:
     """The value as the suite's own files would give it."""
     problems: list[Problem] = []
-    (value,) = read_values(name, read_scalar(text), (), problems, valid=CLAIM_SETTINGS)
+    (value,) = read_values(name, read_scalar(text), (), problems, valid=claim_settings())
     if problems:
         raise LanguageError(selector.column, problems[0].message)
     return value

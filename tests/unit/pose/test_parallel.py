@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributed import HashStore
 
-from bench.pose.codecs.representation import CodecSettings
+from bench.pose.codecs.representation import codec_settings
 from bench.pose.data.crops import CropSettings
 from bench.pose.data.datasets import open_split
 from bench.pose.data.instances import Instance
@@ -319,7 +319,7 @@ def measure_crowd(group: ProcessGroup, folder: Path) -> Any:
     split = open_split("crowdpose", folder, "test")
     torch.manual_seed(0)
     model = build_model("simba_tiny", "heatmap", keypoints=14, input_size=SIZE)
-    codec = CodecSettings("heatmap", SIZE, sigma=1.0, weight_bounds="exact")
+    codec = codec_settings("heatmap", SIZE, sigma=1.0, weight_bounds="exact")
     config = EvalConfig(codec, "rgb", None, flip_test=False, score_threshold=0.2, nms_threshold=0.9, batch_size=2)
     evaluator = Evaluator.open(split, config, "decoded", CPU)
     quick = evaluator.quick_metrics(model, device=CPU, group=group)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from bench.pose.codecs.base import Codec, shift_right
-from bench.pose.codecs.representation import CodecSettings, build_codec
+from bench.pose.codecs.representation import build_codec, codec_settings
 from bench.pose.codecs.simdr import SimDRCodec, SimDRTarget, smoothed_divergence
 from bench.pose.data.augmentation import flip_keypoints
 from bench.pose.errors import UnknownNameError
@@ -34,8 +34,11 @@ def codec(representation: str, **changes: Any) -> Codec[Any, Any]:
         "label_smoothing": 0.1,
         "loss_reduction": "sum",
         "weight_bounds": "reference",
+        "heatmap_center": "rounded",
+        "post_process": "none",
     }
-    return build_codec(CodecSettings(representation, SIZE, **(needed | changes)), COCO_17.flip_indices)
+    values = {name: value for name, value in (needed | changes).items() if value is not None}
+    return build_codec(codec_settings(representation, SIZE, **values), COCO_17.flip_indices)
 
 
 def keypoints_inside(seed: int, *, instances: int = 3, margin: float = 0.0) -> Tensor:

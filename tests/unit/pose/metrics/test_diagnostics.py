@@ -17,7 +17,7 @@ from bench.execute.job import Job, Resources
 from bench.execute.training_job import network
 from bench.files import sha256, write_json
 from bench.pose.ceiling import ceiling_metrics
-from bench.pose.codecs.representation import CodecSettings
+from bench.pose.codecs.representation import CodecSettings, codec_settings
 from bench.pose.data.datasets import open_split
 from bench.pose.evaluation import EvalConfig
 from bench.pose.metrics.coco import judge, load_ground_truth, run_coco
@@ -352,14 +352,14 @@ def test_the_worst_of_mpii_are_those_whose_keypoints_are_farthest_in_heads(tmp_p
 
 
 CODECS = {
-    "heatmap": CodecSettings("heatmap", (64, 64), sigma=1.0, weight_bounds="reference"),
-    "refined heatmap": CodecSettings("heatmap", (64, 64), sigma=1.0, weight_bounds="reference", post_process="quarter"),
-    "dark heatmap": CodecSettings(
+    "heatmap": codec_settings("heatmap", (64, 64), sigma=1.0, weight_bounds="reference"),
+    "refined heatmap": codec_settings("heatmap", (64, 64), sigma=1.0, weight_bounds="reference", post_process="quarter"),
+    "dark heatmap": codec_settings(
         "heatmap", (64, 64), sigma=2.0, weight_bounds="exact", heatmap_center="exact",
         post_process="dark",
     ),
-    "simdr": CodecSettings("simdr", (64, 64), split_ratio=2.0, label_smoothing=0.1, loss_reduction="sum"),
-    "simdr_star": CodecSettings("simdr_star", (64, 64), split_ratio=2.0, sigma=4.0, weight_bounds="exact"),
+    "simdr": codec_settings("simdr", (64, 64), split_ratio=2.0, label_smoothing=0.1, loss_reduction="sum"),
+    "simdr_star": codec_settings("simdr_star", (64, 64), split_ratio=2.0, sigma=4.0, weight_bounds="exact"),
 }  # fmt: skip
 
 
@@ -386,7 +386,7 @@ def test_the_ceiling_of_bins_is_half_a_bin(data_root: Path) -> None:
     """A bin of 64 px is useless, a bin of a hundredth is as good as the truth."""
     split = open_split("synthetic", data_root / "synthetic", "val16")
     coarse, fine = (
-        CodecSettings("simdr", (64, 64), split_ratio=ratio, label_smoothing=0.1, loss_reduction="sum")
+        codec_settings("simdr", (64, 64), split_ratio=ratio, label_smoothing=0.1, loss_reduction="sum")
         for ratio in (1 / 32, 100.0)
     )
     assert ceiling_metrics(split, how(fine))["mean_oks"] > 0.999
