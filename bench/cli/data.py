@@ -14,7 +14,7 @@ from bench.cli.options import AllowLinks, AsJson, DataRoot, OfSuite
 
 if TYPE_CHECKING:
     from bench.pose.data.datasets import DatasetInfo
-    from bench.suite.specs import SuiteDataset
+    from bench.suite.suite_dataset import SuiteDataset
 
 
 app = typer.Typer(help="List, download, check and generate datasets.", no_args_is_help=True, rich_markup_mode=None)

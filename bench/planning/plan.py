@@ -102,7 +102,7 @@ class Plan:
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences on what is not as the suite has it."""
-        return (*self.given, *self.subsets)
+        return (*self.given, *self.subsets, *self.strangers)
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -116,6 +116,17 @@ class Plan:
         specs = [part.spec for training in self.trainings for part in training.parts]
         sizes = sorted({spec.subset for spec in specs if spec.subset is not None})
         return (f"SUBSET: {describe_subset(sizes)}; numbers are comparable with no others",) if sizes else ()
+
+    @property
+    def strangers(self) -> tuple[str, ...]:
+        """A sentence on backbones that the recipe does not know, if there are any."""
+        known = self.suite.recipe.backbones
+        names = dict.fromkeys(
+            training.spec.backbone for training in self.trainings if training.spec.backbone not in known
+        )
+        if not names:
+            return ()
+        return (f"the recipe has no values for {', '.join(names)}: they train as HRNet, but for what the suite sets",)
 
     def as_json(self) -> dict[str, Any]:
         """The documented form of `plan --json`."""

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.pose.builtin import Deferred, declarations
 from bench.pose.codecs.representation import REPRESENTATIONS
+from bench.pose.declared_settings import Kind, Settings, check_kinds, check_value
 from bench.pose.input_size import CELL, InputSize
 from bench.pose.models import timm_names
 from bench.pose.models.network import NetworkShape
 from bench.pose.models.weights_file import WeightsFile, declared_weights
 from bench.pose.outputs import OUTPUTS, Output
 from bench.pose.registry import Family, Registry
-from bench.pose.settings import Kind, Settings, check_kinds, check_value
 
 if TYPE_CHECKING:
     from bench.pose.models.batch_norm import NormLayer
