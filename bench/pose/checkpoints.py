@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from bench.pose.errors import CheckpointError
 from bench.pose.file_kinds import describe_kind
-from bench.pose.imagenet import check_hash, fetch_weights
+from bench.pose.models.weights import check_hash
 
-__all__ = ["imagenet_weights", "load_file", "load_weights", "read_weights"]
+__all__ = ["load_file", "load_weights", "read_weights"]
 
 MAX_NAMED = 5
 
@@ -146,13 +146,3 @@ def _sound(weights: Tensor) -> bool:
     """Whether they are plain numbers, none of them NaN or infinite."""
     plain = weights.layout == torch.strided and not weights.is_complex() and not weights.is_quantized
     return plain and bool(torch.isfinite(weights.double()).all())  # not every short format knows the question
-
-
-def imagenet_weights(backbone: str, folder: Path) -> dict[str, Tensor]:
-    """Weights of the backbone's ImageNet classifier, downloaded into `folder` if they have a public address.
-
-    Raises:
-        CheckpointError: there are none for this backbone, they cannot be had, or their checksum is wrong; the message
-            says which file to put where.
-    """
-    return read_weights(fetch_weights(backbone, folder))

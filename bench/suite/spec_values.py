@@ -18,7 +18,7 @@ from pydantic import (
 
 from bench.files import STORED
 from bench.pose.declared_settings import Settings
-from bench.pose.errors import UnknownNameError
+from bench.pose.errors import BenchError
 from bench.pose.input_size import InputSize
 from bench.pose.registry import Registry
 from bench.suite.structure import unknown
@@ -39,8 +39,11 @@ def registered(registry: Registry[Any]) -> AfterValidator:
     """Refuse names that are not registered, except in what was stored: by now its extension may not be there."""
 
     def check(value: str, info: ValidationInfo) -> str:
-        if info.context is not STORED and value not in registry:
-            raise ValueError(str(UnknownNameError(registry.kind, value, registry)))
+        if info.context is not STORED:
+            try:
+                registry.named(value)
+            except BenchError as error:
+                raise ValueError(str(error)) from None
         return value
 
     return AfterValidator(check)
