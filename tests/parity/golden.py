@@ -1,4 +1,4 @@
-"""Numbers that the reference implementation produced, stored under tests/fixtures/golden."""
+"""Numbers that public implementations produced, stored under tests/fixtures."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import numpy as np
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 
-def golden(name: str) -> dict[str, np.ndarray]:
-    """All arrays of one golden file."""
-    with np.load(FIXTURES / "golden" / f"{name}.npz", allow_pickle=False) as arrays:
+def golden(name: str, folder: str = "golden") -> dict[str, np.ndarray]:
+    """All arrays of one golden file: of the SimDR reference, or of mmpose in folder golden_mmpose."""
+    with np.load(FIXTURES / folder / f"{name}.npz", allow_pickle=False) as arrays:
         return dict(arrays)
