@@ -99,7 +99,7 @@ def cases_of(name: str) -> list[BackboneCase]:
     backbone = BACKBONES[name]
     given = backbone.input_sizes
     sizes = SIZES if given is None else SIZES[:1] if SIZES[0] in given else given[:1]
-    forms = {"maps": ("heatmap", None), "coordinates": ("simdr", 2.0)}
+    forms = {"maps": ("heatmap", None), "coordinates": ("simdr", 2.0), "points": ("regression", None)}
     known = backbone.outputs and set(backbone.outputs) <= set(forms)
     require(known, f"its outputs are {list(backbone.outputs)}, expected some of {list(forms)}")
     require(sizes, "it has no input size")
@@ -130,6 +130,9 @@ def shapes(name: str) -> str:
 
 def _expected(case: BackboneCase) -> str:
     height, width = case.size
+    known = REPRESENTATIONS[case.representation]
+    if known.output == "points":
+        return str((BATCH, case.keypoints, known.values))
     if case.split_ratio is None:
         return str((BATCH, case.keypoints, height // 4, width // 4))
     x, y = ((BATCH, case.keypoints, int(side * case.split_ratio)) for side in (width, height))

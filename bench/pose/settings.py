@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from bench.pose.errors import ExtensionError
 
@@ -15,12 +15,20 @@ __all__ = ["KINDS", "NO_SETTINGS", "Kind", "Settings", "check_kinds", "check_val
 Kind = str | tuple[str, ...]
 """What values a setting has: one of `KINDS`, or the valid names themselves."""
 
+
+def _odd(value: int) -> int:
+    if value % 2 == 0:
+        raise ValueError(f"expected an odd number, for example {value + 1}")
+    return value
+
+
 KINDS: Mapping[str, Any] = {
     "positive": Annotated[float, Field(gt=0, allow_inf_nan=False)],
     "fraction": Annotated[float, Field(ge=0, lt=1)],
     "number": Annotated[float, Field(allow_inf_nan=False)],
     "flag": bool,
     "count": Annotated[int, Field(ge=1)],
+    "odd": Annotated[int, Field(ge=1), AfterValidator(_odd)],
 }
 """Types of values by the name of their kind."""
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from bench.pose.codecs.heatmap import HeatmapCodec, HeatmapTarget
+from bench.pose.codecs.heatmap import HeatmapCodec
+from bench.pose.codecs.maps import HeatmapTarget
 from bench.pose.codecs.simdr import SimDRCodec, SimDRTarget
 from bench.pose.codecs.simdr_star import SimDRStarCodec, SimDRStarTarget
 from bench.pose.locating import locate

@@ -129,8 +129,8 @@ def test_a_job_that_raises_fails_alone_and_says_why(desk: Desk, watched: Checker
 
 
 def test_a_job_that_asks_for_more_memory_than_there_is(desk: Desk, watched: Checker) -> None:
-    desk.write(memory="14GB", setup=["ulimit -v 8000000"])
-    desk.suite.write_text(desk.suite.read_text().replace("64x64", "2048x2048"))
+    desk.write(memory="14GB", setup=["ulimit -v 6000000"])
+    desk.suite.write_text(desk.suite.read_text().replace("64x64", "1024x1024"))
     desk.submit()
     desk.await_end()
     (failure,) = (folder.failure() for folder in desk.folders())

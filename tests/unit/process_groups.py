@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torch.distributed import TCPStore
 
 from bench.pose.codecs.base import Codec
-from bench.pose.codecs.heatmap import HeatmapCodec, HeatmapTarget
+from bench.pose.codecs.heatmap import HeatmapCodec
+from bench.pose.codecs.maps import HeatmapTarget
 from bench.pose.codecs.simdr import SimDRCodec
 from bench.pose.codecs.simdr_star import SimDRStarCodec
 from bench.pose.data.augmentation import Augmentation

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from bench.pose.codecs.base import Codec, Keypoints, peak, shift_right
-from bench.pose.codecs.dark import dark_offset
+from bench.pose.codecs.base import Keypoints
+from bench.pose.codecs.dark import BLUR_CELLS, dark_offset
+from bench.pose.codecs.maps import (
+    STRIDE,
+    HeatmapTarget,
+    MapCodec,
+    Rounding,
+    gaussians,
+    half_squared_difference,
+    highest_cell,
+    windowed_gaussians,
+)
 from bench.pose.codecs.representation import FlipShift, PostProcess, codec
 from bench.pose.geometry import Size
-from bench.pose.precision import copy_to
 
-__all__ = ["STRIDE", "HeatmapCodec", "HeatmapTarget"]
-
-STRIDE = 4
-"""Input px per heatmap cell."""
+__all__ = ["HeatmapCodec"]
 
 FLIP_SHIFT = 1.0
 """Cells by which the flipped map moves to the right before averaging (behaviour E1)."""
-
-
-class HeatmapTarget(NamedTuple):
-    """Maps (instances, keypoints, height / 4, width / 4) and keypoint weights (instances, keypoints)."""
-
-    maps: Tensor
-    weight: Tensor
 
 
 @codec(
@@ -34,9 +33,9 @@ class HeatmapTarget(NamedTuple):
     title="heatmap",
     output="maps",
     settings=("sigma", "heatmap_center", "weight_bounds"),
-    decoding=("post_process",),
+    decoding={"post_process": ("none", "quarter", "dark"), "blur_cells": "odd"},
 )
-class HeatmapCodec(Codec[Tensor, HeatmapTarget]):
+class HeatmapCodec(MapCodec[HeatmapTarget]):
     """Heatmaps with mean-squared-error loss and argmax decoding.
 
     Args:
@@ -48,10 +47,8 @@ class HeatmapCodec(Codec[Tensor, HeatmapTarget]):
             (D21), "exact" drops them.
         post_process: "quarter" shifts each peak a quarter cell towards its higher neighbor (the reference's "extra
             post-processing", E7), "dark" by a Newton step (TokenPose's), "none" not at all.
+        blur_cells: width of the blur before DARK's Newton step, odd; it has no effect on the others.
         flip_shift: "none" leaves the flipped map in place, otherwise it moves one cell to the right before averaging.
-
-    Attributes:
-        shift: cells by which the flipped map moves to the right.
     """
 
     def __init__(
@@ -61,39 +58,37 @@ class HeatmapCodec(Codec[Tensor, HeatmapTarget]):
         *,
         sigma: float,
         heatmap_center: Literal["rounded", "exact"] = "rounded",
-        weight_bounds: Literal["reference", "exact"] = "reference",
+        weight_bounds: Rounding = "reference",
         post_process: PostProcess = "quarter",
+        blur_cells: int = BLUR_CELLS,
         flip_shift: FlipShift = "reference",
     ) -> None:
-        self.height, self.width = input_size[0] // STRIDE, input_size[1] // STRIDE
-        self.flip_indices = list(flip_indices)
+        super().__init__(input_size, flip_indices, shift=0.0 if flip_shift == "none" else FLIP_SHIFT)
         self.sigma = sigma
         self.heatmap_center = heatmap_center
         self.weight_bounds = weight_bounds
         self.post_process = post_process
-        self.shift = 0.0 if flip_shift == "none" else FLIP_SHIFT
+        self.blur_cells = blur_cells
 
     def encode(self, keypoints: Tensor, visible: Tensor) -> HeatmapTarget:
         """Gaussians of peak 1 around the nearest cell, cut off at 3 sigma (behaviour D20, D21), or the keypoint."""
-        rounded = torch.trunc(keypoints / STRIDE + 0.5)
-        reach = 3 * self.sigma
-        limit = rounded.new_tensor([self.width, self.height])
-        first = 1 if self.weight_bounds == "exact" else 0
-        inside = ((rounded - reach < limit) & (rounded + reach + 1 >= first)).all(dim=-1)
-        weight = (visible & inside).float()
-        center = rounded if self.heatmap_center == "rounded" else keypoints / STRIDE
-        columns = self._profile(center[..., 0], self.width)
-        rows = self._profile(center[..., 1], self.height) * weight.unsqueeze(-1)
+        (columns, reach_x), (rows, reach_y) = (
+            self._profile(center, size)
+            for center, size in zip((keypoints / STRIDE).unbind(-1), (self.width, self.height), strict=True)
+        )
+        weight = (visible & reach_x & reach_y).float()
+        rows = rows * weight.unsqueeze(-1)
         # The maps are by far the largest: they are written once, in their final type.
         return HeatmapTarget(rows.unsqueeze(-1) * columns.unsqueeze(-2), weight)
 
-    def _profile(self, center: Tensor, size: int) -> Tensor:
-        """Gaussians (instances, keypoints, size) along an axis, around centers (instances, keypoints) in cells."""
-        distance = torch.arange(size, device=center.device) - center.unsqueeze(-1)
-        profile = torch.exp(-(distance**2) / (2 * self.sigma**2)).float()
-        if self.heatmap_center == "exact":
-            return profile
-        return torch.where(distance.abs() <= 3 * self.sigma, profile, 0)
+    def _profile(self, center: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        """Gaussians (instances, keypoints, size) along an axis around centers in cells, and whether they reach it."""
+        if self.heatmap_center == "rounded":
+            nearest = torch.trunc(center + 0.5)
+            return windowed_gaussians(nearest, nearest, size, self.sigma, self.weight_bounds)
+        reach, first = 3 * self.sigma, 1 if self.weight_bounds == "exact" else 0
+        reaches = (center - reach < size) & (center + reach + 1 >= first)
+        return gaussians(center, size, self.sigma).float(), reaches
 
     def ideal_output(self, target: HeatmapTarget) -> Tensor:
         """The maps themselves."""
@@ -101,28 +96,18 @@ class HeatmapCodec(Codec[Tensor, HeatmapTarget]):
 
     def loss(self, output: Tensor, target: HeatmapTarget) -> Tensor:
         """Half the mean squared difference; the divisor counts weightless keypoints too (behaviour T11)."""
-        weight = target.weight[..., None, None]
-        return 0.5 * torch.nn.functional.mse_loss(output * weight, target.maps * weight)
-
-    def merge(self, output: Tensor, flipped: Tensor | None = None) -> Tensor:
-        """Mean of the map and the unflipped map of the flipped view (behaviour E1)."""
-        if flipped is None:
-            return output
-        order = copy_to(flipped.device, torch.tensor(self.flip_indices))
-        restored = shift_right(flipped.index_select(1, order).flip(-1), self.shift)
-        return restored.add_(output).mul_(0.5)  # the maps are large: the fewer of them, the more stay in the cache
+        return half_squared_difference(output, target)
 
     def decode(self, merged: Tensor) -> Keypoints:
         """Position of the maximum in crop px, its value as confidence; (0, 0) where no value is positive (E6)."""
-        confidence, index = peak(merged.flatten(2))
-        cell = torch.stack([index % self.width, index // self.width], dim=-1)
+        confidence, cell = highest_cell(merged)
         cell = cell * (confidence > 0).unsqueeze(-1)
         return Keypoints((cell + self._offset(merged, cell)) * float(STRIDE), confidence)
 
     def _offset(self, maps: Tensor, cell: Tensor) -> Tensor | int:
         """Offset of the refined peak from the highest cell, in cells (instances, keypoints, 2)."""
         if self.post_process == "dark":
-            return dark_offset(maps, cell)
+            return dark_offset(maps, cell, self.blur_cells)
         return self._quarter_offset(maps, cell) if self.post_process == "quarter" else 0
 
     def _quarter_offset(self, maps: Tensor, cell: Tensor) -> Tensor:

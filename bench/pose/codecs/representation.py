@@ -123,8 +123,8 @@ def codec(
     Args:
         name: of the representation in suites and on command lines.
         output: kind of its networks' output. "coordinates" implies the setting `split_ratio`, the number of bins.
-        settings: of trainings, by name and kind: "positive", "fraction", "number", "flag", "count", or a tuple of valid
-            names. Those of `USUAL_KINDS` can go by name alone.
+        settings: of trainings, by name and kind: "positive", "fraction", "number", "flag", "count", "odd", or a tuple
+            of valid names. Those of `USUAL_KINDS` can go by name alone.
         decoding: of evaluations, likewise: what changes how a trained network's output is read.
         values: numbers per keypoint, if the output is "points".
         title: as printed; the name if not given.

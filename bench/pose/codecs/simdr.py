@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from bench.pose.codecs.base import Keypoints, peak
-from bench.pose.codecs.coordinate import CoordinateCodec, mean, softmax
+from bench.pose.codecs.coordinate import CoordinateCodec, CoordinateRefinement, mean, softmax
 from bench.pose.codecs.representation import FlipShift, codec
 from bench.pose.geometry import Size
 from bench.pose.outputs import Coordinates
@@ -28,7 +28,13 @@ class SimDRTarget(NamedTuple):
     weight: Tensor
 
 
-@codec("simdr", title="SimDR", output="coordinates", settings=("split_ratio", "label_smoothing", "loss_reduction"))
+@codec(
+    "simdr",
+    title="SimDR",
+    output="coordinates",
+    settings=("split_ratio", "label_smoothing", "loss_reduction"),
+    decoding={"post_process": ("none", "dark")},
+)
 class SimDRCodec(CoordinateCodec[SimDRTarget]):
     """SimDR. See `CoordinateCodec` for the arguments not listed here.
 
@@ -47,8 +53,11 @@ class SimDRCodec(CoordinateCodec[SimDRTarget]):
         label_smoothing: float = 0.1,
         loss_reduction: Literal["sum", "mean"] = "sum",
         flip_shift: FlipShift = "reference",
+        post_process: CoordinateRefinement = "none",
     ) -> None:
-        super().__init__(input_size, flip_indices, split_ratio=split_ratio, flip_shift=flip_shift)
+        super().__init__(
+            input_size, flip_indices, split_ratio=split_ratio, flip_shift=flip_shift, post_process=post_process
+        )
         self.label_smoothing = label_smoothing
         self.loss_reduction = loss_reduction
 
@@ -82,7 +91,7 @@ class SimDRCodec(CoordinateCodec[SimDRTarget]):
     def decode(self, merged: Coordinates) -> Keypoints:
         """The likeliest bin of each axis in crop px; the larger of the two peaks is the confidence (behaviour E4)."""
         (peak_x, x), (peak_y, y) = peak(merged.x), peak(merged.y)
-        return Keypoints(torch.stack([x, y], dim=-1) / self.split_ratio, torch.maximum(peak_x, peak_y))
+        return Keypoints(self.located((x, y), merged), torch.maximum(peak_x, peak_y))
 
 
 def smoothed_divergence(logits: Tensor, classes: Tensor, smoothing: float) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from bench.pose.codecs.base import Keypoints, peak
-from bench.pose.codecs.coordinate import CoordinateCodec, mean, softmax
+from bench.pose.codecs.coordinate import CoordinateCodec, CoordinateRefinement, blur_bins, mean, softmax
 from bench.pose.codecs.representation import FlipShift, codec
 from bench.pose.geometry import Size
 from bench.pose.outputs import Coordinates
@@ -25,7 +25,13 @@ class SimDRStarTarget(NamedTuple):
     weight: Tensor
 
 
-@codec("simdr_star", title="SimDR*", output="coordinates", settings=("split_ratio", "sigma", "weight_bounds"))
+@codec(
+    "simdr_star",
+    title="SimDR*",
+    output="coordinates",
+    settings=("split_ratio", "sigma", "weight_bounds"),
+    decoding={"post_process": ("none", "dark")},
+)
 class SimDRStarCodec(CoordinateCodec[SimDRStarTarget]):
     """SimDR*. See `CoordinateCodec` for the arguments not listed here.
 
@@ -44,8 +50,12 @@ class SimDRStarCodec(CoordinateCodec[SimDRStarTarget]):
         sigma: float,
         weight_bounds: Literal["reference", "exact"] = "reference",
         flip_shift: FlipShift = "reference",
+        post_process: CoordinateRefinement = "none",
     ) -> None:
-        super().__init__(input_size, flip_indices, split_ratio=split_ratio, flip_shift=flip_shift)
+        super().__init__(
+            input_size, flip_indices, split_ratio=split_ratio, flip_shift=flip_shift, post_process=post_process
+        )
+        self.blur = (blur_bins(sigma), blur_bins(sigma))
         self.sigma = sigma
         self.weight_bounds = weight_bounds
 
@@ -93,4 +103,4 @@ class SimDRStarCodec(CoordinateCodec[SimDRStarTarget]):
         """The likeliest bin of each axis in crop px; the smaller of the two peaks is the confidence (behaviour E4)."""
         probabilities = softmax(merged)
         (peak_x, x), (peak_y, y) = peak(probabilities.x), peak(probabilities.y)
-        return Keypoints(torch.stack([x, y], dim=-1) / self.split_ratio, torch.minimum(peak_x, peak_y))
+        return Keypoints(self.located((x, y), probabilities), torch.minimum(peak_x, peak_y))

@@ -11,7 +11,8 @@ from torch import Tensor
 from bench.conformance.codec_checks import codec_checks
 from bench.extend import codec
 from bench.pose.codecs.base import Keypoints
-from bench.pose.codecs.heatmap import HeatmapCodec, HeatmapTarget
+from bench.pose.codecs.heatmap import HeatmapCodec
+from bench.pose.codecs.maps import HeatmapTarget
 from bench.pose.codecs.simdr import SimDRCodec, SimDRTarget
 from bench.pose.outputs import Coordinates
 from tests.unit.conformance.verdicts import failures

@@ -175,7 +175,7 @@ def test_numbers_are_selected_as_they_are_written(tmp_path: Path) -> None:
     change = ("[64x64]", "[64x64]\n    split_ratio: [1.5, 2]")
     for text, value in [("2", 2.0), ("1.5", 1.5), ("20e-1", 2.0)]:
         (training,) = plan(tmp_path, change, only=(f"split_ratio={text}",)).trainings
-        assert training.spec.split_ratio == value
+        assert training.spec.codec["split_ratio"] == value
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_a_device_without_float64_trains_and_decodes_every_representation(
     settings, keypoints = case.settings, torch.rand(2, 5, 2, dtype=torch.float64) * 60
     size = settings.input_size
     model = build_model(
-        "simba_tiny", settings.representation, keypoints=5, input_size=size, split_ratio=settings.split_ratio
+        "simba_tiny", settings.representation, keypoints=5, input_size=size, split_ratio=settings.values.get("split_ratio")
     )
     batch = Batch(
         images=torch.zeros(2, *size, 3, dtype=torch.uint8),

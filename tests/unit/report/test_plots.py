@@ -228,7 +228,7 @@ def test_printed_sizes_that_differ_are_crossed(gather: Gather) -> None:
 
 def test_splitting_has_a_line_per_input_size(gather: Gather) -> None:
     def fields(training: PlannedTraining, _: PlannedEvaluation) -> Mapping[str, Any]:
-        ratio = training.spec.split_ratio
+        ratio = training.spec.codec.get("split_ratio")
         return {"metrics": {"AP": 0.9 if ratio is None else ratio / 10 + 0.01 * (training.spec.input_size == (64, 64))}}
 
     figure, drawing = draw(plots.splitting, gather(suite_text(split_ratio=[3, 1, 2]), fields))

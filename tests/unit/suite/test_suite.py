@@ -209,14 +209,14 @@ def test_rules_win_over_the_recipe_and_axes_over_both(tmp_path: Path) -> None:
 
 def test_settings_that_a_representation_ignores_make_no_new_training(tmp_path: Path) -> None:
     found = trainings(expand(load(tmp_path, ("[64x64]", "[64x64]\n    split_ratio: [1, 2, 3]"))))
-    assert [(spec.representation, spec.split_ratio) for spec in found] == [
+    assert [(spec.representation, spec.codec.get("split_ratio")) for spec in found] == [
         ("heatmap", None),
         ("simdr", 1),
         ("simdr", 2),
         ("simdr", 3),
     ]
-    assert found[0].label_smoothing is found[0].loss_reduction is found[0].split_ratio is None
-    assert found[1].sigma is found[1].weight_bounds is None
+    assert set(found[0].codec) == {"sigma", "heatmap_center", "weight_bounds"}
+    assert set(found[1].codec) == {"split_ratio", "label_smoothing", "loss_reduction"}
 
 
 def test_exclusions_come_with_their_reason(tmp_path: Path) -> None:
@@ -326,9 +326,9 @@ def test_the_evaluator_follows_from_the_protocol(tmp_path: Path) -> None:
 
 OTHER_TRAINING = {
     "dataset": "lspet", "definition": None, "split": "x", "subset": 3, "backbone": "hrnet_w32",
-    "representation": "simdr_star", "input_size": "128x64",
-    "split_ratio": 1.5, "sigma": 4.0, "label_smoothing": 0.3, "loss_reduction": "mean", "weight_bounds": "exact",
-    "heatmap_center": "exact", "warmup_steps": 1, "selection": "final", "selection_split": "x",
+    "representation": "simdr_star", "input_size": "128x64", "train_subset": 7, "pixel_alignment": "unbiased",
+    "backbone_settings": {}, "upsample": None, "maps_per_keypoint": None,
+    "codec": {"split_ratio": 1.5, "sigma": 4.0, "weight_bounds": "exact"}, "warmup_steps": 1, "selection": "final", "selection_split": "x",
     "seed": 1, "initialization": "kaiming", "weights": None, "epochs": 1, "batch_size": 2, "replicas": 1,
     "world_size": 2, "learning_rate": 1.0, "learning_rate_factor": 0.2, "milestones": (1,), "milestone_timing": "exact",
     "color_order": "rgb", "flip_probability": 0.1, "scale_factor": 0.1, "rotation_factor": 1.0,
@@ -337,7 +337,7 @@ OTHER_TRAINING = {
 }  # fmt: skip
 OTHER_EVALUATION = {
     "training": "x", "split": "x", "subset": 3, "boxes": "detector", "flip_test": False, "flip_shift": "exact",
-    "post_process": "dark", "evaluator": "pckh", "score_threshold": 0.5, "nms_threshold": 0.5, "batch_size": 1,
+    "post_process": "dark", "decoding": {"blur_cells": 7}, "instance_score": "rle", "evaluator": "pckh", "score_threshold": 0.5, "nms_threshold": 0.5, "batch_size": 1,
 }  # fmt: skip
 SINGLE_VALUED = {"precision"}
 WEIGHTS = {"initialization": "checkpoint", "weights": 64 * "0"}

@@ -34,8 +34,11 @@ def codec(representation: str, **changes: Any) -> Codec[Any, Any]:
         "label_smoothing": 0.1,
         "loss_reduction": "sum",
         "weight_bounds": "reference",
+        "heatmap_center": "rounded",
+        "post_process": "none",
     }
-    return build_codec(codec_settings(representation, SIZE, **(needed | changes)), COCO_17.flip_indices)
+    values = {name: value for name, value in (needed | changes).items() if value is not None}
+    return build_codec(codec_settings(representation, SIZE, **values), COCO_17.flip_indices)
 
 
 def keypoints_inside(seed: int, *, instances: int = 3, margin: float = 0.0) -> Tensor:

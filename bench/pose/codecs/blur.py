@@ -1,0 +1,46 @@
+"""Gaussian blur of maps and vectors as OpenCV does it, by whose kernels the published refinements are defined."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["blurred", "gaussian_kernel"]
+
+TABULATED = {
+    1: (1,),
+    3: (1, 2, 1),
+    5: (1, 4, 6, 4, 1),
+    7: (2, 7, 14, 18, 14, 7, 2),
+    9: (4, 13, 30, 51, 60, 51, 30, 13, 4),
+}
+"""Kernels that OpenCV tabulates, before they are divided by their sum; it computes wider ones."""
+
+
+def gaussian_kernel(cells: int) -> Tensor:
+    """Kernel of an odd number of cells; its standard deviation is that which OpenCV derives from the width."""
+    if cells in TABULATED:
+        kernel = torch.tensor(TABULATED[cells], dtype=torch.float64)
+    else:
+        deviation = 0.3 * ((cells - 1) / 2 - 1) + 0.8
+        distance = torch.arange(cells, dtype=torch.float64) - cells // 2
+        kernel = torch.exp(-(distance**2) / (2 * deviation**2))
+    return kernel / kernel.sum()
+
+
+def blurred(values: Tensor, cells: int, axes: tuple[int, ...]) -> Tensor:
+    """Blur with zeros outside, each map or vector brought back to its own maximum.
+
+    Args:
+        values: (instances, keypoints, height, width) or (instances, keypoints, bins).
+        cells: width of the kernel, odd.
+        axes: of the values to blur and to find the maximum over: (-2, -1) for maps, (-1,) for vectors.
+    """
+    kernel = gaussian_kernel(cells).to(values)
+    result = values
+    for axis in axes:
+        moved = result.movedim(axis, -1)
+        rows = torch.nn.functional.conv1d(moved.reshape(-1, 1, moved.shape[-1]), kernel.view(1, 1, -1), padding="same")
+        result = rows.view(moved.shape).movedim(-1, axis)
+    before, after = values.amax(axes, keepdim=True), result.amax(axes, keepdim=True)
+    return result * before / torch.where(after == 0, 1, after)
