@@ -1,10 +1,9 @@
-"""State dicts as tools wrap them: under keys of a checkpoint, with prefixes of wrappers, beside averages and counters."""
+"""State dicts as tools wrap them: under keys of a checkpoint, with prefixes, beside averages and counters."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor
 
@@ -67,7 +66,9 @@ class WrappedWeights:
         """These entries, and those under each beginning of names: a checkpoint may hold more than one network."""
         yield self
         parts = [name.split(".") for name in self.entries]
-        for prefix in dict.fromkeys(".".join(each[:end]) for end in range(1, DEPTH + 1) for each in parts if each[end:]):
+        for prefix in dict.fromkeys(
+            ".".join(each[:end]) for end in range(1, DEPTH + 1) for each in parts if each[end:]
+        ):
             yield self.under(prefix)
 
 
@@ -109,6 +110,8 @@ def _without_marks(weights: WrappedWeights) -> WrappedWeights:
     """Without torch.compile's mark, wherever it stands, and without an average's counters."""
     entries = {name.replace(COMPILED, ""): value for name, value in weights.entries.items()}
     layout = [*weights.layout]
+    if len(entries) < len(weights.entries):
+        return weights  # with and without the mark: not one network
     if entries.keys() != weights.entries.keys():
         layout.append("compiled by torch.compile")
     counters = [name for name in COUNTERS if name in entries and entries[name].numel() == 1]

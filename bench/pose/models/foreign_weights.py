@@ -45,12 +45,14 @@ class ForeignWeights:
         source: whose names they had; empty where they had bench's own.
         loss: entries of the loss, such as the flow of RLE, by the names in their module; inference needs none.
         unknown: what the network has that no network of bench has; empty for nothing.
+        soft_argmax: whether its maps were trained to be read by soft-argmax.
     """
 
     entries: Mapping[str, Tensor]
     source: str = ""
     loss: Mapping[str, Tensor] = field(default_factory=dict)
     unknown: str = ""
+    soft_argmax: bool = False
 
 
 def translate(state: Mapping[str, Tensor]) -> ForeignWeights:
@@ -68,7 +70,7 @@ def translate(state: Mapping[str, Tensor]) -> ForeignWeights:
         elif short not in NOT_TRAINED and not name.startswith(PREPROCESSING):
             entries[short] = value
     unknown = next((what for name, what in OTHERS.items() if name in state), "")
-    return ForeignWeights(entries, HEADS[head], loss, unknown)
+    return ForeignWeights(entries, HEADS[head], loss, unknown, any(head + name in state for name in NOT_TRAINED))
 
 
 def _within_head(name: str) -> str:

@@ -14,13 +14,17 @@ from bench.pose.outputs import Output
 
 __all__ = ["NetworkFacts", "read_facts"]
 
-RESNETS = {
+RESNETS: Mapping[tuple[int, ...], str] = {
     (1, 1, 1): "ResNet-10 of three layers",
     (1, 1, 1, 1): "ResNet-10",
     (2, 2, 2, 2): "ResNet-18",
     (3, 4, 6, 3): "ResNet-34",
 }
-BOTTLENECK_RESNETS = {(3, 4, 6, 3): "ResNet-50", (3, 4, 23, 3): "ResNet-101", (3, 8, 36, 3): "ResNet-152"}
+BOTTLENECK_RESNETS: Mapping[tuple[int, ...], str] = {
+    (3, 4, 6, 3): "ResNet-50",
+    (3, 4, 23, 3): "ResNet-101",
+    (3, 8, 36, 3): "ResNet-152",
+}
 """Names by the number of blocks of each layer."""
 
 HRNET_WIDTH = "stage2.0.branches.0.0.conv1.weight"
