@@ -78,7 +78,7 @@ def evaluate(
     asked: dict[str, Any] = {"flip_test": flip_test}
     asked |= {} if shift is None else {"flip_shift": "reference" if shift else "none"}
     asked |= {} if post_process else {"post_process": "none"}
-    more_trained, more_asked = read_settings(settings or [])
+    more_trained, more_asked = read_settings(settings, representation) if settings else ({}, {})
     _refuse_twice(trained | asked, more_trained | more_asked)
     trained |= more_trained
     asked |= more_asked

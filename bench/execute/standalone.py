@@ -12,7 +12,7 @@ from bench.execute.settings import eval_config
 from bench.execute.training_job import network
 from bench.files import sha256, write_bytes, write_json
 from bench.pose.checkpoints import FoundWeights, find_weights, load_weights
-from bench.pose.codecs.representation import codec_kinds
+from bench.pose.codecs.representation import REPRESENTATIONS, codec_kinds
 from bench.pose.data.datasets import DATASETS
 from bench.pose.evaluation import EvalResult, Evaluator
 from bench.pose.machine import keep_freed_memory
@@ -113,16 +113,19 @@ def complete_specs(
     return training, eval_spec(training, settings, "options")
 
 
-def read_settings(items: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_settings(items: Sequence[str], representation: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Settings of a training and of an evaluation that are written as `KEY=VALUE` on a command line.
 
-    Only those that change how given weights are measured are valid.
+    Only those that change how given weights of a representation are measured are valid.
 
     Raises:
+        UnknownNameError: there is no such representation.
         SuiteError: a name or a value is not valid, or a name is given twice.
     """
-    trained = dict.fromkeys((*codec_kinds(), *OF_TRAININGS))
-    evaluated = [name for name in evaluation_settings() if name not in WITH_OPTIONS]
+    known = REPRESENTATIONS.named(representation)
+    trained = (*known.settings, *OF_TRAININGS)
+    others = (codec_kinds(decoding=True).keys() - known.decoding.keys()).union(WITH_OPTIONS)
+    evaluated = [name for name in evaluation_settings() if name not in others]
     given: dict[str, Any] = {}
     for item in items:
         name, separator, text = item.partition("=")
