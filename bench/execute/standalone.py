@@ -11,7 +11,7 @@ import torch
 from bench.execute.settings import eval_config
 from bench.execute.training_job import network
 from bench.files import sha256, write_bytes, write_json
-from bench.pose.checkpoints import FoundWeights, find_weights, load_weights
+from bench.pose.checkpoints import FoundWeights, find_weights, load_weights, read_metadata
 from bench.pose.codecs.representation import REPRESENTATIONS, codec_kinds
 from bench.pose.data.datasets import DATASETS
 from bench.pose.evaluation import EvalResult, Evaluator
@@ -28,6 +28,9 @@ PAPER, MMPOSE = "paper", "mmpose"
 
 OF_TRAININGS = ("color_order", "pixel_alignment", "upsample", "maps_per_keypoint", "backbone_settings")
 """Settings of trainings, beside those of representations, that a measurement depends on."""
+
+DESCRIBED = ("backbone", "representation", "input_size", "dataset")
+"""What a file of safetensors may say of its training."""
 
 WITH_OPTIONS = ("split", "subset", "boxes", "evaluator")
 """Settings of evaluations that `--set` doesn't set: they have options, or follow from others."""
@@ -159,6 +162,9 @@ def _origin(file: Path, weights: FoundWeights, training: TrainSpec, recipe: str)
         said.append(f"settings that are not given are those of recipe {recipe}")
     if weights.source and training.representation in {"simdr", "simdr_star"}:
         said.append("mmpose averages the logits of SimCC and takes them for scores; --representation simcc does so too")
+    for name, value in read_metadata(file).items():
+        if name in DESCRIBED and value != str(getattr(training, name)):
+            said.append(f"{file}: is of {name} {value} by its own words, and measured as {getattr(training, name)}")
     if weights.translated.soft_argmax and training.representation != "integral":
         said.append("they were trained for soft-argmax, which --representation integral takes")
     return said

@@ -24,7 +24,15 @@ from bench.pose.models.foreign_weights import ForeignWeights, translate
 from bench.pose.models.network_facts import NetworkFacts, read_facts
 from bench.pose.wrapped_weights import WrappedWeights, strip_wrappers, unwrap
 
-__all__ = ["FoundWeights", "find_weights", "imagenet_weights", "load_file", "load_weights", "read_weights"]
+__all__ = [
+    "FoundWeights",
+    "find_weights",
+    "imagenet_weights",
+    "load_file",
+    "load_weights",
+    "read_metadata",
+    "read_weights",
+]
 
 MAX_NAMED = 5
 COUNTER = ".num_batches_tracked"
@@ -221,6 +229,14 @@ def _read_contents(path: Path) -> Any:
             if not BYSTANDERS.fullmatch(name) or (_Unbuilt, name) in unread:
                 raise
             unread += [(_Unbuilt, name), (_Unbuilt, f"builtins.{name}")]  # torch leaves out `builtins.`
+
+
+def read_metadata(path: Path) -> Mapping[str, str]:
+    """What a readable file of safetensors says of itself, such as the representation; empty for other files."""
+    if not is_safetensors(path):
+        return {}
+    with safetensors.safe_open(path, "pt") as file:
+        return file.metadata() or {}
 
 
 def load_weights(model: nn.Module, path: Path, *, sha256: str | None = None) -> FoundWeights:
