@@ -18,7 +18,7 @@ from bench.analysis.formatting import setting_text
 from bench.analysis.frame_columns import COSTS, column_annotation, column_type, in_order
 from bench.analysis.result_reading import EvaluationResult, planned_results, stored_results, stored_trainings
 from bench.files import StoreError
-from bench.planning.plan import Plan, answered_rows, complexity_of, make_plan
+from bench.planning.plan import Plan, answered_rows, complexity_of, elsewhere_row, make_plan
 from bench.pose.errors import UnknownNameError
 from bench.pose.metrics.catalog import metrics_of, unjudged
 from bench.store.documents import Record
@@ -65,6 +65,8 @@ def load_results(results: str | Path = "results", suite: str | Path | None = Non
       loaded): size and work of the network per image, see `Complexity`.
     - `published_params_m`, `published_gflops` (float64): the same as the paper prints them.
     - `published_row` (str): ids of the paper's rows that the evaluation measures again, "" for none.
+    - `elsewhere_row` (str): another project's published result for the cell, with its protocol, "" for none; and
+      `elsewhere_METRIC` (float64), its numbers.
     - `images`, `images_left_out` (Int64): images with instances to predict, and those of them that could not be read;
       `training_images`, `training_images_left_out` likewise.
     - `instances`, `epochs_done` (Int64), `seconds`, `training_seconds` (float64), `scored_by` (str), `simulated`
@@ -270,6 +272,9 @@ def _metrics(result: EvaluationResult) -> Iterator[tuple[str, Any]]:
     for prefix, values in sources.items():
         yield from ((prefix + name, values.get(name)) for name in dict.fromkeys((*names, *values)))
     yield "published_row", ", ".join(row.id for row in published)
+    elsewhere = elsewhere_row(result.training, result.evaluation)
+    yield "elsewhere_row", elsewhere.words if elsewhere else ""
+    yield from ((f"elsewhere_{name}", value) for name, value in (elsewhere.metrics if elsewhere else {}).items())
     for size in ("params_m", "gflops"):
         yield f"published_{size}", next((value for row in published if (value := getattr(row, size)) is not None), None)
 

@@ -11,7 +11,7 @@ from bench.pose.codecs.representation import codec_kinds
 from bench.suite.specs import EvalSpec, TrainSpec, setting_type
 
 TEXTS = ("row", "training", "training_kind", "evaluation", "state", "reason", "nobody_to_judge", "published_row",
-         "scored_by", "commit", "package", "command", "device", "torch")  # fmt: skip
+         "elsewhere_row",         "scored_by", "commit", "package", "command", "device", "torch")  # fmt: skip
 TYPES = dict.fromkeys(TEXTS, "str") | {
     "seed": "int64",
     "instances": "Int64",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from bench.paper.elsewhere import ElsewhereRow, find_elsewhere
 from bench.paper.published import TABLES, PublishedRow, published_rows
 from bench.planning.predicted_complexity import predict
 from bench.planning.status import Observer, Status
@@ -17,7 +18,7 @@ from bench.suite.expansion import complete_cell, expand
 from bench.suite.recipe import load_recipe, quirks
 from bench.suite.schema import Suite
 from bench.suite.source import SuiteError, read_scalar
-from bench.suite.specs import EvalSpec, TrainSpec
+from bench.suite.specs import EvalSpec, TrainSpec, shared_settings
 
 Selection = Mapping[str, tuple[str, ...]]
 """Settings and the values that a cell may have, as written on the command line."""
@@ -27,6 +28,9 @@ PAPER_CELL = ("dataset", "split", "backbone", "representation", "input_size")
 
 PAPER_SPLITS = {"coco": "train2017", "mpii": "train", "crowdpose": "trainval"}
 """Splits that the paper trains on, by dataset."""
+
+PUBLISHED_TESTS = {"coco": ("val2017", "detector"), "mpii": ("valid", "gt"), "crowdpose": ("test", "detector")}
+"""Splits and boxes that other projects measure on, by dataset."""
 
 MILLION, GIGA, BINARY_GIGA = 1e6, 1e9, 2**30
 """Units of parameters, of the true count of multiply-adds, and of the paper's."""
@@ -229,6 +233,15 @@ def answered_rows(training: TrainSpec, evaluation: EvalSpec) -> tuple[PublishedR
 def _as_the_paper_tests(evaluation: EvalSpec, training: TrainSpec) -> bool:
     """Whether the images are the paper's: all of the split, and none that the weights were trained on."""
     return evaluation.subset is None and training.split == PAPER_SPLITS.get(training.dataset)
+
+
+def elsewhere_row(training: TrainSpec, evaluation: EvalSpec) -> ElsewhereRow | None:
+    """What another project publishes for this cell, trained and measured on the same images; None where none does."""
+    measured = PUBLISHED_TESTS.get(training.dataset) == (evaluation.split, evaluation.boxes)
+    whole = training.subset is training.train_subset is None
+    if not (measured and whole and evaluation.flip_test and _as_the_paper_tests(evaluation, training)):
+        return None
+    return find_elsewhere(shared_settings(training, evaluation))
 
 
 @cache

@@ -38,9 +38,7 @@ def ceiling_metrics(split: Split, config: EvalConfig) -> dict[str, float | None]
     predictions = ideal_predictions(codec, split.instances(), config.codec.input_size, config.pixel_alignment)
     if predictions is None:
         return {}
-    return scoring.metrics(
-        scoring.results(predictions, score_threshold=config.score_threshold, nms_threshold=config.nms_threshold)
-    )
+    return scoring.metrics(config.score(predictions, scoring))
 
 
 def ideal_predictions(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -22,6 +22,7 @@ from bench.pose.geometry import PixelAlignment
 from bench.pose.inference import predict
 from bench.pose.metrics.diagnostics import Diagnostics
 from bench.pose.metrics.mean_pose import mean_pose, place_mean_pose
+from bench.pose.metrics.nms import InstanceScore
 from bench.pose.metrics.own import own_metrics
 from bench.pose.metrics.per_instance import save_per_instance
 from bench.pose.metrics.predictions import Predictions
@@ -46,8 +47,7 @@ class EvalConfig:
         nms_threshold: OKS above which the weaker of two instances is suppressed.
         batch_size: instances per forward pass; a flip test adds the flipped view of each.
         precision: number format of the network's arithmetic.
-        instance_score: "mean" is the box's score times the mean of the keypoints' scores above the threshold, "rle" the
-            box's score plus the mean and the maximum of the keypoints' scores, as mmpose ranks instances of RLE.
+        instance_score: see `rescore`.
     """
 
     codec: CodecSettings
@@ -59,7 +59,16 @@ class EvalConfig:
     batch_size: int
     precision: Precision = "float32"
     pixel_alignment: PixelAlignment = "corner"
-    instance_score: Literal["mean", "rle"] = "mean"
+    instance_score: InstanceScore = "mean"
+
+    def score(self, predictions: Predictions, scoring: Scoring) -> list[dict[str, Any]]:
+        """Predicted instances in the COCO results format, scored and suppressed as the protocol does."""
+        return scoring.results(
+            predictions,
+            score_threshold=self.score_threshold,
+            nms_threshold=self.nms_threshold,
+            instance_score=self.instance_score,
+        )
 
 
 @dataclass(frozen=True)
@@ -212,8 +221,7 @@ class Evaluator:
         )
 
     def _results(self, predictions: Predictions) -> list[dict[str, Any]]:
-        thresholds = {"score_threshold": self.config.score_threshold, "nms_threshold": self.config.nms_threshold}
-        return self.scoring.results(predictions, **thresholds)
+        return self.config.score(predictions, self.scoring)
 
 
 def mean_pose_metrics(train: Sequence[Instance], split: Split) -> Metrics:

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["describe_kind"]
+__all__ = ["describe_kind", "is_safetensors"]
 
 HEAD = 512
 """Bytes that tell a kind; a tar archive tells it by byte 257."""
@@ -25,10 +25,16 @@ BEGINNINGS: Mapping[bytes, str] = {
     b"\x93NUMPY": "a NumPy array",
     b"%PDF": "a PDF document",
 }
-SAFETENSORS = (
-    "a safetensors file; convert it by `torch.save(safetensors.torch.load_file(FILE), NEW_FILE)`, with `safetensors`"
-    " installed"
-)
+
+
+def is_safetensors(path: Path) -> bool:
+    """Whether a file begins as one of safetensors: the length of a header, and the header. False if it is not there."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(9)
+        return head[8:] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size
+    except OSError:
+        return False
 
 
 def describe_kind(path: Path) -> str | None:
@@ -48,8 +54,8 @@ def describe_kind(path: Path) -> str | None:
             return kind
     if head[257:262] == b"ustar":
         return "a tar archive; unpack it first"
-    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size:
-        return SAFETENSORS
+    if is_safetensors(path):
+        return "a safetensors file, which holds weights and nothing else"
     return _text(head)
 
 

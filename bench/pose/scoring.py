@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,7 @@ from bench.pose.errors import DataError, UnknownNameError
 from bench.pose.metrics.coco import check_results, coco_metrics, judge, load_ground_truth, run_coco
 from bench.pose.metrics.crowdpose import judge_crowdpose, run_crowdpose, with_areas
 from bench.pose.metrics.diagnostics import Diagnostics
-from bench.pose.metrics.nms import list_results, rescore, to_results
+from bench.pose.metrics.nms import InstanceRules, list_results, score_instances, to_results
 from bench.pose.metrics.oks_diagnostics import oks_diagnostics
 from bench.pose.metrics.oks_evaluator import quick_precision, read_truth
 from bench.pose.metrics.oks_per_instance import OksPerInstance
@@ -49,10 +49,8 @@ Metrics = dict[str, float | None]
 class Scoring(Protocol):
     """The evaluation protocol with the truth of a split."""
 
-    def results(
-        self, predictions: Predictions, *, score_threshold: float, nms_threshold: float
-    ) -> list[dict[str, Any]]:
-        """Predicted instances in the COCO results format; thresholds as in `rescore` and `oks_nms`."""
+    def results(self, predictions: Predictions, **rules: Unpack[InstanceRules]) -> list[dict[str, Any]]:
+        """Predicted instances in the COCO results format; rules as in `rescore` and `oks_nms`."""
 
     def metrics(self, results: Results) -> Metrics:
         """Metrics of results; empty if only a server can score them. Raises `DataError` for unusable results."""
@@ -129,12 +127,9 @@ class OksScoring:
         instances = [one | {"id": number} for number, one in enumerate(self.annotations["annotations"], start=1)]
         object.__setattr__(self, "annotations", self.annotations | {"annotations": instances})
 
-    def results(
-        self, predictions: Predictions, *, score_threshold: float, nms_threshold: float
-    ) -> list[dict[str, Any]]:
+    def results(self, predictions: Predictions, **rules: Unpack[InstanceRules]) -> list[dict[str, Any]]:
         """Instances rescored and suppressed, by image."""
-        sigmas = self.skeleton.sigmas
-        return to_results(predictions, sigmas, score_threshold=score_threshold, nms_threshold=nms_threshold)
+        return to_results(predictions, self.skeleton.sigmas, **rules)
 
     def metrics(self, results: Results) -> Metrics:
         """Statistics of the protocol in 0..1, and `mean_oks`; none for a split that only a server can score."""
@@ -183,11 +178,9 @@ class PckhScoring:
 
     truth: HeadTruth
 
-    def results(
-        self, predictions: Predictions, *, score_threshold: float, nms_threshold: float
-    ) -> list[dict[str, Any]]:
+    def results(self, predictions: Predictions, **rules: Unpack[InstanceRules]) -> list[dict[str, Any]]:
         """All instances in order; `image_id` is the position of the instance in the annotations."""
-        scores = rescore(predictions.keypoints[..., 2], predictions.box_scores, score_threshold)
+        scores = score_instances(predictions, rules)
         return list_results(predictions, np.arange(len(scores)), scores)
 
     def metrics(self, results: Results) -> Metrics:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,29 @@ import numpy.typing as npt
 from bench.pose.metrics.oks import keypoint_similarity
 from bench.pose.metrics.predictions import Predictions
 
-__all__ = ["detection_oks", "list_results", "oks_nms", "rescore", "to_results"]
+__all__ = [
+    "InstanceRules",
+    "InstanceScore",
+    "detection_oks",
+    "list_results",
+    "oks_nms",
+    "rescore",
+    "score_instances",
+    "to_results",
+]
 
 Array = npt.NDArray[Any]
+
+InstanceScore = Literal["mean", "rle"]
+"""The box's score times the mean confidence of sure keypoints (E9), or plus mean and maximum of all, as for RLE."""
+
+
+class InstanceRules(TypedDict):
+    """How instances are scored and suppressed, see `rescore` and `oks_nms`."""
+
+    score_threshold: float
+    nms_threshold: float
+    instance_score: NotRequired[InstanceScore]
 
 
 def detection_oks(one: Array, other: Array, areas: Array, sigmas: Sequence[float]) -> Array:
@@ -61,38 +81,50 @@ def oks_nms(
     return np.concatenate(kept)
 
 
-def rescore(confidence: Array, box_scores: Array, threshold: float) -> Array:
-    """Box score times the mean confidence of the keypoints strictly above `threshold`, or 0 (behaviour E9).
+def rescore(confidence: Array, box_scores: Array, threshold: float, kind: InstanceScore = "mean") -> Array:
+    """Scores of instances, (instances,).
+
+    "mean" is the box score times the mean confidence of the keypoints strictly above `threshold`, or 0 (behaviour E9).
+    "rle" is the box score plus the mean and the maximum of all confidences, as mmpose ranks instances of RLE.
 
     Args:
         confidence: (instances, keypoints).
         box_scores: (instances,).
-        threshold: the reference's IN_VIS_THRE.
+        threshold: the reference's IN_VIS_THRE; makes no difference to "rle".
+        kind: which of both.
     """
+    if kind == "rle":
+        exact = confidence.astype(np.float64)
+        return box_scores + exact.mean(axis=1) + exact.max(axis=1)
     above = confidence > threshold
     total = np.where(above, confidence, 0).sum(axis=1, dtype=np.float64)
     return box_scores * total / np.maximum(above.sum(axis=1), 1)
 
 
+def score_instances(predictions: Predictions, rules: InstanceRules) -> Array:
+    """Scores of predicted instances, (instances,); see `rescore`."""
+    kind = rules.get("instance_score", "mean")
+    return rescore(predictions.keypoints[..., 2], predictions.box_scores, rules["score_threshold"], kind)
+
+
 def to_results(
-    predictions: Predictions, sigmas: Sequence[float], *, score_threshold: float, nms_threshold: float
+    predictions: Predictions, sigmas: Sequence[float], **rules: Unpack[InstanceRules]
 ) -> list[dict[str, Any]]:
     """COCO results of all images, rescored and suppressed per image, in order of first appearance.
 
     Args:
         predictions: instances of any number of images.
         sigmas: per keypoint.
-        score_threshold: see `rescore`.
-        nms_threshold: see `oks_nms`.
+        **rules: how they are scored and suppressed.
     """
-    scores = rescore(predictions.keypoints[..., 2], predictions.box_scores, score_threshold)
+    scores = score_instances(predictions, rules)
     kept = oks_nms(
         predictions.keypoints,
         scores,
         predictions.areas,
         predictions.image_ids,
         sigmas=sigmas,
-        threshold=nms_threshold,
+        threshold=rules["nms_threshold"],
     )
     return list_results(predictions, kept, scores)
 
