@@ -170,7 +170,7 @@ def test_one_message_before_anything_starts(command: list[str], tmp_path: Path) 
     assert (done.returncode, done.stdout) == (3, "")
     *lines, torch_loaded = done.stderr.splitlines()
     assert lines[0] == "error: 20 trainings cannot start, and nothing was started or stored:"
-    assert len(lines) == len(set(lines)) == 12
+    assert len(lines) == len(set(lines)) == 14
     assert torch_loaded == "False"
     assert not list(tmp_path.iterdir())
 
