@@ -17,6 +17,7 @@ from bench.pose.data.datasets import DATASETS
 from bench.pose.evaluation import EvalResult, Evaluator
 from bench.pose.machine import keep_freed_memory
 from bench.pose.precision import disable_tf32
+from bench.pose.settings import check_value
 from bench.suite.expansion import complete_cell, eval_spec, train_spec
 from bench.suite.recipe import load_recipe
 from bench.suite.rules import apply_rules, evaluation_settings, read_values
@@ -141,7 +142,11 @@ def read_settings(items: Sequence[str], representation: str) -> tuple[dict[str, 
         if problems or len(values) != 1:
             why = problems[0].message if problems else f"expected one value, found {len(values)}"
             raise SuiteError(f"--set {item!r:.80}: {why}")
-        given[name] = values[0]
+        try:
+            kind = {**known.settings, **known.decoding}.get(name)
+            given[name] = values[0] if kind is None else check_value(name, values[0], kind)
+        except ValueError as error:
+            raise SuiteError(f"--set {item!r:.80}: {error}") from None
     return (
         {name: value for name, value in given.items() if name in trained},
         {name: value for name, value in given.items() if name not in trained},
