@@ -37,7 +37,7 @@ from bench.pose.machine import keep_freed_memory
 from bench.pose.models.build import build_model, initialize
 from bench.pose.models.convolution import TinyMapConv2d
 from bench.pose.models.heads import PoseModel
-from bench.pose.models.resnet import Doubling
+from bench.pose.models.upsampling import Doubling
 from bench.pose.precision import Precision
 from bench.pose.training import OptimizerConfig, Training
 from benchmarks import plain

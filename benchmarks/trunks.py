@@ -1,7 +1,7 @@
 """Measure the trunk of every backbone, for the planner's cost formulas.
 
     python -m benchmarks.trunks            print the table
-    python -m benchmarks.trunks --write    write it to bench/planning/trunks.json
+    python -m benchmarks.trunks --write    write it and that of timm's models into bench/planning/
 
 Networks are built without weights, so this takes seconds. Run it after a change to a backbone; a test
 compares the committed file with a fresh measurement.
@@ -18,14 +18,37 @@ from typing import Any
 import torch
 from torch import nn
 
-from bench.planning.predicted_complexity import TRUNKS_FILE, Trunk, without_upsampling
+from bench.planning.predicted_complexity import without_upsampling
+from bench.planning.trunk_tables import SIZED_FILE, TRUNKS_FILE, Trunk, sized_json, sized_key
+from bench.planning.trunk_tables import measure_trunk as measure_sized_trunk
 from bench.pose.complexity import measure
-from bench.pose.input_size import CELL
+from bench.pose.input_size import CELL, InputSize
 from bench.pose.models.backbone import BACKBONES
 from bench.pose.models.build import build_model
 from bench.pose.models.heads import PoseModel
+from bench.pose.models.network import NetworkShape
 from bench.pose.models.stem import STEM_LAYERS
 from bench.pose.models.tokenpose import TokenPose
+
+SIZED = (
+    "resnet18",
+    "resnet50",
+    "mobilenetv3_large_100",
+    "convnext_tiny",
+    "tf_efficientnet_lite0",
+    "vit_small_patch16_224",
+    "hrnet_w32",
+)
+"""timm's models that plans know without measuring them."""
+
+SIZES = (InputSize(64, 64), InputSize(128, 128), InputSize(256, 192))
+
+
+def measure_sized_trunks() -> dict[str, Trunk]:
+    """The trunks of timm's models in common use, with and without upsampling."""
+    shapes = [NetworkShape(1, size, upsample=upsample) for size in SIZES for upsample in (True, False)]
+    named = [(f"timm/{model}", shape) for model in SIZED for shape in shapes]
+    return {sized_key(backbone, shape): measure_sized_trunk(backbone, shape) for backbone, shape in named}
 
 
 def measure_trunks() -> dict[str, Trunk]:
@@ -78,6 +101,7 @@ def main() -> None:
     table = as_json(measure_trunks())
     if arguments.write:
         TRUNKS_FILE.write_text(table, encoding="utf-8")
+        SIZED_FILE.write_text(sized_json(measure_sized_trunks()), encoding="utf-8")
     else:
         print(table, end="")
 

@@ -25,10 +25,11 @@ from bench.compare.gate.baseline import Baseline
 from bench.execute.checkpoint import Checkpoint
 from bench.execute.job import Resources, Retries
 from bench.execute.slurm.profile import Profile
-from bench.pose.codecs.representation import CODEC_SETTINGS, REPRESENTATIONS, CodecSettings
+from bench.pose.codecs.representation import REPRESENTATIONS, CodecSettings
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import CropSettings
 from bench.pose.data.datasets import DATASETS
+from bench.pose.declared_settings import Kind
 from bench.pose.metrics.catalog import METRICS
 from bench.pose.models.backbone import BACKBONES
 from bench.pose.training import OptimizerConfig
@@ -38,7 +39,8 @@ from bench.store.provenance import Provenance
 from bench.suite.definition import Definition, SkeletonDefinition
 from bench.suite.recipe import RECIPES
 from bench.suite.schema import Suite, SuiteTable
-from bench.suite.specs import EvalSpec, SuiteDataset, TrainSpec
+from bench.suite.specs import EvalSpec, TrainSpec
+from bench.suite.suite_dataset import SuiteDataset
 
 FOLDER = Path(__file__).parent / "reference"
 MADE = "<!-- Made by `make reference` from the code. Change the code, not this file. -->\n"
@@ -148,16 +150,15 @@ def suites() -> str:
         "",
     ]
     lines += _fields(
-        TrainSpec, {"dataset", "definition", "split"}, (CodecSettings, Augmentation, OptimizerConfig, CropSettings)
+        TrainSpec, {"dataset", "definition", "split", "codec"}, (Augmentation, OptimizerConfig, CropSettings)
     )
-    lines += ["", "Settings that a representation does not read are left out of its cells:", ""]
-    lines += ["| Representation | Reads |", "|---|---|"]
+    lines += ["", "Settings of representations stand beside these; those of others are left out of a cell:", ""]
+    lines += ["| Representation | Settings of trainings | Settings of evaluations |", "|---|---|---|"]
     lines += [
-        f"| `{name}` | {', '.join(f'`{setting}`' for setting in sorted(item.settings & CODEC_SETTINGS))} |"
-        for name, item in REPRESENTATIONS.items()
+        f"| `{name}` | {_kinds(item.settings)} | {_kinds(item.decoding)} |" for name, item in REPRESENTATIONS.items()
     ]
     lines += ["", "## Settings of evaluations", ""]
-    lines += _fields(EvalSpec, {"training"}, (CodecSettings,))
+    lines += _fields(EvalSpec, {"training", "decoding"}, (CodecSettings,))
     lines += ["", "## Names", "", "| | |", "|---|---|"]
     lines += [f"| backbones | {_names(BACKBONES)} |", f"| representations | {_names(REPRESENTATIONS)} |"]
     lines += [f"| datasets | {_names(DATASETS)} |"]
@@ -166,6 +167,12 @@ def suites() -> str:
         lines.append(f"| metrics of `{protocol}` | {_names(names)} |")
     lines += _table("A SLURM profile", Profile) + _table("retries", Retries)
     return _page(lines)
+
+
+def _kinds(kinds: Mapping[str, Kind]) -> str:
+    """Settings with what values they have."""
+    valid = ((name, kind if isinstance(kind, str) else ", ".join(kind)) for name, kind in kinds.items())
+    return "; ".join(f"`{name}` ({values})" for name, values in valid)
 
 
 def files() -> str:

@@ -10,21 +10,21 @@ import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal
 
 import pandas as pd
 
 from bench.analysis.formatting import setting_text
+from bench.analysis.frame_columns import COSTS, column_annotation, column_type, in_order
 from bench.analysis.result_reading import EvaluationResult, planned_results, stored_results, stored_trainings
 from bench.files import StoreError
-from bench.planning.plan import Plan, answered_rows, complexity_of, make_plan
+from bench.planning.plan import Plan, answered_rows, complexity_of, elsewhere_row, make_plan
 from bench.pose.errors import UnknownNameError
 from bench.pose.metrics.catalog import metrics_of, unjudged
 from bench.store.documents import Record
 from bench.store.folders import Store
 from bench.suite.schema import load_suite
-from bench.suite.specs import TrainSpec, setting_type, shared_settings
+from bench.suite.specs import TrainSpec, shared_settings
 
 __all__ = [
     "diagnostics_frame",
@@ -43,26 +43,6 @@ __all__ = [
 
 HASH_LENGTH = 10
 """Characters of the hashes in the columns `row` and `training_kind`."""
-
-TEXTS = ("row", "training", "training_kind", "evaluation", "state", "reason", "nobody_to_judge", "published_row",
-         "scored_by", "commit", "package", "command", "device", "torch")  # fmt: skip
-TYPES = dict.fromkeys(TEXTS, "str") | {
-    "seed": "int64",
-    "instances": "Int64",
-    "images": "Int64",
-    "images_left_out": "Int64",
-    "training_images": "Int64",
-    "training_images_left_out": "Int64",
-    "epochs_done": "Int64",
-    "simulated": "bool",
-    "dirty": "boolean",
-}
-"""Types of columns that are neither settings nor measured numbers; the latter are float64."""
-
-SPEC_PARTS = ("training", "codec", "decoding")
-"""Fields of specs that are no settings by themselves."""
-
-COSTS = ("params", "multiply_adds", "published_convention")
 
 
 def load_results(results: str | Path = "results", suite: str | Path | None = None) -> pd.DataFrame:
@@ -85,6 +65,8 @@ def load_results(results: str | Path = "results", suite: str | Path | None = Non
       loaded): size and work of the network per image, see `Complexity`.
     - `published_params_m`, `published_gflops` (float64): the same as the paper prints them.
     - `published_row` (str): ids of the paper's rows that the evaluation measures again, "" for none.
+    - `elsewhere_row` (str): another project's published result for the cell, with its protocol, "" for none; and
+      `elsewhere_METRIC` (float64), its numbers.
     - `images`, `images_left_out` (Int64): images with instances to predict, and those of them that could not be read;
       `training_images`, `training_images_left_out` likewise.
     - `instances`, `epochs_done` (Int64), `seconds`, `training_seconds` (float64), `scored_by` (str), `simulated`
@@ -230,13 +212,13 @@ def row_id(settings: Mapping[str, Any]) -> str:
 
 def setting_columns(frame: pd.DataFrame) -> tuple[str, ...]:
     """The columns of a results frame that are settings, but for the seed."""
-    return tuple(name for name in frame.columns if name != "seed" and _annotation(name) is not None)
+    return tuple(name for name in frame.columns if name != "seed" and column_annotation(name) is not None)
 
 
 def to_frame(results: Iterable[EvaluationResult]) -> pd.DataFrame:
     """The results frame of some evaluations."""
-    frame = pd.DataFrame([dict(_columns(result)) for result in results])
-    return frame.astype({name: _dtype(frame, name) for name in frame.columns}).copy()
+    frame = in_order(pd.DataFrame([dict(_columns(result)) for result in results]))
+    return frame.astype({name: column_type(frame, name) for name in frame.columns}).copy()
 
 
 def _columns(result: EvaluationResult) -> Iterator[tuple[str, Any]]:
@@ -290,6 +272,9 @@ def _metrics(result: EvaluationResult) -> Iterator[tuple[str, Any]]:
     for prefix, values in sources.items():
         yield from ((prefix + name, values.get(name)) for name in dict.fromkeys((*names, *values)))
     yield "published_row", ", ".join(row.id for row in published)
+    elsewhere = elsewhere_row(result.training, result.evaluation)
+    yield "elsewhere_row", elsewhere.words if elsewhere else ""
+    yield from ((f"elsewhere_{name}", value) for name, value in (elsewhere.metrics if elsewhere else {}).items())
     for size in ("params_m", "gflops"):
         yield f"published_{size}", next((value for row in published if (value := getattr(row, size)) is not None), None)
 
@@ -301,36 +286,3 @@ def _costs(training: TrainSpec) -> Iterator[tuple[str, int | None]]:
         yield from dict.fromkeys(COSTS).items()
     else:
         yield from ((name, getattr(complexity, name)) for name in COSTS)
-
-
-def _dtype(frame: pd.DataFrame, name: str) -> str:
-    if name in TYPES:
-        return TYPES[name]
-    if name in COSTS:
-        return "float64" if frame[name].isna().any() else "int64"
-    annotation = _annotation(name)
-    if annotation is None:
-        return "float64"
-    types = _types(annotation)
-    if bool in types:
-        return "boolean" if NoneType in types else "bool"
-    if float in types:
-        return "float64"
-    return ("Int64" if NoneType in types else "int64") if int in types else "str"
-
-
-def _annotation(name: str) -> Any:
-    """The type of the setting that a column holds; None for other columns."""
-    return None if name in TYPES or name in SPEC_PARTS else setting_type(name)
-
-
-def _types(annotation: Any) -> set[type]:
-    """The types of the values that an annotation allows."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return _types(arguments[0])
-    if origin is Literal:
-        return set(map(type, arguments))
-    if origin in (Union, UnionType):
-        return set().union(*map(_types, arguments))
-    return {annotation}

@@ -14,6 +14,7 @@ from bench.cli.options import AllowLinks, AsJson, DataRoot, OfSuite
 
 if TYPE_CHECKING:
     from bench.pose.data.datasets import DatasetInfo
+    from bench.suite.suite_dataset import SuiteDataset
 
 
 app = typer.Typer(help="List, download, check and generate datasets.", no_args_is_help=True, rich_markup_mode=None)
@@ -63,9 +64,10 @@ def prepare(
     """
     from bench.pose.data.prepare import prepare as prepare_dataset
     from bench.pose.data.prepare import prepare_imagenet
-    from bench.pose.imagenet import IMAGENET
+    from bench.pose.models.weights import IMAGENET
 
     if dataset == IMAGENET:
+        _load_extensions(suite)
         prepare_imagenet(data_root / IMAGENET, splits or (), typer.echo, dry_run=dry_run)
     else:
         info = _known(dataset, suite)
@@ -159,12 +161,18 @@ def synthesize(split: SplitName, data_root: DataRoot = Path("data")) -> None:
 
 def _known(dataset: str, suite: Path | None) -> DatasetInfo:
     """The dataset with this name, which the suite may define or add. Raises `UnknownNameError`."""
-    from bench.extensions import NO_EXTENSIONS
     from bench.pose.data.datasets import dataset_info
+
+    used = _load_extensions(suite)
+    return used.info if used is not None and used.name == dataset else dataset_info(dataset)
+
+
+def _load_extensions(suite: Path | None) -> SuiteDataset | None:
+    """Load what the suite names beside what is installed; returns the suite's dataset."""
+    from bench.extensions import NO_EXTENSIONS
     from bench.suite.schema import load_suite
 
     if suite is None:
         NO_EXTENSIONS.load()
-        return dataset_info(dataset)
-    used = load_suite(suite).dataset
-    return used.info if used.name == dataset else dataset_info(dataset)
+        return None
+    return load_suite(suite).dataset

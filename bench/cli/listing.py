@@ -21,16 +21,20 @@ if TYPE_CHECKING:
 
 CELL_HEADERS = ("training", "backbone", "representation", "input", "k", "sigma", "seed")
 
+CELL_SETTINGS = ("backbone", "representation", "input_size", "split_ratio", "sigma", "seed")
+"""Settings in these columns."""
+
 
 def print_plan(plan: Plan, forecasts: Mapping[str, Forecast | Unknown] | None = None) -> None:
     """Print one line per training, with its forecast if given, and then the excluded cells."""
     typer.echo("\n".join([plan.suite.title, *plan.notes, ""]))
+    others = _other_axes(plan)
     rows = [
-        (*_cell(training), *_costs(training), *_hours(training, forecasts), *_states(training))
+        (*_cell(training, others), *_costs(training), *_hours(training, forecasts), *_states(training))
         for training in plan.trainings
     ]
     costs = ("#params", "GFLOPs", "as published", *(() if forecasts is None else ("hours",)))
-    headers = (*CELL_HEADERS, *costs, "state", "evaluations", "published rows")
+    headers = (*CELL_HEADERS, *others, *costs, "state", "evaluations", "published rows")
     typer.echo(tabulate(rows, headers=headers, disable_numparse=True))
     typer.echo(f"\nswitches: {_switches(plan)}")
     typer.echo(summary(plan))
@@ -53,8 +57,13 @@ def print_sharing(plans: Sequence[Plan]) -> None:
 
 def print_status(plan: Plan, store: Store) -> None:
     """Print one line per training with its progress or failure, and then totals."""
-    rows = [(*_cell(training), *_states(training)[:2], _activity(training, store)) for training in plan.trainings]
-    typer.echo(printable(tabulate(rows, headers=(*CELL_HEADERS, "state", "evaluations", ""), disable_numparse=True)))
+    others = _other_axes(plan)
+    rows = [
+        (*_cell(training, others), *_states(training)[:2], _activity(training, store)) for training in plan.trainings
+    ]
+    typer.echo(
+        printable(tabulate(rows, headers=(*CELL_HEADERS, *others, "state", "evaluations", ""), disable_numparse=True))
+    )
     typer.echo("\n".join(["", summary(plan), *plan.notes]))
     print_simulation_note(plan, store)
 
@@ -92,10 +101,17 @@ def _count(found: Iterable[str]) -> str:
     return f"{states.total()} ({', '.join(f'{number} {state}' for state, number in sorted(states.items()))})"
 
 
-def _cell(training: PlannedTraining) -> tuple[str, ...]:
+def _other_axes(plan: Plan) -> tuple[str, ...]:
+    """Axes of the suite that have no column of their own."""
+    return tuple(name for name in plan.suite.axes if name not in CELL_SETTINGS)
+
+
+def _cell(training: PlannedTraining, others: Sequence[str]) -> tuple[str, ...]:
     spec = training.spec
     k, sigma = (f"{spec.codec[name]:g}" if name in spec.codec else "" for name in ("split_ratio", "sigma"))
-    return (spec.id, spec.backbone, spec.representation, str(spec.input_size), k, sigma, str(spec.seed))
+    found = spec.settings
+    texts = ("" if (value := found.get(name)) is None else f"{value!s:.20}" for name in others)
+    return (spec.id, spec.backbone, spec.representation, str(spec.input_size), k, sigma, str(spec.seed), *texts)
 
 
 def _costs(training: PlannedTraining) -> tuple[str, ...]:

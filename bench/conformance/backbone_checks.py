@@ -15,7 +15,7 @@ from bench.checks import Check, CheckList, require
 from bench.conformance.codec_cases import usual_settings
 from bench.planning.predicted_complexity import predict
 from bench.pose.checkpoints import load_weights
-from bench.pose.codecs.representation import build_codec
+from bench.pose.codecs.representation import REPRESENTATIONS, build_codec
 from bench.pose.complexity import measure
 from bench.pose.models.backbone import BACKBONES
 from bench.pose.models.batch_norm import ReplicaBatchNorm2d

@@ -33,21 +33,23 @@ def data_root(root: Path) -> str:
 def imagenet_weights(root: Path) -> str:
     """Each file has its sha256."""
     from bench.pose.errors import CheckpointError
-    from bench.pose.imagenet import IMAGENET, IMAGENET_FILES, check_hash
+    from bench.pose.models.weights import IMAGENET, IMAGENET_FILES, PIN, check_hash, pinned_checksum
 
     folder = root / IMAGENET
-    there = {file.name: file for file in IMAGENET_FILES.values() if (folder / file.name).exists()}
+    known = [(file.find(folder), file.checksum, file.by_hand or file.url) for file in IMAGENET_FILES.values()]
+    noted = [note.with_suffix("") for note in folder.rglob(f"*{PIN}")]
+    known += [(path, pinned_checksum(path), "where it came from") for path in noted if path.is_file()]
+    there = {path: (checksum or "", source) for path, checksum, source in known if path is not None}
     if not there:
         raise NotApplicableError(f"none in {folder}; `bench data prepare {IMAGENET}` downloads what is public")
     wrong = []
-    for name, file in there.items():
+    for path, (checksum, source) in there.items():
         try:
-            check_hash(folder / name, file.hash_prefix)
+            check_hash(path, checksum)
         except CheckpointError as error:
-            source = file.url or "the HRNet authors' model zoo"
-            wrong.append(CheckFailedError(str(error), f"remove {folder / name} and get it from {source}"))
+            wrong.append(CheckFailedError(str(error), f"remove {path}, then get it again: {source}"))
     raise_together(wrong)
-    return f"{len(there)} of {len(IMAGENET_FILES)}"
+    return f"{len(there)} files"
 
 
 @DATASET.check("see `bench data list`", seconds=900)

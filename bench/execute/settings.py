@@ -8,8 +8,8 @@ from bench.pose.codecs.representation import CodecSettings
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import CropSettings
 from bench.pose.data.datasets import DatasetInfo
+from bench.pose.declared_settings import Settings
 from bench.pose.evaluation import EvalConfig
-from bench.pose.settings import Settings
 from bench.pose.training import OptimizerConfig
 from bench.suite.expansion import eval_spec
 from bench.suite.recipe import load_recipe

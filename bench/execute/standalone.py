@@ -11,13 +11,13 @@ import torch
 from bench.execute.settings import eval_config
 from bench.execute.training_job import network
 from bench.files import sha256, write_bytes, write_json
-from bench.pose.checkpoints import FoundWeights, find_weights, load_weights, read_metadata
+from bench.pose.checkpoints import FoundWeights, identify_weights, load_weights, read_metadata
 from bench.pose.codecs.representation import REPRESENTATIONS, codec_kinds
 from bench.pose.data.datasets import DATASETS
+from bench.pose.declared_settings import check_value
 from bench.pose.evaluation import EvalResult, Evaluator
 from bench.pose.machine import keep_freed_memory
 from bench.pose.precision import disable_tf32
-from bench.pose.settings import check_value
 from bench.suite.expansion import complete_cell, eval_spec, train_spec
 from bench.suite.recipe import load_recipe
 from bench.suite.rules import apply_rules, evaluation_settings, read_values
@@ -74,7 +74,7 @@ def evaluate_weights(
     Raises:
         BenchError: a name is unknown, or data, boxes or weights are unusable.
     """
-    weights = find_weights(checkpoint) if trained["dataset"] in DATASETS else None
+    weights = identify_weights(checkpoint) if trained["dataset"] in DATASETS else None
     recipe = recipe or (MMPOSE if weights is not None and weights.source else PAPER)
     given = {**_decided(weights, trained), **trained}
     training, evaluation = complete_specs(given, asked, "gt" if box_file is None else "detector", recipe)

@@ -16,17 +16,18 @@ from bench.execute.settings import augmentation, codec_settings, crop_settings, 
 from bench.execute.tensorboard import event_log
 from bench.execute.validation import make_validation
 from bench.files import remove, sha256, write_atomically, write_json
-from bench.pose.checkpoints import imagenet_weights, load_weights, read_weights
+from bench.pose.checkpoints import load_weights, read_weights
 from bench.pose.codecs.representation import build_codec
 from bench.pose.complexity import count_parameters
 from bench.pose.data.instances import Split
 from bench.pose.data.left_out import count_images, summarize
 from bench.pose.data.pixels.choice import choose_images
 from bench.pose.data.subset import first_instances
-from bench.pose.imagenet import IMAGENET
 from bench.pose.metrics.catalog import NOBODY
 from bench.pose.models.build import build_model, initialize, load_trunk
 from bench.pose.models.heads import PoseModel
+from bench.pose.models.trunk_weights import load_imagenet
+from bench.pose.models.weights import IMAGENET
 from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
 from bench.pose.training import Progress, Training, TrainingError
 from bench.store.documents import EpochEntry, TrainingRecord
@@ -65,7 +66,7 @@ def make_training(
     split = spec.data.open(data, spec.split, spec.subset, allow_links=resources.allow_links)
     files = {split.annotation_file.name: sha256(split.annotation_file)}  # hashed now: files may change later
     selection: list[str] = []
-    training = _prepare(job, split, heartbeat, group, selection)
+    training = _prepare(job, split, heartbeat, group, selection=selection, files=files)
     earlier = resume(training, folder.checkpoint, spec) if group.rank == 0 else 0.0
     torch.set_num_threads(group.broadcast(torch.get_num_threads()))
 
@@ -100,13 +101,15 @@ def _event_folder(job: Job, group: ProcessGroup) -> Path | None:
     return folder / job.id if folder is not None and group.rank == 0 else None
 
 
-def _prepare(job: Job, split: Split, heartbeat: Heartbeat, group: ProcessGroup, selection: list[str]) -> Training:
+def _prepare(
+    job: Job, split: Split, heartbeat: Heartbeat, group: ProcessGroup, *, selection: list[str], files: dict[str, str]
+) -> Training:
     spec, device = job.training, torch.device(job.resources.device)
     if group.size > 1 and device.type == "mps":
         raise TrainingError(f"{group.size} processes cannot share a training on mps; use --device cpu")
     torch.manual_seed(spec.seed)
     model = network(spec)
-    _start(model, job)
+    files |= _start(model, job)
     instances = first_instances(split.instances(), spec.train_subset)
     return Training(
         model=model.to(device),
@@ -122,17 +125,18 @@ def _prepare(job: Job, split: Split, heartbeat: Heartbeat, group: ProcessGroup, 
     )
 
 
-def _start(model: PoseModel, job: Job) -> None:
-    """Load or draw the network's initial weights."""
+def _start(model: PoseModel, job: Job) -> dict[str, str]:
+    """Load or draw the network's initial weights; returns the sha256 of the ImageNet file by name, if one is read."""
     spec = job.training
     if job.weights is not None and spec.initialization == "trunk":
         load_trunk(model, read_weights(job.weights, sha256=spec.weights))
     elif job.weights is not None:
         load_weights(model, job.weights, sha256=spec.weights)
     elif spec.initialization == "imagenet":
-        load_trunk(model, imagenet_weights(spec.backbone, job.resources.data_root / IMAGENET))
+        return dict([load_imagenet(model, spec.backbone, job.resources.data_root / IMAGENET)])
     else:
         initialize(model, scheme=spec.initialization)
+    return {}
 
 
 def _watch(heartbeat: Heartbeat, training: Training, progress: Progress) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from bench.paper.elsewhere import ElsewhereRow, find_elsewhere
 from bench.paper.published import TABLES, PublishedRow, published_rows
 from bench.planning.predicted_complexity import predict
 from bench.planning.status import Observer, Status
@@ -17,7 +18,7 @@ from bench.suite.expansion import complete_cell, expand
 from bench.suite.recipe import load_recipe, quirks
 from bench.suite.schema import Suite
 from bench.suite.source import SuiteError, read_scalar
-from bench.suite.specs import EvalSpec, TrainSpec
+from bench.suite.specs import EvalSpec, TrainSpec, shared_settings
 
 Selection = Mapping[str, tuple[str, ...]]
 """Settings and the values that a cell may have, as written on the command line."""
@@ -27,6 +28,9 @@ PAPER_CELL = ("dataset", "split", "backbone", "representation", "input_size")
 
 PAPER_SPLITS = {"coco": "train2017", "mpii": "train", "crowdpose": "trainval"}
 """Splits that the paper trains on, by dataset."""
+
+PUBLISHED_TESTS = {"coco": ("val2017", "detector"), "mpii": ("valid", "gt"), "crowdpose": ("test", "detector")}
+"""Splits and boxes that other projects measure on, by dataset."""
 
 MILLION, GIGA, BINARY_GIGA = 1e6, 1e9, 2**30
 """Units of parameters, of the true count of multiply-adds, and of the paper's."""
@@ -102,7 +106,7 @@ class Plan:
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences on what is not as the suite has it."""
-        return (*self.given, *self.subsets)
+        return (*self.given, *self.subsets, *self.strangers)
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -116,6 +120,17 @@ class Plan:
         specs = [part.spec for training in self.trainings for part in training.parts]
         sizes = sorted({spec.subset for spec in specs if spec.subset is not None})
         return (f"SUBSET: {describe_subset(sizes)}; numbers are comparable with no others",) if sizes else ()
+
+    @property
+    def strangers(self) -> tuple[str, ...]:
+        """A sentence on backbones that the recipe does not know, if there are any."""
+        known = self.suite.recipe.backbones
+        names = dict.fromkeys(
+            training.spec.backbone for training in self.trainings if training.spec.backbone not in known
+        )
+        if not names:
+            return ()
+        return (f"the recipe has no values for {', '.join(names)}: they train as HRNet, but for what the suite sets",)
 
     def as_json(self) -> dict[str, Any]:
         """The documented form of `plan --json`."""
@@ -218,6 +233,15 @@ def answered_rows(training: TrainSpec, evaluation: EvalSpec) -> tuple[PublishedR
 def _as_the_paper_tests(evaluation: EvalSpec, training: TrainSpec) -> bool:
     """Whether the images are the paper's: all of the split, and none that the weights were trained on."""
     return evaluation.subset is None and training.split == PAPER_SPLITS.get(training.dataset)
+
+
+def elsewhere_row(training: TrainSpec, evaluation: EvalSpec) -> ElsewhereRow | None:
+    """What another project publishes for this cell, trained and measured on the same images; None where none does."""
+    measured = PUBLISHED_TESTS.get(training.dataset) == (evaluation.split, evaluation.boxes)
+    whole = training.subset is training.train_subset is None
+    if not (measured and whole and evaluation.flip_test and _as_the_paper_tests(evaluation, training)):
+        return None
+    return find_elsewhere(shared_settings(training, evaluation))
 
 
 @cache

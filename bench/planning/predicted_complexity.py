@@ -2,47 +2,24 @@
 
 What comes before a network's final convolution, or TokenPose's tokens, is fully convolutional and inputs are whole
 cells of 32x32 pixels, so its work is exactly proportional to the number of cells. `trunks.json` holds the measured
-price of a cell per built-in backbone (written by `python -m benchmarks.trunks --write`); the rest follows from shapes.
-A backbone that is not in the table, such as an extension's, is built and measured, which imports torch.
+price of a cell per built-in backbone; the rest follows from shapes. timm's models have a table of their own. Any other
+backbone, such as an extension's, is built and measured, which imports torch.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from math import prod
-from pathlib import Path
 from typing import Any, Unpack
 
+from bench.planning.trunk_tables import Trunk, sized_trunk, trunks_by_cell
 from bench.pose.input_size import CELL
 from bench.pose.models.backbone import BACKBONES, Backbone, network_shape
 from bench.pose.models.network import Complexity, NetworkForm, NetworkShape
+from bench.pose.models.timm_names import PREFIX
 from bench.pose.models.tokens import heatmap_widths, hidden_width, patch_grid
-
-TRUNKS_FILE = Path(__file__).with_name("trunks.json")
-"""The measured trunks."""
-
-
-@dataclass(frozen=True)
-class Trunk:
-    """A backbone up to its final convolution, or TokenPose's stem.
-
-    Attributes:
-        params: number of parameters.
-        multiply_adds: multiply-adds per cell of 32x32 input pixels.
-        published_convention: the same in the paper's convention, see `Complexity`.
-        channels: channels of its output.
-        stride: input pixels per position of its output.
-    """
-
-    params: int
-    multiply_adds: int
-    published_convention: int
-    channels: int
-    stride: int
 
 
 @cache
@@ -53,11 +30,13 @@ def predict(backbone: str, representation: str, **form: Unpack[NetworkForm]) -> 
     """
     shape = network_shape(backbone, representation, **form)
     known = BACKBONES[backbone]
-    trunk = _trunks().get(backbone if shape.upsample or not known.upsamples else without_upsampling(backbone))
-    if trunk is None:
-        return _measured(known, shape)
     height, width = shape.input_size
     cells = (height // CELL) * (width // CELL)
+    trunk = trunks_by_cell().get(backbone if shape.upsample or not known.upsamples else without_upsampling(backbone))
+    if backbone.startswith(PREFIX):
+        trunk, cells = sized_trunk(backbone, shape), 1
+    if trunk is None:
+        return _measured(known, shape)
     backbone_work = Complexity(trunk.params, trunk.multiply_adds * cells, trunk.published_convention * cells)
     rest = _after_stem if "patches" in known.sizes else _after_maps
     return _total((backbone_work, *rest(trunk, shape, **known.sizes)))
@@ -151,9 +130,3 @@ def _total(parts: Iterable[Complexity]) -> Complexity:
         multiply_adds=sum(part.multiply_adds for part in listed),
         published_convention=sum(part.published_convention for part in listed),
     )
-
-
-@cache
-def _trunks() -> dict[str, Trunk]:
-    table = json.loads(TRUNKS_FILE.read_text(encoding="utf-8"))
-    return {backbone: Trunk(**values) for backbone, values in table.items()}

@@ -13,10 +13,11 @@ from pathlib import Path
 from bench.planning.jobs import devices, weights_file
 from bench.planning.plan import Plan, PlannedTraining
 from bench.pose.data.datasets import DatasetInfo
-from bench.pose.data.prepare import prepare_command, prepare_imagenet_command
+from bench.pose.data.prepare import prepare_command
 from bench.pose.data.reading import dangling_link, path_inside
 from bench.pose.errors import BenchError, DataError
-from bench.pose.imagenet import IMAGENET, IMAGENET_FILES, find_weights
+from bench.pose.models.weights import IMAGENET, find_weights
+from bench.pose.models.weights import prepare_command as prepare_weights
 from bench.store.folders import Store
 from bench.suite.shipped import suite_argument
 
@@ -182,17 +183,18 @@ def _links(info: DatasetInfo, needs: _Needs, folder: Path) -> Iterator[Lack]:
 
 
 def _initial_weights(plan: Plan, trainings: Iterable[PlannedTraining], root: Path) -> Iterator[Lack]:
-    missing: dict[Path, str] = {}
+    missing: dict[Path, tuple[str, str | None]] = {}
     for spec in (training.spec for training in trainings if training.state != "done"):
         given = weights_file(plan.suite, spec, root)
         if given is not None and not given.is_file():
             yield Lack(f"{given} is missing", "put the suite's weights file there, or beside the suite")
-        if spec.initialization == "imagenet" and spec.backbone in IMAGENET_FILES:
+        if spec.initialization == "imagenet":
             weights = find_weights(spec.backbone, root / IMAGENET)
             if not weights.there:
-                missing.setdefault(weights.path, spec.backbone)
-    fix = prepare_imagenet_command(missing.values(), root)
-    yield from (Lack(f"{path} is missing", fix) for path in missing)
+                missing.setdefault(weights.path, (spec.backbone, None if weights.public else weights.remedy))
+    public = [backbone for backbone, remedy in missing.values() if remedy is None]
+    together = prepare_weights(public, root, suite_argument(plan.suite.file))
+    yield from (Lack(f"{path} is missing", remedy or together) for path, (_, remedy) in missing.items())
 
 
 def _room(trainings: Sequence[PlannedTraining], results: Path) -> Iterator[Lack]:

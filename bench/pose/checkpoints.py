@@ -19,15 +19,14 @@ from torch import Tensor, nn
 
 from bench.pose.errors import CheckpointError
 from bench.pose.file_kinds import describe_kind, is_safetensors
-from bench.pose.imagenet import check_hash, fetch_weights
 from bench.pose.models.foreign_weights import ForeignWeights, translate
 from bench.pose.models.network_facts import NetworkFacts, read_facts
+from bench.pose.models.weights import check_hash
 from bench.pose.wrapped_weights import WrappedWeights, strip_wrappers, unwrap
 
 __all__ = [
     "FoundWeights",
-    "find_weights",
-    "imagenet_weights",
+    "identify_weights",
     "load_file",
     "load_weights",
     "read_metadata",
@@ -167,11 +166,11 @@ def _first(error: Exception) -> str:
 
 
 def read_weights(path: Path, *, sha256: str | None = None) -> dict[str, Tensor]:
-    """The entries of `find_weights`, which see."""
-    return dict(find_weights(path, sha256=sha256).entries)
+    """The entries of `identify_weights`, which see."""
+    return dict(identify_weights(path, sha256=sha256).entries)
 
 
-def find_weights(path: Path, wanted: Collection[str] = (), *, sha256: str | None = None) -> FoundWeights:
+def identify_weights(path: Path, wanted: Collection[str] = (), *, sha256: str | None = None) -> FoundWeights:
     """The weights of a network in a file, by bench's names.
 
     The state dict may lie under a key of a checkpoint, its names may have prefixes of wrappers and may be mmpose's: see
@@ -254,7 +253,7 @@ def load_weights(model: nn.Module, path: Path, *, sha256: str | None = None) -> 
             finite; the message names them, and both networks where they are known to differ.
     """
     wanted = model.state_dict()
-    found = find_weights(path, wanted, sha256=sha256)
+    found = identify_weights(path, wanted, sha256=sha256)
     weights = found.entries
     problems = [f"missing {name}" for name in wanted if name not in weights and not name.endswith(COUNTER)]
     problems += [f"unexpected {name}" for name in weights if name not in wanted]
@@ -293,13 +292,3 @@ def _sound(weights: Tensor) -> bool:
     """Whether they are plain numbers, none of them NaN or infinite."""
     plain = weights.layout == torch.strided and not weights.is_complex() and not weights.is_quantized
     return plain and bool(torch.isfinite(weights.double()).all())  # not every short format knows the question
-
-
-def imagenet_weights(backbone: str, folder: Path) -> dict[str, Tensor]:
-    """Weights of the backbone's ImageNet classifier, downloaded into `folder` if they have a public address.
-
-    Raises:
-        CheckpointError: there are none for this backbone, they cannot be had, or their checksum is wrong; the message
-            says which file to put where.
-    """
-    return read_weights(fetch_weights(backbone, folder))

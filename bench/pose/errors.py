@@ -21,11 +21,11 @@ class BenchError(Exception):
 
 
 class UnknownNameError(BenchError):
-    """A name that is not registered; the message lists the valid ones and the nearest."""
+    """A name that is not registered; the message tells the nearest and lists the valid ones, or says which they are."""
 
-    def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, valid: Iterable[str], *, described: str | None = None) -> None:
         names = sorted(valid)
-        super().__init__(f"unknown {kind} {name!r}{nearest(name, names)}; valid: {', '.join(names)}")
+        super().__init__(f"unknown {kind} {name!r}{nearest(name, names)}; valid: {described or ', '.join(names)}")
 
 
 class DataError(BenchError):

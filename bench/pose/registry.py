@@ -3,24 +3,49 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from bench.pose.builtin import Deferred
 from bench.pose.errors import ExtensionError, UnknownNameError
 
-__all__ = ["Registry"]
+__all__ = ["Family", "Registry"]
 
 EntryT = TypeVar("EntryT")
 
 PACKAGE = __name__.partition(".")[0]
 
 
+@dataclass(frozen=True)
+class Family(Generic[EntryT]):
+    """Entries of another library, which are too many to list: their names share what comes before a slash.
+
+    Attributes:
+        pattern: their names, as lists of names show them, for example "timm/NAME".
+        make: makes the entry of a name, which need not exist: results may name what is not installed here.
+        check: raises `BenchError` for a name that does not exist or cannot be used here.
+    """
+
+    pattern: str
+    make: Callable[[str], EntryT]
+    check: Callable[[str], None]
+
+    def includes(self, name: str) -> bool:
+        """Whether a name is formed like theirs."""
+        prefix, slash, own = name.partition("/")
+        return bool(slash and own) and prefix == self.pattern.partition("/")[0]
+
+
 class Registry(Mapping[str, EntryT]):
     """Entries of one kind by name, in the order in which they were added. A name is taken once and for all.
 
+    Iteration gives what was added one by one. Beside it there may be families, whose entries are made when they are
+    asked for.
+
     Attributes:
         kind: what an entry is, for messages.
+        families: entries that are not listed.
     """
 
     def __init__(self, kind: str, entries: Mapping[str, EntryT] | None = None) -> None:
@@ -29,9 +54,11 @@ class Registry(Mapping[str, EntryT]):
         self._entries = dict(entries or {})
         self._modules: dict[str, str] = dict.fromkeys(self._entries, PACKAGE)
         self._deferred: set[str] = set()
+        self.families: list[Family[EntryT]] = []
 
     def __getitem__(self, name: str) -> EntryT:
-        return self._entries[name]
+        family = self._family(name)
+        return self._entries[name] if family is None else family.make(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
@@ -40,10 +67,25 @@ class Registry(Mapping[str, EntryT]):
         return len(self._entries)
 
     def named(self, name: str) -> EntryT:
-        """The entry of that name. Raises `UnknownNameError`, which lists the registered names."""
-        if name not in self._entries:
-            raise UnknownNameError(self.kind, name, self._entries)
-        return self._entries[name]
+        """The entry of that name.
+
+        Raises:
+            UnknownNameError: there is none; the message lists the registered names.
+            BenchError: it cannot be used here.
+        """
+        family = self._family(name)
+        if family is not None:
+            family.check(name)
+        elif name not in self._entries:
+            raise UnknownNameError(self.kind, name, self.listed())
+        return self[name]
+
+    def listed(self) -> list[str]:
+        """Names as lists show them: of entries, then of families."""
+        return [*self._entries, *(family.pattern for family in self.families)]
+
+    def _family(self, name: str) -> Family[EntryT] | None:
+        return next((family for family in self.families if family.includes(name)), None)
 
     def add(self, name: str, entry: EntryT, definition: Any) -> None:
         """Add an entry.

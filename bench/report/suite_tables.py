@@ -130,7 +130,7 @@ def _columns(data: TableData) -> Iterator[RowColumn]:
     yield _setting("input_size", "Input size", str)
     yield _setting("post_process", "Post-process", setting_text)
     frame = data.results.frame
-    several_ratios = frame["split_ratio"].nunique() > 1
+    several_ratios = "split_ratio" in frame and frame["split_ratio"].nunique() > 1
     wanted = {*ablated_settings(frame), *(["split_ratio"] if several_ratios else [])}
     wanted |= {"subset"} if frame["subset"].notna().any() else set()
     wanted |= {"evaluation_subset"} if not frame["evaluation_subset"].equals(frame["subset"]) else set()
@@ -235,9 +235,28 @@ def _metric_columns(data: TableData, metric: str) -> Iterator[RowColumn]:
     yield Column(f"{metric}_std", shown=False, cell=lambda row: TableCell(value=row.findings[metric].std))
     if compared:
         yield from _paper_columns(data, metric)
+    if any(_elsewhere(row, metric) is not None for row in data.rows):
+        yield Column(f"{metric}_elsewhere", "elsewhere", name, cell=_elsewhere_cell(metric), numeric=True, below=True)
     # CSV has the intervals of all metrics; printed is that of the one that sums up the others.
     yield Column(f"{metric}_low", f"{LEVEL:.0%} interval", name, cell=interval, numeric=True, shown=prominent)
     yield Column(f"{metric}_high", shown=False, cell=lambda row: TableCell(value=_rounded(row.findings[metric].high)))
+
+
+def _elsewhere(row: RowData, metric: str) -> float | None:
+    value = row.values.get(f"elsewhere_{metric}")
+    return None if value is None or pd.isna(value) else float(value)
+
+
+def _elsewhere_cell(metric: str) -> Callable[[RowData], TableCell]:
+    """Another project's number for the row, with its source and protocol. It is no part of any verdict."""
+
+    def cell(row: RowData) -> TableCell:
+        value = _elsewhere(row, metric)
+        if value is None:
+            return TableCell(DASH, emphasis="muted")
+        return TableCell(format_metric(metric, value), value, row.values["elsewhere_row"], "muted")
+
+    return cell
 
 
 def _paper_columns(data: TableData, metric: str) -> Iterator[RowColumn]:

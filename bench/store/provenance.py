@@ -79,7 +79,7 @@ class Provenance(CodeIdentity):
         versions: versions of Python and of the packages that decide numbers, with their builds; of CUDA and cuDNN too,
             if torch is built for them.
         hardware: see `describe_hardware`.
-        files: sha256 of each annotation and box file read, by name.
+        files: sha256 of each annotation, box and ImageNet weights file read, by name.
         seed: seed of the training.
         command: command line that makes the result again.
         started: start time, seconds since the epoch.

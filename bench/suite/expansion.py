@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from bench.pose.codecs.representation import REPRESENTATIONS, codec_kinds
+from bench.pose.declared_settings import check_value
 from bench.pose.errors import DataError
 from bench.pose.models.backbone import BACKBONES, has_choice_of_upsampling
-from bench.pose.settings import check_value
 from bench.suite.claims.cases import Claim, ClaimCase, find_cases
 from bench.suite.rules import Rule, apply_rules
 from bench.suite.schema import Suite

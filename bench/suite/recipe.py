@@ -30,6 +30,11 @@ class Recipe:
     evaluate: tuple[Rule, ...] = ()
     own_train: tuple[Rule, ...] = ()
 
+    @property
+    def backbones(self) -> frozenset[str]:
+        """Backbones that its rules name."""
+        return frozenset(name for rule in self.train for name in rule.when.get("backbone", ()))
+
 
 @cache
 def load_recipe(name: str) -> Recipe:

@@ -20,8 +20,10 @@ from bench.suite.recipe import RECIPES, Recipe, load_recipe
 from bench.suite.rules import Rule, evaluation_settings, read_rules, read_values, training_settings
 from bench.suite.shipped import find_suite
 from bench.suite.source import Problem, Source, read_yaml
-from bench.suite.specs import EVALUATORS, Hash, Positive, SuiteDataset
+from bench.suite.spec_values import Hash, Positive
+from bench.suite.specs import EVALUATORS
 from bench.suite.structure import check_structure, unknown
+from bench.suite.suite_dataset import SuiteDataset
 from bench.suite.weights import WeightsNames
 
 

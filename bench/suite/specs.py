@@ -13,14 +13,8 @@ from functools import cache
 from typing import Annotated, Any, Literal, Self, Union
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
-    PlainSerializer,
-    PlainValidator,
     SerializerFunctionWrapHandler,
-    StringConstraints,
     ValidationInfo,
     field_validator,
     model_serializer,
@@ -29,17 +23,26 @@ from pydantic import (
 
 from bench.files import STORED
 from bench.pose.codecs.representation import REPRESENTATIONS, FlipShift, PostProcess, codec_kinds
-from bench.pose.data.datasets import DATASETS, DatasetInfo
-from bench.pose.errors import UnknownNameError
-from bench.pose.input_size import CELL, InputSize
+from bench.pose.data.datasets import DatasetInfo
+from bench.pose.declared_settings import Settings, check_value, kind_type
 from bench.pose.models.backbone import BACKBONES, has_choice_of_upsampling, network_shape
 from bench.pose.models.network import INITIALIZATIONS, NetworkForm
-from bench.pose.registry import Registry
-from bench.pose.settings import Settings, check_value, kind_type
 from bench.pose.shares import Share
 from bench.suite.definition import Definition
-from bench.suite.source import Problem
-from bench.suite.structure import ContradictionError, unknown
+from bench.suite.spec_values import (
+    Count,
+    Hash,
+    Name,
+    OwnSettings,
+    Positive,
+    Probability,
+    Seed,
+    Size,
+    SpecPart,
+    one_of,
+    registered,
+)
+from bench.suite.suite_dataset import check_dataset, describe_dataset
 
 SCHEMA_VERSION = 5
 """Raised whenever the meaning of a spec changes, so that old results are not mistaken for new ones."""
@@ -49,115 +52,10 @@ ID_LENGTH = 12
 FROM_FILE = ("checkpoint", "trunk")
 """Initializations from the file that `weights` names."""
 
-WITHOUT_DRAWING = ("imagenet", *FROM_FILE)
-
 CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _one_of(kind: str, valid: tuple[str, ...]) -> AfterValidator:
-    def check(value: str) -> str:
-        if value not in valid:
-            raise ValueError(unknown(kind, value, valid))
-        return value
-
-    return AfterValidator(check)
-
-
-def _registered(registry: Registry[Any]) -> AfterValidator:
-    """Refuse names that are not registered, except in what was stored: by now its extension may not be there."""
-
-    def check(value: str, info: ValidationInfo) -> str:
-        if info.context is not STORED and value not in registry:
-            raise ValueError(str(UnknownNameError(registry.kind, value, registry)))
-        return value
-
-    return AfterValidator(check)
-
-
-def _read_settings(values: Any) -> Settings:
-    if isinstance(values, Settings):
-        return values
-    if not isinstance(values, Mapping) or not all(
-        isinstance(value, bool | int | float | str) for value in values.values()
-    ):
-        raise ValueError(f"expected a mapping of settings, found {values!r:.80}")
-    return Settings({str(name): value for name, value in values.items()})
-
-
-def _read_size(value: Any) -> InputSize:
-    return value if isinstance(value, InputSize) else InputSize.parse(str(value))
-
-
-Size = Annotated[InputSize, PlainValidator(_read_size), PlainSerializer(str, return_type=str)]
-"""An input size, which files and command lines write as HxW."""
-
-OwnSettings = Annotated[
-    Settings,
-    PlainValidator(_read_settings),
-    PlainSerializer(dict, return_type=dict[str, bool | int | float | str]),
-]
-"""Settings that a representation or a backbone declares for itself."""
-
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
-LEAST_SPLIT_RATIO = 2 / CELL  # two bins at least on the smallest crop
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Probability = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,80}$")]
-Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-
-
-class _SpecPart(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class SuiteDataset(_SpecPart):
-    """A dataset and the splits that a suite uses of it.
-
-    Attributes:
-        name: of a known dataset, or of the one that is defined here; its folder under the data root is called so.
-        train: split to train on.
-        eval: split to measure on.
-        define: the dataset, if it is the suite's own.
-    """
-
-    name: Name
-    train: str
-    eval: str
-    define: Definition | None = None
-
-    @model_validator(mode="after")
-    def _check_name(self, info: ValidationInfo) -> Self:
-        """Refuse unknown names without a definition and known ones with one."""
-        try:
-            _check_dataset(self.name, self.define, info)
-        except ValueError as error:
-            raise ContradictionError([Problem(("name",), str(error))]) from None
-        return self
-
-    @property
-    def info(self) -> DatasetInfo:
-        """What is known of the dataset."""
-        return _describe_dataset(self.name, self.define)
-
-
-def _check_dataset(name: str, definition: Definition | None, info: ValidationInfo) -> None:
-    """Raise `ValueError` unless a dataset is either registered or defined; stored ones may be neither by now."""
-    if info.context is STORED:
-        return
-    if definition is None and name not in DATASETS:
-        unknown = UnknownNameError("dataset", name, DATASETS)
-        raise ValueError(f"{unknown}; a dataset of your own needs `define` in the suite's `dataset`")
-    if definition is not None and name in DATASETS:
-        raise ValueError(f"there is a dataset {name!r} already; give the one that is defined here another name")
-
-
-def _describe_dataset(name: str, definition: Definition | None) -> DatasetInfo:
-    """What is known of a dataset. Raises `UnknownNameError` for one that is neither defined nor registered."""
-    return DATASETS.named(name) if definition is None else definition.info(name)
-
-
-class _Identified(_SpecPart):
+class _Identified(SpecPart):
     @property
     def id(self) -> str:
         """Hash of the canonical JSON of this spec."""
@@ -216,15 +114,15 @@ class TrainSpec(_Identified):
     split: str
     subset: Count | None
     train_subset: Count | None
-    backbone: Annotated[str, _registered(BACKBONES)]
+    backbone: Annotated[str, registered(BACKBONES)]
     backbone_settings: OwnSettings
     upsample: bool | None
     maps_per_keypoint: Count | None
-    representation: Annotated[str, _registered(REPRESENTATIONS)]
+    representation: Annotated[str, registered(REPRESENTATIONS)]
     codec: OwnSettings
     input_size: Size
     seed: Seed
-    initialization: Annotated[str, _one_of("initialization", (*WITHOUT_DRAWING, *INITIALIZATIONS))]
+    initialization: Annotated[str, one_of("initialization", ("imagenet", *FROM_FILE, *INITIALIZATIONS))]
     weights: Hash | None
     epochs: Annotated[int, Field(ge=0)]
     batch_size: Count
@@ -267,15 +165,12 @@ class TrainSpec(_Identified):
         for setting in declared:
             if setting not in values:
                 raise ValueError(f"{setting} has no value; give it one under `set`, or make it an axis")
-        checked = Settings({setting: check_value(setting, values[setting], kind) for setting, kind in declared.items()})
-        if float(checked.get("split_ratio", LEAST_SPLIT_RATIO)) < LEAST_SPLIT_RATIO:
-            raise ValueError(f"split_ratio: {checked['split_ratio']} is less than {LEAST_SPLIT_RATIO:g}")
-        return checked
+        return Settings({setting: check_value(setting, values[setting], kind) for setting, kind in declared.items()})
 
     @model_validator(mode="after")
     def _check_combination(self, info: ValidationInfo) -> Self:
         """Refuse networks that do not exist, a selection on nothing, and processes without work."""
-        _check_dataset(self.dataset, self.definition, info)
+        check_dataset(self.dataset, self.definition, info)
         if (self.initialization in FROM_FILE) != (self.weights is not None):
             raise ValueError("`initialization: checkpoint` (or trunk) and `weights: FILE` go together")
         if self.epochs == 0 and self.initialization != "checkpoint":
@@ -298,7 +193,7 @@ class TrainSpec(_Identified):
     @property
     def data(self) -> DatasetInfo:
         """What is known of the dataset. Raises `UnknownNameError` if its extension is not loaded."""
-        return _describe_dataset(self.dataset, self.definition)
+        return describe_dataset(self.dataset, self.definition)
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -147,8 +147,8 @@ CASES = [
     case(
         "other representation",
         lambda: saved(state("heatmap")),
-        "weights.pt is not for this network: it holds ResNet-10 of three layers with heatmaps of 14 keypoints; asked for"
-        " is ResNet-10 of three layers with classified coordinates (SimDR, SimCC) of 14 keypoints, 2 bins per px at"
+        "weights.pt is not for this network: it holds ResNet-10 of three layers with heatmaps of 14 keypoints; asked"
+        " for is ResNet-10 of three layers with classified coordinates (SimDR, SimCC) of 14 keypoints, 2 bins per px at"
         " 64x64: missing mlp_head_x",
     ),
     case(
@@ -165,7 +165,8 @@ CASES = [
     case(
         "mmpose's network that bench has not",
         lambda: saved({"state_dict": MOBILE}),
-        "it holds weights of mmpose 1.x with a MobileNetV2 or ViPNAS trunk, which bench does not build; missing final_layer.bias",
+        "it holds weights of mmpose 1.x with a MobileNetV2 or ViPNAS trunk, which bench does not build;"
+        " missing final_layer.bias",
     ),
     case(
         "two networks",
@@ -217,7 +218,7 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("options", "status", "says"), OPTIONS, ids=lambda value: str(value))
+@pytest.mark.parametrize(("options", "status", "says"), OPTIONS, ids=str)
 def test_options_of_eval(options: str, status: int, says: str, meet: Meet) -> None:
     def build(folder: Path) -> None:
         tiny_datasets.crowdpose(folder / "crowdpose")

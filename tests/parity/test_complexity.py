@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.planning.predicted_complexity import TRUNKS_FILE, Complexity, predict
+from bench.planning.predicted_complexity import Complexity, predict
+from bench.planning.trunk_tables import TRUNKS_FILE
 from bench.pose.complexity import measure
 from bench.pose.models.build import build_model
 from benchmarks.trunks import as_json, measure_trunks

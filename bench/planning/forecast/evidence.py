@@ -31,7 +31,7 @@ from bench.pose.skeletons import COCO_17
 from bench.store.documents import Record, TrainingRecord
 from bench.store.folders import Store
 from bench.store.provenance import Provenance, describe_hardware
-from bench.suite.specs import Size
+from bench.suite.spec_values import Size
 
 LONG = 60.0
 """Shortest run in seconds that is used for prices; shorter ones are dominated by start-up."""

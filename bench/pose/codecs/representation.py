@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from bench.pose.builtin import declarations
+from bench.pose.declared_settings import NO_SETTINGS, Kind, Settings, check_kinds
 from bench.pose.errors import ExtensionError
 from bench.pose.outputs import Output
 from bench.pose.registry import Registry
-from bench.pose.settings import NO_SETTINGS, Kind, Settings, check_kinds
 
 if TYPE_CHECKING:
     from bench.pose.codecs.base import Codec
@@ -37,7 +37,7 @@ FlipShift = Literal["reference", "exact", "none"]
 """Shift of the flipped view before averaging: the reference's cell or bin, the exact one, or none (behaviour E2)."""
 
 USUAL_KINDS: Mapping[str, Kind] = {
-    "split_ratio": "positive",
+    "split_ratio": "bins_per_px",
     "sigma": "positive",
     "label_smoothing": "fraction",
     "loss_reduction": ("sum", "mean"),
@@ -135,7 +135,7 @@ def codec(
 
     def add(builder: BuilderT) -> BuilderT:
         owner = f"representation {name!r}"
-        read = _kinds(owner, settings) | ({"split_ratio": "positive"} if output == "coordinates" else {})
+        read = _kinds(owner, settings) | ({"split_ratio": "bins_per_px"} if output == "coordinates" else {})
         decoded = _kinds(owner, decoding)
         for both in sorted(read.keys() & (decoded.keys() | {"flip_shift"})):
             raise ExtensionError(f"{owner}: {both!r} is a setting of trainings and of evaluations; rename one")

@@ -132,8 +132,9 @@ class SimCCCodec(CoordinateCodec[SimCCTarget]):
         curve = torch.exp(-(distance**2) / (2 * sigma**2) if gaussian else -distance / sigma)
         if self.normalize == "none":
             return curve
-        area = sigma * (math.sqrt(2 * math.pi) if gaussian else 2)
-        return curve / (curve.sum(dim=-1, keepdim=True) if self.normalize == "sum" else area)
+        if self.normalize == "sum":
+            return curve / curve.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(curve.dtype).tiny)  # 0 far outside
+        return curve / (sigma * (math.sqrt(2 * math.pi) if gaussian else 2))
 
     def ideal_output(self, target: SimCCTarget) -> Coordinates:
         """Logits that give the labels and are not negative."""

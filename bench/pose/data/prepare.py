@@ -11,7 +11,9 @@ from pathlib import Path
 from bench.pose.data.datasets import DatasetInfo
 from bench.pose.data.download import Download, Watch, fetch, unpack
 from bench.pose.errors import DataError, UnknownNameError
-from bench.pose.imagenet import IMAGENET, IMAGENET_FILES, fetch_weights, find_weights
+from bench.pose.models.backbone import BACKBONES
+from bench.pose.models.weights import IMAGENET_FILES, fetch_weights, file_of, find_weights
+from bench.pose.models.weights_file import WeightsFile
 
 __all__ = [
     "ARCHIVES",
@@ -20,7 +22,6 @@ __all__ = [
     "prepare",
     "prepare_command",
     "prepare_imagenet",
-    "prepare_imagenet_command",
 ]
 
 GIGA = 1e9
@@ -159,31 +160,35 @@ def prepare(info: DatasetInfo, folder: Path, splits: tuple[str, ...], say: Say, 
         say(instructions(info, folder))
 
 
-def prepare_imagenet_command(names: Iterable[str], root: Path) -> str:
-    """The command that gets ImageNet classifiers or says how."""
-    return shlex.join(["bench", "data", "prepare", IMAGENET, *names, "--data-root", str(root)])
-
-
 def prepare_imagenet(folder: Path, backbones: Sequence[str], say: Say, *, dry_run: bool = False) -> None:
-    """Fetch the ImageNet weights of these backbones, or of all, into a folder, and say which to get by hand.
+    """Fetch the ImageNet weights of these backbones into a folder, and say which to get by hand.
+
+    Args:
+        folder: `DATA_ROOT/imagenet`.
+        backbones: names; none for all built-in ones.
+        say: called with lines about what is done and what is left to do.
+        dry_run: only say it.
 
     Raises:
-        UnknownNameError: there are none for a backbone.
+        BenchError: there is no such backbone, or timm is needed to know its weights.
         CheckpointError: weights cannot be had.
     """
     for backbone in backbones:
-        if backbone not in IMAGENET_FILES:
-            raise UnknownNameError("backbone with ImageNet weights", backbone, IMAGENET_FILES)
-    for file in dict.fromkeys(IMAGENET_FILES[backbone] for backbone in backbones or IMAGENET_FILES):
-        path = folder / file.name
-        backbone = next(name for name, known in IMAGENET_FILES.items() if known == file)
-        if not path.exists() and (dry_run or file.url is None):
-            say(f"{file.url} -> {path}" if file.url else find_weights(backbone, folder).remedy)
-        elif path.exists() and dry_run:
-            say(f"{path}: is there")
+        BACKBONES.named(backbone)
+    first: dict[WeightsFile, str] = {}
+    for backbone in backbones or IMAGENET_FILES:
+        first.setdefault(file_of(backbone), backbone)
+    for file, backbone in first.items():
+        found = find_weights(backbone, folder)
+        if found.there and dry_run:
+            say(f"{found.path}: is there")
+        elif not (found.there or found.public):
+            say(found.remedy)
+        elif dry_run:
+            say(f"{file.url or f'what timm publishes for {backbone}'} -> {found.path}")
         else:
-            fetch_weights(backbone, folder, _progress(file.name, say))
-            say(f"{path}: is there, and its checksum is right")
+            path, digest = fetch_weights(backbone, folder, _progress(found.path.name, say))
+            say(f"{path}: is there, {'and its checksum is right' if file.checksum else f'its sha256 is {digest}'}")
 
 
 def _is_there(info: DatasetInfo, archive: Archive, folder: Path) -> bool:

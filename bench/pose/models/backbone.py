@@ -8,13 +8,15 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bench.pose.builtin import declarations
+from bench.pose.builtin import Deferred, declarations
 from bench.pose.codecs.representation import REPRESENTATIONS
+from bench.pose.declared_settings import Kind, Settings, check_kinds, check_value
 from bench.pose.input_size import CELL, InputSize
+from bench.pose.models import timm_names
 from bench.pose.models.network import NetworkShape
+from bench.pose.models.weights_file import WeightsFile, declared_weights
 from bench.pose.outputs import OUTPUTS, Output
-from bench.pose.registry import Registry
-from bench.pose.settings import Kind, Settings, check_kinds, check_value
+from bench.pose.registry import Family, Registry
 
 if TYPE_CHECKING:
     from bench.pose.models.batch_norm import NormLayer
@@ -36,6 +38,7 @@ class Backbone:
         upsamples: whether it has layers that enlarge its maps, and can do without.
         settings: kinds of its own settings by name.
         sizes: further arguments of the builder.
+        weights: ImageNet weights that its trunk starts from, if it names them itself.
     """
 
     title: str
@@ -45,6 +48,7 @@ class Backbone:
     upsamples: bool
     settings: Mapping[str, Kind]
     sizes: Mapping[str, Any]
+    weights: WeightsFile | None = None
 
     def build(self, shape: NetworkShape, norm_layer: NormLayer) -> PoseModel:
         """The network of a shape, with normalization layers made by `norm_layer(channels)`."""
@@ -65,6 +69,7 @@ def backbone(
     input_sizes: Iterable[tuple[int, int]] | None = None,
     upsamples: bool = False,
     settings: Mapping[str, Kind] | None = None,
+    weights: str | Mapping[str, str] | None = None,
     **sizes: Any,
 ) -> Callable[[BuilderT], BuilderT]:
     """Decorate a network class, or a function that makes networks, to register a backbone.
@@ -81,17 +86,21 @@ def backbone(
         upsamples: whether it can leave out the layers that enlarge its maps, as `shape.upsample` tells it.
         settings: that a suite can give it under `backbone_settings`, by name and kind (see `codec`); they are in
             `shape.settings`.
+        weights: ImageNet weights for its trunk, see `declared_weights`: the name of a file in `DATA_ROOT/imagenet`, or
+            "url" and "sha256" of one to download. If not given, a file there may have the name of the backbone.
         **sizes: further arguments of the builder, for example its depth.
 
     Raises:
-        ExtensionError: the name is taken, or there is no such kind of setting.
+        ExtensionError: the name is taken, there is no such kind of setting, or the weights lack a checksum.
     """
 
     def add(builder: BuilderT) -> BuilderT:
         known = None if input_sizes is None else tuple(InputSize(*size) for size in input_sizes)
         own = dict(settings or {})
         check_kinds(f"backbone {name!r}", own)
-        BACKBONES.add(name, Backbone(title or name, builder, tuple(outputs), known, upsamples, own, sizes), builder)
+        file = None if weights is None else declared_weights(f"backbone {name!r}", weights)
+        entry = Backbone(title or name, builder, tuple(outputs), known, upsamples, own, sizes, file)
+        BACKBONES.add(name, entry, builder)
         return builder
 
     return add
@@ -99,6 +108,15 @@ def backbone(
 
 for _positional, _named, _deferred in declarations(Path(__file__).parent, __package__, "backbone"):
     backbone(*_positional, **_named)(_deferred)
+
+
+def _of_timm(name: str) -> Backbone:
+    builder = Deferred(f"{__package__}.timm_network", "TimmNetwork")
+    settings = {"output_stride": "count"}
+    return Backbone(name, builder, OUTPUTS, None, True, settings, {"model": name.removeprefix(timm_names.PREFIX)})
+
+
+BACKBONES.families.append(Family(timm_names.PATTERN, _of_timm, timm_names.check_name))
 
 
 def network_shape(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Unpack
 
+import torch
 from torch import Tensor, nn
 
 from bench.pose.errors import CheckpointError, UnknownNameError
@@ -89,7 +90,7 @@ def load_trunk(model: PoseModel, state_dict: Mapping[str, Tensor]) -> None:
     if not model.trunk:
         schemes = " or ".join(INITIALIZATIONS)
         raise CheckpointError(f"there are no ImageNet weights for this backbone; set `initialization` to {schemes}")
-    weights = _trunk_weights(model, state_dict)
+    weights = _trunk_weights(model, model.adapt_classifier(state_dict))
     for name, child in model.named_children():
         if name not in model.trunk:
             _draw_default(child)
@@ -116,10 +117,13 @@ def _draw_normal(module: nn.Module, *, zero_bias: bool = True) -> None:
                 nn.init.zeros_(layer.bias)
 
 
+@torch.no_grad()
 def _draw_kaiming(module: nn.Module) -> None:
     for layer in module.modules():
         if isinstance(layer, _CONVOLUTIONS):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+            if layer.groups > 1:  # torch counts the outputs of all groups, of which each weight feeds one
+                layer.weight *= layer.groups**0.5
 
 
 def _trunk_weights(model: PoseModel, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -33,6 +34,10 @@ class PoseModel(nn.Module):
 
     def draw_own_weights(self) -> None:
         """Draw the weights that start alike in every initialization scheme, after torch's defaults; here none do."""
+
+    def adapt_classifier(self, state_dict: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The weights of an ImageNet classifier under this network's names; here they are the same names."""
+        return state_dict
 
 
 class MapModel(PoseModel, ABC):

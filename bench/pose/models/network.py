@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypedDict
 
+from bench.pose.declared_settings import NO_SETTINGS, Settings
 from bench.pose.input_size import InputSize
 from bench.pose.outputs import Output
-from bench.pose.settings import NO_SETTINGS, Settings
 
 __all__ = ["INITIALIZATIONS", "Complexity", "NetworkForm", "NetworkShape"]
 

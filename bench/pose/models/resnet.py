@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from bench.pose.input_size import CELL
 from bench.pose.models.backbone import backbone
 from bench.pose.models.batch_norm import NormLayer
 from bench.pose.models.heads import MapModel
 from bench.pose.models.network import NetworkShape
+from bench.pose.models.upsampling import upsampling_layers
 from bench.pose.torchvision_shim import torchvision_models
 
 __all__ = ["SimpleBaseline"]
 
 _BASIC_CHANNELS, _BOTTLENECK_CHANNELS = 512, 2048
 _BOTTLENECK_DEPTH = 50
-_FEW_POSITIONS, _MANY_CHANNELS = 16, 1024
 
 
 @backbone("simba_tiny", title="SimBa-tiny", upsamples=True, depth=10, layers=3, deconvolutions=(64, 64))
@@ -86,7 +85,7 @@ class SimpleBaseline(MapModel):
         self._steps = ("conv1", "bn1", "relu", "maxpool", *(f"layer{number + 1}" for number in range(layers)))
         for name in self._steps:
             self.add_module(name, getattr(resnet, name))
-        self.deconv_layers = _deconv_layers(channels, deconvolutions, norm_layer)
+        self.deconv_layers = upsampling_layers(channels, deconvolutions, norm_layer)
 
     def feature_maps(self, images: Tensor) -> Tensor:
         """Feature maps [B, channels, H/stride, W/stride] of normalized images [B, 3, H, W]."""
@@ -96,41 +95,9 @@ class SimpleBaseline(MapModel):
         return maps
 
 
-class Doubling(nn.ConvTranspose2d):
-    """Transposed 4x4 convolution that doubles the resolution.
-
-    In training on a CPU it is a matrix product where maps are small and channels are many: libraries for convolutions
-    reach a fifth of the processor's speed there, with `simba_res50` at 64x64 for a fifth of the step.
-    """
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs, kernel_size=4, stride=2, padding=1, bias=False)
-
-    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """[B, outputs, 2H, 2W] of [B, inputs, H, W]."""
-        height, width = input.shape[2:]
-        small = height * width <= _FEW_POSITIONS and self.in_channels >= _MANY_CHANNELS
-        if not (small and self.training and input.device.type == "cpu"):
-            return super().forward(input, output_size)
-        patches = input.flatten(2).transpose(1, 2) @ self.weight.flatten(1)
-        return F.fold(patches.transpose(1, 2), (2 * height, 2 * width), kernel_size=4, padding=1, stride=2)
-
-
 def _resnet(depth: int, norm_layer: NormLayer) -> Any:
     """Torchvision's ResNet; of depth 10, which torchvision lacks, with one basic block per layer."""
     models = torchvision_models()
     if depth == 10:
         return models.ResNet(models.resnet.BasicBlock, [1, 1, 1, 1], norm_layer=norm_layer)
     return getattr(models, f"resnet{depth}")(norm_layer=norm_layer)
-
-
-def _deconv_layers(inputs: int, outputs: Sequence[int], norm_layer: NormLayer) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for channels in outputs:
-        layers += [
-            Doubling(inputs, channels),
-            norm_layer(channels),
-            nn.ReLU(inplace=True),
-        ]
-        inputs = channels
-    return nn.Sequential(*layers)

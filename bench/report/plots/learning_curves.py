@@ -24,7 +24,7 @@ from bench.report.plots.panels import (
 )
 from bench.report.plots.plot_data import PlotData, describe
 from bench.report.plots.style import FAINT, MOST_SERIES, Looks
-from bench.suite.specs import TrainSpec
+from bench.suite.rules import training_settings
 
 __all__ = ["loss", "plot_epochs", "validation"]
 
@@ -108,7 +108,7 @@ def _validated(data: PlotData) -> str:
 def _with_lines(epochs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """The epochs with `line`, the name of the line that each is a part of, and the columns that have panels."""
     by, rows = ["backbone", "representation"], epochs.drop_duplicates("row").set_index("row")
-    ablated = [name for name in ablated_settings(rows.reset_index()) if name in TrainSpec.model_fields]
+    ablated = [name for name in ablated_settings(rows.reset_index()) if name in training_settings()]
     names = rows.apply(lambda row: describe(row, ablated), axis=1)
     if 1 < names.nunique() <= MOST_SERIES:
         by.append("input_size")

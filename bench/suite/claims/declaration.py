@@ -14,7 +14,7 @@ from bench.suite.claims.language import LanguageError, parse
 from bench.suite.claims.selectors import claim_settings, read_selection, setting_key
 from bench.suite.rules import read_values
 from bench.suite.source import Path_, Problem, Source
-from bench.suite.specs import Positive
+from bench.suite.spec_values import Positive
 from bench.suite.structure import unknown
 from bench.suite.weights import WeightsNames
 

@@ -14,6 +14,7 @@ from bench.compare.diff import CellComparison, compare_cells
 from bench.files import StoreError, write_json
 from bench.paper.effects import known_effects, published_effect
 from bench.planning.plan import make_plan
+from bench.pose.codecs.representation import codec_kinds
 from bench.pose.data.datasets import DATASETS
 from bench.store.documents import Record, TrainingRecord
 from bench.store.folders import Store
@@ -172,7 +173,7 @@ def test_a_training_and_an_evaluation_are_not_compared(tmp_path: Path, store: St
 
 
 def test_the_list_of_effects_names_settings_that_exist() -> None:
-    settings = {*TrainSpec.model_fields, *map(evaluation_key, EvalSpec.model_fields)}
+    settings = {*TrainSpec.model_fields, *codec_kinds(), *map(evaluation_key, EvalSpec.model_fields)}
     for entry in known_effects():
         for name in (*entry.settings, *entry.when):
             assert name in settings or name.startswith("version of "), name
@@ -189,7 +190,7 @@ def test_conditions_and_directions_of_effects(tmp_path: Path, store: Store) -> N
     none = example_evaluation(tmp_path, flip_shift="none")
     simdr = example_training(tmp_path)
     for ratio, points in ((2.0, (0, 0)), (3.0, None)):
-        training = TrainSpec.model_validate(simdr.model_dump() | {"split_ratio": ratio})
+        training = TrainSpec.model_validate(simdr.model_dump() | {"codec": {**simdr.codec, "split_ratio": ratio}})
         (found,) = compare_cells(store, put(store, training, way, {}), put(store, training, exact, {})).differences
         assert found.effect.points == points
     heatmap = make_plan(load(tmp_path), store).trainings[0].spec

@@ -245,7 +245,7 @@ FAULTS: Sequence[tuple[Plant, str, str, str]] = (
     (
         older_record,
         "results records",
-        "its spec is of schema 1, this version of bench reads schema 4",
+        "its spec is of schema 1, this version of bench reads schema 5",
         "version of bench",
     ),
     (file_for_data, "data root", "profile.yaml is not a folder", "--data-root"),

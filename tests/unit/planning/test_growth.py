@@ -126,7 +126,7 @@ def test_an_evaluation_can_fail_before_its_training_has_a_folder(tmp_path: Path)
 
 def plainly_answered(training: TrainSpec, evaluation: EvalSpec) -> Iterator[PublishedRow]:
     """Published rows that an evaluation answers, by a look at each of them."""
-    found = dict(training) | dict(evaluation)
+    found = training.settings | dict(evaluation)
     free = {"seed", "world_size", *quirks()}
     free |= {"initialization", "weights", "epochs"} if training.weights is not None else set()
     for row in published_rows():
@@ -136,7 +136,7 @@ def plainly_answered(training: TrainSpec, evaluation: EvalSpec) -> Iterator[Publ
         if all(found[name] == value for name, value in asked.items()):
             given = ("dataset", "split", "backbone", "representation", "input_size")
             paper = complete_cell(load_recipe("paper").train, {name: getattr(training, name) for name in given})
-            if all(value == paper.get(name) for name, value in training if name not in free):
+            if all(value == paper.get(name) for name, value in training.settings.items() if name not in free):
                 yield row
 
 

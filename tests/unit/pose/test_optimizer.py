@@ -20,7 +20,7 @@ from bench.pose.codecs.base import peak
 from bench.pose.data.instances import Instance
 from bench.pose.gradients import ReducedBatch
 from bench.pose.models.memory_format import channels_side_by_side
-from bench.pose.models.resnet import Doubling
+from bench.pose.models.upsampling import Doubling
 from bench.pose.optimizer import DenseAdam
 from bench.pose.outputs import Coordinates
 from bench.pose.parallel import ProcessGroup

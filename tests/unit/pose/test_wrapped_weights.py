@@ -15,7 +15,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from bench.pose.checkpoints import find_weights, load_weights, read_metadata
+from bench.pose.checkpoints import identify_weights, load_weights, read_metadata
 from bench.pose.errors import CheckpointError
 from bench.pose.models.build import build_model
 from bench.pose.models.heads import PoseModel
@@ -99,7 +99,7 @@ def test_the_network_is_found(layout: str, zipped: bool, tmp_path: Path) -> None
     torch.save(contents, file, _use_new_zipfile_serialization=zipped)
     assert says in load_weights(target, file).described
     assert_same(target)
-    alone = find_weights(file)
+    alone = identify_weights(file)
     assert alone.facts is not None, "it is known by itself too"
     assert alone.facts.describe() == "ResNet-10 of three layers with heatmaps of 17 keypoints"
     assert torch.equal(alone.entries["conv1.weight"], STATE["conv1.weight"])

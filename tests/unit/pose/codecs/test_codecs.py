@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from bench.pose.codecs.base import Codec, shift_right
+from bench.pose.codecs.representation import REPRESENTATIONS as ALL
 from bench.pose.codecs.representation import build_codec, codec_settings
 from bench.pose.codecs.simdr import SimDRCodec, SimDRTarget, smoothed_divergence
 from bench.pose.data.augmentation import flip_keypoints
@@ -302,3 +303,21 @@ def test_a_keypoint_whose_gaussian_ends_just_before_the_map_keeps_its_weight_in_
     assert target.weight[0, 0] == weight
     assert target.maps[0, 0].abs().max() == 0
     assert target.weight[0, 1:].all()
+
+
+@pytest.mark.parametrize("representation", ALL)
+def test_keypoints_far_outside_leave_loss_and_gradient_finite(representation: str) -> None:
+    keypoints = torch.tensor([[[-1e4, 2e4]] * KEYPOINTS, [[20.0, 10.0]] * KEYPOINTS], dtype=torch.float64)
+    used = codec(representation)
+    known, (height, width) = ALL[representation], SIZE
+    shapes = {
+        "maps": [(height // 4, width // 4)],
+        "coordinates": [(2 * width,), (2 * height,)],
+        "points": [(known.values,)],
+    }
+    tensors = [torch.zeros(2, KEYPOINTS, *shape, requires_grad=True) for shape in shapes[known.output]]
+    output = Coordinates(*tensors) if len(tensors) == 2 else tensors[0]
+    loss = used.loss(output, used.encode(keypoints, everything_visible(keypoints)))
+    loss.backward()
+    assert loss.isfinite()
+    assert all(tensor.grad is not None and tensor.grad.isfinite().all() for tensor in tensors)

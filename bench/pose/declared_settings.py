@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from bench.pose.errors import ExtensionError
+from bench.pose.input_size import CELL
 
 __all__ = ["KINDS", "NO_SETTINGS", "Kind", "Settings", "check_kinds", "check_value", "kind_type"]
 
@@ -28,6 +29,7 @@ KINDS: Mapping[str, Any] = {
     "number": Annotated[float, Field(allow_inf_nan=False)],
     "flag": bool,
     "count": Annotated[int, Field(ge=1)],
+    "bins_per_px": Annotated[float, Field(ge=2 / CELL, allow_inf_nan=False)],  # two at least on the smallest crop
     "odd": Annotated[int, Field(ge=1), AfterValidator(_odd)],
 }
 """Types of values by the name of their kind."""
