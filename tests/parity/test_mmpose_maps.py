@@ -94,6 +94,11 @@ def test_udp_of_its_own_targets(name: str, sigma: str, blur: str) -> None:
     np.testing.assert_allclose(in_mmposes_unit(found, name), want, atol=1e-3)
 
 
+@pytest.mark.parametrize("name", INPUTS)
+def test_place_of_cells(name: str) -> None:
+    np.testing.assert_allclose(udp_codec(name).step, UDP[f"scale_factor_{name}"], rtol=1e-6)
+
+
 @pytest.mark.parametrize(("sample", "blur"), [(3, 11), (0, 7)])
 def test_blur(sample: int, blur: int) -> None:
     found = blurred(torch.from_numpy(UDP["pred_64x64"][sample : sample + 1]), blur, (-2, -1))[0]
