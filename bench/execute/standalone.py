@@ -11,9 +11,10 @@ import torch
 from bench.execute.settings import eval_config
 from bench.execute.training_job import network
 from bench.files import sha256, write_bytes, write_json
-from bench.pose.checkpoints import FoundWeights, find_weights, load_weights, read_metadata
+from bench.pose.checkpoints import FoundWeights, identify_weights, load_weights, read_metadata
 from bench.pose.codecs.representation import REPRESENTATIONS, codec_kinds
 from bench.pose.data.datasets import DATASETS
+from bench.pose.declared_settings import check_value
 from bench.pose.evaluation import EvalResult, Evaluator
 from bench.pose.machine import keep_freed_memory
 from bench.pose.precision import disable_tf32
@@ -73,7 +74,7 @@ def evaluate_weights(
     Raises:
         BenchError: a name is unknown, or data, boxes or weights are unusable.
     """
-    weights = find_weights(checkpoint) if trained["dataset"] in DATASETS else None
+    weights = identify_weights(checkpoint) if trained["dataset"] in DATASETS else None
     recipe = recipe or (MMPOSE if weights is not None and weights.source else PAPER)
     given = {**_decided(weights, trained), **trained}
     training, evaluation = complete_specs(given, asked, "gt" if box_file is None else "detector", recipe)
@@ -141,7 +142,11 @@ def read_settings(items: Sequence[str], representation: str) -> tuple[dict[str, 
         if problems or len(values) != 1:
             why = problems[0].message if problems else f"expected one value, found {len(values)}"
             raise SuiteError(f"--set {item!r:.80}: {why}")
-        given[name] = values[0]
+        try:
+            kind = {**known.settings, **known.decoding}.get(name)
+            given[name] = values[0] if kind is None else check_value(name, values[0], kind)
+        except ValueError as error:
+            raise SuiteError(f"--set {item!r:.80}: {error}") from None
     return (
         {name: value for name, value in given.items() if name in trained},
         {name: value for name, value in given.items() if name not in trained},

@@ -26,7 +26,7 @@ from bench.pose.wrapped_weights import WrappedWeights, strip_wrappers, unwrap
 
 __all__ = [
     "FoundWeights",
-    "find_weights",
+    "identify_weights",
     "load_file",
     "load_weights",
     "read_metadata",
@@ -166,11 +166,11 @@ def _first(error: Exception) -> str:
 
 
 def read_weights(path: Path, *, sha256: str | None = None) -> dict[str, Tensor]:
-    """The entries of `find_weights`, which see."""
-    return dict(find_weights(path, sha256=sha256).entries)
+    """The entries of `identify_weights`, which see."""
+    return dict(identify_weights(path, sha256=sha256).entries)
 
 
-def find_weights(path: Path, wanted: Collection[str] = (), *, sha256: str | None = None) -> FoundWeights:
+def identify_weights(path: Path, wanted: Collection[str] = (), *, sha256: str | None = None) -> FoundWeights:
     """The weights of a network in a file, by bench's names.
 
     The state dict may lie under a key of a checkpoint, its names may have prefixes of wrappers and may be mmpose's: see
@@ -253,7 +253,7 @@ def load_weights(model: nn.Module, path: Path, *, sha256: str | None = None) -> 
             finite; the message names them, and both networks where they are known to differ.
     """
     wanted = model.state_dict()
-    found = find_weights(path, wanted, sha256=sha256)
+    found = identify_weights(path, wanted, sha256=sha256)
     weights = found.entries
     problems = [f"missing {name}" for name in wanted if name not in weights and not name.endswith(COUNTER)]
     problems += [f"unexpected {name}" for name in weights if name not in wanted]

@@ -25,6 +25,8 @@ BEGINNINGS: Mapping[bytes, str] = {
     b"\x93NUMPY": "a NumPy array",
     b"%PDF": "a PDF document",
 }
+LONGEST_HEADER = 100_000_000
+"""Bytes that the header of a file of safetensors may have."""
 
 
 def is_safetensors(path: Path) -> bool:
@@ -32,7 +34,7 @@ def is_safetensors(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             head = file.read(9)
-        return head[8:] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size
+        return head[8:] == b"{" and int.from_bytes(head[:8], "little") <= LONGEST_HEADER
     except OSError:
         return False
 

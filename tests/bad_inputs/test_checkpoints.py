@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 
 from bench.execute.checkpoint import resume, save
@@ -34,9 +35,9 @@ class Code:
         return os.system, ("touch pwned",)
 
 
-def state(representation: str = "simdr") -> dict[str, torch.Tensor]:
-    ratio = 2.0 if representation == "simdr" else None
-    model = build_model("simba_tiny", representation, keypoints=14, input_size=(64, 64), split_ratio=ratio)
+def state(representation: str = "simdr", keypoints: int = 14, ratio: float = 2.0) -> dict[str, torch.Tensor]:
+    bins = {"split_ratio": ratio} if representation == "simdr" else {}
+    model = build_model("simba_tiny", representation, keypoints=keypoints, input_size=(64, 64), **bins)
     return model.state_dict()
 
 
@@ -59,6 +60,20 @@ def packed(contents: bytes) -> bytes:
         for name in whole.namelist():
             small.writestr(name, whole.read(name))
     return file.getvalue()
+
+
+HEADS = ("deconv_layers.", "final_layer.", "mlp_head")
+
+
+def of_mmpose(own: dict[str, torch.Tensor], head: str = "head.") -> dict[str, torch.Tensor]:
+    return {(head if name.startswith(HEADS) else "backbone.") + name: value for name, value in own.items()}
+
+
+def safe(own: dict[str, torch.Tensor]) -> bytes:
+    return safetensors.torch.save({name: value.contiguous() for name, value in own.items()})
+
+
+MOBILE = {"backbone.conv1.conv.weight": torch.ones(1), "head.final_layer.weight": torch.ones(14, 1, 1, 1)}
 
 
 def zipped(*names: str) -> bytes:
@@ -96,7 +111,6 @@ CASES = [
             ("a git-annex pointer", b"/annex/objects/SHA256E-s1--a.pth\n", "a git-annex pointer"),
             ("a web page", b"\n<!DOCTYPE html>\n<title>404</title>", "a web page or XML, as of a download that failed"),
             ("JSON", b'{"a": 1}', "a JSON file"),
-            ("safetensors", b"\x0b\0\0\0\0\0\0\0" + b'{"w": 12345}' + bytes(8), "a safetensors file; convert it"),
             ("an archive", zipped("a.txt"), "an archive that torch did not write"),
             ("NumPy's archive", zipped("a.npy"), "a NumPy archive (.npz)"),
             ("a program", zipped("a/data.pkl", "a/constants.pkl"), "a TorchScript program, which would run code"),
@@ -133,7 +147,43 @@ CASES = [
     case(
         "other representation",
         lambda: saved(state("heatmap")),
-        "weights.pt is not for this network: missing mlp_head_x",
+        "weights.pt is not for this network: it holds ResNet-10 of three layers with heatmaps of 14 keypoints; asked"
+        " for is ResNet-10 of three layers with classified coordinates (SimDR, SimCC) of 14 keypoints, 2 bins per px at"
+        " 64x64: missing mlp_head_x",
+    ),
+    case(
+        "other keypoints in mmpose's names",
+        lambda: saved({"meta": {}, "state_dict": of_mmpose(state("heatmap", 17), "keypoint_head.")}),
+        "it holds weights of mmpose 0.x, ResNet-10 of three layers with heatmaps of 17 keypoints; asked for is",
+    ),
+    case(
+        "other bins",
+        lambda: saved(state(ratio=3.0)),
+        "of 14 keypoints, 3 bins per px at 64x64; asked for is",
+        "2 bins per px at 64x64: mlp_head_x.weight is (192, 256)",
+    ),
+    case(
+        "mmpose's network that bench has not",
+        lambda: saved({"state_dict": MOBILE}),
+        "it holds weights of mmpose 1.x with a MobileNetV2 or ViPNAS trunk, which bench does not build;"
+        " missing final_layer.bias",
+    ),
+    case(
+        "two networks",
+        lambda: saved({f"{one}.{name}": value for one in ("old", "new") for name, value in state().items()}),
+        "error: weights.pt: holds 2 networks (the network under `old.`, the network under `new.`); save the",
+    ),
+    case("safetensors of another", lambda: safe(state("heatmap")), "is not for this network: it holds ResNet-10"),
+    case("safetensors cut off", lambda: safe(state())[:5000], "error: weights.pt: not a readable safetensors file ("),
+    case(
+        "safetensors without a header",
+        lambda: b"\x0b\0\0\0\0\0\0\0" + b'{"w": 12345}' + bytes(8),
+        "error: weights.pt: not a readable safetensors file (",
+    ),
+    case(
+        "variances below 0",
+        lambda: changed(lambda s: s["bn1.running_var"].fill_(-1)),
+        "weights.pt is not for this network: bn1.running_var has variances below 0",
     ),
     case("missing weights", lambda: changed(lambda s: s.pop(CLASSIFIER)), f"missing {CLASSIFIER}"),
     case("weights of another", lambda: changed(lambda s: s.update(extra=torch.ones(1))), "unexpected extra"),
@@ -153,6 +203,28 @@ CASES = [
         f"{CLASSIFIER} has values that are not finite",
     ),
 ]
+
+
+OPTIONS = [
+    ("--set sigma", 3, "--set 'sigma': expected KEY=VALUE"),
+    ("--set sigma=2", 3, "--set 'sigma=2': unknown setting 'sigma'"),
+    ("--set post_process=quarter", 3, "--set 'post_process=quarter': post_process"),
+    ("--set blur_cells=3", 3, "--set 'blur_cells=3': unknown setting 'blur_cells'"),
+    ("--set subset=3", 3, "--set 'subset=3': unknown setting 'subset'"),
+    ("--set upsample=2", 3, "--set 'upsample=2': upsample: "),
+    ("--set upsample=true --set upsample=false", 3, "upsample is given twice"),
+    ("--set split_ratio=2", 2, "split_ratio has an option of its own"),
+    ("--recipe papr", 3, "unknown recipe 'papr' (did you mean 'paper'?)"),
+]
+
+
+@pytest.mark.parametrize(("options", "status", "says"), OPTIONS, ids=str)
+def test_options_of_eval(options: str, status: int, says: str, meet: Meet) -> None:
+    def build(folder: Path) -> None:
+        tiny_datasets.crowdpose(folder / "crowdpose")
+        torch.save(state(), folder / "weights.pt")
+
+    meet(Case(options, build, f"{EVAL} {options}", (says,), status))
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

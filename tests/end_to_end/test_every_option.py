@@ -119,6 +119,9 @@ LINES = (
         f"{EVAL} {HERE.replace('--threads 1 ', '')} --flip-test --post-process --shift --extension an_extension", '"AP"'
     ),
     Line(f"{EVAL} --boxes boxes.json --no-flip-test --no-post-process --no-shift --sigma 2", '"AP"'),
+    Line(f"export {{id}} {STORE} --weights own.safetensors", "own.safetensors: weights of training"),
+    Line(f"export every.yaml {STORE} {CELL} --weights b.safetensors --out d.zip", "d.zip: 3 evaluations"),
+    Line(f"{EVAL.format(weights='own.safetensors')} --recipe mmpose --set blur_cells=7", "those of recipe mmpose"),
     Line(f"{EVAL} --split-ratio 2".replace("heatmap", "simdr").replace("{weights}", "simdr.pt"), '"AP"'),
     Line(
         "score --protocol coco --predictions out/predictions.json --annotations {truth} --suite every.yaml --json",
