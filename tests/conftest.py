@@ -1,5 +1,6 @@
 """Settings of every test: one thread per process, as pytest-xdist runs a process per core."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,14 @@ torch.set_num_threads(1)
 # How long an example takes depends on what else the machine does.
 settings.register_profile("bench", deadline=None)
 settings.load_profile("bench")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keeps the user's cache out of the tests, and the tests out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

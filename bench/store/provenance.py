@@ -24,7 +24,7 @@ from bench.pose.machine import gpu_models, processor
 SNAPSHOT_FILE = "snapshot.json"
 """File beside a copy of this package with the `CodeIdentity` of the original."""
 
-PACKAGES = (DISTRIBUTION, "torch", "torchvision", "numpy", "opencv-python-headless", "pycocotools", "hotcoco")
+PACKAGES = (DISTRIBUTION, "torch", "torchvision", "timm", "numpy", "opencv-python-headless", "pycocotools", "hotcoco")
 
 VERSION = re.compile(r"^__version__(?:: *str)? *= *['\"]([^'\"]+)['\"]", re.MULTILINE)
 """The line of a package's `version.py` that has its version and build."""

@@ -111,6 +111,7 @@ CASES = [
         "unknown setting 'bakbone'",
         "the axis 'backbone' is missing",
     ),
+    line("model that timm lacks", "[simba_res50]", "[timm/resnot50]", 6, "backbone: unknown backbone 'timm/resnot50'"),
     line("unknown backbone", "[simba_res50]", "[simba_res5]", 6, "backbone: unknown backbone 'simba_res5' (did you"),
     line(
         "unknown representation",

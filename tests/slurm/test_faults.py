@@ -119,13 +119,17 @@ def test_a_job_that_raises_fails_alone_and_says_why(desk: Desk, watched: Checker
     desk.write(seeds=2)
     broken = "  - {when: {seed: 1}, initialization: imagenet}"
     desk.suite.write_text(desk.suite.read_text().replace("evaluate:", f"  {broken}\nevaluate:"))
+    weights = desk.data_root / "imagenet" / "simba_tiny.pth"
+    weights.parent.mkdir(exist_ok=True)
+    weights.write_text("these are no weights")
     desk.submit()
     desk.await_end()
+    weights.unlink()
     good, bad = desk.plan().trainings
     assert (good.state, bad.state) == ("done", "failed")
-    assert "there are no ImageNet weights for simba_tiny" in bad.status.reason
+    assert "simba_tiny.pth: not a readable torch file" in bad.status.reason
     said = desk.call(desk.command("status", desk.suite)).stdout
-    assert "there are no ImageNet weights for simba_tiny" in said
+    assert "simba_tiny.pth: not a readable torch file" in said
 
 
 def test_a_job_that_asks_for_more_memory_than_there_is(desk: Desk, watched: Checker) -> None:

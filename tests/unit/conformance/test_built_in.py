@@ -26,6 +26,7 @@ QUICK = {
     "simba_res50_upsample_free": ("shapes", "gradients", "normalization"),
     "hrnet_w32": ("normalization",),
     "tokenpose_s": ("shapes", "normalization"),
+    "timm/mobilenetv3_small_100": ("normalization", "cost"),
 }
 """What is looked at in every run of the tests, of one backbone of each family; nothing named is everything."""
 
@@ -35,8 +36,19 @@ def test_backbones(name: str, checks: tuple[str, ...]) -> None:
     assert_kept(backbone_checks(name), only=checks)
 
 
+TIMM = (
+    "mobilenetv3_small_100",
+    "tf_efficientnet_lite0",
+    "vit_tiny_patch16_224",
+    "convnext_atto",
+    "resnet18",
+    "hrnet_w32",
+)
+"""A model of timm's of each family that is said to work."""
+
+
 @pytest.mark.conformance
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", [*BACKBONES, *(f"timm/{model}" for model in TIMM)])
 def test_backbones_in_everything(name: str) -> None:
     assert_kept(backbone_checks(name))
 
