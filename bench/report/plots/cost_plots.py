@@ -49,8 +49,8 @@ OTHERS: dict[str, Any] = {"color": "#CCCCCC", "marker": "o", "markersize": 2.5, 
 def plot_cost(rows: pd.DataFrame, metric: str, costs: Sequence[str] = ("multiply_adds",)) -> Figure:
     """The metric against costs: a panel per backbone and cost, in which the other backbones are grey.
 
-    Lines join the input sizes of a method. Rings mark the Pareto front of all rows, see `pareto_front`. Crosses show where
-    the paper prints another size for the same row.
+    Lines join the input sizes of a method. Rings mark the Pareto front of all rows, see `pareto_front`. Crosses
+    show where the paper prints another size for the same row.
 
     Args:
         rows: see `summarize_rows`.
