@@ -78,16 +78,30 @@ def local_jobs(
 
 def make_job(plan: Plan, training: PlannedTraining, resources: Resources) -> Job:
     """The job of a planned training."""
-    cell = [f"--set {shlex.quote(item)}" for item in plan.suite.settings]
-    cell += [f"--only {name}={getattr(training.spec, name)}" for name in plan.suite.axes]
     return Job(
         training=training.spec,
         evaluations=tuple(evaluation.spec for evaluation in training.evaluations),
         resources=resources,
-        command=f"python -m bench run {shlex.quote(suite_argument(plan.suite.file))} {' '.join(cell)}",
+        command=_command(plan, training, resources),
         weights=weights_file(plan.suite, training.spec, resources.data_root),
         extensions=plan.suite.extensions,
     )
+
+
+def _command(plan: Plan, training: PlannedTraining, resources: Resources) -> str:
+    """The command line that makes a training's results again, from the same folder."""
+    found = training.spec.settings
+    words = ["python", "-m", "bench", "run", suite_argument(plan.suite.file)]
+    for option, path, usual in (
+        ("--data-root", resources.data_root, "data"),
+        ("--results", resources.results, "results"),
+    ):
+        words += [] if path == Path(usual).absolute() else [option, str(path)]
+    words += [word for item in plan.suite.settings for word in ("--set", item)]
+    words += [
+        word for name in plan.suite.axes if found.get(name) is not None for word in ("--only", f"{name}={found[name]}")
+    ]
+    return shlex.join(words)
 
 
 def weights_file(suite: Suite, training: TrainSpec, data_root: Path) -> Path | None:

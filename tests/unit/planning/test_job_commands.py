@@ -1,0 +1,43 @@
+"""The command line that makes a training again."""
+
+from __future__ import annotations
+
+import shlex
+from itertools import pairwise
+from pathlib import Path
+
+from bench.execute.job import Resources
+from bench.planning.jobs import make_job
+from bench.planning.plan import make_plan, parse_selection
+from bench.store.folders import Store
+from tests.unit.suites import load
+
+
+def test_it_selects_the_training_alone_whichever_settings_it_has(tmp_path: Path) -> None:
+    suite = load(tmp_path, ("[64x64]", "[64x64]\n    split_ratio: [1.5, 2]\n    upsample: [true]"))
+    store = Store(tmp_path / "results")
+    resources = Resources(
+        data_root=tmp_path / "my data", results=store.root, device="cpu", threads=1, workers=0, save_every=60
+    )
+    for training in make_plan(suite, store).trainings:
+        words = shlex.split(make_job(make_plan(suite, store), training, resources).command)
+        assert words[:4] == ["python", "-m", "bench", "run"]
+        assert words[words.index("--data-root") + 1] == str(tmp_path / "my data")
+        assert words[words.index("--results") + 1] == str(store.root)
+        chosen = [value for option, value in pairwise(words) if option == "--only"]
+        (found,) = make_plan(suite, store, parse_selection(chosen, suite)).trainings
+        assert found.spec == training.spec
+
+
+def test_usual_folders_are_left_out(tmp_path: Path) -> None:
+    plan = make_plan(load(tmp_path), Store(tmp_path))
+    usual = Resources(
+        data_root=Path("data").absolute(),
+        results=Path("results").absolute(),
+        device="cpu",
+        threads=1,
+        workers=0,
+        save_every=60,
+    )
+    assert "--data-root" not in (command := make_job(plan, plan.trainings[0], usual).command)
+    assert "--results" not in command
