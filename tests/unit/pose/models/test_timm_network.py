@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -213,9 +214,9 @@ def test_another_backbone_is_told_of_the_family() -> None:
 
 
 def test_conform_finds_models_by_name() -> None:
-    assert find_kind("timm/resnet18", None, Surroundings()).registry is BACKBONES
+    assert find_kind("timm/resnet18", None, Surroundings(Path("data"))).registry is BACKBONES
     with pytest.raises(UnknownNameError, match="did you mean 'timm/resnet18"):
-        find_kind("timm/resnot18", None, Surroundings())
+        find_kind("timm/resnot18", None, Surroundings(Path("data")))
 
 
 def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
