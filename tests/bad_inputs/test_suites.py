@@ -40,6 +40,13 @@ def loop(folder: Path) -> None:
     (folder / "example.yaml").symlink_to("example.yaml")
 
 
+def blur(value: str, *says: str) -> Case:
+    """A width of the blur of heatmaps, given on the command line."""
+    return Case(
+        f"blur_cells={value}", edit(), f"{PLAN} --set blur_cells={value}", (f"--set 'blur_cells={value}'", *says)
+    )
+
+
 def only(selection: str, *says: str) -> Case:
     return Case(f"--only {selection}", edit(), f"{PLAN} --only '{selection}'", ("error: --only", *says))
 
@@ -51,6 +58,9 @@ CLAIM = 'tables:\n  - {id: results, compare: published/coco_val}\nclaims:\n  - {
 MANY = list(range(1, 351))
 
 CASES = [
+    blur("10", "blur_cells: expected an odd number, for example 11"),
+    blur("0", "blur_cells: Input should be greater than or equal to 1"),
+    blur("x", "blur_cells: Input should be a valid integer, found 'x'"),
     Case("missing", lambda _: None, PLAN, ("error: example.yaml: No such file",)),
     Case("a folder", folder_in_its_place, PLAN, ("error: example.yaml: is a directory, expected a suite file",)),
     Case("a link to itself", loop, PLAN, ("error: example.yaml: Too many levels of symbolic links",)),

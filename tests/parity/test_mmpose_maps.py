@@ -94,6 +94,11 @@ def test_udp_of_its_own_targets(name: str, sigma: str, blur: str) -> None:
     np.testing.assert_allclose(in_mmposes_unit(found, name), want, atol=1e-3)
 
 
+@pytest.mark.parametrize("name", INPUTS)
+def test_place_of_cells(name: str) -> None:
+    np.testing.assert_allclose(udp_codec(name).step, UDP[f"scale_factor_{name}"], rtol=1e-6)
+
+
 @pytest.mark.parametrize(("sample", "blur"), [(3, 11), (0, 7)])
 def test_blur(sample: int, blur: int) -> None:
     found = blurred(torch.from_numpy(UDP["pred_64x64"][sample : sample + 1]), blur, (-2, -1))[0]
@@ -163,7 +168,7 @@ def test_quarter_decoding(name: str) -> None:
     found = HeatmapCodec(size_of(name), FLIP, sigma=2, post_process="quarter").decode(maps)
     want, alike = MSRA[f"decode_quarter_{name}_kpts"], refined_alike(maps)
     assert alike.mean() > 0.9
-    difference = np.abs(placed_as_in_mmpose(*found) - want)
+    difference = np.abs(placed_as_in_mmpose(*found).numpy() - want)
     assert difference[alike].max() < 1e-5
     assert difference.max() <= 1, "a quarter of a cell"
     np.testing.assert_array_equal(found.confidence, MSRA[f"decode_quarter_{name}_scores"])

@@ -18,7 +18,13 @@ TABULATED = {
 
 
 def gaussian_kernel(cells: int) -> Tensor:
-    """Kernel of an odd number of cells; its standard deviation is that which OpenCV derives from the width."""
+    """Kernel of an odd number of cells; its standard deviation is that which OpenCV derives from the width.
+
+    Raises:
+        ValueError: the number is even: such a kernel has no center and would move what it blurs.
+    """
+    if cells % 2 == 0:
+        raise ValueError(f"a blur of {cells} cells has no center; expected an odd number, for example {cells + 1}")
     if cells in TABULATED:
         kernel = torch.tensor(TABULATED[cells], dtype=torch.float64)
     else:

@@ -18,7 +18,7 @@ from bench.report.plots.panels import draw_series, label_figure, make_panels, me
 from bench.report.plots.plot_data import PlotData, printed_rows
 from bench.report.plots.style import INK, Looks, plain
 
-__all__ = ["gflops", "parameters", "plot_cost"]
+__all__ = ["gflops", "parameters", "pareto_front", "plot_cost"]
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,18 @@ COSTS: Mapping[str, _Cost] = {
 CROSS: dict[str, Any] = {
     "color": INK, "marker": "x", "markersize": 4.5, "markeredgewidth": 0.9, "linestyle": ":", "linewidth": 0.8,
 }  # fmt: skip
+RING: dict[str, Any] = {
+    "color": INK, "marker": "o", "markersize": 8, "markerfacecolor": "none", "markeredgewidth": 0.7,
+    "linestyle": "none",
+}  # fmt: skip
 OTHERS: dict[str, Any] = {"color": "#CCCCCC", "marker": "o", "markersize": 2.5, "linestyle": "none"}
 
 
 def plot_cost(rows: pd.DataFrame, metric: str, costs: Sequence[str] = ("multiply_adds",)) -> Figure:
     """The metric against costs: a panel per backbone and cost, in which the other backbones are grey.
 
-    Lines join the input sizes of a method. Crosses show where the paper prints another size for the same row.
+    Lines join the input sizes of a method. Rings mark the Pareto front of all rows, see `pareto_front`. Crosses show where
+    the paper prints another size for the same row.
 
     Args:
         rows: see `summarize_rows`.
@@ -62,12 +67,15 @@ def plot_cost(rows: pd.DataFrame, metric: str, costs: Sequence[str] = ("multiply
         own, others = rows[rows["backbone"] == backbone], rows[rows["backbone"] != backbone]
         axes.plot(others[cost], others["mean"], **OTHERS, zorder=1)
         draw_series(axes, own, ["method"], (cost, "mean"), look, zorder=3)
+        front = own[pareto_front(rows[cost], rows["mean"])[own.index]]
+        axes.plot(front[cost], front["mean"], **RING, zorder=2)
         crossed = own.dropna(subset=f"printed_{cost}")
         axes.plot(crossed[[cost, f"printed_{cost}"]].T, crossed[["mean", "mean"]].T, markevery=[1], zorder=4, **CROSS)
         axes.set_title(plain(backbone_name(backbone), 40, 1))
         axes.margins(x=0.08, y=0.1)
         scale_axis(axes, "x", rows[cost])
     handles = looks.handles(look)
+    handles["on the Pareto front of all rows"] = Line2D([], [], **RING)
     if len(backbones) > 1:
         handles["other backbones"] = Line2D([], [], **OTHERS)
     if rows.filter(regex="^printed_").notna().any(axis=None):
@@ -77,6 +85,13 @@ def plot_cost(rows: pd.DataFrame, metric: str, costs: Sequence[str] = ("multiply
             axes.set_xlabel(COSTS[cost].label)
     label_figure(figure, handles, "" if several else COSTS[costs[0]].label, metric_label(metric))
     return figure
+
+
+def pareto_front(costs: pd.Series, scores: pd.Series) -> pd.Series:
+    """Whether each row is on the front: no cheaper row scores as much, and none as cheap scores more."""
+    best = scores.groupby(costs).transform("max")
+    cheaper = scores.groupby(costs).max().sort_index().cummax().shift().reindex(costs).to_numpy()
+    return (scores == best) & ~(scores <= pd.Series(cheaper, scores.index).fillna(float("-inf")))
 
 
 def gflops(data: PlotData) -> Drawing:
@@ -99,6 +114,7 @@ def _draw(data: PlotData, words: str, costs: Sequence[str]) -> Drawing:
         f" {count_rows(rows)}."
     )
     caption += " Lines join the input sizes of a method." * _joined(rows)
+    caption += " Rings mark the Pareto front: no cheaper row scores as much."
     return Drawing(title, caption + explain_series(rows), plot_cost(rows, data.metric, costs))
 
 

@@ -1,9 +1,11 @@
 """DARK encoding and refinement: a Gaussian around the exact keypoint is found again far below a cell."""
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.pose.codecs.blur import gaussian_kernel
 from bench.pose.codecs.dark import dark_offset
 from bench.pose.codecs.heatmap import HeatmapCodec
 from bench.pose.codecs.representation import PostProcess
@@ -36,3 +38,12 @@ def test_flat_maps_and_borders_are_left_alone() -> None:
     corner = flat.clone()
     corner[..., 0, 0] = 1
     assert dark_offset(corner, torch.zeros(1, 2, 2, dtype=torch.long)).abs().max() == 0
+
+
+def test_a_blur_of_an_even_width_is_refused() -> None:
+    with pytest.raises(ValueError, match="a blur of 10 cells has no center; expected an odd number, for example 11"):
+        dark_offset(torch.zeros(1, 1, 16, 16), torch.zeros(1, 1, 2, dtype=torch.long), 10)
+    for cells in (1, 3, 5, 7, 9, 11, 37):
+        kernel = gaussian_kernel(cells)
+        assert torch.equal(kernel, kernel.flip(0))
+        torch.testing.assert_close(kernel.sum(), torch.ones((), dtype=torch.float64))
