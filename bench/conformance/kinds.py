@@ -54,7 +54,7 @@ class EntryKind:
     def names(self, around: Surroundings) -> list[str]:
         """Everything of this kind that can be checked."""
         own = [around.defined[0].name] if around.defined and self.registry is DATASETS else []
-        return list(dict.fromkeys([*self.registry, *own]))
+        return list(dict.fromkeys([*self.registry.listed(), *own]))
 
 
 def find_kind(name: str, kind: str | None, around: Surroundings) -> EntryKind:
@@ -66,9 +66,11 @@ def find_kind(name: str, kind: str | None, around: Surroundings) -> EntryKind:
     if kind is not None and kind not in KINDS:
         raise BenchError(f"unknown kind {kind!r}{nearest(kind, KINDS)}; valid: {', '.join(KINDS)}")
     searched = KINDS if kind is None else {kind: KINDS[kind]}
-    found = [title for title, one in searched.items() if name in one.names(around)]
+    found = [title for title, one in searched.items() if name in one.names(around) or one.registry.has_family(name)]
     if len(found) > 1:
         raise BenchError(f"{name!r} names entries of several kinds, {', '.join(found)}: choose one by --kind")
+    if found and searched[found[0]].registry.has_family(name):
+        searched[found[0]].registry.named(name)
     if not found:
         known = {title: one.names(around) for title, one in searched.items()}
         close = nearest(name, [other for names in known.values() for other in names])

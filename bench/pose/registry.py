@@ -84,6 +84,10 @@ class Registry(Mapping[str, EntryT]):
         """Names as lists show them: of entries, then of families."""
         return [*self._entries, *(family.pattern for family in self.families)]
 
+    def has_family(self, name: str) -> bool:
+        """Whether a name is formed like those of a family; `named` tells whether there is such an entry."""
+        return self._family(name) is not None
+
     def _family(self, name: str) -> Family[EntryT] | None:
         return next((family for family in self.families if family.includes(name)), None)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from bench.conformance.kinds import Surroundings, find_kind
 from bench.pose.errors import BenchError, CheckpointError, UnknownNameError
 from bench.pose.input_size import InputSize
 from bench.pose.models import timm_names
@@ -209,6 +211,12 @@ def test_another_backbone_is_told_of_the_family() -> None:
         assert name not in BACKBONES
     assert "timm/NAME" in BACKBONES.listed()
     assert not [name for name in BACKBONES if "/" in name]
+
+
+def test_conform_finds_models_by_name() -> None:
+    assert find_kind("timm/resnet18", None, Surroundings(Path("data"))).registry is BACKBONES
+    with pytest.raises(UnknownNameError, match="did you mean 'timm/resnet18"):
+        find_kind("timm/resnot18", None, Surroundings(Path("data")))
 
 
 def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
