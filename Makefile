@@ -43,7 +43,7 @@ endif
 lock: $(READY)  ## Update uv.lock to the newest versions that pyproject.toml allows
 	$(UV) lock --upgrade
 
-quickstart: $(READY)  ## Train three representations on synthetic people and write a report
+quickstart: $(READY)  ## Train four representations on synthetic people and write a report
 	$(BIN)/python -m bench run suites/quickstart.yaml
 	@$(MAKE) --no-print-directory reports/quickstart/report.html
 
