@@ -160,7 +160,7 @@ def suites() -> str:
     lines += ["", "## Settings of evaluations", ""]
     lines += _fields(EvalSpec, {"training", "decoding"}, (CodecSettings,))
     lines += ["", "## Names", "", "| | |", "|---|---|"]
-    lines += [f"| backbones | {_names(BACKBONES)} |", f"| representations | {_names(REPRESENTATIONS)} |"]
+    lines += [f"| backbones | {_names(BACKBONES.listed())} |", f"| representations | {_names(REPRESENTATIONS)} |"]
     lines += [f"| datasets | {_names(DATASETS)} |"]
     for protocol in dict.fromkeys(protocol for metric in METRICS.values() for protocol in metric.protocols):
         names = [name for name, metric in METRICS.items() if protocol in metric.protocols]

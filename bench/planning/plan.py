@@ -288,8 +288,7 @@ def _training_json(training: PlannedTraining) -> dict[str, Any]:
     return {
         "id": spec.id,
         **{name: document[name] for name in names},
-        **dict.fromkeys(("split_ratio", "sigma", "label_smoothing")),
-        **spec.codec,
+        **{name: spec.codec.get(name) for name in ("split_ratio", "sigma", "label_smoothing")},
         "params": complexity.params,
         "gflops": {
             "multiply_adds": complexity.multiply_adds / GIGA,
@@ -308,7 +307,6 @@ def _evaluation_json(evaluation: PlannedEvaluation) -> dict[str, Any]:
     return {
         "id": spec.id,
         **{name: getattr(spec, name) for name in names},
-        **spec.decoding,
         "published": [row.id for row in evaluation.published],
         "state": evaluation.state,
         "reason": evaluation.status.reason,

@@ -71,6 +71,8 @@ def sized_trunk(backbone: str, shape: NetworkShape) -> Trunk:
             known = measure_trunk(backbone, shape)
         except ValueError as error:
             raise BenchError(str(error)) from error
+        except (RuntimeError, AssertionError) as error:  # of the model itself, which is too deep for the input
+            raise BenchError(f"{backbone} cannot read inputs of {shape.input_size} ({error!s:.200})") from error
         _keep(key, known)
     return known
 

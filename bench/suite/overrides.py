@@ -11,7 +11,7 @@ from bench.suite.schema import Suite
 from bench.suite.source import FORMER_KEYS, Problem, SuiteError, read_value
 from bench.suite.specs import evaluation_key
 from bench.suite.structure import unknown
-from bench.suite.weights import WeightsNames
+from bench.suite.weights_names import WeightsNames
 
 SPLITS = ("train", "eval")
 

@@ -24,7 +24,7 @@ from bench.suite.spec_values import Hash, Positive
 from bench.suite.specs import EVALUATORS
 from bench.suite.structure import check_structure, unknown
 from bench.suite.suite_dataset import SuiteDataset
-from bench.suite.weights import WeightsNames
+from bench.suite.weights_names import WeightsNames
 
 
 class _SuiteSection(BaseModel):

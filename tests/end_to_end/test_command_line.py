@@ -72,9 +72,13 @@ def check_eval_repeats_a_record(bench: Bench, made: dict[str, dict], tmp_path: P
 def test_a_failing_cell_takes_no_other_with_it(bench: Bench, suite: Path, tmp_path: Path, data_root: Path) -> None:
     broken = "    - {when: {representation: heatmap}, initialization: imagenet}\n"
     suite.write_text(SUITE.replace("evaluate:", broken + "evaluate:"))
+    weights = data_root / "imagenet" / "simba_tiny.pth"
+    weights.parent.mkdir(exist_ok=True)
+    weights.write_text("these are no weights")
     result = bench("run", suite, "--data-root", data_root, "--threads", 1)
+    weights.unlink()
     assert result.returncode == 1
-    assert "there are no ImageNet weights for simba_tiny" in result.stdout
+    assert "simba_tiny.pth: not a readable torch file" in result.stdout
     assert len(records(tmp_path / "results")) == 1
     status = bench("status", suite)
     assert "failed" in status.stdout

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from bench.pose.codecs.heatmap import HeatmapCodec
+from bench.pose.checkpoints import load_file
+from bench.pose.codecs.representation import build_codec, codec_settings
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import CropSettings
 from bench.pose.data.datasets import open_split
@@ -22,13 +23,18 @@ SIZE = (64, 64)
 EPOCHS = 4
 
 
-def training(data_root: Path, validate: Callable[[nn.Module], float] | None = None, rate: float = 1e-3) -> Training:
+def training(
+    data_root: Path,
+    validate: Callable[[nn.Module], float] | None = None,
+    rate: float = 1e-3,
+    representation: str = "heatmap",
+) -> Training:
     torch.manual_seed(0)
-    model = build_model("simba_tiny", "heatmap", keypoints=17, input_size=SIZE)
+    model = build_model("simba_tiny", representation, keypoints=17, input_size=SIZE)
     initialize(model, scheme="kaiming")
     return Training(
         model=model,
-        codec=HeatmapCodec(SIZE, COCO_17.flip_indices, sigma=1),
+        codec=build_codec(codec_settings(representation, SIZE, sigma=1.0), COCO_17.flip_indices),
         instances=open_split("synthetic", data_root / "synthetic", "val16").instances(),
         crops=CropSettings(SIZE, "rgb", COCO_17),
         augmentation=Augmentation(),
@@ -88,13 +94,27 @@ def test_a_loss_that_is_not_finite_ends_training_with_the_images_named(data_root
         run.run(never, save=lambda: None)
 
 
-def test_resumed_in_memory_it_ends_with_the_same_bits(data_root: Path) -> None:
-    whole, first, second = (training(data_root) for _ in range(3))
+@pytest.mark.parametrize("representation", ["heatmap", "rle"])
+def test_resumed_from_a_file_it_ends_with_the_same_bits(data_root: Path, tmp_path: Path, representation: str) -> None:
+    """So does what the loss trains beside the network: the flow of RLE."""
+    whole, first, second = (training(data_root, representation=representation) for _ in range(3))
     whole.run(never, save=lambda: None)
     stops = iter([False, False, False, True])
     assert not first.run(lambda _progress: next(stops), save=lambda: None)
     assert first.position == (2, 0)
-    second.load_state_dict(first.state_dict())
+    torch.save(first.state_dict(), tmp_path / "state.pt")
+    second.load_state_dict(load_file(tmp_path / "state.pt"))
     assert second.run(never, save=lambda: None)
     assert same(second.weights, whole.weights)
+    assert same(second.state_dict()["loss_module"], whole.state_dict()["loss_module"])
     assert second.history == whole.history
+
+
+def test_the_flow_of_rle_is_trained_and_is_no_part_of_the_network(data_root: Path) -> None:
+    run = training(data_root, representation="rle")
+    before = {name: value.clone() for name, value in run.state_dict()["loss_module"].items()}
+    run.run(never, save=lambda: None)
+    after = run.state_dict()["loss_module"]
+    assert sum(value.numel() for name, value in after.items() if name[0] in "st") == 6 * 2 * (64 * 3 + 64 * 65 + 2 * 65)
+    assert all(not torch.equal(value, before[name]) for name, value in after.items() if name[0] in "st")
+    assert not [name for name in run.weights if "flow" in name]

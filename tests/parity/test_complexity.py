@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -69,6 +70,32 @@ def test_tokenpose_of_other_keypoints_is_predicted_exactly(representation: str) 
     with torch.device("meta"):
         model = build_model("tokenpose_s", representation, **settings)
     assert predict("tokenpose_s", representation, **settings) == measure(model.to_empty(device="cpu"), (64, 64))
+
+
+@pytest.mark.parametrize(
+    ("backbone", "representation", "form"),
+    [
+        ("simba_res18", "regression", {}),
+        ("simba_tiny", "rle", {}),
+        ("hrnet_w32", "rle", {}),
+        ("simba_res18", "simdr", {"split_ratio": 2.0, "upsample": False, "maps_per_keypoint": 3}),
+        ("simba_tiny", "simcc", {"split_ratio": 2.0, "upsample": False, "maps_per_keypoint": 1}),
+        ("timm/tf_efficientnet_lite0", "simdr", {"split_ratio": 2.0, "upsample": False, "maps_per_keypoint": 2}),
+        ("timm/tf_efficientnet_lite0", "rle", {}),
+    ],
+)
+def test_points_and_networks_without_upsampling_are_predicted_exactly(
+    backbone: str, representation: str, form: dict[str, Any]
+) -> None:
+    model = build_model(backbone, representation, keypoints=14, input_size=(64, 96), **form)
+    found = predict(backbone, representation, keypoints=14, input_size=(64, 96), **form)
+    assert found == measure(model, (64, 96))
+
+
+def test_without_upsampling_it_is_the_paper_s_upsample_free_network() -> None:
+    sizes = {"keypoints": 17, "input_size": (64, 64), "split_ratio": 3.0}
+    free = predict("simba_res50_upsample_free", "simdr", **sizes)
+    assert predict("simba_res50", "simdr", upsample=False, maps_per_keypoint=32, **sizes) == free
 
 
 def test_committed_trunks_are_what_the_backbones_measure() -> None:

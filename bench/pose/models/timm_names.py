@@ -6,10 +6,11 @@ import importlib.util
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from bench.pose.errors import BenchError, UnknownNameError
 
-__all__ = ["PATTERN", "PREFIX", "check_name", "model_names", "require_timm"]
+__all__ = ["PATTERN", "PREFIX", "check_name", "model_names", "require_timm", "timm"]
 
 PREFIX = "timm/"
 """Comes before the name of a model, in the names of backbones."""
@@ -38,14 +39,25 @@ def check_name(backbone: str) -> None:
             "timm/resnet18.a1_in1k".
     """
     names = model_names(require_timm(backbone))
-    if backbone.removeprefix(PREFIX) not in names:
+    model = backbone.removeprefix(PREFIX)
+    if model not in names and not (model.partition(".")[0] in names and timm().is_model_pretrained(model)):
         described = f"{PATTERN} with a name of `timm.list_models()`, alone or with the tag of its weights"
         raise UnknownNameError("backbone", backbone, [f"{PREFIX}{name}" for name in names], described=described)
 
 
+def timm() -> Any:
+    """The package. It imports torch, and torchvision, which needs our help beside some builds of torch."""
+    from bench.pose.torchvision_shim import torchvision_models
+
+    torchvision_models()
+    import timm as package
+
+    return package
+
+
 @cache
 def model_names(package: Path) -> frozenset[str]:
-    """Names of all models in timm's folder, alone and with each tag of weights."""
+    """Names of all models in timm's folder, alone and with the tags of weights that are written out there."""
     source = "".join(file.read_text(encoding="utf-8") for file in sorted(package.glob("models/*.py")))
     models = set(_MODEL.findall(source))
     return frozenset(models | {name for name in _WEIGHTS.findall(source) if name.partition(".")[0] in models})

@@ -13,8 +13,8 @@ from bench.pose.data.crops import IMAGENET_MEAN, IMAGENET_STD
 from bench.pose.models.batch_norm import NormLayer
 from bench.pose.models.heads import MapModel
 from bench.pose.models.network import NetworkShape
-from bench.pose.models.timm_names import PREFIX
-from bench.pose.models.timm_trunk import adapt_classifier, leave_nothing_to_chance, make_trunk, replace_norms, timm
+from bench.pose.models.timm_names import PREFIX, timm
+from bench.pose.models.timm_trunk import adapt_classifier, leave_nothing_to_chance, make_trunk, replace_norms
 from bench.pose.models.upsampling import doublings, upsampling_layers
 
 __all__ = ["TimmNetwork"]

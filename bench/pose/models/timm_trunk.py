@@ -14,21 +14,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from bench.pose.errors import CheckpointError
 from bench.pose.input_size import InputSize
 from bench.pose.models.batch_norm import NormLayer
-from bench.pose.models.timm_names import PREFIX, check_name
-from bench.pose.torchvision_shim import torchvision_models
+from bench.pose.models.timm_names import PREFIX, check_name, timm
 
-__all__ = ["adapt_classifier", "classifier_shapes", "leave_nothing_to_chance", "make_trunk", "replace_norms", "timm"]
+__all__ = ["adapt_classifier", "classifier_shapes", "leave_nothing_to_chance", "make_trunk", "replace_norms"]
 
 _LONGEST = 200
 """Characters of timm's own messages."""
-
-
-def timm() -> Any:
-    """The package. It imports torchvision, which needs our help beside some builds of torch."""
-    torchvision_models()
-    import timm as package
-
-    return package
 
 
 def make_trunk(model: str, input_size: InputSize, output_stride: int | None) -> Any:

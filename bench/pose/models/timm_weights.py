@@ -11,8 +11,7 @@ from typing import Any
 
 from bench.pose.data.download import TIMEOUT, Download, DownloadError
 from bench.pose.errors import CheckpointError
-from bench.pose.models.timm_names import PREFIX
-from bench.pose.models.timm_trunk import timm
+from bench.pose.models.timm_names import PREFIX, timm
 from bench.pose.models.weights_file import SUFFIXES, named_checksum
 
 __all__ = ["timm_download"]

@@ -16,7 +16,7 @@ from bench.suite.rules import read_values
 from bench.suite.source import Path_, Problem, Source
 from bench.suite.spec_values import Positive
 from bench.suite.structure import unknown
-from bench.suite.weights import WeightsNames
+from bench.suite.weights_names import WeightsNames
 
 LONGEST = 1000
 """Characters of an inequality."""

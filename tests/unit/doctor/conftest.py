@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 
 from bench.cli import app
 from bench.files import sha256, write_json
-from bench.pose import imagenet
-from bench.pose.imagenet import ImageNetFile
+from bench.pose.models import weights as weights_files
+from bench.pose.models.weights_file import WeightsFile
 from bench.pose.torchvision_shim import torchvision_models
 from bench.store.folders import Store
 from tests.unit.store.test_store import evaluation_record, training_record
@@ -78,7 +78,8 @@ def sound(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Instal
     weights = root / "imagenet" / "small.pth"
     name = f"small-{sha256(weights)[:8]}.pth"
     weights.rename(root / "imagenet" / name)
-    monkeypatch.setattr(imagenet, "IMAGENET_FILES", {"simba_res18": ImageNetFile(name)})
+    file = WeightsFile.at(f"https://models.example/{name}")
+    monkeypatch.setattr(weights_files, "IMAGENET_FILES", {"simba_res18": file})
 
     training = example_training(tmp_path)
     evaluation = example_evaluation(tmp_path)

@@ -257,7 +257,7 @@ FAULTS: Sequence[tuple[Plant, str, str, str]] = (
     (some_image_missing, "dataset coco", "102.png: No such file", "bench data prepare coco"),
     (broken_image, "dataset coco", "102.png: ", "bench data prepare coco"),
     (truncated_pixels, "dataset crowdpose", "bytes instead of", "bench data pack crowdpose test"),
-    (wrong_weights, "imagenet weights", "its sha256 is", "get it from"),
+    (wrong_weights, "imagenet weights", "its sha256 is", "then get it again"),
     (changed_annotations, "recorded data", "person_keypoints_train2017.json has sha256", "put the right file back"),
     (mistaken_profile, "slurm profile", "did you mean 'partition'?", "correct the profile"),
     (unknown_partition, "slurm profile", "there is no 'shrot' (did you mean 'short'?)", "name one of long, short"),

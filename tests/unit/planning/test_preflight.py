@@ -18,7 +18,7 @@ from bench.planning import preflight
 from bench.planning.plan import Plan, make_plan
 from bench.planning.preflight import Lack, find_lacks
 from bench.planning.status import Status
-from bench.pose.imagenet import IMAGENET_FILES
+from bench.pose.models.weights import IMAGENET_FILES
 from bench.store.folders import Store
 from bench.suite.overrides import override
 from bench.suite.schema import load_suite
@@ -48,7 +48,7 @@ def add_coco(root: Path, split: str, *, image: bool = True) -> None:
 
 
 def add_imagenet(root: Path, backbone: str = "simba_res50") -> None:
-    file = root / "imagenet" / IMAGENET_FILES[backbone].name
+    file = root / "imagenet" / IMAGENET_FILES[backbone].names[0]
     file.parent.mkdir(parents=True)
     file.touch()
 
@@ -170,7 +170,7 @@ def test_one_message_before_anything_starts(command: list[str], tmp_path: Path) 
     assert (done.returncode, done.stdout) == (3, "")
     *lines, torch_loaded = done.stderr.splitlines()
     assert lines[0] == "error: 20 trainings cannot start, and nothing was started or stored:"
-    assert len(lines) == len(set(lines)) == 12
+    assert len(lines) == len(set(lines)) == 14
     assert torch_loaded == "False"
     assert not list(tmp_path.iterdir())
 

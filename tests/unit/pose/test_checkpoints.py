@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
 import os
 import pickle
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from bench.pose import imagenet
-from bench.pose.checkpoints import imagenet_weights, load_file, load_weights, read_weights
-from bench.pose.data import prepare as preparation
-from bench.pose.data.prepare import prepare_imagenet
-from bench.pose.errors import CheckpointError, UnknownNameError
-from bench.pose.imagenet import IMAGENET_FILES, ImageNetFile, find_weights
+from bench.pose.checkpoints import load_file, load_weights, read_weights
+from bench.pose.errors import CheckpointError
 from bench.pose.models.build import build_model
 from bench.pose.models.heads import PoseModel
 
@@ -179,98 +173,3 @@ def test_bad_files_are_refused_by_name_and_run_nothing(
     with pytest.raises(CheckpointError, match=r"weights\.pth"):
         read_weights(file)
     assert not (tmp_path / "pwned").exists()
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Any:
-    """Serves `tmp_path / "served"` on the loopback interface."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *arguments: Any) -> None:
-            super().__init__(*arguments, directory=str(folder))
-
-        def log_message(self, *_arguments: Any) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield folder, f"http://127.0.0.1:{running.server_port}"
-        running.shutdown()
-
-
-def publish(folder: Path, address: str, monkeypatch: pytest.MonkeyPatch, *, honest: bool = True) -> str:
-    """Serve weights for simba_tiny under a name with their checksum, or with a wrong one."""
-    torch.save({"conv1.weight": torch.ones(1)}, folder / "file")
-    digest = hashlib.sha256((folder / "file").read_bytes()).hexdigest()
-    name = f"tiny-{digest[:8] if honest else '00000000'}.pth"
-    (folder / "file").rename(folder / name)
-    monkeypatch.setattr(imagenet, "IMAGENET_FILES", {"simba_tiny": ImageNetFile(name, f"{address}/{name}")})
-    return name
-
-
-def test_imagenet_weights_are_downloaded_once_and_checked(
-    tmp_path: Path, server: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder, address = server
-    name = publish(folder, address, monkeypatch)
-    assert imagenet_weights("simba_tiny", tmp_path / "imagenet")["conv1.weight"].item() == 1
-    (folder / name).unlink()
-    assert imagenet_weights("simba_tiny", tmp_path / "imagenet")["conv1.weight"].item() == 1
-    (tmp_path / "imagenet" / name).write_bytes(b"bitrot")
-    with pytest.raises(CheckpointError, match="its sha256 is"):
-        imagenet_weights("simba_tiny", tmp_path / "imagenet")
-
-
-def test_a_wrong_checksum_or_no_network_is_said_with_what_to_do(
-    tmp_path: Path, server: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder, address = server
-    name = publish(folder, address, monkeypatch, honest=False)
-    with pytest.raises(CheckpointError, match=r"another checksum than sha256:00000000; .* or put the file at"):
-        imagenet_weights("simba_tiny", tmp_path / "imagenet")
-    assert not (tmp_path / "imagenet" / name).exists()
-    unreachable = ImageNetFile("tiny-00000000.pth", "http://127.0.0.1:1/tiny-00000000.pth")
-    monkeypatch.setattr(imagenet, "IMAGENET_FILES", {"simba_tiny": unreachable})
-    with pytest.raises(CheckpointError, match=r"put the file at .*tiny-00000000\.pth"):
-        imagenet_weights("simba_tiny", tmp_path / "imagenet")
-
-
-def test_weights_without_an_address_are_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"hrnet_w32-36af842e\.pth is missing: get"):
-        imagenet_weights("hrnet_w32", tmp_path)
-    with pytest.raises(CheckpointError, match="no ImageNet weights for simba_tiny"):
-        imagenet_weights("simba_tiny", tmp_path)
-
-
-def test_where_the_weights_are_to_lie_and_what_puts_them_there(tmp_path: Path) -> None:
-    folder = tmp_path / "my data" / "imagenet"
-    found = find_weights("simba_res50", folder)
-    assert (found.path, found.there) == (folder / "resnet50-19c8e357.pth", False)
-    assert found.remedy == f"bench data prepare imagenet simba_res50 --data-root '{tmp_path}/my data'"
-    folder.mkdir(parents=True)
-    found.path.touch()
-    assert find_weights("simba_res50", folder).there
-    assert "get hrnet_w32-36af842e.pth from the HRNet authors' model zoo" in find_weights("hrnet_w32", folder).remedy
-
-
-def test_preparing_imagenet_fetches_each_file_once_and_says_the_rest(
-    tmp_path: Path, server: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder, said = tmp_path / "data" / "imagenet", list[str]()
-    name = publish(*server, monkeypatch)
-    files = {"tiny": imagenet.IMAGENET_FILES["simba_tiny"], "same": imagenet.IMAGENET_FILES["simba_tiny"]}
-    files["hrnet_w32"] = IMAGENET_FILES["hrnet_w32"]
-    monkeypatch.setattr(imagenet, "IMAGENET_FILES", files)
-    monkeypatch.setattr(preparation, "IMAGENET_FILES", files)
-    prepare_imagenet(folder, (), said.append, dry_run=True)
-    assert not folder.exists()
-    assert said[0] == f"{server[1]}/{name} -> {folder / name}"
-    said.clear()
-    prepare_imagenet(folder, (), said.append)
-    assert said[:2] == [f"{name}: 100 %", f"{folder / name}: is there, and its checksum is right"]
-    assert said[2].startswith("get hrnet_w32-36af842e.pth from")
-    assert [file.name for file in folder.iterdir()] == [name]
-    with pytest.raises(UnknownNameError, match=r"unknown backbone with ImageNet weights 'tinny' \(did you mean 'tiny'"):
-        prepare_imagenet(folder, ("tinny",), said.append)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.datasets import DatasetInfo, dataset_info
-from bench.pose.data.subset import first_images, restrict_annotations
+from bench.pose.data.subset import first_images, first_instances, restrict_annotations
+from bench.pose.errors import DataError
 from bench.pose.scoring import PckhScoring, split_scoring
 from tests.unit.tiny_datasets import INSTANCES, coco_test_dev, crowdpose, mpii, mpii_instance
 
@@ -25,6 +27,17 @@ def test_the_order_is_of_the_names_alone_and_larger_subsets_contain_smaller_ones
     assert chosen[2] != set(names[:20]), "neither by name nor by number"
     assert first_images(names, 3, annotated=names[40:43]) == set(names[40:43]), "images with annotations come first"
     assert first_images(["\udcff.jpg"], 1), "a name that is no text"
+
+
+def test_instances_are_chosen_whatever_their_order_and_more_contain_fewer() -> None:
+    instances = [SimpleNamespace(image=Path(f"{n % 7}.jpg"), annotation_id=n) for n in range(40)]
+    chosen = [{one.annotation_id for one in first_instances(instances, count)} for count in (1, 10, 30, 40)]
+    assert [len(found) for found in chosen] == [1, 10, 30, 40]
+    assert all(small < large for small, large in pairwise(chosen))
+    assert {one.annotation_id for one in first_instances(instances[::-1], 10)} == chosen[1] != set(range(10))
+    assert first_instances(instances, None) is instances
+    with pytest.raises(DataError, match="train_subset: 41, but the training split has 40 instances"):
+        first_instances(instances, 41)
 
 
 def test_annotations_of_the_images_are_kept_as_they_stand() -> None:
