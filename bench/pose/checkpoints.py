@@ -274,7 +274,7 @@ def load_weights(model: nn.Module, path: Path, *, sha256: str | None = None) -> 
         problems = [f"{name} has values that are not finite" for name in weights if not _sound(weights[name])]
     if not problems:
         variances = [name for name in weights if name.endswith(".running_var")]
-        problems = [f"{name} has variances below 0" for name in variances if weights[name].min() < 0]
+        problems = [f"{name} has variances below 0" for name in variances if (weights[name].double() < 0).any()]
     if problems:
         more = f" and {len(problems) - MAX_NAMED} more" if len(problems) > MAX_NAMED else ""
         listed = f"{'; '.join(problems[:MAX_NAMED])}{more}"
