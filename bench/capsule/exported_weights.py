@@ -9,7 +9,7 @@ from safetensors.torch import save
 
 from bench import __version__
 from bench.files import StoreError, sha256, write_bytes
-from bench.pose.checkpoints import read_weights
+from bench.pose.checkpoints import load_file
 from bench.store.folders import Store
 from bench.store.lookup import look_up
 
@@ -48,6 +48,6 @@ def export_weights(store: Store, prefix: str, out: Path) -> str:
         "weights_sha256": record.weights_sha256,
         "spec": json.dumps(training.model_dump(mode="json")),
     }
-    weights = {name: value.contiguous().clone() for name, value in read_weights(folder.weights).items()}
+    weights = {name: value.contiguous().clone() for name, value in load_file(folder.weights).items()}
     write_bytes(out, save(weights, metadata))
     return training.id

@@ -61,6 +61,7 @@ def evaluate(
     """
     from bench.execute.standalone import evaluate_weights, read_settings
     from bench.extensions import Extensions
+    from bench.files import printable
     from bench.planning.jobs import devices
     from bench.pose.metrics.catalog import explain_unjudged
 
@@ -94,7 +95,7 @@ def evaluate(
         workers=workers,
         allow_links=allow_links,
         recipe=recipe,
-        say=lambda message: typer.echo(message, err=True),
+        say=lambda message: typer.echo(printable(message), err=True),
     )
     for problem in found.problems:
         typer.echo(problem, err=True)

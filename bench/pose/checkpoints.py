@@ -6,7 +6,7 @@ import pickle
 import re
 import zipfile
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -197,7 +197,7 @@ def identify_weights(path: Path, wanted: Collection[str] = (), *, sha256: str | 
 
 def _best(path: Path, weights: WrappedWeights, wanted: set[str]) -> FoundWeights:
     """The network of a state dict that has the wanted names or, with none wanted, is one that bench knows."""
-    found = [FoundWeights(translate(each.entries), each.layout) for each in weights.candidates()]
+    found = [found for each in weights.candidates() for found in _readings(each)]
     exact = [each for each in found if (each.fits(wanted) if wanted else each.facts is not None)]
     averaged = [each for each in exact if any("average" in words for words in each.layout)]
     if len(exact) > 1 and len(averaged) != 1:
@@ -209,6 +209,14 @@ def _best(path: Path, weights: WrappedWeights, wanted: set[str]) -> FoundWeights
         return max(found, key=lambda each: len(wanted & each.entries.keys()))
     plain = strip_wrappers(weights)
     return FoundWeights(translate(plain.entries), plain.layout)
+
+
+def _readings(weights: WrappedWeights) -> Iterator[FoundWeights]:
+    """The entries by their own names, and by bench's if they are mmpose's: a network of one's own may have a `head`."""
+    translated = translate(weights.entries)
+    yield FoundWeights(translated, weights.layout)
+    if translated.source:
+        yield FoundWeights(ForeignWeights(weights.entries), weights.layout)
 
 
 def _read_contents(path: Path) -> Any:
@@ -266,7 +274,7 @@ def load_weights(model: nn.Module, path: Path, *, sha256: str | None = None) -> 
         problems = [f"{name} has values that are not finite" for name in weights if not _sound(weights[name])]
     if not problems:
         variances = [name for name in weights if name.endswith(".running_var")]
-        problems = [f"{name} has variances below 0" for name in variances if weights[name].min() < 0]
+        problems = [f"{name} has variances below 0" for name in variances if (weights[name].double() < 0).any()]
     if problems:
         more = f" and {len(problems) - MAX_NAMED} more" if len(problems) > MAX_NAMED else ""
         listed = f"{'; '.join(problems[:MAX_NAMED])}{more}"

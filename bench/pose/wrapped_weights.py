@@ -35,7 +35,7 @@ COUNTERS = ("n_averaged", "steps", "step", "num_updates", "updates", "initted", 
 COMPILED = "_orig_mod."
 
 DEPTH = 3
-"""Parts of a prefix at most, as in `ema.module.model.`."""
+"""Parts of a prefix at most, as in `ema.module.model.`, and keys within keys of a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +81,13 @@ def unwrap(contents: object) -> WrappedWeights | None:
     layout: list[str] = []
     if isinstance(contents, Mapping) and "pytorch-lightning_version" in contents:
         layout.append("a checkpoint of Lightning")
-    while not _is_state_dict(contents):
-        key = _state_key(contents)
-        if key is None:
-            return None
-        if key in AVERAGES:
-            layout.append(f"the average under `{key}`")
-        contents = contents[key]  # type: ignore[index]
-    assert isinstance(contents, Mapping)
+    for _ in range(DEPTH):  # a mapping may contain itself
+        key = None if _is_state_dict(contents) else _state_key(contents)
+        if key is not None:
+            layout += [f"the average under `{key}`"] if key in AVERAGES else []
+            contents = contents[key]  # type: ignore[index]
+    if not isinstance(contents, Mapping) or not _is_state_dict(contents):
+        return None
     entries = {str(name): value for name, value in contents.items()}
     return _without_marks(WrappedWeights(entries, tuple(layout)))
 

@@ -76,6 +76,11 @@ def safe(own: dict[str, torch.Tensor]) -> bytes:
 MOBILE = {"backbone.conv1.conv.weight": torch.ones(1), "head.final_layer.weight": torch.ones(14, 1, 1, 1)}
 
 
+ENDLESS: dict[str, object] = {}
+ENDLESS["model"] = ENDLESS
+SCALARS = {name: torch.tensor(1.0) for name in ("final_layer.weight", "stage2.0.branches.0.0.conv1.weight")}
+
+
 def zipped(*names: str) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
@@ -173,6 +178,8 @@ CASES = [
         lambda: saved({f"{one}.{name}": value for one in ("old", "new") for name, value in state().items()}),
         "error: weights.pt: holds 2 networks (the network under `old.`, the network under `new.`); save the",
     ),
+    case("a mapping within itself", lambda: saved(ENDLESS), "weights.pt: does not hold a state dict of tensors"),
+    case("scalars for layers", lambda: saved(SCALARS), "weights.pt is not for this network: it holds HRNet-W0 with"),
     case("safetensors of another", lambda: safe(state("heatmap")), "is not for this network: it holds ResNet-10"),
     case("safetensors cut off", lambda: safe(state())[:5000], "error: weights.pt: not a readable safetensors file ("),
     case(

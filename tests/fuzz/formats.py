@@ -14,12 +14,13 @@ from typing import Any
 import cv2
 import hypothesis.strategies as st
 import numpy as np
+import safetensors.torch
 import scipy.io
 import torch
 
 from bench.capsule.verification import verify
 from bench.execute.checkpoint import CHECKPOINT_FORMAT, build_of, resume
-from bench.pose.checkpoints import load_weights
+from bench.pose.checkpoints import identify_weights, load_weights
 from bench.pose.data.datasets import open_split
 from bench.pose.data.images import read_image
 from bench.pose.data.pixels.packed import PackedImages, packed_folder, packed_problems
@@ -156,9 +157,16 @@ def _saved(contents: Any) -> bytes:
 def _weights(folder: Path) -> Target:
     file = folder / "weights.pt"
     model = torch.nn.Conv2d(3, 4, 1)
-    state = {"state_dict": dict(model.state_dict())}
-    inputs = broken(mutated(state, _torch_values()).map(_saved))
-    return in_file(file, inputs, lambda: load_weights(model, file))
+    own = dict(model.state_dict())
+    state = {"state_dict": own, "ema": {"module": own}, "meta": {}}
+    foreign = {"state_dict": {"backbone.conv1.weight": own["weight"], "head.final_layer.weight": own["bias"]}}
+    inputs = broken((mutated(state, _torch_values()) | mutated(foreign, _torch_values())).map(_saved))
+    return in_file(file, inputs | broken(st.just(safetensors.torch.save(own))), lambda: _read_weights(model, file))
+
+
+def _read_weights(model: torch.nn.Module, file: Path) -> None:
+    identify_weights(file)
+    load_weights(model, file)
 
 
 def _checkpoint(folder: Path) -> Target:

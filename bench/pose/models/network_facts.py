@@ -61,10 +61,10 @@ class NetworkFacts:
             return {}
         ratio = self.bins[0] / size.width
         exact = tuple(int(side * ratio) for side in (size.width, size.height)) == self.bins
-        found: dict[str, Any] = {"split_ratio": ratio} if exact else {}
+        found: dict[str, Any] = {"split_ratio": ratio} if exact and ratio else {}
         if self.upsamples is not None:
             found["upsample"] = self.upsamples
-        if self.upsamples is False and self.rows % keypoints == 0:
+        if self.upsamples is False and self.rows and self.rows % keypoints == 0:
             found["maps_per_keypoint"] = self.rows // keypoints
         return found
 
@@ -111,7 +111,7 @@ def read_facts(state: Mapping[str, Tensor]) -> NetworkFacts | None:
         return None
     upsamples = any(name.startswith("deconv_layers.") for name in state) if resnet else None
     if "final_layer.weight" in state:
-        rows = len(state["final_layer.weight"])
+        rows = _rows(state["final_layer.weight"])
         x, y = (state.get(f"mlp_head_{axis}.weight") for axis in "xy")
         if x is None or y is None or x.ndim != 2 or y.ndim != 2:
             return NetworkFacts(trunk, "maps", rows, upsamples)
@@ -122,10 +122,14 @@ def read_facts(state: Mapping[str, Tensor]) -> NetworkFacts | None:
     return None
 
 
+def _rows(weights: Tensor) -> int:
+    return weights.shape[0] if weights.ndim else 0
+
+
 def _trunk(state: Mapping[str, Tensor]) -> tuple[str | None, bool]:
     """The trunk in words, and whether it is a ResNet."""
     if HRNET_WIDTH in state:
-        return f"HRNet-W{len(state[HRNET_WIDTH])}", False
+        return f"HRNet-W{_rows(state[HRNET_WIDTH])}", False
     blocks = [
         {name.split(".")[1] for name in state if name.startswith(f"layer{layer}.") and name.count(".") > 1}
         for layer in (1, 2, 3, 4)

@@ -149,6 +149,14 @@ def test_a_network_of_one_s_own_keeps_its_names(tmp_path: Path) -> None:
     assert only["model"].weight.item() == 1
 
 
+def test_a_network_of_one_s_own_may_be_called_as_mmpose_s(tmp_path: Path) -> None:
+    own = torch.nn.ModuleDict({"backbone": torch.nn.Linear(1, 1), "head": torch.nn.Linear(1, 1)})
+    file = tmp_path / "weights.pth"
+    for state in (own.state_dict(), under("module.", own.state_dict())):
+        torch.save(state, file)
+        assert load_weights(own, file).source == ""
+
+
 def stranger(module: str, name: str, *bases: type) -> Any:
     """A class of a module that is not installed, as pickles name it."""
     made = types.new_class(name, bases)

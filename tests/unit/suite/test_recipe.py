@@ -113,7 +113,7 @@ def test_the_corrected_recipe_replaces_quirks_and_nothing_else(tmp_path: Path) -
 
 
 def test_every_recipe_can_be_read_and_an_unknown_one_is_refused() -> None:
-    assert set(RECIPES) == {"corrected", "paper"}
+    assert set(RECIPES) == {"corrected", "mmpose", "paper"}
     for name in RECIPES:
         assert load_recipe(name).train
         assert load_recipe(name).evaluate
