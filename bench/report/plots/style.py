@@ -164,7 +164,7 @@ class Looks:
 def plain(text: str, width: int = 56, lines: int = 2) -> str:
     """A name from data as figures show it: a few lines at most, without characters that cannot be printed."""
     printable = "".join(character if character.isprintable() else " " for character in text)
-    printable = re.sub(r"[^\s,()]{25,}", lambda word: f"{word[0][:12]}…", printable)  # such as a hash
+    printable = re.sub(r"[^\s,()]{33,}", lambda word: f"{word[0][:12]}…", printable)  # such as a hash
     wrapped = textwrap.wrap(printable, width, max_lines=lines, placeholder=" …")
     # Legends leave out what begins with an underscore.
     return "\n".join(wrapped if not printable.startswith("_") else ["\N{NO-BREAK SPACE}" + wrapped[0], *wrapped[1:]])
