@@ -130,7 +130,7 @@ def test_modules_beside_the_suite_come_last(tmp_path: Path) -> None:
         ({"representation": "own_codex"}, "unknown representation 'own_codex' (did you mean 'own_codec'?)"),
         (
             {"representation": "heatmap"},
-            "own_network has no heatmap; valid representations: simdr, simdr_star, own_codec",
+            "own_network has no heatmap; valid representations: simcc, simdr, simdr_star, own_codec",
         ),
         ({"metric": "spreed"}, "unknown metric 'spreed' (did you mean 'spread'?)"),
         (

@@ -59,7 +59,7 @@ def test_it_takes_the_trunk_of_resnet_50() -> None:
 
 @pytest.mark.parametrize("make", MAKERS)
 def test_it_has_no_heatmap(make: Callable[..., object]) -> None:
-    with pytest.raises(ValueError, match=r"has no heatmap.*valid representations: simdr, simdr_star$"):
+    with pytest.raises(ValueError, match=r"has no heatmap.*valid representations: simcc, simdr, simdr_star$"):
         make(UPSAMPLE_FREE, "heatmap", keypoints=KEYPOINTS, input_size=(64, 64))
 
 
