@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -76,12 +77,15 @@ def evaluate_weights(
     """
     weights = identify_weights(checkpoint) if trained["dataset"] in DATASETS else None
     recipe = recipe or (MMPOSE if weights is not None and weights.source else PAPER)
-    given = {**_decided(weights, trained), **trained}
+    recorded = _recorded(checkpoint, trained)
+    given = {**_decided(weights, trained), **recorded, **trained}
     training, evaluation = complete_specs(given, asked, "gt" if box_file is None else "detector", recipe)
     model = network(training)
     loaded = load_weights(model, checkpoint)
     for message in _origin(checkpoint, loaded, training, recipe):
         say(message)
+    if recorded:
+        say(f"{checkpoint}: settings of its training that are not given are those that the file names")
     split = training.data.open(dataset_folder, training.split, allow_links=allow_links)
     config = eval_config(training, evaluation, box_file)
     disable_tf32()
@@ -151,6 +155,18 @@ def read_settings(items: Sequence[str], representation: str) -> tuple[dict[str, 
         {name: value for name, value in given.items() if name in trained},
         {name: value for name, value in given.items() if name not in trained},
     )
+
+
+def _recorded(file: Path, trained: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that a file of `bench export` names, if it is of the network that is asked for."""
+    try:
+        spec = json.loads(read_metadata(file).get("spec", "{}"))
+        asked = {name: str(trained[name]) for name in ("backbone", "representation", "input_size")}
+        if not isinstance(spec, dict) or {name: str(spec.get(name)) for name in asked} != asked:
+            return {}
+        return {**spec["codec"], **{name: spec[name] for name in OF_TRAININGS}}
+    except (ValueError, KeyError, TypeError):
+        return {}
 
 
 def _decided(weights: FoundWeights | None, trained: Mapping[str, Any]) -> dict[str, Any]:

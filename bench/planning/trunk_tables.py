@@ -79,7 +79,8 @@ def sized_trunk(backbone: str, shape: NetworkShape) -> Trunk:
 
 def sized_key(backbone: str, shape: NetworkShape) -> str:
     """What tells a trunk from others, for example "timm/resnet18 256x192 output_stride=16 without upsampling"."""
-    parts = [backbone, str(shape.input_size), str(shape.settings), "" if shape.upsample else "without upsampling"]
+    settings = str(shape.settings) if shape.settings else ""
+    parts = [backbone, str(shape.input_size), settings, "" if shape.upsample else "without upsampling"]
     return " ".join(part for part in parts if part)
 
 
@@ -94,12 +95,12 @@ def measure_trunk(backbone: str, shape: NetworkShape) -> Trunk:
 
     from bench.pose.complexity import measure
 
-    with torch.device("meta"):  # spends no time on weights, which do not matter
-        maps = NetworkShape(1, shape.input_size, upsample=shape.upsample, settings=shape.settings)
-        network: Any = BACKBONES[backbone].build(maps, nn.BatchNorm2d).eval()
-        network.final_layer = None
+    maps = NetworkShape(1, shape.input_size, upsample=shape.upsample, settings=shape.settings)
+    network: Any = BACKBONES[backbone].build(maps, nn.BatchNorm2d).eval()  # on the CPU: some buffers are indices
+    network.final_layer = None
+    with torch.no_grad():
         _, channels, height, _ = network(torch.zeros(1, 3, *shape.input_size)).shape
-    whole = measure(network.to_empty(device="cpu"), shape.input_size)
+    whole = measure(network, shape.input_size)
     stride = shape.input_size.height // height
     return Trunk(whole.params, whole.multiply_adds, whole.published_convention, channels, stride)
 

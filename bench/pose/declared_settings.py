@@ -59,7 +59,7 @@ class Settings(Mapping[str, Value]):
         return repr(self._values)
 
     def __str__(self) -> str:
-        return ", ".join(f"{name}={value}" for name, value in self._values.items())
+        return ", ".join(f"{name}={value}" for name, value in self._values.items()) or "none"
 
 
 NO_SETTINGS = Settings()
@@ -68,7 +68,8 @@ NO_SETTINGS = Settings()
 def check_kinds(owner: str, kinds: Mapping[str, Kind]) -> None:
     """Raise `ExtensionError` for a kind that does not exist."""
     for name, kind in kinds.items():
-        if isinstance(kind, str) and kind not in KINDS:
+        names = isinstance(kind, tuple) and kind and all(isinstance(one, str) for one in kind)
+        if not names and not (isinstance(kind, str) and kind in KINDS):
             valid = ", ".join(KINDS)
             raise ExtensionError(f"{owner}: setting {name!r} is of kind {kind!r}; valid: {valid}, or a tuple of names")
 

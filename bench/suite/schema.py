@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from bench.extensions import NO_EXTENSIONS, Extensions, ModuleName
 from bench.paper.published import TABLES
+from bench.pose.codecs.representation import codec_kinds
 from bench.pose.errors import ExtensionError
 from bench.pose.metrics.catalog import metrics_of, noticeable
 from bench.suite.claims.cases import Claim
@@ -21,10 +22,13 @@ from bench.suite.rules import Rule, evaluation_settings, read_rules, read_values
 from bench.suite.shipped import find_suite
 from bench.suite.source import Problem, Source, read_yaml
 from bench.suite.spec_values import Hash, Positive
-from bench.suite.specs import EVALUATORS
+from bench.suite.specs import EVALUATORS, EvalSpec, TrainSpec
 from bench.suite.structure import check_structure, unknown
 from bench.suite.suite_dataset import SuiteDataset
 from bench.suite.weights_names import WeightsNames
+
+RESERVED = TrainSpec.model_fields.keys() | EvalSpec.model_fields.keys()
+"""Names that a representation's own settings cannot have."""
 
 
 class _SuiteSection(BaseModel):
@@ -197,6 +201,9 @@ def _load_extensions(source: Source, *, run: bool) -> Extensions:
             extensions.load_module(name)
         except ExtensionError as error:
             problems.append(Problem(("extensions", number), str(error)))
+    for name in codec_kinds().keys() & RESERVED | codec_kinds(decoding=True).keys() & (RESERVED - {"post_process"}):
+        what = f"a representation has a setting {name!r}, which all trainings or evaluations have; rename it"
+        problems.append(Problem(("extensions",), what))
     if problems:
         raise source.error(problems)
     return extensions

@@ -134,8 +134,8 @@ def read_scalar(text: str) -> Any:
 
 
 def read_value(text: str) -> Any:
-    """Like `read_scalar`, but a text in brackets is a list."""
-    if not text.lstrip().startswith("["):
+    """Like `read_scalar`, but a text in brackets is a list, and one in braces a mapping."""
+    if not text.lstrip().startswith(("[", "{")):
         return read_scalar(text)
     try:
         return _Loader(text).get_single_data()

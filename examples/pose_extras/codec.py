@@ -1,4 +1,4 @@
-"""The representation `integral`: keypoints as means of distributions (Sun et al., ECCV 2018, on SimDR's vectors)."""
+"""The representation `mean_of_bins`: keypoints as means of SimDR's distributions (as Sun et al., ECCV 2018)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class IntegralTarget(NamedTuple):
     weight: Tensor
 
 
-@codec("integral", output="coordinates", title="integral")
+@codec("mean_of_bins", output="coordinates", title="mean of bins")
 class IntegralCodec(CoordinateCodec[IntegralTarget]):
     """The mean of SimDR's distributions rather than their peak, trained by its distance from the keypoint."""
 

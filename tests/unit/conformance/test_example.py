@@ -43,7 +43,7 @@ def test_the_example_keeps_to_everything(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert {"mobile_tiny", "integral", "gingerbread", "mean_error", "one_by_one", "wiki"} <= found.keys()
+    assert {"mobile_tiny", "mean_of_bins", "gingerbread", "mean_error", "one_by_one", "wiki"} <= found.keys()
     failed = [(name, result) for name, some in found.items() for result in some if result["verdict"] == "failed"]
     assert failed == []
     skipped = {result["name"] for some in found.values() for result in some if result["verdict"] == "skipped"}

@@ -303,3 +303,10 @@ assert sources_of_results() == {"own_module": running} != {"own_module": content
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_representation_s_setting_cannot_have_the_name_of_all_trainings(tmp_path: Path) -> None:
+    module = MODULE.replace('settings=["sigma"]', 'settings={"sigma": "positive", "epochs": "count"}')
+    done = bench("plan", write(tmp_path, module), cwd=tmp_path)
+    assert done.returncode == 3
+    assert "own.yaml:4: a representation has a setting 'epochs', which all trainings or evaluations" in done.stderr
