@@ -143,5 +143,6 @@ def test_the_command_of_a_record_repeats_them(tmp_path: Path) -> None:
     plan = make_plan(override(load(tmp_path), ["milestones=[1, 2]", "boxes=gt"]), Store(tmp_path))
     resources = Resources(data_root=tmp_path, results=tmp_path, device="cpu", threads=1, workers=0, save_every=1)
     words = shlex.split(make_job(plan, plan.trainings[0], resources).command)
-    assert words[5:9] == ["--set", "milestones=[1, 2]", "--set", "boxes=gt"]
+    first = words.index("--set")
+    assert words[first : first + 4] == ["--set", "milestones=[1, 2]", "--set", "boxes=gt"]
     assert "--only" in words
