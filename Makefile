@@ -3,9 +3,6 @@
 PYTHON ?= $(or $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && echo $$python && break; done),\
 	$(error bench needs Python 3.11 to 3.14; name one by PYTHON=/path/to/python))
-# Which build of torch: cpu or cuda. PyPI has the CUDA build for Linux (5 GB), PyTorch's index the CPU build (0.8 GB).
-TORCH ?= cpu
-CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 UV_VERSION := 0.13.9
 UV := .venv/bin/uv
 EXTRAS ?= --all-extras
@@ -24,18 +21,14 @@ help:  ## List the targets
 
 setup: $(READY)  ## Make the virtual environment
 
-# All versions are those of uv.lock. It knows the packages of PyPI, so the CPU build of torch is installed beside it, in
-# the locked version.
+# All versions are those of uv.lock. pip installs torch in its version, in the build that it is configured for (see
+# docs/installation.md); the rest is what the lock has the hashes of.
 $(READY): pyproject.toml uv.lock
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
-ifeq ($(TORCH),cpu)
 	$(LOCKED) --no-hashes | grep -E '^torch(vision)?==' > .venv/torch.txt
-	$(BIN)/python -m pip install --quiet --retries 1 --extra-index-url $(CPU_INDEX) --requirement .venv/torch.txt
+	$(BIN)/python -m pip install --quiet --requirement .venv/torch.txt
 	$(LOCKED) --prune torch --prune torchvision > .venv/locked.txt
-else
-	$(LOCKED) > .venv/locked.txt
-endif
 	$(UV) pip install --quiet --python .venv --requirement .venv/locked.txt
 	$(UV) pip install --quiet --python .venv --no-deps --editable .
 	touch $(READY)

@@ -57,11 +57,6 @@ class WrappedWeights:
         averaged = any(part in {"ema", "averaged"} for part in prefix.lower().replace(".", "_").split("_"))
         return WrappedWeights(kept, (*self.layout, f"{'the average' if averaged else 'the network'} under `{start}`"))
 
-    @property
-    def averaged(self) -> bool:
-        """Whether it is an average by its name."""
-        return any("average" in words for words in self.layout)
-
     def candidates(self) -> Iterator[WrappedWeights]:
         """These entries, and those under each beginning of names: a checkpoint may hold more than one network."""
         yield self

@@ -38,12 +38,14 @@ class Picture:
         title: heading over it.
         caption: text under it; where there is no picture, why.
         png: contents of the file, which states the size at which it is meant to be seen.
+        images: whether it shows parts of the dataset's images.
     """
 
     name: str
     title: str
     caption: str
     png: bytes | None
+    images: bool = False
 
 
 def draw_pictures(
@@ -74,6 +76,6 @@ def draw_pictures(
             if figure is not None and data.simulated and not drawing.images:
                 plots.mark_simulated(figure, data.simulated)
             png = None if figure is None else plots.to_png(figure, images=drawing.images)
-            pictures.append(Picture(name, drawing.title, drawing.caption, png))
+            pictures.append(Picture(name, drawing.title, drawing.caption, png, drawing.images))
             problems += drawing.problems
     return tuple(pictures), tuple(dict.fromkeys(problems))

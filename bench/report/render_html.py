@@ -17,6 +17,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from bench.report.document import Report
+from bench.report.pictures import Picture
 from bench.report.tables import AGREEMENT_MARKS, SHORT_ID, Column, Row, Table, TableCell
 from bench.statistics.variances import LEVEL
 
@@ -24,6 +25,8 @@ TEMPLATE, STYLE, SCRIPT = "report.html.jinja", "report.css", "report.js"
 
 ZOOM = 1.35
 """Magnification of pictures, whose letters are those of a printed page."""
+
+JPEG_QUALITY = 85
 
 ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 """Escapes for JSON within HTML: no text in it can end the element that it stands in."""
@@ -86,13 +89,20 @@ def _data(report: Report) -> dict[str, Any]:
     }
 
 
-def _data_uri(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+def _data_uri(picture: Picture) -> str:
+    """The picture within the page; images of a dataset as JPEG, which is a quarter as large."""
+    contents = picture.png or b""
+    if picture.images:
+        stream = io.BytesIO()
+        with Image.open(io.BytesIO(contents)) as image:
+            image.save(stream, format="jpeg", quality=JPEG_QUALITY)
+        contents = stream.getvalue()
+    return f"data:image/{'jpeg' if picture.images else 'png'};base64,{base64.b64encode(contents).decode()}"
 
 
-def _width(png: bytes) -> int:
+def _width(picture: Picture) -> int:
     """Width in CSS pixels at which a picture's letters are as large as the page's small print."""
-    with Image.open(io.BytesIO(png)) as image:
+    with Image.open(io.BytesIO(picture.png or b"")) as image:
         return round(image.width * ZOOM * 96 / image.info.get("dpi", (96, 96))[0])
 
 

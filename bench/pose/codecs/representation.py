@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -181,14 +180,8 @@ def build_codec(settings: CodecSettings, flip_indices: tuple[int, ...]) -> Codec
 
     Raises:
         UnknownNameError: there is no such representation.
-        ValueError: a setting is missing for which its class has no default.
+        TypeError: a setting is missing for which its class has no default.
     """
     known = REPRESENTATIONS.named(settings.representation)
     read = {name: value for name, value in settings.values.items() if name in known.settings or name in known.decoding}
-    try:
-        return known.builder(settings.input_size, flip_indices, flip_shift=settings.flip_shift, **read)
-    except TypeError as error:
-        missing = re.findall(r"'(\w+)'", str(error)) if "missing" in str(error) else []
-        if not missing:
-            raise
-        raise ValueError(f"representation {settings.representation!r} needs {', '.join(missing)}") from None
+    return known.builder(settings.input_size, flip_indices, flip_shift=settings.flip_shift, **read)

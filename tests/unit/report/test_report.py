@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 import subprocess
@@ -13,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from bench.analysis.formatting import backbone_name
@@ -437,6 +440,17 @@ def test_images_show_the_same_instances_across_methods(bench: Bench) -> None:
     assert image is not None
     left_blue = (image == (0xE9, 0xB4, 0x56)).all(axis=-1)
     assert left_blue.any()
+
+
+def test_a_page_has_images_of_a_dataset_as_jpeg_and_plots_as_png(bench: Bench) -> None:
+    plan = bench.fill(COCO, coco_scores)
+    _store_instances(bench, plan)
+    text = bench.report(plan, formats=("html",))["report.html"]
+    pictures = re.findall(r'src="data:image/(\w+);base64,([^"]+)"', text)
+    for kind, contents in pictures:
+        with Image.open(io.BytesIO(base64.b64decode(contents))) as image:
+            assert image.format == kind.upper()
+    assert {kind for kind, _ in pictures} == {"png", "jpeg"}
 
 
 def test_images_from_outside_the_folder_are_refused(bench: Bench) -> None:

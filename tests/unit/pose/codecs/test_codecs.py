@@ -288,7 +288,7 @@ def test_the_two_reductions_differ_by_the_count_of_keypoints_and_bins() -> None:
 def test_an_unknown_representation_or_a_missing_setting_is_named() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'simdr'"):
         codec("simdrr")
-    with pytest.raises(ValueError, match="representation 'simdr_star' needs sigma"):
+    with pytest.raises(TypeError, match=r"missing .* 'sigma'"):
         codec("simdr_star", sigma=None)
 
 
