@@ -30,7 +30,12 @@ def script(folder: Path, *, endless: bool) -> subprocess.Popen[bytes]:
         file.parent.mkdir(parents=True)
         file.write_text(text.format(log=folder / "log", endless="yes" if endless else ""))
         file.chmod(0o755)
-    return subprocess.Popen(["bash", shutil.copy(SCRIPT, folder / "slurm")])
+    return subprocess.Popen(["bash", shutil.copy(SCRIPT, folder / "slurm")], preexec_fn=_heed_hangups)
+
+
+def _heed_hangups() -> None:
+    """As a terminal starts programs: bash cannot trap what was ignored when it began, as under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def calls(folder: Path) -> list[str]:
