@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,14 @@ echo tests >>"{log}"
 """
 
 
+@pytest.fixture(autouse=True)
+def heeded_hangups() -> Iterator[None]:
+    """Programs start as a terminal starts them: bash cannot trap what is ignored when it begins, as under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def script(folder: Path, *, endless: bool) -> subprocess.Popen[bytes]:
     """Started in a folder with a pretended cluster and pretended tests."""
     for name, text in (("slurm/local_cluster.sh", CLUSTER), (".venv/bin/python", TESTS)):
@@ -30,12 +39,7 @@ def script(folder: Path, *, endless: bool) -> subprocess.Popen[bytes]:
         file.parent.mkdir(parents=True)
         file.write_text(text.format(log=folder / "log", endless="yes" if endless else ""))
         file.chmod(0o755)
-    return subprocess.Popen(["bash", shutil.copy(SCRIPT, folder / "slurm")], preexec_fn=_heed_hangups)
-
-
-def _heed_hangups() -> None:
-    """As a terminal starts programs: bash cannot trap what was ignored when it began, as under nohup."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    return subprocess.Popen(["bash", shutil.copy(SCRIPT, folder / "slurm")])
 
 
 def calls(folder: Path) -> list[str]:
