@@ -236,7 +236,8 @@ def test_pck_has_intervals_and_claims_and_may_be_absent(tmp_path: Path) -> None:
     assert results.frame["PCK@0.2"].isna().tolist() == [True, False]
     (verdict,) = judge(results, Uncertainty(results.frame, store))
     assert verdict.verdict == "not measured"
-    assert "PCK@0.1[heatmap]: the records hold no PCK@0.1" in verdict.cases[0].explanation
+    missing = verdict.cases[0].missing or {}
+    assert {str(term): why for term, why in missing.items()} == {"PCK@0.1[heatmap]": "the records hold no PCK@0.1"}
 
 
 def test_a_skeleton_without_a_torso_has_no_pck(tmp_path: Path) -> None:
