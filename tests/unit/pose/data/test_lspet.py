@@ -136,6 +136,20 @@ def test_near_duplicates_go_where_the_first_of_them_goes(tmp_path: Path) -> None
     assert found.lines()[-1] == "near-duplicates: 4 images in 2 groups, each group in one split"
 
 
+def test_a_cutout_is_a_near_duplicate_by_the_part_with_the_person(tmp_path: Path) -> None:
+    """5 is 2 in the corner of a larger picture."""
+    keypoints = original(tmp_path, 6)
+    pictures = {number: blocks(number) for number in range(1, 7)}
+    canvas = cv2.resize(blocks(99), (300, 280))
+    canvas[150:240, 200:281] = pictures[2]
+    keypoints[:2, :, 4] = keypoints[:2, :, 1] + np.array([[200], [150]])
+    store(tmp_path, keypoints)
+    for number, picture in (pictures | {5: canvas}).items():
+        draw(tmp_path, number, picture)
+    assert converted(tmp_path).groups == 1
+    assert numbers(tmp_path, "train") == [1, 2, 3, 4, 5, 6]
+
+
 def test_nobody_left_makes_empty_splits(tmp_path: Path) -> None:
     keypoints = original(tmp_path, 2)
     store(tmp_path, keypoints * 0)

@@ -63,6 +63,18 @@ def test_a_copy_is_alike(change: Callable[[Picture], Picture]) -> None:
         assert fingerprint(picture) @ fingerprint(change(picture)) > ALIKE
 
 
+def test_another_moment_of_a_scene_is_alike() -> None:
+    """A figure has moved through it."""
+    similarities = []
+    for seed in range(10):
+        moments = [scene(seed) for _ in range(2)]
+        for picture, place in zip(moments, ((60, 100), (200, 120)), strict=True):
+            cv2.ellipse(picture, place, (7, 25), 20, 0, 360, (40, 40, 160), thickness=-1)
+        similarities.append(float(fingerprint(moments[0]) @ fingerprint(moments[1])))
+    assert min(similarities) > ALIKE
+    assert np.median(similarities) < 0.95
+
+
 def test_other_pictures_are_not_alike() -> None:
     views = np.array([fingerprint(scene(seed)) for seed in range(60)])
     assert (views @ views.T - np.eye(60)).max() < ALIKE - 0.1
