@@ -27,6 +27,9 @@ from bench.report.tables import Table
 MOST_GROUPS = 6
 """Pairs of backbone and input size that get a sentence each; more are counted."""
 
+MOST_OTHERS = 8
+"""Methods that are named behind the best; more are counted."""
+
 GROUP = ["backbone", "input_size"]
 """Columns whose values rows that compete have in common."""
 
@@ -134,7 +137,9 @@ def _superlative(metric: str) -> str:
 
 
 def _after(texts: Sequence[str]) -> str:
-    return f", before {_listing(texts)}" if texts else ""
+    more = len(texts) - MOST_OTHERS
+    shown = [*texts[:MOST_OTHERS], f"{more} more"] if more > 1 else texts
+    return f", before {_listing(shown)}" if texts else ""
 
 
 def _seeds(rows: pd.DataFrame) -> str:
