@@ -61,6 +61,9 @@ BACKBONES = {
 REPRESENTATIONS = {"heatmap": "heatmap", "SimDR": "simdr", "SimDR*": "simdr_star"}
 """Our name of each published representation."""
 
+WITHOUT_ROWS = {"coco": ("simba_res50_upsample_free",)}
+"""Backbones of the paper's text that no table has, by dataset."""
+
 PERCENT = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AP_E", "AP_M", "AP_H")
 """Metrics that the page prints in percent and records hold in 0..1."""
 

@@ -10,10 +10,13 @@ from pathlib import Path
 from bench.analysis.formatting import describe_settings
 from bench.analysis.results import read_results
 from bench.analysis.uncertainty import Uncertainty
+from bench.analysis.verdicts import judge
 from bench.planning.plan import Plan
 from bench.report.appendix import Appendix, describe_records, format_time
 from bench.report.claims import claims_table
+from bench.report.costs import Price
 from bench.report.details import RowDetails, describe_rows, log_tails
+from bench.report.glance import glance_table
 from bench.report.pictures import Picture, draw_pictures
 from bench.report.suite_tables import TableData, results_table
 from bench.report.summary import summarize
@@ -41,12 +44,13 @@ class Report:
         name: of the suite.
         title: of the suite.
         description: of the suite.
+        glance: scope, data, hardware, device-hours and outcome in one table.
         summary: sentences computed from the records.
         date: when it was made.
         code: by which it was made.
         simulated: whether any record is made up.
         mark: what every page says of numbers that do not count; "" where there is nothing to say.
-        claims: the paper's sentences and what became of them; None where the suite states none.
+        claims: sentences and what became of them; None where the suite states none.
         tables: in the suite's order.
         exclusions: by reason.
         pictures: plots and images; empty where none were asked for.
@@ -59,6 +63,7 @@ class Report:
     name: str
     title: str
     description: str
+    glance: Table
     summary: tuple[str, ...]
     date: str
     code: str
@@ -86,6 +91,8 @@ def make_report(
     pictures: bool = True,
     left_out: Mapping[str, str] | None = None,
     style: Path | None = None,
+    price: Price | None = None,
+    source: str = "",
 ) -> Report:
     """The report of a plan.
 
@@ -95,6 +102,8 @@ def make_report(
         pictures: draw plots and images, which takes most of the time.
         left_out: see `read_results`.
         style: a style file of matplotlib for the plots, on top of ours.
+        price: of a device-hour; None to state no cost.
+        source: where the results were read from, if that is not a results folder.
 
     Raises:
         BenchError: the style file cannot be used.
@@ -104,13 +113,15 @@ def make_report(
     uncertainty = Uncertainty(results.frame, store)
     tables = [TableData.collect(results, table, uncertainty) for table in suite.tables]
     keys = {row: f"row-{number}" for number, row in enumerate(results.rows.index, start=1)}
-    claims = claims_table(results, uncertainty)
+    judged = judge(results, uncertainty)
+    claims = claims_table(results, judged)
     drawn, problems = draw_pictures(results, uncertainty, store, style) if pictures else ((), ())
     return Report(
         name=suite.name,
         title=suite.title,
         description=suite.description,
-        summary=summarize(results, tables, claims),
+        glance=glance_table(results, judged, price=price, source=source),
+        summary=summarize(results, tables),
         date=format_time(time.time()),
         code=code_identity().code,
         simulated=results.simulated,

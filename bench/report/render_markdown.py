@@ -36,7 +36,10 @@ def _blocks(report: Report, figures: str) -> Iterator[str]:
     yield from _mark(report)
     if report.description:
         yield escape(report.description)
-    yield f"**Result.** {escape(' '.join(report.summary))}"
+    yield f"## {escape(report.glance.title)}"
+    yield from _table_blocks(report, report.glance)
+    if report.summary:
+        yield f"**Result.** {escape(' '.join(report.summary))}"
     yield f"*Suite {escape(report.name)}, generated {escape(report.generated)}.*"
     if report.problems:
         yield "**Files that could not be read:**"
