@@ -24,7 +24,7 @@ MILLION = 1e6
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingLength:
     """Instances that a training of ours saw, and that the paper's saw."""
 
     seen: int
@@ -52,8 +52,8 @@ class Scale:
         simulated: whether any number is made up.
     """
 
-    least: Training | None
-    most: Training | None
+    least: TrainingLength | None
+    most: TrainingLength | None
     unknown: str
     other: tuple[str, ...]
     same: tuple[str, ...]
@@ -95,7 +95,7 @@ def scale_of(lines: pd.DataFrame, info: DatasetInfo) -> Scale | None:
     trainings = lines.drop_duplicates("training")
     unknown = _unknown(trainings)
     found = [
-        Training(int(seen), lengths.get(backbone, min(lengths.values())))
+        TrainingLength(int(seen), lengths.get(backbone, min(lengths.values())))
         for seen, backbone in zip(trainings["instances_seen"], trainings["backbone"], strict=True)
         if not unknown
     ]

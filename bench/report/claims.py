@@ -16,7 +16,7 @@ from bench.analysis.formatting import (
     metric_name,
 )
 from bench.analysis.results import Results
-from bench.analysis.scale import ENOUGH, Scale, Training
+from bench.analysis.scale import ENOUGH, Scale, TrainingLength
 from bench.analysis.verdicts import CaseVerdict, ClaimVerdict
 from bench.report.tables import Column, Row, Table, TableCell
 from bench.statistics.power import MOST_SEEDS, POWER
@@ -167,7 +167,7 @@ def _scale(row: ClaimRow) -> TableCell:
     return TableCell("" if again else str(scale), str(scale))
 
 
-def _of_least(number: Callable[[Training], float]) -> Callable[[ClaimRow], TableCell]:
+def _of_least(number: Callable[[TrainingLength], float]) -> Callable[[ClaimRow], TableCell]:
     """A number of the training that saw the smallest part of the paper's instances."""
 
     def cell(row: ClaimRow) -> TableCell:
