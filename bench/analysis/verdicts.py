@@ -124,10 +124,10 @@ def _judge_case(
     claim: Claim, case: ClaimCase, rows: Mapping[str, pd.DataFrame], uncertainty: Uncertainty
 ) -> CaseVerdict:
     that = claim.that
-    ids = {term: row_id(case.cells[term]) for _, term in that.terms}
-    paper = _published(that, {term: rows.get(id_) for term, id_ in ids.items()})
+    ids = {term: row_id(cell) for term, cell in case.cells.items()}
+    paper = _published(case, that.metric, {term: rows.get(id_) for term, id_ in ids.items()})
     missing = {term: reason for term, id_ in ids.items() if (reason := _missing(rows.get(id_), that.metric))}
-    weights = {ids[term]: weight for weight, term in that.terms}
+    weights = {ids[term]: weight for weight, term in case.terms}
     estimate = None if missing else uncertainty.combination(weights, that.metric)
     if estimate is None:
         alone = dict.fromkeys(ids, "its seeds are others than those of the other terms")
@@ -173,12 +173,12 @@ def _distance(value: float, that: Inequality, nearest_to: float | None = None) -
     return value - (-that.bound if that.absolute and side < 0 else that.bound)
 
 
-def _published(that: Inequality, rows: Mapping[Term, pd.DataFrame | None]) -> float | None:
+def _published(case: ClaimCase, metric: str, rows: Mapping[Term, pd.DataFrame | None]) -> float | None:
     """The sum of the paper's own numbers; None unless it prints all of them."""
     total = 0.0
-    for weight, term in that.terms:
+    for weight, term in case.terms:
         row = rows[term]
-        value = float("nan") if row is None else row[f"published_{that.metric}"].iloc[0]
+        value = float("nan") if row is None else row[f"published_{metric}"].iloc[0]
         total += weight * value
     return None if pd.isna(total) else float(total)
 

@@ -210,7 +210,7 @@ COLUMNS: tuple[Column[ClaimRow], ...] = (
 
 def _effect(that: Inequality, value: float) -> str:
     """A difference with its sign, a level without."""
-    is_difference = abs(sum(weight for weight, _ in that.terms)) <= NEGLIGIBLE
+    is_difference = abs(sum(weight for weight, term in that.terms if term.trend is None)) <= NEGLIGIBLE
     return format_difference(that.metric, value) if is_difference else format_metric(that.metric, value)
 
 
