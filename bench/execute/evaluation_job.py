@@ -68,8 +68,13 @@ def make_evaluation(
     if found is None:
         return None
     problems = found.problems
-    links = resources.allow_links
-    train = job.training.data.open(dataset_folder, job.training.split, job.training.subset, allow_links=links)
+    train = job.training.data.open(
+        dataset_folder,
+        job.training.split,
+        job.training.subset,
+        allow_links=resources.allow_links,
+        held_out=job.training.held_out,
+    )
     baseline = (
         _auxiliary("mean pose baseline", lambda: _baseline(train, job.training.train_subset, split, problems), problems)
         or {}

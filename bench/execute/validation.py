@@ -28,7 +28,7 @@ def make_validation(
     if spec.selection_split is None:
         return None
     folder = resources.data_root / spec.dataset
-    split = spec.data.open(folder, spec.selection_split, spec.subset, allow_links=resources.allow_links)
+    split = spec.data.open(folder, spec.selection_split, spec.selection_subset, allow_links=resources.allow_links)
     device = torch.device(resources.device)
     evaluator = Evaluator.open(split, selection_config(spec), resources.pixels, device)
 

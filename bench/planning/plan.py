@@ -236,7 +236,7 @@ def _as_the_paper_tests(evaluation: EvalSpec, training: TrainSpec) -> bool:
 def elsewhere_row(training: TrainSpec, evaluation: EvalSpec) -> ElsewhereRow | None:
     """What another project publishes for this cell, trained and measured on the same images; None where none does."""
     measured = PUBLISHED_TESTS.get(training.dataset) == (evaluation.split, evaluation.boxes)
-    whole = training.subset is training.train_subset is None
+    whole = training.subset is training.held_out is training.train_subset is None
     if not (measured and whole and evaluation.flip_test and _as_the_paper_tests(evaluation, training)):
         return None
     return find_elsewhere(shared_settings(training, evaluation))

@@ -44,7 +44,7 @@ from bench.suite.spec_values import (
 )
 from bench.suite.suite_dataset import check_dataset, describe_dataset
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Raised whenever the meaning of a spec changes, so that old results are not mistaken for new ones."""
 
 ID_LENGTH = 12
@@ -89,7 +89,10 @@ class TrainSpec(_Identified):
         definition: of a dataset that its suite defines; not written where there is none.
         split: to train on.
         subset: number of images of this and of the selection split that are used, see `first_images`; None for all.
-        train_subset: number of instances of the training split that are used, see `first_instances`; None for all.
+        held_out: number of images of the training split, the first ones, that are not trained on, so that settings can be
+            chosen on them; None for none. Where the selection split is the training split, these are validated on.
+        train_subset: number of the other instances of the training split that are used, see `first_instances`; None for
+            all.
         backbone: of the network.
         backbone_settings: what the backbone declares for itself and a suite sets.
         upsample: whether maps are brought to stride 4 by layers that learn to; None where there is no choice.
@@ -113,6 +116,7 @@ class TrainSpec(_Identified):
     definition: Definition | None = None
     split: str
     subset: Count | None
+    held_out: Count | None
     train_subset: Count | None
     backbone: Annotated[str, registered(BACKBONES)]
     backbone_settings: OwnSettings
@@ -194,6 +198,11 @@ class TrainSpec(_Identified):
     def data(self) -> DatasetInfo:
         """What is known of the dataset. Raises `UnknownNameError` if its extension is not loaded."""
         return describe_dataset(self.dataset, self.definition)
+
+    @property
+    def selection_subset(self) -> int | None:
+        """Number of images of the selection split that are validated on; None for all."""
+        return self.held_out if self.held_out and self.selection_split == self.split else self.subset
 
     @property
     def settings(self) -> dict[str, Any]:

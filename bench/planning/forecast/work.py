@@ -53,6 +53,8 @@ SAME_COST = frozenset(
     {
         "seed",
         "subset",
+        "held_out",
+        "train_subset",
         "epochs",
         "learning_rate",
         "learning_rate_factor",
@@ -95,7 +97,7 @@ class SplitSizes:
                 evaluated = record.spec
                 whose = (record.training.dataset, evaluated.split, evaluated.boxes, evaluated.subset)
                 self._known[whose] = record.instances
-            elif record.history and record.spec.train_subset is None:
+            elif record.history and record.spec.train_subset is record.spec.held_out is None:
                 trained = record.spec
                 self._known[trained.dataset, trained.split, "gt", trained.subset] = record.history[-1].instances
 
@@ -134,6 +136,8 @@ def training_item(spec: TrainSpec, instances: SplitSizes) -> WorkItem:
     """The work of a training with its validations. Raises `UnknownTimeError` if the number of instances is unknown."""
     # A given number of instances is what is trained on, or else the training fails.
     count = spec.train_subset or instances.count(spec.dataset, spec.split, subset=spec.subset)
+    if spec.train_subset is None and spec.held_out is not None:
+        count -= instances.count(spec.dataset, spec.split, subset=spec.held_out)
     return WorkItem(
         _key(spec), count * spec.epochs, spec.backbone, _training_work(spec, count, instances), spec.world_size
     )
@@ -149,7 +153,7 @@ def _training_work(spec: TrainSpec, count: int, instances: SplitSizes) -> Work |
     if spec.selection_split is None:
         return work
     try:
-        predicted = instances.count(spec.dataset, spec.selection_split, subset=spec.subset) * spec.epochs
+        predicted = instances.count(spec.dataset, spec.selection_split, subset=spec.selection_subset) * spec.epochs
     except UnknownTimeError as error:
         return str(error)
     return work + forward_work(complexity, instances=predicted, passes=VALIDATION_PASSES, megapixels=megapixels)

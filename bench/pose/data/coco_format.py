@@ -53,9 +53,9 @@ class CocoKeypoints(Split):
         self.problems += found.problems
         self.notes += found.notes
         self._all_images = frozenset(image["id"] for image in found.contents["images"])
-        if self.subset is None:
+        if self.subset is self.held_out is None:
             return found
-        return replace(found, contents=restrict_annotations(found.contents, self.subset))
+        return replace(found, contents=restrict_annotations(found.contents, self.subset, self.held_out))
 
     @property
     def annotations(self) -> dict[str, Any]:

@@ -62,7 +62,13 @@ class DatasetInfo:
         return [*self.layout.splits(folder), *others]
 
     def open(
-        self, folder: Path, split: str, subset: int | None = None, *, allow_links: bool = False
+        self,
+        folder: Path,
+        split: str,
+        subset: int | None = None,
+        *,
+        allow_links: bool = False,
+        held_out: int | None = None,
     ) -> CocoKeypoints | MpiiInstances:
         """Reader of one split, which is generated first if the dataset is.
 
@@ -74,13 +80,14 @@ class DatasetInfo:
             split: name of the split.
             subset: number of its images to use, see `first_images`; None for all.
             allow_links: whether images may be links out of their folder.
+            held_out: number of its first images that are not used; None for none.
 
         Raises:
             DataError: the split cannot be generated.
         """
         if self.generate is not None:
             self.generate(folder, split)
-        return self.read(folder, split, subset, allow_links=allow_links)
+        return self.read(folder, split, subset, allow_links=allow_links, held_out=held_out)
 
     def box_file(self, folder: Path, split: str) -> Path | None:
         """The detector boxes of the published results on a split, which need not be there; None if there are none."""
@@ -110,14 +117,20 @@ class DatasetInfo:
             )
 
     def read(
-        self, folder: Path, split: str, subset: int | None = None, *, allow_links: bool = False
+        self,
+        folder: Path,
+        split: str,
+        subset: int | None = None,
+        *,
+        allow_links: bool = False,
+        held_out: int | None = None,
     ) -> CocoKeypoints | MpiiInstances:
         """Reader of one split as it is there; arguments as in `open`."""
         from bench.pose.data.coco_format import CocoKeypoints
         from bench.pose.data.mpii import MpiiInstances
 
         reader = MpiiInstances if self.protocol == "mpii" else CocoKeypoints
-        return reader(folder, split, self.skeleton, self.layout_of(split), self.protocol, subset, allow_links)
+        return reader(folder, split, self.skeleton, self.layout_of(split), self.protocol, subset, allow_links, held_out)
 
 
 def _drawn_instances(split: str) -> int:

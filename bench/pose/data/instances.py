@@ -70,6 +70,7 @@ class Split(ABC):
         protocol: "coco", "crowdpose" or "mpii", the way predictions are scored.
         subset: number of its images that are used, see `first_images`; None for all.
         allow_links: whether images may be links out of their folder.
+        held_out: number of its first images that are not used; None for none.
         problems: messages about entries that are left out for a fault, or judged otherwise than they look; reading adds
             to it.
         notes: messages about what is left out by rule, or was understood although it is written otherwise.
@@ -82,6 +83,7 @@ class Split(ABC):
     protocol: str = "coco"
     subset: int | None = None
     allow_links: bool = False
+    held_out: int | None = None
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

@@ -13,7 +13,7 @@ import numpy as np
 from bench.pose.data.instances import Instance, Split
 from bench.pose.data.layout import MPII_LAYOUT, Layout
 from bench.pose.data.reading import is_number, normalized, path_inside, problem_summary, read_json
-from bench.pose.data.subset import first_images
+from bench.pose.data.subset import chosen_images
 from bench.pose.errors import DataError
 from bench.pose.geometry import BOX_PADDING, SCALE_UNIT
 from bench.pose.skeletons import MPII_16, Skeleton
@@ -58,9 +58,8 @@ class MpiiInstances(Split):
     def entries(self) -> dict[int, dict[str, Any]]:
         """Usable instances of the subset by position; messages about unusable ones go to `problems`."""
         entries = dict(self._sound())
-        if self.subset is None:
-            return entries
-        chosen = first_images((entry["image"] for entry in entries.values()), self.subset)
+        names = [entry["image"] for entry in entries.values()]
+        chosen = chosen_images(names, self.subset, held_out=self.held_out)
         return {number: entry for number, entry in entries.items() if entry["image"] in chosen}
 
     def _sound(self) -> Iterator[tuple[int, dict[str, Any]]]:

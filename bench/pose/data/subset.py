@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from bench.pose.data.instances import Instance
 from bench.pose.errors import DataError
 
-__all__ = ["first_images", "first_instances", "restrict_annotations"]
+__all__ = ["chosen_images", "first_images", "first_instances", "restrict_annotations"]
 
 
 def first_images(names: Iterable[str], count: int, annotated: Iterable[str] = ()) -> frozenset[str]:
@@ -31,11 +31,26 @@ def first_images(names: Iterable[str], count: int, annotated: Iterable[str] = ()
     return frozenset(ordered[:count])
 
 
-def restrict_annotations(contents: Mapping[str, Any], count: int) -> dict[str, Any]:
-    """The contents of a COCO annotation file with its first images and their annotations alone."""
+def chosen_images(
+    names: Collection[str], count: int | None, annotated: Iterable[str] = (), *, held_out: int | None = None
+) -> frozenset[str]:
+    """The first `count` images of a split, or all, without the first `held_out` ones; arguments as in `first_images`.
+
+    Raises:
+        DataError: none is left.
+    """
+    first = first_images(names, len(names) if count is None else count, annotated)
+    chosen = first - first_images(names, held_out or 0, annotated)
+    if first and not chosen:
+        raise DataError(f"held_out: {held_out} leaves none of {len(first):,} images to train on")
+    return chosen
+
+
+def restrict_annotations(contents: Mapping[str, Any], count: int | None, held_out: int | None = None) -> dict[str, Any]:
+    """The contents of a COCO annotation file with some images and their annotations alone; see `chosen_images`."""
     names = {image["id"]: image["file_name"] for image in contents["images"]}
     annotated = {names[annotation["image_id"]] for annotation in contents["annotations"]}
-    chosen = first_images(names.values(), count, annotated)
+    chosen = chosen_images(list(names.values()), count, annotated, held_out=held_out)
     images = [image for image in contents["images"] if image["file_name"] in chosen]
     ids = {image["id"] for image in images}
     annotations = [annotation for annotation in contents["annotations"] if annotation["image_id"] in ids]

@@ -112,7 +112,7 @@ for _positional, _named, _deferred in declarations(Path(__file__).parent, __pack
 
 def _of_timm(name: str) -> Backbone:
     builder = Deferred(f"{__package__}.timm_network", "TimmNetwork")
-    settings = {"output_stride": "count"}
+    settings = {"output_stride": "count", "feature_stride": "count", "upsampling_channels": "count"}
     return Backbone(name, builder, OUTPUTS, None, True, settings, {"model": name.removeprefix(timm_names.PREFIX)})
 
 

@@ -15,7 +15,7 @@ from bench.pose.models.heads import MapModel
 from bench.pose.models.network import NetworkShape
 from bench.pose.models.timm_names import PREFIX, timm
 from bench.pose.models.timm_trunk import adapt_classifier, leave_nothing_to_chance, make_trunk, replace_norms
-from bench.pose.models.upsampling import doublings, upsampling_layers
+from bench.pose.models.upsampling import CHANNELS, doublings, upsampling_layers
 
 __all__ = ["TimmNetwork"]
 
@@ -27,7 +27,8 @@ class TimmNetwork(MapModel):
     ImageNet. Nothing is dropped at random, so that a training depends on its seed and steps alone. See `make_trunk`.
 
     Args:
-        shape: of the network; of its settings `output_stride` goes to timm.
+        shape: of the network; of its settings `output_stride` and `feature_stride` choose maps of timm's, see
+            `make_trunk`, and `upsampling_channels` is the width of the transposed convolutions.
         norm_layer: makes each batch normalization.
         model: name in timm, with or without the tag of its weights.
 
@@ -39,13 +40,19 @@ class TimmNetwork(MapModel):
     trunk: ClassVar[tuple[str, ...]] = ("body",)
 
     def __init__(self, shape: NetworkShape, norm_layer: NormLayer, *, model: str) -> None:
-        output_stride: Any = shape.settings.get("output_stride")
-        make_body = partial(make_trunk, model, shape.input_size, output_stride)
+        settings: Mapping[str, Any] = shape.settings
+        make_body = partial(
+            make_trunk,
+            model,
+            shape.input_size,
+            output_stride=settings.get("output_stride"),
+            feature_stride=settings.get("feature_stride"),
+        )
         body = make_body()
         channels, stride = body.feature_info.channels()[-1], body.feature_info.reduction()[-1]
         try:
             replace_norms(body, norm_layer)
-            deconvolutions = doublings(stride) if shape.upsample else []
+            deconvolutions = doublings(stride, settings.get("upsampling_channels", CHANNELS)) if shape.upsample else []
         except ValueError as error:
             raise ValueError(f"{PREFIX}{model}: {error}") from None
         leave_nothing_to_chance(body)

@@ -22,7 +22,9 @@ _LONGEST = 200
 """Characters of timm's own messages."""
 
 
-def make_trunk(model: str, input_size: InputSize, output_stride: int | None) -> Any:
+def make_trunk(
+    model: str, input_size: InputSize, *, output_stride: int | None = None, feature_stride: int | None = None
+) -> Any:
     """One of timm's models up to its last feature maps, with timm's first weights.
 
     Of HRNets the branch of the highest resolution is kept, of transformers the patches after the last normalization.
@@ -30,7 +32,9 @@ def make_trunk(model: str, input_size: InputSize, output_stride: int | None) -> 
     Args:
         model: name in timm, with or without the tag of its weights.
         input_size: of the images.
-        output_stride: input pixels per cell, where the model has a choice; None for its own.
+        output_stride: input pixels per cell of the last maps, where the model has a choice; None for its own.
+        feature_stride: input pixels per cell of the maps to read, the last such ones; what follows them is left out. None
+            for the last maps of all.
 
     Raises:
         BenchError: timm is not installed, or has no such model.
@@ -39,6 +43,8 @@ def make_trunk(model: str, input_size: InputSize, output_stride: int | None) -> 
     check_name(PREFIX + model)
     chosen: dict[str, Any] = {} if output_stride is None else {"output_stride": output_stride}
     place = {"feature_location": "", "out_indices": (1,)} if _is_hrnet(model) else {"out_indices": (-1,)}
+    if feature_stride is not None:
+        place = _maps_of(model, input_size, feature_stride)
     try:
         trunk = _make(model, input_size, features_only=True, **place, **chosen)
     except Exception as error:  # each family of models refuses in its own way
@@ -55,6 +61,24 @@ def make_trunk(model: str, input_size: InputSize, output_stride: int | None) -> 
     return trunk
 
 
+def _maps_of(model: str, input_size: InputSize, stride: int) -> dict[str, Any]:
+    """Arguments for timm to end a model with its last maps of a stride.
+
+    Raises:
+        ValueError: it has none.
+    """
+    if _is_hrnet(model):
+        raise ValueError(f"{PREFIX}{model} has no choice of feature_stride: its branch of stride 4 is read")
+    strides = timm().create_model(model, pretrained=False, features_only=True).feature_info.reduction()
+    if stride not in strides:
+        valid = ", ".join(map(str, dict.fromkeys(strides)))
+        raise ValueError(f"{PREFIX}{model} has no maps of feature_stride {stride}; valid: {valid}")
+    last = max(index for index, other in enumerate(strides) if other == stride)
+    if last == len(strides) - 1:
+        return {"out_indices": (-1,)}
+    return {"out_indices": (last,), "feature_cls": "getter"}  # which leaves out the stages behind
+
+
 def _make(model: str, input_size: InputSize, **arguments: Any) -> Any:
     package = timm()
     from timm.models._features import FeatureGetterNet
@@ -63,7 +87,7 @@ def _make(model: str, input_size: InputSize, **arguments: Any) -> Any:
     if config is not None and config.fixed_input_size:
         arguments["img_size"] = tuple(input_size)
     made = package.create_model(model, pretrained=False, **arguments)
-    if isinstance(made, FeatureGetterNet):  # a transformer; unless told, it leaves the last normalization out
+    if isinstance(made, FeatureGetterNet) and "feature_cls" not in arguments:  # a transformer; unless told, it leaves the last normalization out
         normalized = partial(FeatureGetterNet, norm=True)
         made = package.create_model(model, pretrained=False, feature_cls=normalized, **arguments)
     return made

@@ -9,14 +9,16 @@ from torch import Tensor, nn
 
 from bench.pose.models.batch_norm import NormLayer
 
-__all__ = ["Doubling", "doublings", "upsampling_layers"]
+__all__ = ["CHANNELS", "Doubling", "doublings", "upsampling_layers"]
 
 _STRIDE = 4
-_CHANNELS = 256
+CHANNELS = 256
+"""Of Simple Baselines' layers."""
+
 _FEW_POSITIONS, _MANY_CHANNELS = 16, 1024
 
 
-def doublings(stride: int) -> list[int]:
+def doublings(stride: int, channels: int = CHANNELS) -> list[int]:
     """Channels of each layer from maps of a stride to stride 4, which only 4 times a power of two can reach.
 
     Raises:
@@ -25,7 +27,7 @@ def doublings(stride: int) -> list[int]:
     count = (stride // _STRIDE).bit_length() - 1
     if count < 0 or _STRIDE << count != stride:
         raise ValueError(f"maps of stride {stride} cannot be brought to stride {_STRIDE} by doubling their size")
-    return [_CHANNELS] * count
+    return [channels] * count
 
 
 def upsampling_layers(inputs: int, outputs: Sequence[int], norm_layer: NormLayer) -> nn.Sequential:
