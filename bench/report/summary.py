@@ -23,6 +23,9 @@ from bench.report.suite_tables import TableData
 MOST_GROUPS = 6
 """Pairs of backbone and input size that get a sentence each; more are counted."""
 
+MOST_BEHIND = 5
+"""Methods that are named after the best; more are counted."""
+
 GROUP = ["backbone", "input_size"]
 """Columns whose values rows that compete have in common."""
 
@@ -83,7 +86,9 @@ def _superlative(metric: str) -> str:
 
 
 def _after(texts: Sequence[str]) -> str:
-    return f", before {listing(texts)}" if texts else ""
+    rest = len(texts) - MOST_BEHIND
+    named = [*texts[:MOST_BEHIND], *([f"{rest} more"] if rest > 0 else [])]
+    return f", before {listing(named)}" if named else ""
 
 
 def _seeds(rows: pd.DataFrame) -> str:

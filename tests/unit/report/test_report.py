@@ -82,6 +82,13 @@ def test_summary_names_winner_baseline_and_distance_to_the_paper(bench: Bench) -
     assert "3 of the 3 published rows that the suite answers are measured; their AP is 1.0 from the paper's" in text
 
 
+def test_many_methods_are_not_all_named(bench: Bench) -> None:
+    text = COCO.replace("input_size: [64x64]", "input_size: [64x64], learning_rate: [0.001, 0.002, 0.003, 0.004]")
+    summary = bench.make(bench.fill(text, coco_scores)).summary[0]
+    assert summary.endswith(" and 5 more.")
+    assert summary.count("(learning rate") == 7, "the two that tie, and five"
+
+
 @pytest.mark.parametrize(
     ("suite", "blocks"),
     [
