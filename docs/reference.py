@@ -166,6 +166,8 @@ def suites() -> str:
     for protocol in dict.fromkeys(protocol for metric in METRICS.values() for protocol in metric.protocols):
         names = [name for name, metric in METRICS.items() if protocol in metric.protocols]
         lines.append(f"| metrics of `{protocol}` | {_names(names)} |")
+    torso = [name for name, metric in METRICS.items() if metric.torso]
+    lines.append(f"| only of skeletons with a `left_shoulder` and a `right_hip` | {_names(torso)} |")
     lines += _table("A SLURM profile", Profile) + _table("retries", Retries)
     return _page(lines)
 

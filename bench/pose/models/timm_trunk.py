@@ -87,7 +87,8 @@ def _make(model: str, input_size: InputSize, **arguments: Any) -> Any:
     if config is not None and config.fixed_input_size:
         arguments["img_size"] = tuple(input_size)
     made = package.create_model(model, pretrained=False, **arguments)
-    if isinstance(made, FeatureGetterNet) and "feature_cls" not in arguments:  # a transformer; unless told, it leaves the last normalization out
+    # A transformer; unless told, it leaves the last normalization out.
+    if isinstance(made, FeatureGetterNet) and "feature_cls" not in arguments:
         normalized = partial(FeatureGetterNet, norm=True)
         made = package.create_model(model, pretrained=False, feature_cls=normalized, **arguments)
     return made

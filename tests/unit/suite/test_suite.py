@@ -342,8 +342,8 @@ def test_the_evaluator_follows_from_the_protocol(tmp_path: Path) -> None:
 
 OTHER_TRAINING = {
     "dataset": "lspet", "definition": None, "split": "x", "subset": 3, "backbone": "hrnet_w32",
-    "representation": "simdr_star", "input_size": "128x64", "train_subset": 7, "held_out": 2, "pixel_alignment": "unbiased",
-    "backbone_settings": {}, "upsample": None, "maps_per_keypoint": None,
+    "representation": "simdr_star", "input_size": "128x64", "train_subset": 7, "held_out": 2,
+    "pixel_alignment": "unbiased", "backbone_settings": {}, "upsample": None, "maps_per_keypoint": None,
     "codec": {"split_ratio": 1.5, "sigma": 4.0, "weight_bounds": "exact"}, "warmup_steps": 1,
     "selection": "final", "selection_split": "x",
     "seed": 1, "initialization": "kaiming", "weights": None, "epochs": 1, "batch_size": 2, "replicas": 1,
