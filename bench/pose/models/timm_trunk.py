@@ -33,8 +33,8 @@ def make_trunk(
         model: name in timm, with or without the tag of its weights.
         input_size: of the images.
         output_stride: input pixels per cell of the last maps, where the model has a choice; None for its own.
-        feature_stride: input pixels per cell of the maps to read, the last such ones; what follows them is left out. None
-            for the last maps of all.
+        feature_stride: input pixels per cell of the maps to read, the last such ones; what follows them is left out.
+            None for the last maps of all.
 
     Raises:
         BenchError: timm is not installed, or has no such model.
