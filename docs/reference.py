@@ -134,6 +134,7 @@ def suites() -> str:
         "train.axes": "values of each axis, one or a list; every combination is a training. "
         "`backbone`, `representation` and `input_size` are needed; any other setting of trainings may be one",
         "train.set": "rules: settings, under a condition `when`; first to last, later ones win",
+        "train.only": "conditions `when` of which each cell meets one, where not every combination is wanted",
         "train.exclude": "combinations to leave out: a condition `when` and a reason `because`",
         "train.recipe": f"{top['recipe'].rstrip('.')}: {' or '.join(RECIPES)}",
         "evaluate": "ways to measure each training: settings, of which a list of values multiplies, under a condition",

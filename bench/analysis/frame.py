@@ -21,10 +21,11 @@ from bench.files import StoreError
 from bench.planning.plan import Plan, answered_rows, complexity_of, elsewhere_row, make_plan
 from bench.pose.errors import UnknownNameError
 from bench.pose.metrics.catalog import metrics_of, unjudged
-from bench.store.documents import Record
+from bench.store.documents import Record, TrainingRecord
 from bench.store.folders import Store
 from bench.suite.schema import load_suite
 from bench.suite.specs import TrainSpec, shared_settings
+from bench.suite.training_length import LENGTH, planned_length
 
 __all__ = [
     "diagnostics_frame",
@@ -71,6 +72,8 @@ def load_results(results: str | Path = "results", suite: str | Path | None = Non
       `training_images`, `training_images_left_out` likewise.
     - `instances`, `epochs_done` (Int64), `seconds`, `training_seconds` (float64), `scored_by` (str), `simulated`
       (bool).
+    - `distinct_instances`, `instances_seen` (Int64): of the training, one by one and over all of its epochs, see
+      `training_lengths`.
     - `commit`, `package`, `command`, `device`, `torch` (str), `dirty` (boolean), `started` (float64, seconds since
       1970): provenance of the evaluation.
 
@@ -238,6 +241,7 @@ def _columns(result: EvaluationResult) -> Iterator[tuple[str, Any]]:
     yield "seconds", record.seconds if record else None
     yield "training_seconds", trained.seconds if trained else None
     yield "epochs_done", len(trained.history) if trained else None
+    yield from training_lengths(training, trained).items()
     yield "scored_by", record.scored_by if record else ""
     yield "simulated", any(item is not None and item.simulated for item in (record, trained))
     origin = record.provenance if record else None
@@ -245,6 +249,21 @@ def _columns(result: EvaluationResult) -> Iterator[tuple[str, Any]]:
         yield name, getattr(origin, name) if origin else None
     yield "device", origin.hardware.get("device") if origin else None
     yield "torch", origin.versions.get("torch") if origin else None
+
+
+def training_lengths(training: TrainSpec, trained: TrainingRecord | None) -> dict[str, int | None]:
+    """The columns `distinct_instances` and `instances_seen` of a training.
+
+    As counted while it trained, which leaves out those that could not be read. Where nothing was counted yet, or the
+    record is made up, they are what the settings tell; missing without `train_subset`. Weights that are measured as
+    they are given have seen none.
+    """
+    counts = [entry.instances for entry in trained.history if entry.instances] if trained else []
+    planned = training.train_subset if training.epochs else 0
+    return {
+        "distinct_instances": max(counts, default=planned),
+        LENGTH: sum(counts) or planned_length(training.settings),
+    }
 
 
 def _kind(training: TrainSpec) -> str:

@@ -20,6 +20,8 @@ TYPES = dict.fromkeys(TEXTS, "str") | {
     "training_images": "Int64",
     "training_images_left_out": "Int64",
     "epochs_done": "Int64",
+    "distinct_instances": "Int64",
+    "instances_seen": "Int64",
     "simulated": "bool",
     "dirty": "boolean",
 }

@@ -68,6 +68,8 @@ def expand(suite: Suite) -> Expansion:
     for values in itertools.product(*suite.axes.values()):
         axes = dict(zip(names, values, strict=True))
         full = complete_cell((*suite.recipe.train, *suite.rules), {**_data(suite), **suite.given, **axes})
+        if suite.only and not any(rule.applies(full) for rule in suite.only):
+            continue
         reason = next((rule.because for rule in suite.exclusions if rule.applies(full)), None)
         if reason is not None:
             excluded.append((axes, reason))
@@ -75,6 +77,8 @@ def expand(suite: Suite) -> Expansion:
         training = train_spec(full, f"{suite.file}: cell {_words({**axes, **suite.given})}")
         if training.id not in cells:
             cells[training.id] = SuiteCell(training, tuple(_evaluations(suite, training)))
+    if suite.only and not cells:
+        raise SuiteError(f"{suite.file}: no combination of the axes meets an entry of `only`")
     return Expansion(tuple(cells.values()), tuple(excluded), _cases(suite, cells.values()))
 
 

@@ -13,6 +13,7 @@ from bench.pose.codecs.representation import codec_kinds
 from bench.suite.source import Path_, Problem
 from bench.suite.specs import EvalSpec, TrainSpec, setting_type
 from bench.suite.structure import plain_message, unknown
+from bench.suite.training_length import LENGTH
 
 
 def training_settings() -> tuple[str, ...]:
@@ -137,6 +138,8 @@ def _read(name: str, value: Any, place: Path_, problems: list[Problem], *, valid
 
 def _adapter(name: str) -> TypeAdapter[Any]:
     """The check of a single setting, from the fields of the specs or from the representations that declare it."""
+    if name == LENGTH:
+        return _kinds_adapter(int)
     field = TrainSpec.model_fields.get(name) or EvalSpec.model_fields.get(name)
     return _field_adapter(name) if field is not None else _kinds_adapter(setting_type(name))
 

@@ -65,6 +65,7 @@ class SuiteTable(_SuiteSection):
 
 class _Train(_SuiteSection):
     axes: dict[str, Any] = Field(min_length=1)
+    only: list[Any] = []
     set: list[Any] = []
     exclude: list[Any] = []
     recipe: str = "paper"
@@ -97,6 +98,7 @@ class Suite:
         weights: sha256 of each weights file by its name, a path from the suite's folder or from the data root.
         axes: values of each axis, in the order of the file.
         rules: settings under conditions, later ones win.
+        only: conditions of which each cell meets one, where there are any: for axes that do not go with all of another.
         exclusions: conditions of cells that are left out, each with its reason.
         evaluations: ways to measure a training; lists of values multiply.
         recipe: hyper-parameters under the suite's own rules.
@@ -115,6 +117,7 @@ class Suite:
     weights: Mapping[str, str]
     axes: Mapping[str, tuple[Any, ...]]
     rules: tuple[Rule, ...]
+    only: tuple[Rule, ...]
     exclusions: tuple[Rule, ...]
     evaluations: tuple[Rule, ...]
     recipe: Recipe
@@ -147,6 +150,9 @@ def load_suite(file: Path, *, run_extensions: bool = True) -> Suite:
     }
     given = names.in_rules(train.set, ("train", "set"))
     rules = read_rules(given, ("train", "set"), problems, settings=trained, conditions=conditions)
+    only = read_rules(
+        names.in_rules(train.only, ("train", "only")), ("train", "only"), problems, settings=(), conditions=conditions
+    )
     excluded = names.in_rules(train.exclude, ("train", "exclude"))
     exclusions = read_rules(excluded, ("train", "exclude"), problems, settings=(), conditions=conditions)
     evaluations = read_rules(
@@ -174,6 +180,7 @@ def load_suite(file: Path, *, run_extensions: bool = True) -> Suite:
         weights=document.weights,
         axes=axes,
         rules=tuple(rules),
+        only=tuple(only),
         exclusions=tuple(exclusions),
         evaluations=tuple(evaluations),
         recipe=load_recipe(train.recipe),
@@ -192,7 +199,13 @@ def _load_extensions(source: Source, *, run: bool) -> Extensions:
     if not run:
         absent = [name for name in extensions.modules if name not in sys.modules]
         if absent:
-            raise source.error([Problem(("extensions",), f"names the module {absent[0]!r}, which is not run here")])
+            raise source.error(
+                [
+                    Problem(
+                        ("extensions",), f"names the module {absent[0]!r}, which is not run unless --extension names it"
+                    )
+                ]
+            )
         return extensions
     NO_EXTENSIONS.load()
     problems = []

@@ -1,9 +1,13 @@
 """The language of claims: inequalities such as `AP[simdr] - AP[heatmap, post_process] > 0`.
 
+A trend, such as `per_doubling(AP[simdr] - AP[heatmap], train_subset)`, is the slope of a sum by the base-2 logarithm of
+a setting.
+
     claim       = sum (">" | ">=" | "<" | "<=") sum  |  "abs" "(" sum ")" ("<" | "<=") sum
     sum         = ["-"] product {("+" | "-") product}
     product     = factor {"*" factor}                    at most one factor holds measurements
-    factor      = NUMBER | measurement | "(" sum ")"
+    factor      = NUMBER | measurement | trend | "(" sum ")"
+    trend       = "per_doubling" "(" sum "," NAME ")"    without another trend
     measurement = METRIC ["[" selector {"," selector} "]"]
     selector    = VALUE | NAME | "not" NAME | NAME "=" VALUE
 
@@ -14,13 +18,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Literal, cast
 
 Relation = Literal[">", ">=", "<", "<="]
 
 RELATIONS = (">", ">=", "<", "<=")
+
+TREND = "per_doubling"
 
 DEEPEST = 20
 """Parentheses within one another."""
@@ -63,15 +70,29 @@ class Selector:
 
 
 @dataclass(frozen=True)
+class Trend:
+    """The setting along which a slope is taken, and the column of its name."""
+
+    setting: str
+    column: int = field(default=1, compare=False)
+
+
+@dataclass(frozen=True)
 class Term:
-    """A metric of what the selectors select."""
+    """A metric of what the selectors select; with a trend, its slope per doubling of a setting."""
 
     metric: str
     selectors: tuple[Selector, ...] = ()
+    trend: Trend | None = None
     column: int = field(default=1, compare=False)
 
-    def __str__(self) -> str:
+    @property
+    def measurement(self) -> str:
+        """The term without its trend."""
         return f"{self.metric}[{', '.join(map(str, self.selectors))}]" if self.selectors else self.metric
+
+    def __str__(self) -> str:
+        return self.measurement if self.trend is None else f"{TREND}({self.measurement}, {self.trend.setting})"
 
 
 @dataclass(frozen=True)
@@ -96,13 +117,21 @@ class Inequality:
         return self.terms[0][1].metric
 
     def __str__(self) -> str:
-        text = ""
-        for weight, term in self.terms:
-            sign = "-" if weight < 0 else "+"
-            factor = "" if abs(weight) == 1 else f"{_printed(abs(weight))} * "
-            text += f" {sign} {factor}{term}"
-        text = text.removeprefix(" + ").removeprefix(" ")
+        parts: list[str] = []
+        for trend, run in groupby(self.terms, key=lambda item: item[1].trend):
+            text = _sum_text(run)
+            parts.append(text if trend is None else f"+ {TREND}({text.removeprefix('+ ')}, {trend.setting})")
+        text = " ".join(parts).removeprefix("+ ")
         return f"{f'abs({text})' if self.absolute else text} {self.relation} {_printed(self.bound)}"
+
+
+def _sum_text(terms: Iterable[tuple[float, Term]]) -> str:
+    """Weighted measurements, each with its sign, whatever trend they share."""
+    texts = []
+    for weight, term in terms:
+        factor = "" if abs(weight) == 1 else f"{_printed(abs(weight))} * "
+        texts.append(f"{'-' if weight < 0 else '+'} {factor}{term.measurement}")
+    return " ".join(texts)
 
 
 def _printed(number: float) -> str:
@@ -164,6 +193,7 @@ class _Parser:
         self._tokens = list(_tokens(text))
         self._next = 0
         self._depth = 0
+        self._in_trend = False
 
     def claim(self) -> Inequality:
         absolute = [token.text for token in self._tokens[:2]] == ["abs", "("]
@@ -222,6 +252,8 @@ class _Parser:
         token = self._take()
         if token.kind == "number":
             return _Sum({}, float(token.text))
+        if token.text == TREND and self._tokens[self._next].text == "(":
+            return self._trend(token)
         if token.kind == "word":
             return _Sum({self._measurement(token): 1.0})
         raise LanguageError(token.column, f"expected a metric, a number or '(', found {token}")
@@ -236,6 +268,20 @@ class _Parser:
         self._depth -= 1
         return inner
 
+    def _trend(self, name: _Token) -> _Sum:
+        """The slope of a sum, as a sum of slopes; that of a number is 0."""
+        if self._in_trend:
+            raise LanguageError(name.column, f"{TREND}(...) cannot be within another")
+        self._expect("(")
+        self._in_trend = True
+        inner = self._sum()
+        self._in_trend = False
+        self._expect(",")
+        setting = self._word()
+        self._expect(")")
+        trend = Trend(setting.text, setting.column)
+        return _Sum({replace(term, trend=trend): weight for term, weight in inner.terms.items()})
+
     def _measurement(self, metric: _Token) -> Term:
         selectors: list[Selector] = []
         if self._accept("["):
@@ -243,7 +289,7 @@ class _Parser:
             while self._accept(","):
                 selectors.append(self._selector())
             self._expect("]")
-        return Term(metric.text, tuple(selectors), metric.column)
+        return Term(metric.text, tuple(selectors), column=metric.column)
 
     def _selector(self) -> Selector:
         first = self._word()

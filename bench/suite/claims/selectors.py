@@ -12,6 +12,7 @@ from bench.suite.rules import evaluation_settings, read_values, training_setting
 from bench.suite.source import Problem, read_scalar
 from bench.suite.specs import evaluation_key
 from bench.suite.structure import unknown
+from bench.suite.training_length import LENGTH
 
 SWITCHES: Mapping[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
     "flip_test": ((True,), (False,)),
@@ -21,8 +22,12 @@ SWITCHES: Mapping[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
 
 
 def claim_settings() -> tuple[str, ...]:
-    """Settings that a claim may name. The seed is not among them, because a claim compares means over seeds."""
-    return tuple(name for name in dict.fromkeys((*training_settings(), *evaluation_settings())) if name != "seed")
+    """Settings that a claim may name, and the length of trainings, which follows from theirs.
+
+    The seed is not among them, because a claim compares means over seeds.
+    """
+    settings = dict.fromkeys((*training_settings(), *evaluation_settings(), LENGTH))
+    return tuple(name for name in settings if name != "seed")
 
 
 def setting_key(name: str) -> str:
@@ -50,6 +55,10 @@ def read_selection(
         if key in selection:
             raise LanguageError(selector.column, f"{name} is given twice in {term}")
         selection[key] = values
+    if term.trend is not None:
+        setting = Selector(term.trend.setting, column=term.trend.column)
+        if setting_key(_checked(setting, setting.word, claim_settings(), "setting")) in selection:
+            raise LanguageError(setting.column, f"{term.measurement} has one {setting.word}: {term} has no slope")
     return selection
 
 

@@ -21,8 +21,9 @@ from bench.pose.input_size import InputSize
 from bench.pose.metrics.catalog import METRICS, noticeable
 from bench.pose.metrics.coco import STATISTICS
 from bench.report.claims import claims_table
+from bench.report.tables import Table
 from bench.store.folders import Store
-from bench.suite.claims.language import Inequality, LanguageError, Relation, Selector, Term, parse
+from bench.suite.claims.language import Inequality, LanguageError, Relation, Selector, Term, Trend, parse
 from bench.suite.expansion import expand
 from bench.suite.schema import load_suite
 from bench.suite.source import SuiteError
@@ -55,8 +56,11 @@ weights = numbers | numbers.map(lambda number: -number) | st.sampled_from([1.0, 
 @st.composite
 def inequalities(draw: st.DrawFn) -> Inequality:
     metric = draw(st.sampled_from(["AP", "AP_E", "mean_oks", "PCK@0.2", "Mean@0.1"]))
-    chosen = draw(st.lists(st.lists(selectors, max_size=3).map(tuple), min_size=1, max_size=4, unique=True))
-    terms = tuple((draw(weights), Term(metric, found)) for found in chosen)
+    trends = st.none() | st.builds(Trend, words)
+    chosen = draw(
+        st.lists(st.tuples(st.lists(selectors, max_size=3).map(tuple), trends), min_size=1, max_size=4, unique=True)
+    )
+    terms = tuple((draw(weights), Term(metric, *found)) for found in chosen)
     if draw(st.booleans()):
         return Inequality(terms, draw(st.sampled_from(["<", "<="])), draw(numbers), absolute=True)
     relation: Relation = draw(st.sampled_from([">", ">=", "<", "<="]))
@@ -70,7 +74,7 @@ def test_what_is_printed_is_read_again(inequality: Inequality) -> None:
 
 PIECES = [
     "AP", "AR", "abs", "not", "[", "]", "(", ")", ",", "=", "-", "+", "*", ">", "<=", "<", "0.5", "2", "64x64", "simdr",
-    "1e999", "@", "Mean@0.1", "é", ".", "0x1", "1e-3", "\n",
+    "1e999", "per_doubling", "per_doubling(AP, k)", "@", "Mean@0.1", "é", ".", "0x1", "1e-3", "\n",
 ]  # fmt: skip
 pieces = st.sampled_from(PIECES)
 
@@ -102,6 +106,10 @@ A, B, C, D = (Term("AP", (Selector(word),)) for word in "abcd")
         ("AP[a] + AP[b] - AP[a] > .5e-1", Inequality(((1, B),), ">", 0.05)),
         ("abs(AP[a] - AP[b]) < 0.01", Inequality(((1, A), (-1, B)), "<", 0.01, absolute=True)),
         ("AP > 0.5", Inequality(((1, Term("AP")),), ">", 0.5)),
+        (
+            "2 * per_doubling(AP[a] - 0.5 * AP[b] + 1, k) >= 3",
+            Inequality(((2, Term("AP", A.selectors, Trend("k"))), (-1, Term("AP", B.selectors, Trend("k")))), ">=", 3),
+        ),
         (
             "Mean@0.1[64x64, not flip_test, split=test-dev2017, k=1e-3] > 1",
             Inequality(
@@ -139,6 +147,13 @@ def test_measurements_go_left_and_numbers_right(text: str, expected: Inequality)
         ("abs(AP[a] - 1) < 2", 16, "abs(...) holds measurements alone"),
         ("abs(AP[a]) < 0", 12, "only with a positive number"),
         ("(" * 30 + "AP", 21, "more than 20 parentheses"),
+        ("per_doubling > 0 0", 18, "expected an operator or the end"),
+        ("per_doubling(AP[a]) > 0", 19, "expected ',', found ')'"),
+        ("per_doubling(AP[a], 2) > 0", 21, "expected a value or the name of a setting, found '2'"),
+        ("per_doubling(AP[a], k > 0", 23, "expected ')', found '>'"),
+        ("per_doubling(AP[a] - (per_doubling(AP[b], k)), k) > 0", 23, "cannot be within another"),
+        ("per_doubling(1, k) > 0", 20, "no measurement is left to compare"),
+        ("per_doubling(AP[a], k) > AR[b]", 26, "a claim compares one metric"),
     ],
 )
 def test_what_is_no_claim_is_refused_where_it_ends_to_be_one(text: str, column: int, message: str) -> None:
@@ -394,9 +409,14 @@ def test_one_seed_with_images_is_judged_by_these_and_says_so(tmp_path: Path) -> 
     assert row["explanation"] == "one seed: chance between trainings is not in the interval"
 
 
+def table_of(made_up: MadeUp) -> Table | None:
+    results = made_up.results()
+    return claims_table(results, judge(results, made_up.uncertainty(results)))
+
+
 def rows_of(made_up: MadeUp) -> list[dict[str, str]]:
     """Printed texts of the table of claims by column."""
-    table = claims_table(made_up.results(), made_up.uncertainty())
+    table = table_of(made_up)
     assert table is not None
     return [
         {column.key: cell.text for column, cell in zip(table.columns, row.cells, strict=True)} for row in table.rows
@@ -441,7 +461,7 @@ def test_a_claim_is_reproduced_only_if_all_its_cases_are(
 
 def test_the_table_of_claims(tmp_path: Path) -> None:
     made_up = several(tmp_path, lambda training, _: 0.5 + 0.1 * (training.spec.representation == "simdr"))
-    table = claims_table(made_up.results(), made_up.uncertainty())
+    table = table_of(made_up)
     assert table is not None
     first, tiny, res50 = rows_of(made_up)
     assert (first["claim"], first["case"], first["verdict"]) == ("A sentence", "all 2", "reproduced")
@@ -464,7 +484,7 @@ def test_made_up_records_mark_their_rows(tmp_path: Path) -> None:
         if training.spec.backbone == "simba_tiny":
             file = made_up.store.evaluation(training.evaluations[0].spec.id).record_file
             file.write_text(file.read_text().replace('"simulated": false', '"simulated": true'))
-    table = claims_table(made_up.results(), made_up.uncertainty())
+    table = table_of(made_up)
     assert table is not None
     assert [row.simulated for row in table.rows] == [True, True, False]
 
@@ -503,7 +523,7 @@ def test_seeds_that_do_not_overlap_are_named(tmp_path: Path) -> None:
 
 def test_a_suite_without_claims_has_no_table(tmp_path: Path) -> None:
     made_up = MadeUp(tmp_path)
-    assert claims_table(made_up.results(), made_up.uncertainty()) is None
+    assert table_of(made_up) is None
 
 
 # The suites that are shipped.
@@ -547,7 +567,8 @@ def test_the_papers_numbers_hold_its_claims(name: str) -> None:
 @pytest.mark.parametrize("name", SUITES)
 def test_every_claim_names_its_source_and_has_cases(name: str) -> None:
     for judged_claim in judged(name):
-        assert judged_claim.claim.source
+        claim = judged_claim.claim
+        assert claim.source or claim.by != "paper"
         assert judged_claim.cases
         assert judged_claim.verdict == "not measured"
 

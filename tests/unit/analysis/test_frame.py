@@ -81,7 +81,7 @@ def test_columns_have_types(bench: Bench) -> None:
             "sigma": "float64", "weights": "str", "milestones": "str", "epochs": "int64",
             "flip_test": "bool", "post_process": "str",
             "AP": "float64", "published_AP": "float64", "baseline_AP": "float64", "params": "int64",
-            "instances": "Int64",
+            "instances": "Int64", "distinct_instances": "Int64", "instances_seen": "Int64",
             "images": "Int64", "training_images_left_out": "Int64", "nobody_to_judge": "str",
             "simulated": "bool", "dirty": "boolean", "started": "float64", "torch": "str",
         }  # fmt: skip
@@ -95,6 +95,38 @@ def test_columns_have_types(bench: Bench) -> None:
     assert planned["state"].value_counts().to_dict() == {"done": 7, "missing": 14}
     assert set(stored["state"]) == {"done"}
     assert stored["evaluation"].is_monotonic_increasing
+
+
+LENGTHS = SYNTHETIC.replace("seed: [0, 1, 2]", "seed: [0]\n    train_subset: [null, 7]\n    epochs: [3, 20]").replace(
+    "simba_tiny, simba_res50", "simba_tiny"
+)
+
+
+def lengths(bench: Bench) -> pd.DataFrame:
+    frame = results_api.load_results(bench.store.root, bench.folder / "suite.yaml")
+    return frame[["train_subset", "epochs", "distinct_instances", "instances_seen"]].drop_duplicates()
+
+
+def test_instances_seen_are_as_counted_or_what_the_settings_tell(bench: Bench) -> None:
+    bench.fill(LENGTHS, lambda training, _: {"AP": 0.5} if training.spec.epochs == 3 else None)
+    expected = {(None, 3): (30, 90), (None, 20): (None, None), (7, 3): (30, 90), (7, 20): (7, 140)}
+    for subset, epochs, distinct, seen in lengths(bench).astype(object).itertuples(index=False):
+        key = None if pd.isna(subset) else subset, epochs
+        assert tuple(None if pd.isna(value) else value for value in (distinct, seen)) == expected[key]
+
+
+def test_simulated_trainings_have_the_lengths_that_they_state(bench: Bench) -> None:
+    simulate([bench.plan(LENGTHS.replace("null, 7", "5, 7"))], bench.store, Chance(0, 0.2), "simulate")
+    found = lengths(bench)
+    assert len(found) == 4
+    assert (found["distinct_instances"] == found["train_subset"]).all()
+    assert (found["instances_seen"] == found["train_subset"] * found["epochs"]).all()
+
+
+def test_given_weights_have_seen_nothing(bench: Bench) -> None:
+    frame = results_api.load_results(bench.store.root, ROOT / "suites/ci.yaml").query("epochs == 0")
+    assert len(frame)
+    assert set(frame["distinct_instances"]) == set(frame["instances_seen"]) == {0}
 
 
 def test_rows_differ_in_the_seed_alone(bench: Bench) -> None:

@@ -227,7 +227,7 @@ def test_a_capsule_says_what_is_missing(crowd: Bench, tmp_path: Path) -> None:
     store.evaluation(gone).record_file.unlink()
     plan = make_plan(crowd.plan.suite, store)
     packed = pack(plan, store, tmp_path / "part.zip", selection=["representation=heatmap"], report=False)
-    assert packed.manifest.missing == {gone: "missing"}
+    assert packed.manifest.missing == {gone: "missing: trained, not evaluated yet"}
     found = verify(tmp_path / "part.zip", crowd.data_root)
     assert (found.planned, found.absent) == (3, 1)
     assert found.manifest.selection == ["representation=heatmap"]

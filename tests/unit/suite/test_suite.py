@@ -141,7 +141,7 @@ anything = st.recursive(
 )
 PLACES = [
     *[(key,) for key in ("name", "title", "dataset", "train", "evaluate", "tables")],
-    *[("train", key) for key in ("axes", "set", "exclude", "recipe")],
+    *[("train", key) for key in ("axes", "only", "set", "exclude", "recipe")],
     *[("train", "axes", key) for key in ("backbone", "input_size", "milestones", "seed")],
     ("train", "set", 0),
     ("train", "set", 0, "when"),
@@ -226,6 +226,22 @@ def test_exclusions_come_with_their_reason(tmp_path: Path) -> None:
         ("hrnet_w48", "heatmap", "too big"),
         ("hrnet_w48", "simdr", "too big"),
     ]
+
+
+def test_combinations_that_no_condition_wants_are_no_cells(tmp_path: Path) -> None:
+    def found(*conditions: str) -> list[tuple[str, int]]:
+        only = f"  only: [{', '.join(f'{{when: {{{condition}}}}}' for condition in conditions)}]\n  set:"
+        expansion = expand(load(tmp_path, ("[64x64]", "[64x64]\n    seed: [0, 1, 2]"), ("  set:", only)))
+        assert not expansion.excluded, "they are no part of the suite"
+        return [(spec.representation, spec.seed) for spec in trainings(expansion)]
+
+    assert found("representation: simdr, seed: [0, 2]", "seed: 1") == [
+        ("heatmap", 1), ("simdr", 0), ("simdr", 1), ("simdr", 2),
+    ]  # fmt: skip
+    with pytest.raises(SuiteError, match="no combination of the axes meets an entry of `only`"):
+        found("seed: 7")
+    with pytest.raises(SuiteError, match=r"unknown setting 'sed'.*did you mean|unknown setting 'sed'"):
+        found("sed: 7")
 
 
 def test_lists_of_an_evaluation_multiply_and_simdr_has_no_post_processing(tmp_path: Path) -> None:
@@ -326,8 +342,8 @@ def test_the_evaluator_follows_from_the_protocol(tmp_path: Path) -> None:
 
 OTHER_TRAINING = {
     "dataset": "lspet", "definition": None, "split": "x", "subset": 3, "backbone": "hrnet_w32",
-    "representation": "simdr_star", "input_size": "128x64", "train_subset": 7, "pixel_alignment": "unbiased",
-    "backbone_settings": {}, "upsample": None, "maps_per_keypoint": None,
+    "representation": "simdr_star", "input_size": "128x64", "train_subset": 7, "held_out": 2,
+    "pixel_alignment": "unbiased", "backbone_settings": {}, "upsample": None, "maps_per_keypoint": None,
     "codec": {"split_ratio": 1.5, "sigma": 4.0, "weight_bounds": "exact"}, "warmup_steps": 1,
     "selection": "final", "selection_split": "x",
     "seed": 1, "initialization": "kaiming", "weights": None, "epochs": 1, "batch_size": 2, "replicas": 1,
@@ -360,8 +376,8 @@ def test_ids_last() -> None:
     If a field is added, removed or changes its meaning, raise SCHEMA_VERSION in bench.suite.specs, so that old results
     cannot be mistaken for new ones, and write the new ids here.
     """
-    assert TrainSpec(**OTHER_TRAINING, precision="float32").id == "4db944d33148"
-    assert EvalSpec(**OTHER_EVALUATION, precision="float32").id == "b4e0f119539a"
+    assert TrainSpec(**OTHER_TRAINING, precision="float32").id == "c65f44a0f10f"
+    assert EvalSpec(**OTHER_EVALUATION, precision="float32").id == "db2990c10d45"
 
 
 @pytest.mark.parametrize(

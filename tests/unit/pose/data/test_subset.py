@@ -12,7 +12,7 @@ import pytest
 
 from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.datasets import DatasetInfo, dataset_info
-from bench.pose.data.subset import first_images, first_instances, restrict_annotations
+from bench.pose.data.subset import chosen_images, first_images, first_instances, restrict_annotations
 from bench.pose.errors import DataError
 from bench.pose.scoring import PckhScoring, split_scoring
 from tests.unit.tiny_datasets import INSTANCES, coco_test_dev, crowdpose, mpii, mpii_instance
@@ -53,6 +53,31 @@ def test_annotations_of_the_images_are_kept_as_they_stand() -> None:
     turned = {**contents, "images": contents["images"][::-1], "annotations": contents["annotations"][::-1]}
     assert {image["id"] for image in restrict_annotations(turned, 4)["images"]} == set(ids)
     assert restrict_annotations(contents, 10) == contents
+
+
+def test_held_out_images_are_the_first_and_the_others_are_trained_on() -> None:
+    names = [f"{number:06d}.jpg" for number in range(50)]
+    held = first_images(names, 10)
+    assert chosen_images(names, None, held_out=10) == set(names) - held
+    assert chosen_images(names, 30, held_out=10) == first_images(names, 30) - held, "of a subset, the same ones"
+    assert chosen_images(names, None) == set(names)
+    assert chosen_images([], None, held_out=3) == set()
+    with pytest.raises(DataError, match="held_out: 30 leaves none of 30 images to train on"):
+        chosen_images(names, 30, held_out=30)
+
+
+@pytest.mark.parametrize("name", ["crowdpose", "mpii"])
+def test_what_is_held_out_and_the_rest_are_the_whole_split(tmp_path: Path, name: str) -> None:
+    info, split = dataset_info(name), {"crowdpose": "test", "mpii": "train"}[name]
+    folder = crowdpose(tmp_path) if name == "crowdpose" else mpii(tmp_path)
+    whole, held, rest = (
+        {one.annotation_id for one in info.open(folder, split, subset, held_out=held_out).instances()}
+        for subset, held_out in ((None, None), (2, None), (None, 2))
+    )
+    assert held
+    assert rest
+    assert held | rest == whole
+    assert not held & rest
 
 
 def opened(info: DatasetInfo, folder: Path, split: str, subset: int | None) -> CocoKeypoints:

@@ -145,6 +145,24 @@ def test_nothing_is_dropped_at_random() -> None:
         assert torch.equal(network(images()), network(images()))
 
 
+def test_features_of_an_earlier_stage_leave_the_later_ones_out() -> None:
+    narrow = {"feature_stride": 16, "upsampling_channels": 64}
+    whole, part = (build("resnet18", "simdr", backbone_settings=settings).eval() for settings in ({}, narrow))
+    own = timm().create_model("resnet18", pretrained=False).state_dict()
+    load_trunk(part, own)
+    loaded = part.body.state_dict()
+    assert {name.removeprefix("model.") for name in loaded} < own.keys()
+    assert not any("layer4" in name for name in loaded)
+    assert all(torch.equal(value, own[name.removeprefix("model.")]) for name, value in loaded.items())
+    assert (part.cells, len(part.deconv_layers), len(whole.deconv_layers)) == ((4, 6), 2 * 3, 3 * 3)
+    assert part.deconv_layers[0].weight.shape == (256, 64, 4, 4)
+    with torch.no_grad():
+        assert part(images()).x.shape == whole(images()).x.shape
+    for model, stride, said in (("resnet18", 64, "valid: 2, 4, 8, 16, 32"), ("hrnet_w32", 16, "no choice of")):
+        with pytest.raises(ValueError, match=said):
+            build(model, backbone_settings={"feature_stride": stride})
+
+
 def test_output_stride_where_the_model_has_a_choice() -> None:
     with torch.device("meta"):
         network = build("resnet18", "simdr", upsample=False, backbone_settings={"output_stride": 16}).eval()
@@ -156,7 +174,7 @@ def test_output_stride_where_the_model_has_a_choice() -> None:
             build(model, backbone_settings={"output_stride": 8})
     with pytest.raises(ValueError, match=r"output_stride: 'wide' is not valid"):
         build("resnet18", backbone_settings={"output_stride": "wide"})
-    with pytest.raises(ValueError, match=r"timm/resnet18 has no setting 'stride'; valid: output_stride"):
+    with pytest.raises(ValueError, match=r"has no setting 'stride'; valid: output_stride, feature_stride, upsampl"):
         build("resnet18", backbone_settings={"stride": 8})
 
 
