@@ -20,8 +20,8 @@ Settings = Mapping[str, Any]
 Selection = Mapping[str, tuple[Any, ...]]
 """Values of settings, one of which each selected row must have."""
 
-WHOLE = frozenset({"subset", "evaluation_subset", "train_subset"})
-"""Settings that are None where all there is is taken. Others are where the representation does not read them."""
+WHOLE = frozenset({"subset", "evaluation_subset", "train_subset", "held_out"})
+"""Settings whose None means that all there is is taken. Others are None where the representation does not read them."""
 
 
 @dataclass(frozen=True)
