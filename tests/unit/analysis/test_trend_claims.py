@@ -89,7 +89,7 @@ def test_a_trend_weighs_each_value_of_its_setting(tmp_path: Path) -> None:
 
 
 def test_a_length_is_a_case_where_it_is_open(tmp_path: Path) -> None:
-    at = "{instances_seen: [15000, 30000]}"
+    at = "{instances_seen: [30000, 15000]}"
     cases = found_cases(tmp_path, with_claim(f"per_doubling({GAP}, train_subset) > 0", at))
     assert [case.values for case in cases] == [{"instances_seen": 15000}, {"instances_seen": 30000}]
     (alone,) = found_cases(tmp_path, with_claim("AP[simdr, train_subset=750, instances_seen=15000] > 0"))
