@@ -162,8 +162,8 @@ def csv_rows(text: str) -> list[dict[str, str]]:
 
 
 def markdown_rows(text: str) -> list[dict[str, str]]:
-    """The first table of a Markdown file."""
-    lines = next(line for line in text.split("\n\n") if line.startswith("|")).splitlines()
+    """The first table of a Markdown file that has headings."""
+    lines = next(line for line in text.split("\n\n") if re.match(r"\| *[^\s|]", line)).splitlines()
     head, *body = ([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines)
     return [dict(zip(head, row, strict=True)) for row in body[1:]]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bench.pose.codecs.representation import REPRESENTATIONS
@@ -92,6 +92,16 @@ def explain_nobody(metric: str, values: Mapping[str, Any]) -> str:
 def sentence(text: str) -> str:
     """The text with a capital letter and a full stop; "" for none."""
     return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+def listing(texts: Sequence[str]) -> str:
+    """The texts as "a", "a and b", or "a, b and c"."""
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
+
+
+def count_of(count: int, noun: str) -> str:
+    """A number of things, such as "1 training" or "2,000 trainings"."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def explain_left_out(values: Mapping[str, Any]) -> str:

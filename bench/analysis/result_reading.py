@@ -66,7 +66,8 @@ def planned_results(
     Args:
         plan: of the suite.
         store: what is there of it.
-        left_out: why trainings that nobody has begun were not run, by their ids, where more is known than that.
+        left_out: why trainings that nobody has begun were not run, or why evaluations have no record, by their ids,
+            where more is known than the store says.
         problems: gets the files that cannot be read, which cost their own evaluation only.
     """
     return _in_table_order(plan.suite, list(_read(plan, store, left_out, problems)))
@@ -86,14 +87,17 @@ def _read(plan: Plan, store: Store, left_out: Mapping[str, str], problems: list[
                 problems.append(str(error))
                 record, reason = None, f"unreadable: {_shorten(str(error))}"
             else:
+                known = left_out.get(evaluation.spec.id)
                 unbegun = left_out.get(training.spec.id, "missing")
-                reason = "" if record is not None else _reason(training, evaluation, store, unbegun)
+                reason = "" if record is not None else known or missing_reason(training, evaluation, store, unbegun)
             state = reason.partition(":")[0] or "done"
             yield EvaluationResult(training.spec, evaluation.spec, record, trained, state, reason)
 
 
-def _reason(training: PlannedTraining, evaluation: PlannedEvaluation, store: Store, unbegun: str) -> str:
-    """Why an evaluation has no record."""
+def missing_reason(
+    training: PlannedTraining, evaluation: PlannedEvaluation, store: Store, unbegun: str = "missing"
+) -> str:
+    """Why an evaluation has no record: a state, then after a colon what else is known; `unbegun` if nobody began."""
     status = evaluation.status
     if status.state == "running":
         progress = store.training(training.spec.id).job_progress()

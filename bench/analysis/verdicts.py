@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -11,10 +11,11 @@ import pandas as pd
 from bench.analysis.frame import row_id
 from bench.analysis.results import Results
 from bench.analysis.rows import find_nobody, split_rows
+from bench.analysis.scale import Scale, scale_of
 from bench.analysis.uncertainty import Uncertainty
 from bench.statistics.equivalence import equivalence
 from bench.statistics.estimate import EffectEstimate
-from bench.suite.claims.cases import Claim, ClaimCase
+from bench.suite.claims.cases import OWN, Claim, ClaimCase
 from bench.suite.claims.language import Inequality, Term
 from bench.suite.expansion import expand
 
@@ -22,6 +23,12 @@ Verdict = Literal["contradicted", "not measured", "underpowered", "within noise"
 
 VERDICTS: tuple[Verdict, ...] = ("contradicted", "not measured", "underpowered", "within noise", "reproduced")
 """Verdicts by weight, heaviest first: a claim gets the first of these that any of its cases has."""
+
+Outcome = Literal["falsified", "toy", "inconclusive", "verified"]
+
+OUTCOMES: tuple[Outcome, ...] = ("falsified", "toy", "inconclusive", "verified")
+"""Outcomes by weight, likewise: words of the reproduction campaign of 2026, which speak about the claim as it was made,
+while verdicts speak about what was measured here. docs/statistics.md has the rule of each."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,8 @@ class CaseVerdict:
         rows: ids of the rows that were measured, see `load_results`.
         seeds_needed: seeds of each training that would find the sought effect; None where that is not known.
         sought: the effect beyond the bound for which seeds were counted.
+        scale: of what was measured; None where nothing was.
+        outcome: what it says about the claim.
     """
 
     case: ClaimCase
@@ -49,19 +58,33 @@ class CaseVerdict:
     rows: tuple[str, ...] = ()
     seeds_needed: int | None = None
     sought: float = 0.0
+    scale: Scale | None = None
+    outcome: Outcome = "inconclusive"
 
 
 @dataclass(frozen=True)
 class ClaimVerdict:
-    """The verdicts on a claim and its cases."""
+    """The verdicts on a claim and its cases.
+
+    Attributes:
+        claim: the claim.
+        cases: the verdicts on its cases.
+        scale: of all that was measured for it; None where nothing was.
+    """
 
     claim: Claim
     cases: tuple[CaseVerdict, ...]
+    scale: Scale | None = None
 
     @property
     def verdict(self) -> Verdict:
         """Reproduced if all cases are, contradicted if any is, else what says least; not measured without cases."""
         return min((case.verdict for case in self.cases), key=VERDICTS.index, default="not measured")
+
+    @property
+    def outcome(self) -> Outcome:
+        """Verified if all cases are, falsified if any is, else toy if any is; inconclusive without cases."""
+        return min((case.outcome for case in self.cases), key=OUTCOMES.index, default="inconclusive")
 
 
 def judge(results: Results, uncertainty: Uncertainty) -> tuple[ClaimVerdict, ...]:
@@ -71,10 +94,30 @@ def judge(results: Results, uncertainty: Uncertainty) -> tuple[ClaimVerdict, ...
         return ()
     rows = split_rows(results.frame)
     cases = expand(suite).cases
-    return tuple(
-        ClaimVerdict(claim, tuple(_judge_case(claim, case, rows, uncertainty) for case in cases[claim.id]))
-        for claim in suite.claims
-    )
+    done = results.frame[results.frame["state"] == "done"]
+
+    def scale(ids: Iterable[str]) -> Scale | None:
+        return scale_of(done[done["row"].isin([*ids])], suite.dataset.info)
+
+    def judged(claim: Claim) -> ClaimVerdict:
+        found = [_judge_case(claim, case, rows, uncertainty) for case in cases[claim.id]]
+        found = [replace(case, scale=scale(case.rows)) for case in found]
+        complete = tuple(replace(case, outcome=_outcome(claim, case)) for case in found)
+        return ClaimVerdict(claim, complete, scale(id_ for case in complete for id_ in case.rows))
+
+    return tuple(map(judged, suite.claims))
+
+
+def _outcome(claim: Claim, case: CaseVerdict) -> Outcome:
+    """What a case says about the claim as it was made: at the paper's scale, or the suite's where it is its own."""
+    if case.scale is None or case.estimate is None:
+        return "inconclusive"
+    if case.scale.simulated or (claim.by != OWN and case.scale.toy):
+        return "toy"
+    if (claim.by != OWN and not case.scale.known) or "seeds" not in case.estimate.sources:
+        return "inconclusive"
+    decided: Mapping[Verdict, Outcome] = {"reproduced": "verified", "contradicted": "falsified"}
+    return decided.get(case.verdict, "inconclusive")
 
 
 def _judge_case(

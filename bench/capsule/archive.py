@@ -1,4 +1,4 @@
-"""Reading an untrusted capsule: it is checked completely before use, and never unpacked to disk."""
+"""Reading an untrusted capsule: it is checked completely before use."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from bench import __version__
+from bench.analysis.result_reading import missing_reason
 from bench.capsule.manifest import MANIFEST, SUITE, CapsuleError, Manifest, Member
 from bench.files import write_atomically
 from bench.planning.plan import Plan
@@ -84,7 +85,7 @@ def pack(
 
 
 def _gather(plan: Plan, store: Store, *, predictions: bool) -> tuple[dict[str, Path], dict[str, str], bool]:
-    """Files of finished evaluations by member name, states of missing ones, and whether any result is simulated."""
+    """Files of finished evaluations by member name, reasons for missing ones, and whether any result is simulated."""
     sources, simulated = {SUITE: plan.suite.file}, False
     missing: dict[str, str] = {}
     for training in plan.trainings:
@@ -93,7 +94,8 @@ def _gather(plan: Plan, store: Store, *, predictions: bool) -> tuple[dict[str, P
             evaluation = store.evaluation(item.spec.id)
             record = evaluation.record()
             if record is None or folder.record() is None:
-                missing[item.spec.id] = item.state if record is None else "its training has no record"
+                reason = missing_reason(training, item, store) if record is None else "its training has no record"
+                missing[item.spec.id] = reason
                 continue
             simulated |= record.simulated
             files = _files(folder.path, evaluation, predictions=predictions)

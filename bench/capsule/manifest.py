@@ -52,7 +52,7 @@ class Manifest(_Document):
         commit: commit of its checkout; None outside of one.
         dirty: whether the checkout had changes.
         package: sha256 of all its files.
-        missing: state of each planned evaluation that has no result.
+        missing: why planned evaluations have no result, by their ids: a state, and what else is known after a colon.
         members: all members but the manifest, by name.
     """
 

@@ -13,20 +13,20 @@ from typing import Any, Literal
 import numpy as np
 
 from bench.capsule.archive import Capsule, open_capsule
+from bench.capsule.contents import checked_records, read_suite
 from bench.capsule.manifest import SUITE, Manifest
 from bench.capsule.truth import Truths, UnavailableError
 from bench.pose.errors import BenchError, DataError
 from bench.pose.metrics.catalog import NOBODY, explain_unjudged
 from bench.pose.metrics.diagnostics import Diagnostics
+from bench.pose.metrics.oks_per_instance import OksPerInstance
 from bench.pose.metrics.own import own_metrics
+from bench.pose.metrics.pck import PCK_THRESHOLDS
 from bench.pose.metrics.per_instance import PerInstanceResults, load_per_instance, save_per_instance
 from bench.pose.metrics.results_file import listed_entries
 from bench.pose.scoring import Assessment
-from bench.store.documents import Record, TrainingRecord
+from bench.store.documents import Record
 from bench.suite.expansion import expand
-from bench.suite.overrides import override
-from bench.suite.schema import load_suite
-from bench.suite.specs import EvalSpec, TrainSpec
 
 TOLERANCE = 1e-9
 """Largest difference between a recorded and a recomputed number."""
@@ -43,7 +43,8 @@ class VerifiedEvaluation:
     Attributes:
         record: its record.
         verdict: whether its numbers could be recomputed.
-        details: each number that differs, the reason why none was recomputed, or for what there is nobody to judge.
+        details: each number that differs, the reason why none was recomputed, or the metrics for which there is nobody
+            to judge or which an earlier version did not record.
     """
 
     record: Record
@@ -83,8 +84,7 @@ def verify(file: Path, data_root: Path) -> Verification:
             records contradict each other.
     """
     with open_capsule(file) as capsule:
-        records = [_record(capsule, id_) for id_ in capsule.evaluations]
-        _check_trainings(capsule, records)
+        records = checked_records(capsule)
         truths = Truths(data_root)
         cells = tuple(_verify(capsule, record, truths) for record in _by_data(records))
         planned = _planned(capsule)
@@ -94,32 +94,6 @@ def verify(file: Path, data_root: Path) -> Verification:
 
 def _by_data(records: list[Record]) -> list[Record]:
     return sorted(records, key=lambda record: (record.training.dataset, record.spec.split, record.id))
-
-
-def _record(capsule: Capsule, id_: str) -> Record:
-    """The record of an evaluation. Raises `CapsuleError` if it does not match its id and spec."""
-    record = capsule.document(f"evaluations/{id_}/record.json", Record)
-    spec = capsule.document(f"evaluations/{id_}/spec.json", EvalSpec)
-    if not id_ == record.id == spec.id == record.spec.id:
-        raise capsule.problem(
-            f"evaluation {id_}: its spec hashes to {spec.id}, its record's to {record.spec.id}; one was changed"
-        )
-    if record.training.id != record.spec.training:
-        raise capsule.problem(f"evaluation {id_}: its training has id {record.training.id}, not {record.spec.training}")
-    return record
-
-
-def _check_trainings(capsule: Capsule, records: list[Record]) -> None:
-    for id_ in sorted({record.spec.training for record in records} | set(capsule.trainings)):
-        spec = capsule.document(f"trainings/{id_}/spec.json", TrainSpec)
-        record = capsule.document(f"trainings/{id_}/training.json", TrainingRecord)
-        if not id_ == spec.id == record.id == record.spec.id:
-            raise capsule.problem(
-                f"training {id_}: its spec hashes to {spec.id}, its record's to {record.spec.id}; one was changed"
-            )
-    simulated = any(record.simulated for record in records)
-    if simulated != capsule.manifest.simulated:
-        raise capsule.problem("the manifest and the records disagree about whether results are simulated")
 
 
 def _verify(capsule: Capsule, record: Record, truths: Truths) -> VerifiedEvaluation:
@@ -143,9 +117,22 @@ def _verify(capsule: Capsule, record: Record, truths: Truths) -> VerifiedEvaluat
         own, _ = own_metrics(record.training.data.protocol, results, scoring)
     except DataError as error:
         return VerifiedEvaluation(record, "differs", (f"its predictions are unusable: {error}",))
-    details = tuple(_differences(capsule, record, replace(found, metrics={**found.metrics, **own})))
-    nobody = filter(None, [explain_unjudged(record.metrics, record.spec.split)])
-    return VerifiedEvaluation(record, "differs" if details else "agrees", details or tuple(nobody))
+    found, absent = _as_recorded(record, replace(found, metrics={**found.metrics, **own}))
+    details = tuple(_differences(capsule, record, found))
+    notes = filter(None, [explain_unjudged(record.metrics, record.spec.split), absent])
+    return VerifiedEvaluation(record, "differs" if details else "agrees", details or tuple(notes))
+
+
+def _as_recorded(record: Record, found: Assessment) -> tuple[Assessment, str]:
+    """What is recomputed, without PCK where an earlier version recorded none, and a note about it."""
+    absent = [name for name in PCK_THRESHOLDS if name in found.metrics]
+    if not absent or record.metrics.keys() & PCK_THRESHOLDS.keys():
+        return found, ""
+    metrics = {name: value for name, value in found.metrics.items() if name not in PCK_THRESHOLDS}
+    per_instance = found.per_instance
+    if isinstance(per_instance, OksPerInstance):
+        per_instance = replace(per_instance, pck=None)
+    return replace(found, metrics=metrics, per_instance=per_instance), f"not recorded: {', '.join(absent)}"
 
 
 def _differences(capsule: Capsule, record: Record, found: Assessment) -> Iterator[str]:
@@ -208,8 +195,8 @@ def _layout(contents: bytes) -> list[tuple[str, int]] | None:
 
 
 def _close(stored: Any, found: Any) -> bool:
-    if isinstance(found, str):
-        return stored == found
+    if found is None or isinstance(found, str):
+        return bool(stored == found)
     one, other = np.asarray(stored), np.asarray(found)
     return one.shape == other.shape and np.allclose(one, other, rtol=0, atol=TOLERANCE, equal_nan=True)
 
@@ -219,10 +206,8 @@ def _planned(capsule: Capsule) -> set[str] | None:
     if SUITE not in capsule:
         return None
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / SUITE
-        file.write_bytes(capsule.contents(SUITE))
         try:
-            cells = expand(override(load_suite(file, run_extensions=False), capsule.manifest.settings)).cells
+            cells = expand(read_suite(capsule, Path(folder))).cells
         except BenchError:
             return None
     return {spec.id for cell in cells for spec in cell.evaluations}

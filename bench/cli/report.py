@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import CalibrationFile, Only, Results, Set, Subset
+from bench.cli.options import CalibrationFile, ExtensionModules, Only, Results, Set, Subset
 from bench.cli.targets import planner
+
+if TYPE_CHECKING:
+    from bench.planning.plan import Plan
+    from bench.report.costs import Price
 
 Budget = Annotated[
     float | None,
@@ -21,6 +27,9 @@ Budget = Annotated[
 ]
 
 
+RESULTS = Path("results")
+
+
 def report(
     suites: Annotated[
         list[Path] | None,
@@ -28,7 +37,7 @@ def report(
             help="Suite files, or names of installed suites; default: all in suites/, or else all installed."
         ),
     ] = None,
-    results: Results = Path("results"),
+    results: Results = RESULTS,
     out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("reports"),
     formats: Annotated[
         str, typer.Option("--format", help="Comma-separated: md, html, pdf, csv, tex.")
@@ -44,24 +53,77 @@ def report(
             metavar="FILE.mplstyle", help="Style file of matplotlib for the plots, on top of the built-in style."
         ),
     ] = None,
+    price_per_hour: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AMOUNT",
+            help="Price of a device-hour, such as 0.45 or 'EUR 0.45': the report states what its results cost.",
+        ),
+    ] = None,
+    capsule: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.zip", help="Capsule of `bench export` to report on, in place of a results folder."),
+    ] = None,
+    extensions: ExtensionModules = None,
 ) -> None:
-    """Write the report of each suite from its records."""
+    """Write the report of each suite from its records.
+
+    With --capsule the report is made from a capsule alone: its hashes are checked as `bench verify` does, and code that
+    its suite names never runs, but for the extensions that you name.
+    """
     from bench.report.writer import write_report
     from bench.store.folders import Store
 
-    store = Store(results)
-    plans = [planner(suite, results, only, settings, subset)() for suite in suites or _all_suites()]
-    left_out: dict[str, str] = {}
-    if budget is not None:
-        from bench.cli.forecasting import gather_evidence, over_budget
-        from bench.planning.jobs import LocalOptions
-
-        evidence = gather_evidence(results, LocalOptions(), calibration)
-        for plan in plans:
-            left_out |= over_budget(plan, budget, evidence)
     names = [name.strip() for name in formats.split(",")]
-    for file in write_report(plans, store, out, formats=names, left_out=left_out, style=style):
+    write = partial(write_report, out=out, formats=names, style=style, price=_price(price_per_hour))
+    if capsule is not None:
+        given = {
+            "SUITES": suites,
+            "--results": results != RESULTS,
+            "--only": only,
+            "--set": settings,
+            "--subset": subset,
+            "--budget": budget is not None,
+            "--calibration": calibration,
+        }
+        for name in filter(given.get, given):
+            raise typer.BadParameter("a capsule says itself what it holds", param_hint=f"{name} beside --capsule")
+        written = _of_capsule(capsule, extensions or (), write)
+    else:
+        if extensions:
+            raise typer.BadParameter("goes with --capsule; a suite names its own", param_hint="--extension")
+        plans = [planner(suite, results, only, settings, subset)() for suite in suites or _all_suites()]
+        left_out = {} if budget is None else _over_budget(plans, results, budget, calibration)
+        written = write(plans, Store(results), left_out=left_out)
+    for file in written:
         typer.echo(file)
+
+
+def _of_capsule(file: Path, extensions: Sequence[str], write: Callable[..., list[Path]]) -> list[Path]:
+    from bench.capsule.unpacking import unpack
+    from bench.extensions import Extensions
+
+    Extensions.of(extensions).load()
+    with unpack(file) as found:
+        return write([found.plan], found.store, left_out=found.left_out, source=found.source)
+
+
+def _over_budget(plans: Sequence[Plan], results: Path, budget: float, calibration: Path | None) -> dict[str, str]:
+    """Why missing trainings were not run, by their ids, as far as that is the budget."""
+    from bench.cli.forecasting import gather_evidence, over_budget
+    from bench.planning.jobs import LocalOptions
+
+    evidence = gather_evidence(results, LocalOptions(), calibration)
+    return {id_: reason for plan in plans for id_, reason in over_budget(plan, budget, evidence).items()}
+
+
+def _price(text: str | None) -> Price | None:
+    from bench.report.costs import Price, PriceError
+
+    try:
+        return None if text is None else Price.parse(text)
+    except PriceError as error:
+        raise typer.BadParameter(str(error), param_hint="--price-per-hour") from None
 
 
 def _all_suites() -> list[Path]:

@@ -31,6 +31,23 @@ TABLES: Mapping[str, PublishedTable] = {
 }
 """The published tables by name."""
 
+
+@dataclass(frozen=True)
+class PublishedTraining:
+    """What the paper trains on: a split, and its instances as the reference counts them."""
+
+    split: str
+    instances: int
+
+
+TRAININGS: Mapping[str, PublishedTraining] = {
+    "coco": PublishedTraining("train2017", 149_813),
+    "mpii": PublishedTraining("train", 22_246),
+    # Not counted but inferred: a log of these trainings has 83 batches of 512 an epoch.
+    "crowdpose": PublishedTraining("trainval", 42_400),
+}
+"""The paper's training data by dataset."""
+
 BACKBONES = {
     "SimBa-Res50": "simba_res50",
     "SimBa-Res101": "simba_res101",
@@ -43,6 +60,9 @@ BACKBONES = {
 
 REPRESENTATIONS = {"heatmap": "heatmap", "SimDR": "simdr", "SimDR*": "simdr_star"}
 """Our name of each published representation."""
+
+WITHOUT_ROWS = {"coco": ("simba_res50_upsample_free",)}
+"""Backbones of the paper's text that no table has, by dataset."""
 
 PERCENT = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AP_E", "AP_M", "AP_H")
 """Metrics that the page prints in percent and records hold in 0..1."""

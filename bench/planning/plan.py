@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from bench.paper.elsewhere import ElsewhereRow, find_elsewhere
-from bench.paper.published import TABLES, PublishedRow, published_rows
+from bench.paper.published import TABLES, TRAININGS, PublishedRow, published_rows
 from bench.planning.predicted_complexity import predict
 from bench.planning.status import Observer, Status
 from bench.pose.models.network import Complexity
@@ -25,9 +25,6 @@ Selection = Mapping[str, tuple[str, ...]]
 
 PAPER_CELL = ("dataset", "split", "backbone", "representation", "input_size")
 """Settings that tell the paper's trainings apart; its recipe gives the others."""
-
-PAPER_SPLITS = {"coco": "train2017", "mpii": "train", "crowdpose": "trainval"}
-"""Splits that the paper trains on, by dataset."""
 
 PUBLISHED_TESTS = {"coco": ("val2017", "detector"), "mpii": ("valid", "gt"), "crowdpose": ("test", "detector")}
 """Splits and boxes that other projects measure on, by dataset."""
@@ -232,7 +229,8 @@ def answered_rows(training: TrainSpec, evaluation: EvalSpec) -> tuple[PublishedR
 
 def _as_the_paper_tests(evaluation: EvalSpec, training: TrainSpec) -> bool:
     """Whether the images are the paper's: all of the split, and none that the weights were trained on."""
-    return evaluation.subset is None and training.split == PAPER_SPLITS.get(training.dataset)
+    published = TRAININGS.get(training.dataset)
+    return evaluation.subset is None and published is not None and training.split == published.split
 
 
 def elsewhere_row(training: TrainSpec, evaluation: EvalSpec) -> ElsewhereRow | None:

@@ -1,8 +1,8 @@
-"""The table of claims: what the paper says, what its own numbers and ours give, and the verdict."""
+"""The table of claims: what was said, what the paper's own numbers and ours give, the verdict, and at what scale."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -16,8 +16,8 @@ from bench.analysis.formatting import (
     metric_name,
 )
 from bench.analysis.results import Results
-from bench.analysis.uncertainty import Uncertainty
-from bench.analysis.verdicts import CaseVerdict, ClaimVerdict, judge
+from bench.analysis.scale import ENOUGH, Scale, TrainingLength
+from bench.analysis.verdicts import CaseVerdict, ClaimVerdict
 from bench.report.tables import Column, Row, Table, TableCell
 from bench.statistics.power import MOST_SEEDS, POWER
 from bench.suite.claims.language import Inequality
@@ -33,6 +33,10 @@ REMARKS = (
     " holds the bound, and no effect that matters. Underpowered: it holds the bound, and effects that matter too. A"
     " claim is reproduced if all its cases are, contradicted if any is, and otherwise gets the verdict of its least"
     " certain case. Sums in abs(...) are tested for equivalence by two one-sided tests.",
+    "Outcome: what that says about the claim as it was made. Verified, falsified: the interval decides, over several"
+    f" seeds, at the paper's scale: its data, backbone and input size, and at least {ENOUGH:.0%} of the instances that"
+    " its training saw. Toy: less than that, so that it cannot speak about the paper, whatever its sign. Inconclusive:"
+    " not decided, or from one seed, or at an unknown scale. A suite's own claims are judged at its own scale.",
     "Intervals are over seeds where there are several and over images where per-instance results were kept, paired.",
 )
 
@@ -57,9 +61,8 @@ class ClaimRow:
         return self.judged.claim.that
 
 
-def claims_table(results: Results, uncertainty: Uncertainty) -> Table | None:
+def claims_table(results: Results, judged: Sequence[ClaimVerdict]) -> Table | None:
     """The claims of a suite, a row per case under a row per claim; None where the suite states none."""
-    judged = judge(results, uncertainty)
     if not judged:
         return None
     done = results.frame[results.frame["state"] == "done"].set_index("row")
@@ -68,7 +71,18 @@ def claims_table(results: Results, uncertainty: Uncertainty) -> Table | None:
         for number, claim in enumerate(judged)
         for row in _claim_rows(claim)
     ]
-    return Table("claims", "Claims of the paper", COLUMNS, tuple(rows), REMARKS)
+    return Table("claims", "Claims", COLUMNS, tuple(rows), REMARKS)
+
+
+def describe_claim(judged: ClaimVerdict) -> str:
+    """What became of a claim, in one sentence."""
+    whole = next(_claim_rows(judged))
+    if whole.case is None:
+        effect = f" (cases: {_explanation(whole).text})"
+    else:
+        effect = f" ({_ours(whole, whole.case).text})" if whole.case.estimate else ""
+    scale = f" ({judged.scale})" if judged.scale is not None else ""
+    return f"{judged.claim.says}: {judged.verdict}{effect}; {judged.outcome}{scale}."
 
 
 def _claim_rows(judged: ClaimVerdict) -> Iterator[ClaimRow]:
@@ -94,7 +108,7 @@ def _of_case(cell: Callable[[ClaimRow, CaseVerdict], TableCell]) -> Callable[[Cl
 
 def _sentence(row: ClaimRow) -> TableCell:
     claim = row.judged.claim
-    source = f" ({claim.source})" if claim.source else ""
+    source = f" ({claim.origin})" if claim.origin else ""
     return TableCell(f"{claim.says}{source}" if row.first else "", claim.id)
 
 
@@ -135,6 +149,34 @@ def _verdict(row: ClaimRow) -> TableCell:
     return TableCell(verdict, verdict)
 
 
+def _outcome(row: ClaimRow) -> TableCell:
+    outcome = row.judged.outcome if row.case is None else row.case.outcome
+    return TableCell(outcome, outcome)
+
+
+def _scale_of(row: ClaimRow) -> Scale | None:
+    return row.judged.scale if row.case is None else row.case.scale
+
+
+def _scale(row: ClaimRow) -> TableCell:
+    """The scale in words, which a case does not say again after its claim."""
+    scale = _scale_of(row)
+    if scale is None:
+        return TableCell(DASH)
+    again = not row.first and str(scale) == str(row.judged.scale)
+    return TableCell("" if again else str(scale), str(scale))
+
+
+def _of_least(number: Callable[[TrainingLength], float]) -> Callable[[ClaimRow], TableCell]:
+    """A number of the training that saw the smallest part of the paper's instances."""
+
+    def cell(row: ClaimRow) -> TableCell:
+        scale = _scale_of(row)
+        return TableCell(value=None if scale is None or scale.least is None else number(scale.least))
+
+    return cell
+
+
 def _explanation(row: ClaimRow) -> TableCell:
     if row.case is None:
         verdicts = [case.verdict for case in row.judged.cases]
@@ -148,6 +190,7 @@ def _explanation(row: ClaimRow) -> TableCell:
 COLUMNS: tuple[Column[ClaimRow], ...] = (
     Column("claim", "Claim", cell=_sentence, prose=True),
     Column("that", shown=False, cell=lambda row: TableCell(value=str(row.that))),
+    Column("by", shown=False, cell=lambda row: TableCell(value=row.judged.claim.by)),
     Column("source", shown=False, cell=lambda row: TableCell(value=row.judged.claim.source)),
     Column("case", "Case", cell=_case),
     Column("metric", shown=False, cell=lambda row: TableCell(value=row.that.metric)),
@@ -157,6 +200,10 @@ COLUMNS: tuple[Column[ClaimRow], ...] = (
     Column("high", shown=False, cell=_of_case(_end(1))),
     Column("seeds", "Seeds", cell=_of_case(_seeds), numeric=True),
     Column("verdict", "Verdict", cell=_verdict, axis=True),
+    Column("outcome", "Outcome", cell=_outcome, axis=True),
+    Column("scale", "Scale", cell=_scale, prose=True),
+    Column("instances_seen", shown=False, cell=_of_least(lambda training: training.seen)),
+    Column("instances_seen_paper", shown=False, cell=_of_least(lambda training: training.paper)),
     Column("explanation", "Explanation", cell=_explanation, prose=True),
 )
 

@@ -11,11 +11,14 @@ from bench.analysis.curves import LearningCurves
 from bench.analysis.formatting import describe_settings
 from bench.analysis.results import headline_metric, read_results
 from bench.analysis.uncertainty import Uncertainty
+from bench.analysis.verdicts import judge
 from bench.planning.plan import Plan
 from bench.report.appendix import Appendix, describe_records, format_time
 from bench.report.claims import claims_table
+from bench.report.costs import Price
 from bench.report.curves_table import curves_table
 from bench.report.details import RowDetails, describe_rows, log_tails
+from bench.report.glance import glance_table
 from bench.report.pictures import Picture, draw_pictures
 from bench.report.suite_tables import TableData, results_table
 from bench.report.summary import summarize
@@ -43,12 +46,13 @@ class Report:
         name: of the suite.
         title: of the suite.
         description: of the suite.
+        glance: scope, data, hardware, device-hours and outcome in one table.
         summary: sentences computed from the records.
         date: when it was made.
         code: by which it was made.
         simulated: whether any record is made up.
         mark: what every page says of numbers that do not count; "" where there is nothing to say.
-        claims: the paper's sentences and what became of them; None where the suite states none.
+        claims: sentences and what became of them; None where the suite states none.
         tables: in the suite's order, then that of learning curves.
         exclusions: by reason.
         pictures: plots and images; empty where none were asked for.
@@ -61,6 +65,7 @@ class Report:
     name: str
     title: str
     description: str
+    glance: Table
     summary: tuple[str, ...]
     date: str
     code: str
@@ -88,6 +93,8 @@ def make_report(
     pictures: bool = True,
     left_out: Mapping[str, str] | None = None,
     style: Path | None = None,
+    price: Price | None = None,
+    source: str = "",
 ) -> Report:
     """The report of a plan.
 
@@ -97,6 +104,8 @@ def make_report(
         pictures: draw plots and images, which takes most of the time.
         left_out: see `read_results`.
         style: a style file of matplotlib for the plots, on top of ours.
+        price: of a device-hour; None to state no cost.
+        source: where the results were read from, if that is not a results folder.
 
     Raises:
         BenchError: the style file cannot be used.
@@ -106,7 +115,8 @@ def make_report(
     uncertainty = Uncertainty(results.frame, store)
     tables = [TableData.collect(results, table, uncertainty) for table in suite.tables]
     keys = {row: f"row-{number}" for number, row in enumerate(results.rows.index, start=1)}
-    claims = claims_table(results, uncertainty)
+    judged = judge(results, uncertainty)
+    claims = claims_table(results, judged)
     learning = LearningCurves.collect(results.frame, headline_metric(suite), uncertainty)
     curves = curves_table(learning, results.frame, [table.id for table in suite.tables])
     drawn, problems = draw_pictures(results, uncertainty, store, learning, style) if pictures else ((), ())
@@ -114,7 +124,8 @@ def make_report(
         name=suite.name,
         title=suite.title,
         description=suite.description,
-        summary=summarize(results, tables, claims),
+        glance=glance_table(results, judged, price=price, source=source),
+        summary=summarize(results, tables),
         date=format_time(time.time()),
         code=code_identity().code,
         simulated=results.simulated,

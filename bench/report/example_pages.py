@@ -101,7 +101,7 @@ def draw_images(evaluations: pd.DataFrame, skeleton: Skeleton, store: Store) -> 
             remark = f" Shown are the first {MOST_METHODS} of {len(columns)} methods." if columns[MOST_METHODS:] else ""
             yield from _pages(columns[:MOST_METHODS], where, remark, problems)
             return
-    yield "images", Drawing("Validation images", "No images stored.", problems=tuple(problems))
+    yield "images", Drawing("Validation images", "No images stored; a capsule holds none.", problems=tuple(problems))
 
 
 def _pages(columns: Sequence[_Column], where: str, remark: str, problems: list[str]) -> Iterator[tuple[str, Drawing]]:

@@ -57,8 +57,8 @@ def _latex(report: Report) -> Files:
 
 def _tables(report: Report) -> Mapping[str, Table]:
     """Tables by their path. A suite may name one of its own "claims": the claims' files are not among the tables'."""
-    tables = {f"tables/{table.id}": table for table in report.tables}
-    return ({"claims": report.claims} if report.claims is not None else {}) | tables
+    claims = {"claims": report.claims} if report.claims is not None else {}
+    return claims | {f"tables/{table.id}": table for table in report.tables} | {"glance": report.glance}
 
 
 def _encoded(text: str) -> bytes:

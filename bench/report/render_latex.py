@@ -34,6 +34,9 @@ KNOWN = frozenset("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝàá�
 
 AGREEMENTS = {"": "", "equivalent": r"~$\approx$", "different": r"~$\neq$", "undecided": "~?"}
 
+PROSE, PROSE_ALONE = 0.6, 0.8
+"""Width of all columns of prose together, as a part of the page's, and of one beside a single other column."""
+
 FIT_WIDTH = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}"
 FIT_HEIGHT = r"\resizebox*{!}{\ifdim\totalheight>0.8\textheight0.8\textheight\else\totalheight\fi}"
 """Commands that shrink what follows where it would not fit."""
@@ -93,7 +96,7 @@ def _float(report: Report, table: Table, rows: Sequence[Row], number: int, last:
         yield rf"\label{{tab:{table.id}}}"
     yield f"{FIT_HEIGHT}{{%"
     yield f"{FIT_WIDTH}{{%"
-    yield rf"\begin{{tabular}}{{{''.join(map(_alignment, stacks))}}}"
+    yield rf"\begin{{tabular}}{{{''.join(_alignment(stack, stacks) for stack in stacks)}}}"
     yield r"\toprule"
     yield from _heading(table)
     yield r"\midrule"
@@ -112,9 +115,11 @@ def _float(report: Report, table: Table, rows: Sequence[Row], number: int, last:
     yield r"\end{table*}"
 
 
-def _alignment(stack: Stack) -> str:
+def _alignment(stack: Stack, stacks: Sequence[Stack]) -> str:
+    """Columns of prose share the width that others usually leave."""
     if stack.column.prose:
-        return r"p{0.3\linewidth}"
+        width = PROSE_ALONE if len(stacks) <= 2 else PROSE / sum(other.column.prose for other in stacks)
+        return rf"p{{{width:.2g}\linewidth}}"
     return "r" if stack.column.numeric else "l"
 
 

@@ -36,7 +36,10 @@ def _blocks(report: Report, figures: str) -> Iterator[str]:
     yield from _mark(report)
     if report.description:
         yield escape(report.description)
-    yield f"**Result.** {escape(' '.join(report.summary))}"
+    yield f"## {escape(report.glance.title)}"
+    yield from _grid_blocks(report.glance)
+    if report.summary:
+        yield f"**Result.** {escape(' '.join(report.summary))}"
     yield f"*Suite {escape(report.name)}, generated {escape(report.generated)}.*"
     if report.problems:
         yield "**Files that could not be read:**"
@@ -67,6 +70,10 @@ def _mark(report: Report) -> Iterator[str]:
 
 def _table_blocks(report: Report, table: Table) -> Iterator[str]:
     yield from _mark(report)
+    yield from _grid_blocks(table)
+
+
+def _grid_blocks(table: Table) -> Iterator[str]:
     marks = table.footnotes
     shown = table.shown
     columns = [table.columns[index] for index in shown]

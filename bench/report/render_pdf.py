@@ -57,6 +57,7 @@ def _data(report: Report) -> dict[str, Any]:
     """All that the template prints."""
     texts = ("name", "title", "description", "mark", "summary", "date", "code", "problems")
     return {name: getattr(report, name) for name in texts} | {
+        "glance": _table(report.glance),
         "claims": [_table(report.claims)] if report.claims is not None else [],
         "tables": [_table(table) for table in report.tables],
         "exclusions": [f"{item.reason}: {'; '.join(item.combinations)}" for item in report.exclusions],

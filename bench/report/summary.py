@@ -9,85 +9,34 @@ import pandas as pd
 
 from bench.analysis.formatting import (
     backbone_name,
-    data_name,
-    explain_left_out,
     format_metric,
     in_print_units,
+    listing,
     metric_words,
-    representation_name,
     sentence,
 )
 from bench.analysis.results import Results, headline_metric
-from bench.analysis.rows import as_records, common_baseline, find_nobody, summarize_rows
-from bench.pose.data.datasets import DatasetInfo
+from bench.analysis.rows import common_baseline, find_nobody, summarize_rows
 from bench.pose.metrics.catalog import best_of, metric_named
 from bench.report.suite_tables import TableData
-from bench.report.tables import Table
 
 MOST_GROUPS = 6
 """Pairs of backbone and input size that get a sentence each; more are counted."""
 
-MOST_OTHERS = 8
-"""Methods that are named behind the best; more are counted."""
+MOST_BEHIND = 5
+"""Methods that are named after the best; more are counted."""
 
 GROUP = ["backbone", "input_size"]
 """Columns whose values rows that compete have in common."""
 
 
-def summarize(results: Results, tables: Sequence[TableData], claims: Table | None) -> tuple[str, ...]:
-    """Sentences on what was run, what became of the claims, who wins, and how far that is from the paper."""
+def summarize(results: Results, tables: Sequence[TableData]) -> tuple[str, ...]:
+    """Sentences on who wins, and how far that is from the paper; `glance_table` says what was run."""
     metric = headline_metric(results.plan.suite)
     rows = summarize_rows(results.frame, metric)
-    notes = [f"{note[0].upper()}{note[1:]}." for note in results.plan.given]
-    sentences = [*notes, _what(results), _progress(results.frame), _verdicts(claims), *_winners(rows, metric)]
-    sentences += [sentence(find_nobody(results.frame, metric)), _left_out(results.frame)]
+    sentences = [*_winners(rows, metric), sentence(find_nobody(results.frame, metric))]
     sentences += [_seeds(rows), _baseline(results.frame, metric), _paper(rows, metric), *map(_agreement, tables)]
     return tuple(sentence for sentence in sentences if sentence)
-
-
-def _what(results: Results) -> str:
-    frame, data = results.frame, results.plan.suite.dataset
-    # The order of the suite, which is not that of the tables.
-    first = {training.spec.id: place for place, training in enumerate(results.plan.trainings)}
-    frame = frame.loc[frame["training"].map(first).sort_values(kind="stable").index]
-    backbones = _listing([backbone_name(name) for name in frame["backbone"].unique()])
-    methods = _listing([representation_name(name) for name in frame["representation"].unique()])
-    return (
-        f"{backbones} with {methods} at {_listing(list(frame['input_size'].unique()))}, trained on"
-        f" {_splits(data.info, frame['split'])} and measured on {_splits(data.info, frame['evaluation_split'])}."
-    )
-
-
-def _splits(info: DatasetInfo, splits: pd.Series[str]) -> str:
-    return _listing([data_name(info, split) for split in splits.unique()])
-
-
-def _progress(frame: pd.DataFrame) -> str:
-    planned, trainings = len(frame), frame["training"].nunique()
-    states = frame["state"].value_counts(sort=False)
-    counts = [f"{count} {state}" for state, count in states.items() if state != "done"]
-    rest = f" ({_listing(counts)})" if counts else ""
-    return (
-        f"{states.get('done', 0)} of {planned} evaluation{'s' if planned != 1 else ''} of {trainings}"
-        f" training{'s' if trainings != 1 else ''} are done{rest}."
-    )
-
-
-def _left_out(frame: pd.DataFrame) -> str:
-    lines = as_records(frame.filter(regex="images"))
-    count = sum(bool(explain_left_out(line)) for line in lines)
-    marked = f"{count} of {len(frame)} evaluations or their trainings do without images that could not be read"
-    return f"{marked}: the tables mark them, the provenance names the images." if count else ""
-
-
-def _verdicts(claims: Table | None) -> str:
-    """How often each verdict fell; cases of a claim, which stand under it, have no text in the first column."""
-    if claims is None:
-        return ""
-    place = next(index for index, column in enumerate(claims.columns) if column.key == "verdict")
-    verdicts = Counter(row.cells[place].text for row in claims.rows if row.cells[0].text)
-    counts = [f"{count} {verdict}" for verdict, count in verdicts.most_common()]
-    return f"Of the paper's claims that the suite states: {_listing(counts)}."
 
 
 def _winners(rows: pd.DataFrame, metric: str) -> list[str]:
@@ -112,7 +61,7 @@ def _tally(groups: Sequence[pd.DataFrame], metric: str) -> str:
     rest = len(wins) - sum(count for _, count in counts)
     others = f", others in {rest}" if rest else ""
     best = f"{_superlative(metric).capitalize()} {metric_words(metric)}"
-    return f"{best} in the {where}: {_listing(texts)}{others}."
+    return f"{best} in the {where}: {listing(texts)}{others}."
 
 
 def _winner(group: pd.DataFrame, metric: str) -> str:
@@ -137,9 +86,9 @@ def _superlative(metric: str) -> str:
 
 
 def _after(texts: Sequence[str]) -> str:
-    more = len(texts) - MOST_OTHERS
-    shown = [*texts[:MOST_OTHERS], f"{more} more"] if more > 1 else texts
-    return f", before {_listing(shown)}" if texts else ""
+    rest = len(texts) - MOST_BEHIND
+    named = [*texts[:MOST_BEHIND], *([f"{rest} more"] if rest > 0 else [])]
+    return f", before {listing(named)}" if named else ""
 
 
 def _seeds(rows: pd.DataFrame) -> str:
@@ -180,8 +129,3 @@ def _agreement(table: TableData) -> str:
         f" {table.margin_text}: {counts['equivalent']} equivalent, {counts['different']} different,"
         f" {counts['undecided']} undecided."
     )
-
-
-def _listing(texts: Sequence[str]) -> str:
-    """The texts as "a", "a and b", or "a, b and c"."""
-    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)

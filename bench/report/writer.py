@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from bench.files import write_atomically
 from bench.planning.plan import Plan
 from bench.pose.errors import BenchError, ExtensionError
+from bench.report.costs import Price
 from bench.report.document import Report, make_report
 from bench.report.formats import FORMATS, Format
 from bench.store.folders import Store
@@ -25,12 +26,14 @@ def write_report(
     formats: Sequence[str] = tuple(FORMATS),
     left_out: Mapping[str, str] | None = None,
     style: Path | None = None,
+    price: Price | None = None,
+    source: str = "",
 ) -> list[Path]:
     """Write a report per plan into OUT/SUITE; settings of the command line are part of the folder's name.
 
     `md` gives report.md with figures/*.png, `html` gives report.html and `pdf` gives report.pdf, which need no other
-    file, `csv` gives tables/TABLE.csv and `tex` gives tables/TABLE.tex. Where the suite states claims, claims.csv and
-    claims.tex stand beside the folder of tables.
+    file, `csv` gives tables/TABLE.csv and `tex` gives tables/TABLE.tex. Beside the folder of tables stand the tables
+    glance and, where the suite states claims, claims.
 
     Args:
         plans: one per suite.
@@ -39,6 +42,8 @@ def write_report(
         formats: some of `FORMATS`.
         left_out: why trainings that nobody has begun were not run, by their ids, where more is known than that.
         style: a style file of matplotlib for the plots, on top of ours.
+        price: of a device-hour; None to state no cost.
+        source: where the results were read from, if that is not a results folder.
 
     Returns:
         The files written.
@@ -53,7 +58,7 @@ def write_report(
     written = []
     pictures = any(form.pictures for form in chosen)
     for plan in plans:
-        report = make_report(plan, store, pictures=pictures, left_out=left_out, style=style)
+        report = make_report(plan, store, pictures=pictures, left_out=left_out, style=style, price=price, source=source)
         for path, contents in _files(report, chosen):
             written.append(out / report_folder(plan) / path)
             _write(written[-1], contents)

@@ -199,7 +199,13 @@ def _load_extensions(source: Source, *, run: bool) -> Extensions:
     if not run:
         absent = [name for name in extensions.modules if name not in sys.modules]
         if absent:
-            raise source.error([Problem(("extensions",), f"names the module {absent[0]!r}, which is not run here")])
+            raise source.error(
+                [
+                    Problem(
+                        ("extensions",), f"names the module {absent[0]!r}, which is not run unless --extension names it"
+                    )
+                ]
+            )
         return extensions
     NO_EXTENSIONS.load()
     problems = []

@@ -90,7 +90,7 @@ LINES = (
     Line(f"cancel every.yaml {STORE} --state done {CELL} --id {{id}}", "cancelled: 0"),
     Line(
         f"report every.yaml {STORE} --out reports --format md,csv {CELL} --budget 1"
-        " --calibration {calibration} --style plain.mplstyle",
+        " --calibration {calibration} --style plain.mplstyle --price-per-hour 0.45",
         "reports/every_epochs=1/report.md",
     ),
     *(
@@ -109,6 +109,7 @@ LINES = (
     Line(f"export every.yaml {STORE} --out a.zip {CELL} --no-predictions --no-report", "a.zip"),
     Line(f"export every.yaml {STORE} --out b.zip --predictions --report", "b.zip"),
     Line(f"verify b.zip {ROOT} --extension an_extension --json", "the extension is loaded", 2),
+    Line("report --capsule b.zip --extension an_extension --format csv --out alone", "alone/every/glance.csv"),
     Line(f"check plain.yaml {STORE} --baseline b.yaml {CELL} --update", "b.yaml"),
     Line(f"check plain.yaml {STORE} --baseline b.yaml --junit j.xml --summary s.md --json", "holds"),
     Line(f"check plain.yaml {STORE} --baseline b.yaml --subset 3", "", 2),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.paper.published import TRAININGS
 from bench.planning.plan import GIGA, complexity_of
 from bench.pose.errors import BenchError
 from bench.pose.models.network import Complexity
@@ -26,10 +27,9 @@ KINDS = {
 """Kinds of work, in the order of every work vector, with the unit of each price."""
 
 PUBLISHED_INSTANCES: Mapping[tuple[str, str, str], int] = {
-    ("coco", "train2017", "gt"): 149_813,
+    **{(dataset, item.split, "gt"): item.instances for dataset, item in TRAININGS.items()},
     ("coco", "val2017", "gt"): 6_352,
     ("coco", "val2017", "detector"): 104_125,
-    ("mpii", "train", "gt"): 22_246,
     ("mpii", "valid", "gt"): 2_958,
 }
 """Number of instances by dataset, split and boxes, as the reference counts annotations or detector boxes."""

@@ -20,18 +20,22 @@ Settings = Mapping[str, Any]
 Selection = Mapping[str, tuple[Any, ...]]
 """Values of settings, one of which each selected row must have."""
 
+OWN = "suite"
+"""Who makes a claim that is the suite's own."""
+
 WHOLE = frozenset({"subset", "evaluation_subset", "train_subset", "held_out"})
 """Settings whose None means that all there is is taken. Others are None where the representation does not read them."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of the paper as an inequality.
+    """A sentence as an inequality.
 
     Attributes:
         id: of the claim.
         says: the sentence.
-        source: where the paper says it.
+        by: who says it: "paper", the name of another paper, or "suite" for a claim of the suite's own.
+        source: where they say it.
         that: the inequality.
         selections: values of settings that each of its terms asks for.
         at: values of settings that all terms are restricted to.
@@ -41,12 +45,18 @@ class Claim:
 
     id: str
     says: str
+    by: str
     source: str
     that: Inequality
     selections: Mapping[Term, Selection]
     at: Selection
     matters: float
     place: str
+
+    @property
+    def origin(self) -> str:
+        """Who says it and where, in words; "" for a claim of the paper without a place."""
+        return ", ".join(filter(None, ({"paper": "", OWN: "of this suite"}.get(self.by, self.by), self.source)))
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,12 @@ class Declaration(BaseModel):
 
     Attributes:
         id: names it.
-        says: the sentence of the paper.
+        says: the sentence.
         that: the sentence as an inequality, see `bench.suite.claims.language`; numbers in the units of records.
         at: values of settings, one or a list of each, that all terms are restricted to.
         matters: an effect below this is too small to matter, in the units of records; `noticeable` if not given.
         source: where the paper says it.
+        by: who says it: "paper", the name of another paper, or "suite" for a claim of the suite's own.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -42,6 +43,7 @@ class Declaration(BaseModel):
     at: dict[str, Any] = {}
     matters: Positive | None = None
     source: str = ""
+    by: Annotated[str, StringConstraints(min_length=1)] = "paper"
 
 
 def read_claims(
@@ -80,5 +82,10 @@ def read_claims(
             continue
         matters = noticeable(that.metric) if declared.matters is None else declared.matters
         place = f"{source.file}:{source.line((*here, 'that'))}"
-        claims.append(Claim(declared.id, declared.says, declared.source, that, selections, at, matters, place))
+        claims.append(
+            Claim(
+                id=declared.id, says=declared.says, by=declared.by, source=declared.source, that=that,
+                selections=selections, at=at, matters=matters, place=place,
+            )
+        )  # fmt: skip
     return tuple(claims)

@@ -21,6 +21,7 @@ from bench.pose.input_size import InputSize
 from bench.pose.metrics.catalog import METRICS, noticeable
 from bench.pose.metrics.coco import STATISTICS
 from bench.report.claims import claims_table
+from bench.report.tables import Table
 from bench.store.folders import Store
 from bench.suite.claims.language import Inequality, LanguageError, Relation, Selector, Term, Trend, parse
 from bench.suite.expansion import expand
@@ -54,7 +55,7 @@ weights = numbers | numbers.map(lambda number: -number) | st.sampled_from([1.0, 
 
 @st.composite
 def inequalities(draw: st.DrawFn) -> Inequality:
-    metric = draw(st.sampled_from(["AP", "AP_E", "mean_oks", "Mean@0.1"]))
+    metric = draw(st.sampled_from(["AP", "AP_E", "mean_oks", "PCK@0.2", "Mean@0.1"]))
     trends = st.none() | st.builds(Trend, words)
     chosen = draw(
         st.lists(st.tuples(st.lists(selectors, max_size=3).map(tuple), trends), min_size=1, max_size=4, unique=True)
@@ -408,9 +409,14 @@ def test_one_seed_with_images_is_judged_by_these_and_says_so(tmp_path: Path) -> 
     assert row["explanation"] == "one seed: chance between trainings is not in the interval"
 
 
+def table_of(made_up: MadeUp) -> Table | None:
+    results = made_up.results()
+    return claims_table(results, judge(results, made_up.uncertainty(results)))
+
+
 def rows_of(made_up: MadeUp) -> list[dict[str, str]]:
     """Printed texts of the table of claims by column."""
-    table = claims_table(made_up.results(), made_up.uncertainty())
+    table = table_of(made_up)
     assert table is not None
     return [
         {column.key: cell.text for column, cell in zip(table.columns, row.cells, strict=True)} for row in table.rows
@@ -455,7 +461,7 @@ def test_a_claim_is_reproduced_only_if_all_its_cases_are(
 
 def test_the_table_of_claims(tmp_path: Path) -> None:
     made_up = several(tmp_path, lambda training, _: 0.5 + 0.1 * (training.spec.representation == "simdr"))
-    table = claims_table(made_up.results(), made_up.uncertainty())
+    table = table_of(made_up)
     assert table is not None
     first, tiny, res50 = rows_of(made_up)
     assert (first["claim"], first["case"], first["verdict"]) == ("A sentence", "all 2", "reproduced")
@@ -478,7 +484,7 @@ def test_made_up_records_mark_their_rows(tmp_path: Path) -> None:
         if training.spec.backbone == "simba_tiny":
             file = made_up.store.evaluation(training.evaluations[0].spec.id).record_file
             file.write_text(file.read_text().replace('"simulated": false', '"simulated": true'))
-    table = claims_table(made_up.results(), made_up.uncertainty())
+    table = table_of(made_up)
     assert table is not None
     assert [row.simulated for row in table.rows] == [True, True, False]
 
@@ -517,7 +523,7 @@ def test_seeds_that_do_not_overlap_are_named(tmp_path: Path) -> None:
 
 def test_a_suite_without_claims_has_no_table(tmp_path: Path) -> None:
     made_up = MadeUp(tmp_path)
-    assert claims_table(made_up.results(), made_up.uncertainty()) is None
+    assert table_of(made_up) is None
 
 
 # The suites that are shipped.
@@ -561,7 +567,8 @@ def test_the_papers_numbers_hold_its_claims(name: str) -> None:
 @pytest.mark.parametrize("name", SUITES)
 def test_every_claim_names_its_source_and_has_cases(name: str) -> None:
     for judged_claim in judged(name):
-        assert judged_claim.claim.source
+        claim = judged_claim.claim
+        assert claim.source or claim.by != "paper"
         assert judged_claim.cases
         assert judged_claim.verdict == "not measured"
 
@@ -573,10 +580,11 @@ def metrics_of(protocol: str) -> list[str]:
 def test_metrics_are_those_of_the_evaluators() -> None:
     from bench.paper.published import published_rows
     from bench.pose.metrics.oks_per_instance import STATISTICS as OKS
+    from bench.pose.metrics.pck import PCK_THRESHOLDS
 
-    assert metrics_of("coco") == [*STATISTICS, "mean_oks"]
+    assert metrics_of("coco") == [*STATISTICS, "mean_oks", *PCK_THRESHOLDS]
     for protocol, names in OKS.items():
-        assert set(metrics_of(protocol)) == {*names, "mean_oks"}
+        assert set(metrics_of(protocol)) == {*names, "mean_oks", *PCK_THRESHOLDS}
     printed = {name for row in published_rows() if row.table == "mpii_val" for name in row.metrics}
     assert set(metrics_of("mpii")) == printed
     assert (noticeable("AP"), noticeable("mean_oks"), noticeable("Mean@0.1")) == (0.005, 0.005, 0.5)

@@ -210,7 +210,8 @@ def test_slopes_are_judged_like_other_sums(that: str, at: str, slope: float, ver
     assert case.estimate is not None
     assert case.estimate.value == pytest.approx(slope)
     assert (case.estimate.seeds, case.verdict) == (2, verdict)
-    table = claims_table(made.results(), made.uncertainty())
+    results = made.results()
+    table = claims_table(results, judge(results, made.uncertainty(results)))
     assert table is not None
     printed = dict(zip([column.key for column in table.columns], table.rows[0].cells, strict=True))
     assert printed["ours"].text.startswith(f"+{100 * slope:.1f} [")

@@ -116,7 +116,7 @@ def test_nothing_measured_says_why(studio: Studio) -> None:
     pictures, problems = studio.pictures(make_results(studio.folder, ONE, lambda *_: None))
     assert problems == ()
     assert {picture.caption for picture in pictures.values()} == {
-        "Nothing is measured yet.", "No training is finished yet.", "No images stored.",
+        "Nothing is measured yet.", "No training is finished yet.", "No images stored; a capsule holds none.",
     }  # fmt: skip
     assert not any(picture.png for picture in pictures.values())
 

@@ -76,10 +76,17 @@ def test_published_values_and_differences_agree_in_all_formats(bench: Bench) -> 
 
 def test_summary_names_winner_baseline_and_distance_to_the_paper(bench: Bench) -> None:
     text = bench.render(bench.fill(COCO, coco_scores, baseline={"AP": 0.03}))["report.md"]
-    assert "3 of 3 evaluations of 2 trainings are done." in text
+    assert "3 of 3 evaluations of 2 trainings done." in text
     assert "HRNet-W32 at 64x64: SimDR (57.1) has the highest AP, before heatmap + quarter shift (44.0)" in text
     assert "mean pose of the training instances alone reaches AP 3.0" in text
     assert "3 of the 3 published rows that the suite answers are measured; their AP is 1.0 from the paper's" in text
+
+
+def test_many_methods_are_not_all_named(bench: Bench) -> None:
+    text = COCO.replace("input_size: [64x64]", "input_size: [64x64], learning_rate: [0.001, 0.002, 0.003, 0.004]")
+    summary = bench.make(bench.fill(text, coco_scores)).summary[0]
+    assert summary.endswith(" and 5 more.")
+    assert summary.count("(learning rate") == 7, "the two that tie, and five"
 
 
 @pytest.mark.parametrize(
@@ -313,12 +320,12 @@ def test_unreadable_record_costs_its_own_cell_only(bench: Bench) -> None:
 
 def test_nothing_measured_still_makes_a_report(bench: Bench) -> None:
     texts = bench.report(bench.plan(SYNTHETIC), formats=FORMATS)
-    assert set(texts) == {"report.md", "report.html", "results.csv", "results.tex"}
-    for sentence in ("Nothing is measured yet.", "No training is finished yet.", "No images stored."):
+    assert set(texts) == {"report.md", "report.html", "glance.csv", "glance.tex", "results.csv", "results.tex"}
+    for sentence in ("Nothing is measured yet.", "No training is finished yet.", "No images stored"):
         assert sentence in texts["report.md"]
         assert sentence in texts["report.html"]
     assert (bench.folder / "out/small/report.pdf").read_bytes().startswith(b"%PDF")
-    assert "0 of 21 evaluations of 15 trainings are done (21 missing)" in texts["report.md"]
+    assert "0 of 21 evaluations of 15 trainings done (21 missing)" in texts["report.md"]
 
 
 def test_baselines_that_disagree_are_not_shown(bench: Bench) -> None:
