@@ -1,16 +1,18 @@
 """Whether something of ours hinders SimDR on few real photographs: short experiments, each on one suspect.
 
-    python -m benchmarks.hindrances --data-root DATA_ROOT [--only gradients heads ...] [--instances 27000]
+    python -m bench run suites/lspet_settings.yaml --data-root DATA_ROOT
+    python -m benchmarks.hindrances --data-root DATA_ROOT [--only gradients heads ...]
 
 All train and measure on Leeds Sports Pose Extended's training split: 600 images are held out and measured with a flip
-test, the others train. The network, its initial weights and its schedule are those of suites/lspet.yaml at its shortest
-length, so its val split stays unseen. The numbers in docs/lspet.md come from here.
+test, the others train, for five epochs. Network, first weights and schedule are those of suites/lspet_settings.yaml,
+whose trained weights are read from the results, so the val split stays unseen. The numbers in docs/lspet.md come from
+here.
 
-- gradients: how far the trunk's gradients of different batches agree, by representation, at the start and after training
+- gradients: how far the trunk's gradients of different batches agree, at the start and after training
 - logits: size of the logits and of the linear layers' inputs, at the start and after training
 - float64: losses of the first steps in float64 against float32
 - heads: training with another learning rate, first weights, weight decay or dropout of the head
-- frozen: new heads on a trunk that a heatmap or SimDR trained, which stays as it is
+- frozen: new heads on a trunk that was trained with heatmaps or SimDR and stays as it is
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from torch import Tensor, nn
 
 from bench.execute.settings import augmentation, codec_settings, crop_settings, eval_config, optimizer_config
 from bench.execute.training_job import network
+from bench.pose.checkpoints import load_weights
 from bench.pose.codecs.representation import build_codec
 from bench.pose.data.crops import Batch
 from bench.pose.data.loading import Position, training_batches
@@ -38,8 +41,8 @@ from bench.pose.evaluation import Evaluator
 from bench.pose.models.trunk_weights import load_imagenet
 from bench.pose.models.weights import IMAGENET
 from bench.pose.optimizer import learning_rate
+from bench.store.folders import TrainingFolder
 from bench.suite.expansion import SuiteCell, expand
-from bench.suite.overrides import override
 from bench.suite.schema import load_suite
 from bench.suite.specs import TrainSpec
 
@@ -83,16 +86,14 @@ class Study:
     """The data and the length of the experiments."""
 
     data_root: Path
-    epochs: int
-    threads: int
+    results: Path
 
     def spec(self, representation: str) -> TrainSpec:
         """The training of a representation."""
         return self._cell(representation).training
 
     def _cell(self, representation: str) -> SuiteCell:
-        settings = [f"epochs={self.epochs}", f"milestones=[{self.epochs - 1}]"]
-        cells = expand(override(load_suite(SUITE), settings)).cells
+        cells = expand(load_suite(SUITE)).cells
         return next(cell for cell in cells if cell.training.representation == representation)
 
     @cached_property
@@ -109,6 +110,12 @@ class Study:
         torch.manual_seed(spec.seed)
         model = network(spec)
         load_imagenet(model, spec.backbone, self.data_root / IMAGENET)
+        return model.to(memory_format=torch.channels_last)
+
+    def trained(self, spec: TrainSpec) -> nn.Module:
+        """The network with the weights of the suite's training."""
+        model = network(spec)
+        load_weights(model, TrainingFolder(self.results / "trainings" / spec.id).weights)
         return model.to(memory_format=torch.channels_last)
 
     def codec(self, spec: TrainSpec) -> Any:
@@ -192,13 +199,10 @@ def loss(codec: Any, model: nn.Module, batch: Batch, dtype: torch.dtype = torch.
 
 
 def gradients(study: Study) -> Iterator[Row]:
-    """Norm of the mean gradient of the trunk over 32 batches, relative to the mean norm: 1 if all agree, .18 if none."""
+    """Of 32 batches: norm of the mean gradient by the mean norm, which is 1 if all agree and .18 if none do."""
     for representation in REPRESENTATIONS:
         spec = study.spec(representation)
-        model = study.start(spec)
-        for when in ("at the start", "trained"):
-            if when == "trained":
-                study.train(spec, model)
+        for when, model in (("at the start", study.start(spec)), ("trained", study.trained(spec))):
             found = []
             for _, batch in zip(range(32), study.batches(spec), strict=False):
                 model.train()
@@ -206,28 +210,29 @@ def gradients(study: Study) -> Iterator[Row]:
                 loss(study.codec(spec), model, batch).backward()
                 found.append(torch.cat([one.grad.flatten() for one in parts(model)[0] if one.grad is not None]))
             norms = torch.stack([one.norm() for one in found])
-            mean = torch.stack(found).mean(0).norm()
-            yield representation, when, f"{norms.mean():.3g}", f"{mean / norms.mean():.2f}"
+            mean = torch.stack(found).mean(0)
+            yield (
+                representation,
+                when,
+                f"{norms.mean():.2g}",
+                f"{mean.norm() / norms.mean():.2f}",
+                f"{mean.abs().median():.1g}",
+            )
 
 
 def logits(study: Study) -> Iterator[Row]:
-    """Deviation of maps and logits over positions and bins."""
+    """Loss, and deviation of maps and logits over positions and bins."""
     for representation in REPRESENTATIONS:
         spec = study.spec(representation)
-        model: Any = study.start(spec)
-        for when in ("at the start", "trained"):
-            if when == "trained":
-                study.train(spec, model)
-            seen: dict[str, float] = {}
-            for name in ("final_layer", "mlp_head_x"):
-                if (layer := getattr(model, name)) is not None:
-                    layer.register_forward_hook(lambda _l, _i, out, name=name: seen.update({name: float(out.std())}))
-            batch = next(study.batches(spec))
-            model.eval()
+        for when, model in (("at the start", study.start(spec)), ("trained", study.trained(spec))):
+            seen: list[str] = []
+            for layer in heads(model):
+                layer.register_forward_hook(
+                    lambda _layer, _inputs, output, seen=seen: seen.append(f"{output.std():.3g}")
+                )
             with torch.no_grad():
-                value = float(loss(study.codec(spec), model, batch))
-            sizes = [f"{seen[name]:.3g}" if name in seen else "" for name in ("final_layer", "mlp_head_x")]
-            yield representation, when, f"{value:.4g}", *sizes
+                value = float(loss(study.codec(spec), model.eval(), next(study.batches(spec))))
+            yield representation, when, f"{value:.4g}", *seen[:2]
 
 
 def float64(study: Study, steps: int = 40) -> Iterator[Row]:
@@ -240,13 +245,15 @@ def float64(study: Study, steps: int = 40) -> Iterator[Row]:
         optimizers = [torch.optim.Adam(one.parameters(), lr=spec.learning_rate) for one in (single, double)]
         for _, batch in zip(range(steps), study.batches(spec), strict=False):
             values = []
-            for model, optimizer, dtype in zip((single, double), optimizers, (torch.float32, torch.float64), strict=True):
+            for model, optimizer, dtype in zip(
+                (single, double), optimizers, (torch.float32, torch.float64), strict=True
+            ):
                 model.train()
                 optimizer.zero_grad()
                 value = loss(study.codec(spec), model, batch, dtype)
                 value.backward()
                 optimizer.step()
-                values.append(float(value))
+                values.append(float(value.detach()))
             pairs.append(abs(values[0] / values[1] - 1))
         yield representation, *(f"{pairs[step - 1]:.1e}" for step in (1, 10, 20, steps))
 
@@ -263,11 +270,10 @@ def heads_apart(study: Study) -> Iterator[Row]:
 
 def frozen(study: Study) -> Iterator[Row]:
     """New heads on frozen features."""
-    trained = {name: study.train(study.spec(name), study.start(study.spec(name))) for name in ("heatmap", "simdr")}
-    for teacher, source in trained.items():
+    for teacher in ("heatmap", "simdr"):
         weights = {
             name: value
-            for name, value in source.state_dict().items()
+            for name, value in study.trained(study.spec(teacher)).state_dict().items()
             if name.split(".")[0] not in {"final_layer", "mlp_head_x", "mlp_head_y"}
         }
         for representation in REPRESENTATIONS:
@@ -279,7 +285,7 @@ def frozen(study: Study) -> Iterator[Row]:
 
 EXPERIMENTS: dict[str, tuple[Callable[[Study], Iterator[Row]], list[str]]] = {
     "float64": (float64, ["", "step 1", "step 10", "step 20", "step 40"]),
-    "gradients": (gradients, ["", "", "mean norm", "agreement"]),
+    "gradients": (gradients, ["", "", "mean norm", "agreement", "median size"]),
     "logits": (logits, ["", "", "loss", "deviation of maps", "of logits"]),
     "frozen": (frozen, ["", "", "AP", "mean OKS"]),
     "heads": (heads_apart, ["", "", "AP", "mean OKS"]),
@@ -290,11 +296,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-root", type=Path, required=True)
     parser.add_argument("--only", nargs="+", choices=EXPERIMENTS, default=list(EXPERIMENTS))
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--results", type=Path, default=Path("results"))
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    study = Study(arguments.data_root, arguments.epochs, arguments.threads)
+    torch.set_num_threads(1)
+    study = Study(arguments.data_root, arguments.results)
     for name in arguments.only:
         experiment, headers = EXPERIMENTS[name]
         rows = []

@@ -134,7 +134,7 @@ def suites() -> str:
         "train.axes": "values of each axis, one or a list; every combination is a training. "
         "`backbone`, `representation` and `input_size` are needed; any other setting of trainings may be one",
         "train.set": "rules: settings, under a condition `when`; first to last, later ones win",
-        "train.only": "conditions `when` of which each cell meets one, for axes of which not every value goes with every other",
+        "train.only": "conditions `when` of which each cell meets one, where not every combination is wanted",
         "train.exclude": "combinations to leave out: a condition `when` and a reason `because`",
         "train.recipe": f"{top['recipe'].rstrip('.')}: {' or '.join(RECIPES)}",
         "evaluate": "ways to measure each training: settings, of which a list of values multiplies, under a condition",
@@ -166,6 +166,8 @@ def suites() -> str:
     for protocol in dict.fromkeys(protocol for metric in METRICS.values() for protocol in metric.protocols):
         names = [name for name, metric in METRICS.items() if protocol in metric.protocols]
         lines.append(f"| metrics of `{protocol}` | {_names(names)} |")
+    torso = [name for name, metric in METRICS.items() if metric.torso]
+    lines.append(f"| only of skeletons with a `left_shoulder` and a `right_hip` | {_names(torso)} |")
     lines += _table("A SLURM profile", Profile) + _table("retries", Retries)
     return _page(lines)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,19 @@ class Uncertainty:
         combination = self._combine(terms, metric)
         return None if combination is None else combination.estimate()
 
+    def estimator(self, rows: Sequence[str], metric: str) -> Callable[[Mapping[str, float]], EffectEstimate] | None:
+        """What `combination` gives for any weights of the same rows; None where a row is not measured."""
+        combination = self._combine(dict.fromkeys(rows, 1.0), metric)
+        ways = list(self._by_kind(dict.fromkeys(rows, 1.0)).values())
+
+        def estimate(terms: Mapping[str, float]) -> EffectEstimate:
+            assert combination is not None, "else nobody has this function"
+            weights = [np.array([terms[row] for row in way]) for way in ways]
+            kinds = zip(combination.kinds, weights, strict=True)
+            return Combination(tuple(replace(kind, weights=own) for kind, own in kinds)).estimate()
+
+        return None if combination is None else estimate
+
     def seeds_needed(self, terms: Mapping[str, float], metric: str, effect: float) -> int | None:
         """Seeds in all of each training that would show an effect; None where that is not known, or absurdly many."""
         combination = self._combine(terms, metric)
@@ -79,11 +93,15 @@ class Uncertainty:
         step = PRINTED_STEP / in_print_units(metric, 1)
         return equivalence(difference.widened(step**2 / 12), margin).agreement
 
-    def _combine(self, terms: Mapping[str, float], metric: str) -> Combination | None:
+    def _by_kind(self, terms: Mapping[str, float]) -> dict[str, dict[str, float]]:
+        """Weights by row, those that measure the same trainings together."""
         kinds: dict[str, dict[str, float]] = {}
         for row, weight in terms.items():
             kinds.setdefault(self._seeds[row]["training_kind"].iloc[0], {})[row] = weight
-        groups = [self._group(weights, metric) for weights in kinds.values()]
+        return kinds
+
+    def _combine(self, terms: Mapping[str, float], metric: str) -> Combination | None:
+        groups = [self._group(weights, metric) for weights in self._by_kind(terms).values()]
         measured = tuple(group for group in groups if group is not None)
         return Combination(measured) if measured and len(measured) == len(groups) else None
 

@@ -19,7 +19,9 @@ from bench.capsule.truth import Truths, UnavailableError
 from bench.pose.errors import BenchError, DataError
 from bench.pose.metrics.catalog import NOBODY, explain_unjudged
 from bench.pose.metrics.diagnostics import Diagnostics
+from bench.pose.metrics.oks_per_instance import OksPerInstance
 from bench.pose.metrics.own import own_metrics
+from bench.pose.metrics.pck import PCK_THRESHOLDS
 from bench.pose.metrics.per_instance import PerInstanceResults, load_per_instance, save_per_instance
 from bench.pose.metrics.results_file import listed_entries
 from bench.pose.scoring import Assessment
@@ -41,7 +43,8 @@ class VerifiedEvaluation:
     Attributes:
         record: its record.
         verdict: whether its numbers could be recomputed.
-        details: each number that differs, the reason why none was recomputed, or for what there is nobody to judge.
+        details: each number that differs, the reason why none was recomputed, or the metrics for which there is nobody
+            to judge or which an earlier version did not record.
     """
 
     record: Record
@@ -114,9 +117,22 @@ def _verify(capsule: Capsule, record: Record, truths: Truths) -> VerifiedEvaluat
         own, _ = own_metrics(record.training.data.protocol, results, scoring)
     except DataError as error:
         return VerifiedEvaluation(record, "differs", (f"its predictions are unusable: {error}",))
-    details = tuple(_differences(capsule, record, replace(found, metrics={**found.metrics, **own})))
-    nobody = filter(None, [explain_unjudged(record.metrics, record.spec.split)])
-    return VerifiedEvaluation(record, "differs" if details else "agrees", details or tuple(nobody))
+    found, absent = _as_recorded(record, replace(found, metrics={**found.metrics, **own}))
+    details = tuple(_differences(capsule, record, found))
+    notes = filter(None, [explain_unjudged(record.metrics, record.spec.split), absent])
+    return VerifiedEvaluation(record, "differs" if details else "agrees", details or tuple(notes))
+
+
+def _as_recorded(record: Record, found: Assessment) -> tuple[Assessment, str]:
+    """What is recomputed, without PCK where an earlier version recorded none, and a note about it."""
+    absent = [name for name in PCK_THRESHOLDS if name in found.metrics]
+    if not absent or record.metrics.keys() & PCK_THRESHOLDS.keys():
+        return found, ""
+    metrics = {name: value for name, value in found.metrics.items() if name not in PCK_THRESHOLDS}
+    per_instance = found.per_instance
+    if isinstance(per_instance, OksPerInstance):
+        per_instance = replace(per_instance, pck=None)
+    return replace(found, metrics=metrics, per_instance=per_instance), f"not recorded: {', '.join(absent)}"
 
 
 def _differences(capsule: Capsule, record: Record, found: Assessment) -> Iterator[str]:
@@ -179,8 +195,8 @@ def _layout(contents: bytes) -> list[tuple[str, int]] | None:
 
 
 def _close(stored: Any, found: Any) -> bool:
-    if isinstance(found, str):
-        return stored == found
+    if found is None or isinstance(found, str):
+        return bool(stored == found)
     one, other = np.asarray(stored), np.asarray(found)
     return one.shape == other.shape and np.allclose(one, other, rtol=0, atol=TOLERANCE, equal_nan=True)
 

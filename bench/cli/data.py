@@ -59,8 +59,8 @@ def prepare(
     """Download public files, resuming interrupted downloads, and explain which files to add by hand.
 
     COCO's images and annotations are downloaded and checked. Leeds Sports Pose Extended is converted once its original
-    is in place. `imagenet` downloads the weights that backbones start from into DATA_ROOT/imagenet; name backbones in
-    place of splits for some of them.
+    is in place, and who is left out is said. `imagenet` downloads the weights that backbones start from into
+    DATA_ROOT/imagenet; name backbones in place of splits for some of them.
     """
     from bench.pose.data.prepare import prepare as prepare_dataset
     from bench.pose.data.prepare import prepare_imagenet

@@ -182,11 +182,12 @@ def parse_selection(items: Sequence[str], suite: Suite) -> Selection:
         if not separator or name not in suite.axes:
             raise SuiteError(f"--only {item!r}: expected AXIS=VALUE[,VALUE] with an axis of {', '.join(suite.axes)}")
         valid = [_text(value) for value in suite.axes[name]]
-        for value in values.split(","):
+        for value in [values] if values in valid else values.split(","):  # a value may itself have commas
             known = suite.weights.get(value, value) if name == "weights" else value
             found = next((text for text in (known, _text(read_scalar(known))) if text in valid), None)
             if found is None:
-                raise SuiteError(f"--only {item!r}: axis {name!r} has no value {known!r}; valid: {', '.join(valid)}")
+                listed = "; ".join(valid) if any("," in text for text in valid) else ", ".join(valid)
+                raise SuiteError(f"--only {item!r}: axis {name!r} has no value {known!r}; valid: {listed}")
             selection[name] = (*selection.get(name, ()), found)
     return selection
 

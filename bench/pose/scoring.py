@@ -25,13 +25,14 @@ from bench.pose.data.left_out import summarize
 from bench.pose.data.mpii import MpiiInstances
 from bench.pose.data.reading import is_number, problem_summary, read_id, read_json
 from bench.pose.errors import DataError, UnknownNameError
-from bench.pose.metrics.coco import check_results, coco_metrics, judge, load_ground_truth, run_coco
+from bench.pose.metrics.coco import best_predictions, check_results, coco_metrics, judge, load_ground_truth, run_coco
 from bench.pose.metrics.crowdpose import judge_crowdpose, run_crowdpose, with_areas
 from bench.pose.metrics.diagnostics import Diagnostics
 from bench.pose.metrics.nms import InstanceRules, list_results, score_instances, to_results
 from bench.pose.metrics.oks_diagnostics import oks_diagnostics
 from bench.pose.metrics.oks_evaluator import quick_precision, read_truth
 from bench.pose.metrics.oks_per_instance import OksPerInstance
+from bench.pose.metrics.pck import pck_counts, pck_metrics
 from bench.pose.metrics.pckh import HeadTruth, pckh, read_head_truth, read_predictions, write_predictions
 from bench.pose.metrics.pckh_per_instance import judge_pckh
 from bench.pose.metrics.per_instance import PerInstanceResults
@@ -132,11 +133,12 @@ class OksScoring:
         return to_results(predictions, self.skeleton.sigmas, **rules)
 
     def metrics(self, results: Results) -> Metrics:
-        """Statistics of the protocol in 0..1, and `mean_oks`; none for a split that only a server can score."""
+        """The protocol's statistics, `mean_oks` and PCK in 0..1; none for a split that only a server can score."""
         if self.protocol is None:
             check_results({image["id"] for image in self.annotations["images"]}, results, self.skeleton.size)
             return {}
-        return self.protocol.metrics(self.protocol.run(self.annotations, results, self.skeleton.sigmas))
+        evaluation = self.protocol.run(self.annotations, results, self.skeleton.sigmas)
+        return self.protocol.metrics(evaluation) | pck_metrics(self._pck_counts(evaluation))
 
     def quick_metrics(self, results: Results) -> Metrics:
         """AP alone, without pycocotools where it makes no difference; the annotations are read the first time only."""
@@ -150,9 +152,9 @@ class OksScoring:
         if self.protocol is None:
             return Assessment(self.metrics(results))
         evaluation = self.protocol.run(self.annotations, results, self.skeleton.sigmas)
-        per_instance = self.protocol.judge(evaluation)
+        per_instance = replace(self.protocol.judge(evaluation), pck=self._pck_counts(evaluation))
         diagnostics = oks_diagnostics(evaluation, per_instance, self.skeleton.keypoints)
-        return Assessment(self.protocol.metrics(evaluation), per_instance, diagnostics)
+        return Assessment(self.protocol.metrics(evaluation) | pck_metrics(per_instance.pck), per_instance, diagnostics)
 
     def from_file(self, entries: Sequence[Any]) -> tuple[Results, list[str]]:
         """The predictions of persons, in the skeleton's order of keypoints."""
@@ -162,6 +164,9 @@ class OksScoring:
     def to_file(self, results: Results) -> Results:
         """In the category and the order of keypoints of the annotation file."""
         return self.conventions.to_file(results)
+
+    def _pck_counts(self, evaluation: COCOeval) -> npt.NDArray[np.int64] | None:
+        return pck_counts(best_predictions(evaluation), len(evaluation.params.imgIds), self.skeleton)
 
     @cached_property
     def _truth(self) -> COCO | None:

@@ -63,6 +63,13 @@ class Skeleton:
         return tuple(order)
 
     @cached_property
+    def torso(self) -> tuple[int, int] | None:
+        """Indices of left shoulder and right hip, in any spelling; None for a skeleton that lacks one of them."""
+        indices = {same_name(keypoint): index for index, keypoint in enumerate(self.keypoints)}
+        ends = indices.get("leftshoulder"), indices.get("righthip")
+        return None if None in ends else ends  # type: ignore[return-value]  # mypy does not narrow the tuple
+
+    @cached_property
     def upper_body(self) -> tuple[bool, ...]:
         """Per keypoint, whether it belongs to the upper body."""
         return tuple(keypoint in self.upper for keypoint in self.keypoints)

@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.analysis.curves import LearningCurves
 from bench.analysis.formatting import describe_settings
-from bench.analysis.results import read_results
+from bench.analysis.results import headline_metric, read_results
 from bench.analysis.uncertainty import Uncertainty
 from bench.analysis.verdicts import judge
 from bench.planning.plan import Plan
 from bench.report.appendix import Appendix, describe_records, format_time
 from bench.report.claims import claims_table
 from bench.report.costs import Price
+from bench.report.curves_table import curves_table
 from bench.report.details import RowDetails, describe_rows, log_tails
 from bench.report.glance import glance_table
 from bench.report.pictures import Picture, draw_pictures
@@ -51,7 +53,7 @@ class Report:
         simulated: whether any record is made up.
         mark: what every page says of numbers that do not count; "" where there is nothing to say.
         claims: sentences and what became of them; None where the suite states none.
-        tables: in the suite's order.
+        tables: in the suite's order, then that of learning curves.
         exclusions: by reason.
         pictures: plots and images; empty where none were asked for.
         details: of rows of tables, by the rows' keys.
@@ -115,7 +117,9 @@ def make_report(
     keys = {row: f"row-{number}" for number, row in enumerate(results.rows.index, start=1)}
     judged = judge(results, uncertainty)
     claims = claims_table(results, judged)
-    drawn, problems = draw_pictures(results, uncertainty, store, style) if pictures else ((), ())
+    learning = LearningCurves.collect(results.frame, headline_metric(suite), uncertainty)
+    curves = curves_table(learning, results.frame, [table.id for table in suite.tables])
+    drawn, problems = draw_pictures(results, uncertainty, store, learning, style) if pictures else ((), ())
     return Report(
         name=suite.name,
         title=suite.title,
@@ -127,7 +131,7 @@ def make_report(
         simulated=results.simulated,
         mark=". ".join([*([SIMULATED] if results.simulated else []), *plan.subsets]),
         claims=claims,
-        tables=tuple(results_table(table, keys) for table in tables),
+        tables=(*(results_table(table, keys) for table in tables), *([] if curves is None else [curves])),
         exclusions=_exclusions(plan),
         pictures=drawn,
         details=describe_rows(results, keys, tables),

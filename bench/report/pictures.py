@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from bench.analysis.curves import LearningCurves
 from bench.analysis.results import Results
 from bench.analysis.uncertainty import Uncertainty
 from bench.report import plots
@@ -49,7 +50,11 @@ class Picture:
 
 
 def draw_pictures(
-    results: Results, uncertainty: Uncertainty, store: Store, style: Path | None = None
+    results: Results,
+    uncertainty: Uncertainty,
+    store: Store,
+    learning: LearningCurves,
+    style: Path | None = None,
 ) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
     """Draw everything that there is to see of a suite.
 
@@ -57,6 +62,7 @@ def draw_pictures(
         results: of the suite.
         uncertainty: of the results.
         store: that the results come from, for its images.
+        learning: learning curves of the results.
         style: a style file of matplotlib that is applied on top of ours.
 
     Returns:
@@ -70,7 +76,8 @@ def draw_pictures(
     with plots.plot_style(style):
         data = plots.gather_plot_data(results, uncertainty)
         drawings = ((name, drawing) for name, draw in PLOTS.items() if (drawing := draw(data)) is not None)
-        for name, drawing in chain(drawings, draw_images(data.evaluations, data.skeleton, store)):
+        images = draw_images(data.evaluations, data.skeleton, store)
+        for name, drawing in chain(plots.draw_learning(learning), drawings, images):
             figure = drawing.figure
             # A simulation stores no images: these show what was really predicted.
             if figure is not None and data.simulated and not drawing.images:

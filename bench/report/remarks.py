@@ -21,9 +21,9 @@ def remarks_on(data: TableData) -> tuple[str, ...]:
 def _measured(data: TableData) -> Iterator[str]:
     dataset = data.results.plan.suite.dataset
     yield (
-        f"Measured on {data_name(dataset.info, dataset.eval)}. AP, AR and PCKh in percent, mean OKS in 0 to 1; mean"
-        " over seeds, ± sample standard deviation where there are several. Bold: best of its backbone and input size,"
-        " among ours and among the paper's."
+        f"Measured on {data_name(dataset.info, dataset.eval)}. AP, AR, PCK and PCKh in percent, mean OKS in 0 to 1;"
+        " mean over seeds, ± sample standard deviation where there are several. Bold: best of its backbone and input"
+        " size, among ours and among the paper's."
     )
     findings = data.headline_findings
     if any(finding.low is not None for finding in findings):

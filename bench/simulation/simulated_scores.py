@@ -13,11 +13,12 @@ from scipy.special import expit, logit, ndtr
 
 from bench.paper.published import PublishedRow, published_rows
 from bench.planning.plan import PlannedEvaluation, PlannedTraining
+from bench.pose.data.datasets import DatasetInfo
 from bench.pose.metrics.diagnostics import Diagnostics
 from bench.pose.metrics.oks_per_instance import OKS_THRESHOLDS, OksPerInstance
 from bench.pose.metrics.pckh_per_instance import PckhPerInstance
 from bench.pose.metrics.per_instance import PerInstanceResults
-from bench.pose.skeletons import MPII_16
+from bench.pose.skeletons import MPII_16, Skeleton
 from bench.suite.specs import EvalSpec, TrainSpec
 
 Array = npt.NDArray[np.float64]
@@ -42,6 +43,9 @@ BASELINE = {"AP": 0.02, "Mean": 10.0}
 
 ERRORS = {"jitter": 0.55, "inversion": 0.1, "swap": 0.1, "miss": 0.25}
 """Parts of the keypoints that are not good."""
+
+PCK_ABOVE = (2.0, 0.5)
+"""Log-odds by which a keypoint's chance at each threshold of PCK exceeds the instance's ease."""
 
 PCKH_COLUMNS = {"top": "Head", "neck": "Head", "thorax": "Shoulder", "pelvis": "Hip"}
 """Columns of the keypoints that have none of their own name."""
@@ -91,7 +95,7 @@ def simulate_scores(training: PlannedTraining, evaluation: PlannedEvaluation, ch
     wanted = {name: value / unit for name, value in published.items()}
     luck = float(own.standard_normal()) * chance.spread / 100 / (wanted[headline] * (1 - wanted[headline]))
     wanted = {name: float(expit(logit(value) + luck)) for name, value in wanted.items()}
-    make = _pckh(wanted, common, own) if info.protocol == "mpii" else _oks(info.protocol, wanted, common, own)
+    make = _pckh(wanted, common, own) if info.protocol == "mpii" else _oks(info, wanted, common, own)
     found = _calibrated(make, headline, wanted[headline], unit)
     metrics = _values(found) | {name: value * unit for name, value in wanted.items()}
     if not info.layout_of(evaluation.spec.split).annotated:
@@ -144,10 +148,10 @@ def _ease(shape: tuple[int, ...], common: np.random.Generator, own: np.random.Ge
 
 
 def _oks(
-    protocol: str, wanted: Metrics, common: np.random.Generator, own: np.random.Generator
+    info: DatasetInfo, wanted: Metrics, common: np.random.Generator, own: np.random.Generator
 ) -> Callable[[float], OksPerInstance]:
     """One prediction for each instance, which is right at a threshold if the instance is easy enough."""
-    parts = PARTS[protocol]
+    protocol, parts = info.protocol, PARTS[info.protocol]
     images = np.repeat(np.arange(IMAGES), 1 + common.poisson(1.7, IMAGES))
     kinds = common.choice(len(parts), IMAGES, p=list(parts.values()))[images]
     if protocol == "coco":
@@ -173,9 +177,19 @@ def _oks(
             best_oks=(edges[reached] + edges[reached + 1]) / 2,
             best_images=images,
             groups=np.array(groups, dtype=bool).reshape(-1, IMAGES),
+            pck=_pck_counts(ease + shift, images, info.skeleton),
         )
 
     return make
+
+
+def _pck_counts(ease: Array, images: npt.NDArray[np.int64], skeleton: Skeleton) -> npt.NDArray[np.int64] | None:
+    """Keypoints by image as `bench.pose.metrics.pck` counts them: the more are right, the easier an instance is."""
+    if skeleton.torso is None:
+        return None
+    right = [np.rint(skeleton.size * expit(ease + above)) for above in PCK_ABOVE]
+    counted = [np.full(len(ease), skeleton.size), *right]
+    return np.stack([np.bincount(images, one, IMAGES) for one in counted]).astype(np.int64)
 
 
 def _curve(wanted: Metrics) -> Array:

@@ -88,8 +88,9 @@ class Record(JsonDocument):
         id: id of the evaluation.
         spec: spec of the evaluation.
         training: spec of the evaluated training.
-        metrics: metrics of the dataset's protocol: COCO's and CrowdPose's in 0..1 with `mean_oks`, MPII's in percent.
-            None where there is nobody to judge. Empty until a server's score is entered, if only a server can score.
+        metrics: metrics of the dataset's protocol: COCO's and CrowdPose's in 0..1 with `mean_oks` and PCK, MPII's in
+            percent. None where there is nobody to judge; earlier versions recorded no PCK. Empty until a server's score
+            is entered, if only a server can score.
         scored_by: "bench", or "server" for a dataset that does not publish the split's annotations.
         baseline: the same metrics of the training instances' mean pose, on the same instances with annotated boxes.
         instances: number of predicted instances.

@@ -89,8 +89,8 @@ class TrainSpec(_Identified):
         definition: of a dataset that its suite defines; not written where there is none.
         split: to train on.
         subset: number of images of this and of the selection split that are used, see `first_images`; None for all.
-        held_out: number of images of the training split, the first ones, that are not trained on, so that settings can be
-            chosen on them; None for none. Where the selection split is the training split, these are validated on.
+        held_out: number of images of the training split, the first ones, that are not trained on, so that settings can
+            be chosen on them; None for none. Where the selection split is the training split, these are validated on.
         train_subset: number of the other instances of the training split that are used, see `first_instances`; None for
             all.
         backbone: of the network.

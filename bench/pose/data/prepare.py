@@ -245,5 +245,5 @@ def _check_room(name: str, size: int, store: Path) -> None:
 def _convert_lspet(folder: Path, say: Say) -> None:
     from bench.pose.data.lspet import convert
 
-    for split, instances in convert(folder / "joints.mat", folder / "original", folder).items():
-        say(f"{split}: {instances:,} instances")
+    for line in convert(folder / "joints.mat", folder / "original", folder).lines():
+        say(line)

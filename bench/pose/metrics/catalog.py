@@ -34,6 +34,11 @@ def _pckh(title: str, words: str = "", rank: int | None = None) -> Metric:
     return Metric(title, words=words, unit="%", decimals=1, noticeable=0.5, protocols=("mpii",), rank=rank)
 
 
+def _pck(title: str) -> Metric:
+    """A PCK of datasets in COCO's format: 0..1 in records, percent in print."""
+    return Metric(title, unit="%", scale=100, decimals=1, protocols=("coco", "crowdpose"), torso=True)
+
+
 METRICS: Mapping[str, Metric] = {
     "AP": _oks("AP", rank=0),
     "AP50": _oks("AP50"),
@@ -49,6 +54,8 @@ METRICS: Mapping[str, Metric] = {
     "AP_M": _oks("AP_M", "crowdpose"),
     "AP_H": _oks("AP_H", "crowdpose"),
     "mean_oks": Metric("mean OKS", protocols=("coco", "crowdpose")),
+    "PCK@0.2": _pck("PCK@0.2"),
+    "PCK@0.1": _pck("PCK@0.1"),
     "Head": _pckh("Head"),
     "Shoulder": _pckh("Shoulder"),
     "Elbow": _pckh("Elbow"),
@@ -78,7 +85,11 @@ def metric_named(name: str) -> Metric:
 
 def metrics_of(data: DatasetInfo) -> tuple[str, ...]:
     """Names of the metrics that records of evaluations on a dataset hold, those of extensions last."""
-    return tuple(name for name, metric in [*METRICS.items(), *OWN_METRICS.items()] if data.protocol in metric.protocols)
+    return tuple(
+        name
+        for name, metric in [*METRICS.items(), *OWN_METRICS.items()]
+        if data.protocol in metric.protocols and (data.skeleton.torso is not None or not metric.torso)
+    )
 
 
 def headline(names: Collection[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from bench.pose.metrics.oks_per_instance import OKS_THRESHOLDS, OksPerInstance
 
 __all__ = [
     "STATISTICS",
+    "best_predictions",
     "best_similarities",
     "check_result",
     "check_results",
@@ -154,19 +155,41 @@ def _all_finite(values: list[Any]) -> bool:
 
 
 def best_similarities(evaluation: COCOeval) -> tuple[Array, Array]:
-    """For each labelled, non-crowd instance, the best OKS of a prediction in the image, and the image's position.
+    """For each labelled, non-crowd instance, the best OKS of a prediction in the image, and the image's position."""
+    found = [(similarity, position) for position, _, _, similarity in _best(evaluation)]
+    best, images = zip(*found, strict=True) if found else ((), ())
+    return np.array(best, dtype=np.float64), np.array(images, dtype=np.int64)
 
-    `evaluation.ious` holds (predictions, instances) per image.
+
+def best_predictions(evaluation: COCOeval) -> Iterator[tuple[int, Array, Array | None]]:
+    """For each labelled, non-crowd instance, the image's position, its keypoints, and the prediction with the best OKS.
+
+    Keypoints are (keypoints, 3) x, y in px and visibility, or anything in place of it for predictions. None stands for
+    the prediction where the image has none.
     """
-    best, images = [], []
+    for position, instance, prediction, _ in _best(evaluation):
+        keypoints = None if prediction is None else np.reshape(prediction["keypoints"], (-1, 3))
+        yield position, np.reshape(instance["keypoints"], (-1, 3)), keypoints
+
+
+def _best(evaluation: COCOeval) -> Iterator[tuple[int, dict[str, Any], dict[str, Any] | None, float]]:
+    """For each labelled, non-crowd instance: image's position, instance, best prediction in the image, and its OKS.
+
+    `evaluation.ious` holds (predictions, instances) per image, the predictions with the best scores, best first.
+    """
     (category,) = evaluation.params.catIds
     for position, image_id in enumerate(evaluation.params.imgIds):
         similarities = evaluation.ious[image_id, category]
+        predictions = evaluation._dts[image_id, category]
+        order = np.argsort([-one["score"] for one in predictions], kind="mergesort")
         for column, instance in enumerate(evaluation._gts[image_id, category]):
-            if not instance["ignore"]:
-                best.append(similarities[:, column].max() if len(similarities) else 0.0)
-                images.append(position)
-    return np.array(best, dtype=np.float64), np.array(images, dtype=np.int64)
+            if instance["ignore"]:
+                continue
+            if len(similarities) == 0:
+                yield position, instance, None, 0.0
+            else:
+                best = int(similarities[:, column].argmax())
+                yield position, instance, predictions[order[best]], float(similarities[best, column])
 
 
 def judge(evaluation: COCOeval, protocol: str = "coco", groups: Array | None = None) -> OksPerInstance:

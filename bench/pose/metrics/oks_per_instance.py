@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from bench.pose.errors import UnknownNameError
 from bench.pose.metrics.average_precision import average_precision, recall, weighted_sum
+from bench.pose.metrics.pck import PCK_THRESHOLDS, pck_values
 from bench.pose.metrics.resample_counts import checked_counts, single_values
 
 __all__ = ["CROWDING", "OKS_THRESHOLDS", "OksPerInstance"]
@@ -74,6 +75,8 @@ class OksPerInstance:
         best_oks: (instances,) best OKS that a prediction in the image reaches, for each labelled instance.
         best_images: (instances,) positions of their images.
         groups: (groups, images) bool; easy, medium and hard images for CrowdPose, no groups for COCO.
+        pck: (1 + thresholds, images) keypoints that PCK counts, and those that are right at each threshold; None for
+            skeletons without a torso and in results of earlier versions.
     """
 
     kind: ClassVar[str] = "oks"
@@ -87,6 +90,7 @@ class OksPerInstance:
     best_oks: Array
     best_images: Array
     groups: Array
+    pck: Array | None = None
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for arrays whose shapes do not match."""
@@ -106,6 +110,10 @@ class OksPerInstance:
             or (positions.size and not 0 <= positions.min() <= positions.max() < images)
         ):
             raise ValueError("the shapes of its arrays do not match")
+        if self.pck is not None and (
+            self.pck.dtype.kind not in "iu" or self.pck.shape != (1 + len(PCK_THRESHOLDS), images)
+        ):
+            raise ValueError("its numbers of keypoints for PCK are not whole, or not those of its images")
 
     @property
     def units(self) -> int:
@@ -119,12 +127,11 @@ class OksPerInstance:
         return hashlib.sha256(contents).hexdigest()
 
     def metrics(self) -> dict[str, float | None]:
-        """The protocol's statistics in 0..1 and `mean_oks`, each None if there is nobody to judge."""
+        """The protocol's statistics, `mean_oks` and PCK in 0..1, each None if there is nobody to judge."""
         once = np.ones((1, self.units), dtype=np.int32)
-        names = [*STATISTICS[self.protocol], "mean_oks"]
         return {
             name: round(value, CROWDING_DECIMALS) if name in CROWDING and value is not None else value
-            for name, value in single_values(self.resample(once, names)).items()
+            for name, value in single_values(self.resample(once, self._names)).items()
         }
 
     def resample(self, counts: Array, metrics: Sequence[str]) -> dict[str, Array]:
@@ -138,22 +145,27 @@ class OksPerInstance:
             By name (resamples,) in 0..1, unrounded; NaN if no instance counts.
 
         Raises:
-            UnknownNameError: the protocol has no such metric.
+            UnknownNameError: the results do not give such a metric.
             ValueError: the counts are not integers of that shape.
         """
         counts = checked_counts(counts, self.units)
         statistics = STATISTICS[self.protocol]
         for name in metrics:
-            if name != "mean_oks" and name not in statistics:
-                raise UnknownNameError("metric", name, (*statistics, "mean_oks"))
+            if name not in self._names:
+                raise UnknownNameError("metric", name, self._names)
         cells = dict.fromkeys(cell for name in metrics for cell in statistics.get(name, ()))
         values = {cell: self._cell(cell, counts) for cell in cells}
-        return {
-            name: np.mean([values[cell] for cell in statistics[name]], axis=0)
-            if name in statistics
-            else self._mean_oks(counts)
-            for name in metrics
+        found = {} if self.pck is None else pck_values(self.pck, counts)
+        found |= {
+            name: np.mean([values[cell] for cell in statistics[name]], axis=0) for name in metrics if name in statistics
         }
+        found["mean_oks"] = self._mean_oks(counts)
+        return {name: found[name] for name in metrics}
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """Names of the metrics that these results give."""
+        return (*STATISTICS[self.protocol], "mean_oks", *(PCK_THRESHOLDS if self.pck is not None else ()))
 
     def curve(self) -> dict[float, float]:
         """AP at each OKS threshold alone; empty if no instance counts."""

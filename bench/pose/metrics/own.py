@@ -30,6 +30,7 @@ class Metric:
         noticeable: the smallest difference that matters, in the units of records.
         lower_is_better: True for errors.
         protocols: protocols of the datasets that have it.
+        torso: whether only skeletons with a torso have it.
         rank: place among the metrics that sum up the others, 0 first; None for the others.
     """
 
@@ -42,6 +43,7 @@ class Metric:
     noticeable: float = 0.005
     lower_is_better: bool = False
     protocols: tuple[str, ...] = ("coco", "crowdpose", "mpii")
+    torso: bool = False
     rank: int | None = None
 
 

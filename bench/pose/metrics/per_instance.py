@@ -7,7 +7,7 @@ import math
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -72,6 +72,8 @@ def save_per_instance(per_instance: PerInstanceResults) -> bytes:
     """Contents of the file that `load_per_instance` reads: a compressed npz without pickles, truth values as bits."""
     arrays: dict[str, Any] = {"kind": np.array(per_instance.kind)}
     for field in fields(KINDS[per_instance.kind]):
+        if getattr(per_instance, field.name) is None:
+            continue
         value = np.asarray(getattr(per_instance, field.name))
         if value.dtype == np.bool_:
             arrays[field.name + SHAPE] = np.array(value.shape)
@@ -87,10 +89,12 @@ def save_per_instance(per_instance: PerInstanceResults) -> bytes:
 def load_per_instance(path: Path) -> PerInstanceResults:
     """Per-instance results from a file. Raises `DataError` if it is missing, broken or of another kind."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = dict(stored)
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = dict(archive)
         kind = KINDS[str(arrays["kind"])]
-        return kind(**{field.name: _restored(field.name, arrays) for field in fields(kind)})
+        # Fields with a default may be missing: earlier versions had fewer.
+        stored = [field.name for field in fields(kind) if field.name in arrays or field.default is MISSING]
+        return kind(**{name: _restored(name, arrays) for name in stored})
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except BROKEN as error:

@@ -33,8 +33,8 @@ def make_trunk(
         model: name in timm, with or without the tag of its weights.
         input_size: of the images.
         output_stride: input pixels per cell of the last maps, where the model has a choice; None for its own.
-        feature_stride: input pixels per cell of the maps to read, the last such ones; what follows them is left out. None
-            for the last maps of all.
+        feature_stride: input pixels per cell of the maps to read, the last such ones; what follows them is left out.
+            None for the last maps of all.
 
     Raises:
         BenchError: timm is not installed, or has no such model.
@@ -87,7 +87,8 @@ def _make(model: str, input_size: InputSize, **arguments: Any) -> Any:
     if config is not None and config.fixed_input_size:
         arguments["img_size"] = tuple(input_size)
     made = package.create_model(model, pretrained=False, **arguments)
-    if isinstance(made, FeatureGetterNet) and "feature_cls" not in arguments:  # a transformer; unless told, it leaves the last normalization out
+    # A transformer; unless told, it leaves the last normalization out.
+    if isinstance(made, FeatureGetterNet) and "feature_cls" not in arguments:
         normalized = partial(FeatureGetterNet, norm=True)
         made = package.create_model(model, pretrained=False, feature_cls=normalized, **arguments)
     return made

@@ -7,7 +7,8 @@
     score_plots       the headline metric by input size, by splitting factor, and under the representation's ceiling
     cost_plots        the headline metric against multiply-adds, GFLOPs as the paper counts them, and parameters
     diagnostic_plots  AP by OKS threshold or PCKh curves, single keypoints, kinds of errors
-    learning_curves   loss and validation by epoch, with bands over seeds
+    learning_curves   the headline metric by number of training instances, and gaps between representations
+    training_curves   loss and validation by epoch, with bands over seeds
 
 Each plot is a function from a frame to a figure (`plot_bars`), and beside it one from `PlotData` to the `Drawing` of a
 report (`bars`), which is None for what a suite can never have. In a notebook:
@@ -31,14 +32,15 @@ from bench.report.plots.diagnostic_plots import (
     thresholds,
 )
 from bench.report.plots.drawing import Drawing
-from bench.report.plots.learning_curves import loss, plot_epochs, validation
+from bench.report.plots.learning_curves import draw_learning, plot_learning
 from bench.report.plots.plot_data import PlotData, gather_plot_data, join_rows
 from bench.report.plots.score_plots import bars, ceiling, plot_bars, plot_ceiling, plot_splitting, splitting
 from bench.report.plots.style import mark_simulated, plot_style, to_png
+from bench.report.plots.training_curves import loss, plot_epochs, validation
 
 __all__ = [
-    "Drawing", "PlotData", "bars", "ceiling", "errors", "gather_plot_data", "gflops", "join_rows", "keypoints",
-    "loss", "mark_simulated", "parameters", "plot_bars", "plot_ceiling", "plot_cost", "plot_epochs", "plot_errors",
-    "plot_keypoints", "plot_splitting", "plot_style", "plot_thresholds", "splitting", "thresholds", "to_png",
-    "validation",
+    "Drawing", "PlotData", "bars", "ceiling", "draw_learning", "errors", "gather_plot_data", "gflops", "join_rows",
+    "keypoints", "loss", "mark_simulated", "parameters", "plot_bars", "plot_ceiling", "plot_cost", "plot_epochs",
+    "plot_errors", "plot_keypoints", "plot_learning", "plot_splitting", "plot_style", "plot_thresholds", "splitting",
+    "thresholds", "to_png", "validation",
 ]  # fmt: skip

@@ -1,117 +1,254 @@
-"""Training curves: loss by epoch, and the validation metric that chooses which weights are kept."""
+"""Learning curves: the metric by distinct instances and by instances seen, over the gap to a baseline."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-import pandas as pd
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from bench.analysis.formatting import in_print_units, metric_words, sentence
-from bench.analysis.rows import ablated_settings
-from bench.pose.metrics.catalog import NOBODY
+from bench.analysis.curves import AXES, Axis, GapTrend, Held, LearningCurve, LearningCurves, held_words
+from bench.analysis.formatting import backbone_name, in_print_units, metric_words
+from bench.analysis.gap_words import gap_sentence
+from bench.pose.metrics.catalog import metric_named
 from bench.report.plots.drawing import Drawing
-from bench.report.plots.panels import (
-    draw_series,
-    facet,
-    first_panels,
-    label_figure,
-    metric_label,
-    scale_axis,
-    size_text,
-)
-from bench.report.plots.plot_data import PlotData, describe
-from bench.report.plots.style import FAINT, MOST_SERIES, Looks
-from bench.suite.rules import training_settings
+from bench.report.plots.panels import label_figure, make_panels, metric_label, size_text
+from bench.report.plots.style import FAINT, INK, Looks, plain
+from bench.statistics.variances import LEVEL
 
-__all__ = ["loss", "plot_epochs", "validation"]
+__all__ = ["draw_learning", "plot_learning"]
 
-FEW_EPOCHS = 30
-"""Up to this many, each epoch has a marker."""
+MOST_GROUPS, MOST_COLUMNS = 3, 4
+"""Pairs of backbone and input size, and values of what is held, that fit a figure."""
+
+FILES: Mapping[Axis, str] = {"distinct_instances": "learning_distinct", "instances_seen": "learning_seen"}
+"""Names of the files of the pictures of a single axis."""
+
+MOST_SENTENCES = 6
+"""Gaps whose numbers fit a caption."""
+
+AHEAD = 3
+"""Doublings beyond the data within which a crossing is drawn; further ones are numbers of the table alone."""
+
+STEPS = 15
+"""Points of a line and its band."""
+
+DASHED: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 1.0}
+CROSSED: dict[str, Any] = {"marker": "|", "markersize": 8, "markeredgewidth": 1.6, "linewidth": 2.2}
+SEED: dict[str, Any] = {"marker": "o", "markersize": 2, "linestyle": "none", "alpha": 0.45, "markeredgewidth": 0}
+BAND: dict[str, Any] = {"alpha": 0.13, "linewidth": 0}
+
+Panel = tuple[Axis, Held]
+"""The axis along which curves run, and what they hold."""
 
 
-def plot_epochs(epochs: pd.DataFrame, value: Literal["loss", "validation"], metric: str = "AP") -> Figure:
-    """Loss or validation metric by epoch: lines are means over seeds, bands go from the lowest to the highest seed.
+def plot_learning(learning: LearningCurves, panels: Sequence[Panel] = ()) -> Figure:
+    """Curves by number of instances: a panel for each axis and value that is held, over one with gaps to the baseline.
 
-    A panel per backbone and representation has a line per input size. Where a few other settings of trainings vary,
-    each input size has a panel, and a line is one of these settings.
+    Bands and error bars are intervals, small dots single seeds. The line of a gap is straight, by least squares; dashes
+    go on to where it crosses zero, if that can be told and is near.
 
     Args:
-        epochs: as `load_epochs` gives them, with the columns of rows, see `join_rows`.
-        value: the column to draw.
-        metric: of the column `validation`.
+        learning: of a suite, with at least one curve.
+        panels: to draw, side by side; the largest value of each axis, if none are given.
     """
-    epochs, by = _with_lines(epochs.dropna(subset=value))
-    looks = Looks.of(epochs["line"])
-    look = looks.line if epochs["epoch"].nunique() <= FEW_EPOCHS else looks.bare_line
-    banded = epochs.groupby("row")["training"].nunique().max() > 1
-    # Trainings of one line that differ in other settings than the seed are drawn one by one.
-    seeds = epochs.groupby([*by, "line", "row", "epoch"], sort=False)[value]
-    curves = seeds.agg(["mean", "min", "max"]).mul(in_print_units(metric, 1.0) if value == "validation" else 1)
-    curves = curves.reset_index()
-    # Losses of two representations cannot be compared, so they need no common axis.
-    figure, panels = facet(curves, by, 1.4 if curves.groupby(by).ngroups > 1 else 2.4, sharey=value == "validation")
-    for axes, panel in panels:
-        draw_series(axes, panel, ["line", "row"], ("epoch", "mean"), look, markersize=3.5)
-        for (line, _), band in panel.sort_values("epoch").groupby(["line", "row"], sort=False) if banded else ():
-            look_of = {"color": looks.colors[str(line)], "alpha": 0.2, "linewidth": 0}
-            axes.fill_between(band["epoch"], band["min"], band["max"], **look_of)
-        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        if value == "loss":
-            scale_axis(axes, "y", panel["mean"])
-    handles = looks.handles(look)
-    if banded:
-        handles["lowest to highest seed"] = Patch(facecolor=FAINT, alpha=0.25, linewidth=0)
-    label_figure(figure, handles, "epoch", "training loss" if value == "loss" else metric_label(metric))
+    panels = panels or _largest(learning)
+    curves = [curve for curve in learning.curves if (curve.axis, curve.held) in panels]
+    gaps = [gap for gap in learning.gaps if gap.curve in curves]
+    looks = Looks(tuple(dict.fromkeys(curve.method for curve in learning.curves)))
+    groups = list(dict.fromkeys(curve.group for curve in curves))[:MOST_GROUPS]
+    count, kinds = len(panels), 2 if gaps else 1
+    figure, axes = make_panels(
+        len(groups) * kinds * count, count, 1.55 if count > 2 else 1.8, sharex="col", sharey="row"
+    )
+    lines = [axes[start : start + count] for start in range(0, len(axes), count)]
+    scale = in_print_units(learning.metric, 1)
+    for number, group in enumerate(groups):
+        above, *below = lines[kinds * number : kinds * (number + 1)]
+        name = f"{backbone_name(group[0])}, {size_text(group[1])}: " * (len(groups) > 1)
+        above[0].set_ylabel(metric_label(learning.metric))
+        for place, panel in enumerate(panels):
+            above[place].set_title(plain(name + held_words(panel[1]), 40, 1))
+            here = [curve for curve in curves if (curve.group, curve.axis, curve.held) == (group, *panel)]
+            for curve in here:
+                _draw_curve(above[place], curve, looks, scale)
+            for under in below:
+                compared = [gap for gap in gaps if gap.curve in here]
+                under[place].axhline(0, color=INK, linewidth=0.9, zorder=1)
+                for order, gap in enumerate(compared):
+                    _draw_gap(under[place], gap, looks, scale, 1.03 ** (order - (len(compared) - 1) / 2))
+        for under in below:
+            under[0].set_ylabel(_gap_label(learning))
+    for place, (axis, _) in enumerate(panels):
+        along = [curve for curve in curves if curve.axis == axis]
+        ahead = [gap for gap in gaps if gap.curve.axis == axis]
+        _scale_numbers([line[place] for line in lines], along, ahead, count)
+        lines[-1][place].set_xlabel(AXES[axis])
+    label_figure(figure, _handles(curves, gaps, looks), "")
     return figure
 
 
-def loss(data: PlotData) -> Drawing:
-    """The report's picture of the training loss."""
-    caption = "Training loss by epoch. Representations minimize different losses: compare lines within a panel only."
-    return _draw(data, "Training curves", "loss", caption, "No epoch is recorded.")
+def draw_learning(learning: LearningCurves) -> Iterator[tuple[str, Drawing]]:
+    """The report's pictures by the names of their files: both axes side by side, and an axis of several levels."""
+    if not learning.curves:
+        return
+    several = [levels for levels in _panels(learning) if len(levels) > 1]
+    more = " Each is at the largest value of the other; the next figures show all values." * bool(several)
+    groups = len({curve.group for curve in learning.curves})
+    cut = f" Shown are the first {MOST_GROUPS} of {groups} backbones and input sizes." * (groups > MOST_GROUPS)
+    yield "learning", Drawing("Learning curves", _caption(learning) + more + cut, plot_learning(learning))
+    for levels in several:
+        name = metric_words(learning.metric)
+        title = f"{name} by {AXES[levels[0][0]]}"
+        caption = (
+            f"{title}, a panel per value of what is held, over the gap; marks as in the figure of learning curves."
+        )
+        few = f" Shown are the {MOST_COLUMNS} largest of {len(levels)} values." * (len(levels) > MOST_COLUMNS)
+        figure = plot_learning(learning, levels[-MOST_COLUMNS:])
+        yield FILES[levels[0][0]], Drawing(title, caption + few + cut, figure)
 
 
-def validation(data: PlotData) -> Drawing | None:
-    """The report's picture of the metric that chooses the weights; None for suites that keep their last weights."""
-    if not data.selected_on:
-        return None
+def _caption(learning: LearningCurves) -> str:
     caption = (
-        f"{metric_words(_validated(data))} on {' and '.join(data.selected_on)} after each epoch, by which the weights"
-        " to keep are chosen."
+        f"{metric_words(learning.metric)} by the number of training instances, on a logarithmic axis. A line joins rows"
+        f" that differ in nothing else but the schedule that follows it. Bands: {LEVEL:.0%} intervals; small dots:"
+        " single seeds."
     )
-    judged = "selection_split" in data.epochs and data.epochs["selection_split"].notna().any()
-    nothing = f"{NOBODY}: no epoch has a score, and the last weights are kept" if judged else "no epoch was validated"
-    return _draw(data, "Validation while training", "validation", caption, sentence(nothing))
+    if not learning.gaps:
+        return caption
+    caption += (
+        f" Below: the gap to {' or '.join(learning.baselines)}, paired, and its straight line by least squares against"
+        " the logarithm. Dashes extrapolate it to where it crosses zero, where that can be told and lies within"
+        f" {2**AHEAD} times the data; the table of learning curves has all numbers."
+    )
+    gaps = [gap for gap in learning.gaps if (gap.curve.axis, gap.curve.held) in _largest(learning)]
+    return " ".join([caption, *(gap_sentence(learning.metric, gap) for gap in gaps[:MOST_SENTENCES])])
 
 
-def _draw(data: PlotData, title: str, value: Literal["loss", "validation"], caption: str, nothing: str) -> Drawing:
-    epochs = data.epochs.dropna(subset=value)
-    if epochs.empty:
-        return Drawing(title, "No training is finished yet." if data.epochs.empty else nothing)
-    lines, by = _with_lines(epochs)
-    shown, remark = first_panels(lines, by)
-    count, rows = shown["training"].nunique(), shown["row"].nunique()
-    caption += f" n = {count} training{'s' * (count > 1)}."
-    caption += " Lines: means over seeds." if count > rows else " One seed each."
-    alike = shown.drop_duplicates("row").duplicated([*by, "line"]).any()
-    remark += " Trainings that differ in other settings look the same." * bool(alike)
-    return Drawing(title, caption + remark, plot_epochs(shown, value, _validated(data)))
+def _panels(learning: LearningCurves) -> list[list[Panel]]:
+    """What there is along each axis, by the value that is held."""
+    found = [sorted({(curve.axis, curve.held) for curve in learning.curves if curve.axis == axis}) for axis in AXES]
+    return [levels for levels in found if levels]
 
 
-def _validated(data: PlotData) -> str:
-    return "Mean" if data.measure == "PCKh" else "AP"
+def _largest(learning: LearningCurves) -> list[Panel]:
+    return [levels[-1] for levels in _panels(learning)]
 
 
-def _with_lines(epochs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The epochs with `line`, the name of the line that each is a part of, and the columns that have panels."""
-    by, rows = ["backbone", "representation"], epochs.drop_duplicates("row").set_index("row")
-    ablated = [name for name in ablated_settings(rows.reset_index()) if name in training_settings()]
-    names = rows.apply(lambda row: describe(row, ablated), axis=1)
-    if 1 < names.nunique() <= MOST_SERIES:
-        by.append("input_size")
-    else:
-        names = rows["input_size"].map(size_text)
-    return epochs.assign(line=epochs["row"].map(names)), by
+def _gap_label(learning: LearningCurves) -> str:
+    unit, names = metric_named(learning.metric).unit, " or ".join(learning.baselines)
+    return f"gap{f' ({unit})' if unit else ''} to\n{names if len(names) < 30 else 'the baseline'}"
+
+
+def _draw_curve(axes: Axes, curve: LearningCurve, looks: Looks, scale: float) -> None:
+    points, color = curve.points, looks.colors[curve.method]
+    axes.plot(points["x"], points["mean"] * scale, **looks.line(curve.method) | {"markersize": 3.5}, zorder=3)
+    axes.fill_between(points["x"], points["low"] * scale, points["high"] * scale, color=color, **BAND)
+    axes.plot(curve.seeds["x"], curve.seeds["value"] * scale, color=color, **SEED, zorder=2)
+
+
+def _draw_gap(axes: Axes, gap: GapTrend, looks: Looks, scale: float, shift: float) -> None:
+    """A gap's points, beside those of other methods, and its line."""
+    look, points = looks.dot(gap.curve.method), gap.points
+    reach = [(points["mean"] - points["low"]) * scale, (points["high"] - points["mean"]) * scale]
+    axes.errorbar(
+        points["x"] * shift, points["mean"] * scale, yerr=reach, **look | {"markersize": 3.5}, elinewidth=0.9,
+        capsize=1.5, zorder=4,
+    )  # fmt: skip
+    color = looks.colors[gap.curve.method]
+    first, last = gap.ends
+    _draw_line(axes, gap, (first, last), scale, {"color": color})
+    crossing = gap.crossing
+    if crossing is None or not _is_near(gap):
+        return
+    if gap.is_extrapolated:
+        start = last if crossing.value > last else first
+        _draw_line(axes, gap, (start, crossing.value), scale, {"color": color, **DASHED})
+    low, high = _drawn_ends(gap)
+    axes.plot([low, crossing.value, high], [0, 0, 0], color=color, **CROSSED, markevery=[1], zorder=5)
+    cut = {"<": low if low > crossing.low else None, ">": high if high < crossing.high else None}
+    for marker, end in cut.items():
+        if end is not None:
+            axes.plot([end], [0], color=color, marker=marker, markersize=4, zorder=5)
+
+
+def _draw_line(axes: Axes, gap: GapTrend, ends: tuple[float, float], scale: float, look: dict[str, Any]) -> None:
+    places = np.geomspace(*ends, STEPS)
+    heights = [gap.height(float(place)) for place in places]
+    axes.plot(places, [height.value * scale for height in heights], **look, zorder=3)
+    intervals = [interval for height in heights if (interval := height.interval()) is not None]
+    if intervals:
+        axes.fill_between(places, *(np.array(intervals).T * scale), color=look["color"], **BAND)
+
+
+def _drawn_ends(gap: GapTrend) -> tuple[float, float]:
+    """The part of a crossing's interval that is drawn."""
+    assert gap.crossing is not None, "only what is told is drawn"
+    low, high = _limits(gap)
+    return max(gap.crossing.low, low), min(gap.crossing.high, high)
+
+
+def _limits(gap: GapTrend) -> tuple[float, float]:
+    first, last = gap.ends
+    return first / 2**AHEAD, last * 2**AHEAD
+
+
+def _is_near(gap: GapTrend) -> bool:
+    """Whether its crossing is told and drawn."""
+    low, high = _limits(gap)
+    return gap.crossing is not None and low <= gap.crossing.value <= high
+
+
+def _scale_numbers(
+    column: Sequence[Axes], curves: Sequence[LearningCurve], gaps: Sequence[GapTrend], columns: int
+) -> None:
+    """Make the axis of some panels logarithmic, with ticks at the data and at doublings beyond."""
+    values = sorted({float(x) for curve in curves for x in curve.points["x"]})
+    drawn = [end for gap in gaps if _is_near(gap) for end in _drawn_ends(gap)]
+    low, high = min([values[0], *drawn]), max([values[-1], *drawn])
+    margin = (high / low) ** 0.04
+    beyond = [end * 2.0**power for power in range(1, AHEAD + 1) for end in (values[-1], values[0] / 4**power)]
+    ticks = _spaced([*reversed(values), *beyond], (low / margin, high * margin), 0.09 if columns < 3 else 0.2)
+    for axes in column:
+        axes.set_xscale("log", base=2)
+        axes.set_xlim(low / margin, high * margin)
+        axes.xaxis.set(major_locator=FixedLocator(ticks), minor_locator=NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+
+
+def _spaced(values: Sequence[float], limits: tuple[float, float], apart: float) -> list[float]:
+    """Those of some values within limits, in order of preference, whose labels do not touch on a logarithmic axis.
+
+    `apart` is the part of the axis that a label takes.
+    """
+    low, high = limits
+    least, kept = (high / low) ** apart, list[float]()
+    for value in values:
+        if low <= value <= high and all(max(value, other) / min(value, other) >= least for other in kept):
+            kept.append(value)
+    return kept
+
+
+def _short(value: float) -> str:
+    """A number of instances on an axis, such as "1.5k"."""
+    if value >= 1e6:
+        return f"{value / 1e6:.3g}M"
+    return f"{value / 1e3:.3g}k" if value >= 1e3 else f"{value:.3g}"
+
+
+def _handles(curves: Sequence[LearningCurve], gaps: Sequence[GapTrend], looks: Looks) -> dict[str, Artist]:
+    drawn = {curve.method for curve in curves}
+    handles = {name: artist for name, artist in looks.handles(looks.line).items() if name in drawn}
+    if any(curve.points["low"].notna().any() for curve in curves):
+        handles[f"{LEVEL:.0%} interval"] = Patch(facecolor=FAINT, **BAND | {"alpha": 0.25})
+    if any(gap.is_extrapolated and _is_near(gap) for gap in gaps):
+        handles["extrapolated"] = Line2D([], [], color=FAINT, **DASHED)
+    if any(map(_is_near, gaps)):
+        handles["crossing, with interval"] = Line2D([], [], color=FAINT, **CROSSED)
+    return handles

@@ -55,7 +55,7 @@ weights = numbers | numbers.map(lambda number: -number) | st.sampled_from([1.0, 
 
 @st.composite
 def inequalities(draw: st.DrawFn) -> Inequality:
-    metric = draw(st.sampled_from(["AP", "AP_E", "mean_oks", "Mean@0.1"]))
+    metric = draw(st.sampled_from(["AP", "AP_E", "mean_oks", "PCK@0.2", "Mean@0.1"]))
     trends = st.none() | st.builds(Trend, words)
     chosen = draw(
         st.lists(st.tuples(st.lists(selectors, max_size=3).map(tuple), trends), min_size=1, max_size=4, unique=True)
@@ -580,10 +580,11 @@ def metrics_of(protocol: str) -> list[str]:
 def test_metrics_are_those_of_the_evaluators() -> None:
     from bench.paper.published import published_rows
     from bench.pose.metrics.oks_per_instance import STATISTICS as OKS
+    from bench.pose.metrics.pck import PCK_THRESHOLDS
 
-    assert metrics_of("coco") == [*STATISTICS, "mean_oks"]
+    assert metrics_of("coco") == [*STATISTICS, "mean_oks", *PCK_THRESHOLDS]
     for protocol, names in OKS.items():
-        assert set(metrics_of(protocol)) == {*names, "mean_oks"}
+        assert set(metrics_of(protocol)) == {*names, "mean_oks", *PCK_THRESHOLDS}
     printed = {name for row in published_rows() if row.table == "mpii_val" for name in row.metrics}
     assert set(metrics_of("mpii")) == printed
     assert (noticeable("AP"), noticeable("mean_oks"), noticeable("Mean@0.1")) == (0.005, 0.005, 0.5)

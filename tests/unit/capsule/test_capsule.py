@@ -10,7 +10,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,9 @@ from bench.files import sha256, write_bytes, write_json
 from bench.planning.plan import Plan, PlannedEvaluation, PlannedTraining, make_plan
 from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.datasets import open_split
-from bench.pose.metrics.per_instance import save_per_instance
+from bench.pose.metrics.oks_per_instance import OksPerInstance
+from bench.pose.metrics.pck import PCK_THRESHOLDS
+from bench.pose.metrics.per_instance import load_per_instance, save_per_instance
 from bench.pose.scoring import split_scoring
 from bench.simulation.simulated_records import simulate
 from bench.simulation.simulated_scores import Chance
@@ -293,6 +295,8 @@ def _no_keypoints(instances: list[dict[str, Any]]) -> None:
         ("record.json", _raise_keypoint, "keypoints left_elbow: recorded"),
         ("record.json", lambda record: record["metrics"].update(AP51=0.5), "AP51: recorded 0.5, not part"),
         ("record.json", lambda record: record["metrics"].pop("AR"), "AR: not recorded, recomputed"),
+        ("record.json", lambda record: record["metrics"].pop("PCK@0.1"), "PCK@0.1: not recorded, recomputed"),
+        ("record.json", lambda record: record["metrics"].update({"PCK@0.2": 0.99}), "PCK@0.2: recorded 0.99, recomp"),
         ("predictions.json", _move_keypoint, "mean_oks: recorded"),
         ("predictions.json", _no_keypoints, "its predictions are unusable: prediction 0: lacks keypoints"),
         ("predictions.json", lambda instances: instances.clear(), "AP: recorded"),
@@ -309,6 +313,32 @@ def test_changes_with_right_hashes_are_found_by_recomputing(
     assert [cell.record.id for cell in wrong] == [name.split("/")[1]]
     assert any(said in detail for detail in wrong[0].details), wrong[0].details
     assert sorted(verdicts(found.cells)) == ["agrees", "agrees", "differs"]
+
+
+def test_records_of_versions_without_pck_agree_and_it_is_said(crowd: Bench, tmp_path: Path) -> None:
+    contents = members(crowd.capsule)
+    record, judged = one(contents, "record.json"), one(contents, "per_instance.npz")
+    assert record.split("/")[1] == judged.split("/")[1]
+
+    def earlier(document: dict[str, Any]) -> None:
+        for name in PCK_THRESHOLDS:
+            del document["metrics"][name]
+
+    contents[record] = edited(contents[record], earlier)
+    for kept, verdict in ((contents[judged], "differs"), (_without_pck(contents[judged], tmp_path), "agrees")):
+        found = verify(write(tmp_path / "earlier.zip", rehash(contents | {judged: kept})), crowd.data_root)
+        (cell,) = [cell for cell in found.cells if cell.record.id == record.split("/")[1]]
+        assert cell.verdict == verdict
+    assert cell.details == ("not recorded: PCK@0.2, PCK@0.1",)
+
+
+def _without_pck(contents: bytes, folder: Path) -> bytes:
+    """Per-instance results as earlier versions stored them."""
+    (folder / "per_instance.npz").write_bytes(contents)
+    found = load_per_instance(folder / "per_instance.npz")
+    assert isinstance(found, OksPerInstance)
+    assert found.pck is not None
+    return save_per_instance(replace(found, pck=None))
 
 
 def test_per_instance_of_other_predictions_are_found(crowd: Bench, tmp_path: Path) -> None:

@@ -1,24 +1,18 @@
-"""What is there of the datasets: listing, counting, converting."""
+"""What is there of the datasets: listing, counting."""
 
 import json
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
-import scipy.io
 from typer.testing import CliRunner
 
 from bench.cli import app
 from bench.pose.data import verify as verification
-from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.datasets import DATASETS, dataset_info
-from bench.pose.data.lspet import LSP_KEYPOINTS, convert
-from bench.pose.data.prepare import ARCHIVES, BY_HAND, prepare
+from bench.pose.data.prepare import ARCHIVES, BY_HAND
 from bench.pose.data.verify import verify
-from bench.pose.errors import DataError, UnknownNameError
-from bench.pose.skeletons import CROWDPOSE_14
+from bench.pose.errors import UnknownNameError
 from tests.unit.tiny_datasets import INSTANCES, coco_format, coco_test_dev, crowdpose, mpii, mpii_instance
 
 
@@ -154,70 +148,3 @@ def test_splits_are_found_by_their_annotation_files(tmp_path: Path) -> None:
     assert dataset_info("crowdpose").splits(crowdpose(tmp_path / "crowdpose")) == ["test", "trainval"]
     assert dataset_info("mpii").splits(mpii(tmp_path / "mpii")) == ["train", "valid"]
     assert dataset_info("mpii").splits(tmp_path / "absent") == []
-
-
-# Leeds Sports Pose Extended
-
-
-def original(folder: Path, instances: int = 7, *, transposed: bool = False) -> np.ndarray:
-    """`joints.mat` and images; keypoint N of the original order lies at x = 10 + 5 N. Returns (3, 14, instances)."""
-    keypoints = np.zeros((3, 14, instances))
-    keypoints[0] = 10 + 5 * np.arange(14)[:, None]
-    keypoints[1] = np.linspace(20, 60, 14)[:, None] + np.arange(instances)
-    keypoints[2] = 1
-    keypoints[:, LSP_KEYPOINTS.index("neck"), 0] = (-3, -4, 0)  # not visible
-    keypoints[2, :, 6] = 0  # nobody to be seen
-    (folder / "original").mkdir(parents=True)
-    scipy.io.savemat(folder / "joints.mat", {"joints": keypoints.transpose(1, 0, 2) if transposed else keypoints})
-    for number in range(1, instances + 1):
-        cv2.imwrite(str(folder / "original" / f"im{number:05d}.jpg"), np.zeros((90, 80 + number, 3), np.uint8))
-    return keypoints
-
-
-@pytest.mark.parametrize("transposed", [False, True])
-def test_leeds_sports_instances_are_converted(transposed: bool, tmp_path: Path) -> None:
-    keypoints = original(tmp_path, transposed=transposed)
-    assert convert(tmp_path / "joints.mat", tmp_path / "original", tmp_path) == {"train": 5, "val": 1}
-    train, val = (CocoKeypoints(tmp_path, split, CROWDPOSE_14) for split in ("train", "val"))
-    instances = train.instances()
-    assert [instance.image_id for instance in instances] == [1, 2, 3, 4, 6]
-    assert [instance.image_id for instance in val.instances()] == [5]
-    assert not train.problems
-    first, second = instances[:2]
-    assert first.visible.tolist() == [keypoint != "neck" for keypoint in CROWDPOSE_14.keypoints]
-    for index, keypoint in enumerate(CROWDPOSE_14.keypoints):
-        np.testing.assert_allclose(second.keypoints[index], keypoints[:2, LSP_KEYPOINTS.index(keypoint), 1], atol=0.005)
-    # 65 px wide and 40 high from (10, 21): 7.8 px of margin, the left and right within the image of 82 px.
-    box = train.annotations["annotations"][1]["bbox"]
-    np.testing.assert_allclose(box, [2.2, 21 - 7.8, 82 - 2.2, 40 + 15.6], atol=0.02)
-    assert train.annotations["annotations"][1]["area"] == pytest.approx(0.53 * box[2] * box[3], abs=0.5)
-    assert (tmp_path / "images" / "val" / "im00005.jpg").is_file()
-
-
-def test_converting_twice_makes_the_same_files(tmp_path: Path) -> None:
-    original(tmp_path)
-    said: list[str] = []
-    contents = []
-    for _ in range(2):
-        prepare(dataset_info("lspet"), tmp_path, (), said.append)
-        contents.append((tmp_path / "annotations" / "person_keypoints_train.json").read_bytes())
-    assert contents[0] == contents[1]
-    assert said[1:3] == ["train: 5 instances", "val: 1 instances"]
-    assert json.loads(contents[0])["categories"][0]["keypoints"] == list(CROWDPOSE_14.keypoints)
-
-
-def test_another_original_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"joints\.mat: no such file"):
-        convert(tmp_path / "joints.mat", tmp_path, tmp_path)
-    (tmp_path / "joints.mat").write_text("no MATLAB")
-    with pytest.raises(DataError, match="not a readable MATLAB file"):
-        convert(tmp_path / "joints.mat", tmp_path, tmp_path)
-    scipy.io.savemat(tmp_path / "joints.mat", {"joints": np.zeros((3, 16, 5))})
-    with pytest.raises(DataError, match=r"expected numbers 'joints' of shape \(3, 14, instances\), found \(3, 16, 5\)"):
-        convert(tmp_path / "joints.mat", tmp_path, tmp_path)
-    scipy.io.savemat(tmp_path / "joints.mat", {"joints": np.full((3, 14, 2), np.nan)})
-    with pytest.raises(DataError, match="some keypoint is not finite"):
-        convert(tmp_path / "joints.mat", tmp_path, tmp_path)
-    scipy.io.savemat(tmp_path / "joints.mat", {"joints": np.ones((3, 14, 2))})
-    with pytest.raises(DataError, match=r"im00001\.jpg: No such file"):
-        convert(tmp_path / "joints.mat", tmp_path, tmp_path)

@@ -231,3 +231,10 @@ def test_other_training_images_answer_no_row(tmp_path: Path) -> None:
     assert answered(found)
     suite = override(found.suite, ["train=val2017"])
     assert answered(make_plan(suite, Store(tmp_path))) == []
+
+
+def test_a_value_with_commas_is_selected_as_it_is_printed(tmp_path: Path) -> None:
+    change = ("[64x64]", "[64x64]\n    milestones: [[1], [2, 3]]")
+    assert {one.spec.milestones for one in plan(tmp_path, change, only=("milestones=(2, 3)",)).trainings} == {(2, 3)}
+    with pytest.raises(SuiteError, match=r"has no value '\(4'; valid: \(1,\); \(2, 3\)"):
+        plan(tmp_path, change, only=("milestones=(4, 5)",))

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
+from bench.analysis.curves import LearningCurves
 from bench.analysis.results import Results
 from bench.analysis.uncertainty import Uncertainty
 from bench.files import write_json
@@ -44,7 +45,9 @@ class Studio:
         return make_results(self.folder, text, fields, lambda _: curve(3, 2, 1, validation=[0.1, 0.2, 0.3]))
 
     def pictures(self, results: Results) -> tuple[dict[str, Picture], tuple[str, ...]]:
-        pictures, problems = draw_pictures(results, Uncertainty(results.frame, self.store), self.store)
+        uncertainty = Uncertainty(results.frame, self.store)
+        learning = LearningCurves.collect(results.frame, "AP", uncertainty)
+        pictures, problems = draw_pictures(results, uncertainty, self.store, learning)
         assert len({picture.name for picture in pictures}) == len(pictures)
         return {picture.name: picture for picture in pictures}, problems
 

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bench.analysis.results import read_results
+from bench.analysis.uncertainty import Uncertainty
+from bench.analysis.verdicts import judge
 from bench.files import StoreError, write_json
 from bench.paper.published import published_rows
 from bench.planning.forecast.evidence import gather, kind_here
 from bench.planning.jobs import LocalOptions
 from bench.planning.plan import Plan, PlannedEvaluation, PlannedTraining, make_plan
 from bench.planning.simulated import refuse_simulated, simulated_ids
-from bench.pose.metrics.per_instance import load_per_instance
+from bench.pose.metrics.oks_per_instance import OksPerInstance
+from bench.pose.metrics.per_instance import load_per_instance, save_per_instance
 from bench.simulation.simulated_records import Simulated, simulate
 from bench.simulation.simulated_scores import Chance, guess
 from bench.store.documents import Record
 from bench.store.folders import Store
 from bench.suite.schema import load_suite
+from bench.suite.source import SuiteError
 from tests.unit.suites import load
 
 SUITES = Path(__file__).parents[3] / "suites"
@@ -196,3 +202,57 @@ def test_guesses_are_the_most_alike_published_row(tmp_path: Path) -> None:
     low, high = (row.metrics for row in published_rows() if row.id in ("coco_val/30", "coco_val/36"))
     assert guessed[2:] == [low, high]
     assert guessed[0]["AP"] < guessed[1]["AP"]
+
+
+PCK = """\
+tables: [{id: results, metrics: [AP, PCK@0.2, PCK@0.1]}]
+claims: [{id: gain, says: SimDR is exact, that: "PCK@0.1[simdr] - PCK@0.1[heatmap] > -1"}]
+"""
+
+
+def test_pck_has_intervals_and_claims_and_may_be_absent(tmp_path: Path) -> None:
+    """A record of an earlier version, which has no PCK, is read; what needs it is not measured."""
+    plan, store = small(tmp_path, ("tables:\n  - {id: results, compare: published/coco_val}\n", PCK))
+    simulate([plan], store, QUIET, "")
+    results = read_results(plan, store)
+    uncertainty = Uncertainty(results.frame, store)
+    for row, lower, upper in zip(results.frame["row"], results.frame["PCK@0.1"], results.frame["PCK@0.2"], strict=True):
+        assert 0 < lower < upper < 1
+        estimate = uncertainty.of(row, "PCK@0.2")
+        assert estimate is not None
+        interval = estimate.interval()
+        assert interval is not None
+        assert interval[0] < upper < interval[1]
+    assert [verdict.verdict for verdict in judge(results, uncertainty)] == ["reproduced"]
+
+    folder = store.evaluation(results.frame["evaluation"].iloc[0])
+    document = json.loads(folder.record_file.read_text())
+    document["metrics"] = {name: value for name, value in document["metrics"].items() if "PCK" not in name}
+    write_json(folder.record_file, document)
+    judged = load_per_instance(folder.per_instance)
+    assert isinstance(judged, OksPerInstance)
+    folder.per_instance.write_bytes(save_per_instance(replace(judged, pck=None)))
+    results = read_results(plan, store)
+    assert results.frame["PCK@0.2"].isna().tolist() == [True, False]
+    (verdict,) = judge(results, Uncertainty(results.frame, store))
+    assert verdict.verdict == "not measured"
+    missing = verdict.cases[0].missing or {}
+    assert {str(term): why for term, why in missing.items()} == {"PCK@0.1[heatmap]": "the records hold no PCK@0.1"}
+
+
+def test_a_skeleton_without_a_torso_has_no_pck(tmp_path: Path) -> None:
+    example = (Path(__file__).parents[3] / "examples/own_data.yaml").read_text(encoding="utf-8")
+    file, store = tmp_path / "own.yaml", Store(tmp_path / "results")
+    file.write_text(example, encoding="utf-8")
+    plan = make_plan(load_suite(file), store)
+    simulate([plan], store, QUIET, "")
+    frame = read_results(plan, store).frame
+    assert "mean_oks" in frame
+    assert not [name for name in frame if "PCK" in name]
+    for old, new in (
+        ("AP75", "PCK@0.2"),
+        ("tables:", "claims: [{id: a, says: b, that: 'PCK@0.1[simdr] > 0'}]\ntables:"),
+    ):
+        file.write_text(example.replace(old, new), encoding="utf-8")
+        with pytest.raises(SuiteError, match=r"unknown metric 'PCK@0\.[12]'.*valid: AP, AP50, .*, mean_oks"):
+            load_suite(file)

@@ -74,7 +74,10 @@ def test_what_is_held_out_and_the_rest_are_the_whole_split(tmp_path: Path, name:
         {one.annotation_id for one in info.open(folder, split, subset, held_out=held_out).instances()}
         for subset, held_out in ((None, None), (2, None), (None, 2))
     )
-    assert held and rest and held | rest == whole and not held & rest
+    assert held
+    assert rest
+    assert held | rest == whole
+    assert not held & rest
 
 
 def opened(info: DatasetInfo, folder: Path, split: str, subset: int | None) -> CocoKeypoints:
