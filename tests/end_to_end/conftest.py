@@ -23,7 +23,7 @@ train:
     representation: [heatmap, simdr]
     input_size: [64x64]
   set:
-    - {initialization: kaiming, epochs: 3, milestones: [2], batch_size: 16}
+    - {initialization: kaiming, epochs: 1, milestones: [], batch_size: 16}
     - {when: {representation: simdr}, selection: best, selection_split: val16}
 evaluate:
   - {boxes: gt, post_process: [quarter, none], when: {representation: heatmap}}

@@ -51,9 +51,7 @@ def bench(folder: Path, *commands: tuple[str, ...]) -> list[str]:
 
 
 def test_the_quickstart_without_linux(tmp_path: Path, data_root: Path) -> None:
-    (tmp_path / "tiny.yaml").write_text(
-        SUITE.replace("epochs: 3, milestones: [2]", "epochs: 1, milestones: []").replace("[heatmap, simdr]", "[simdr]")
-    )
+    (tmp_path / "tiny.yaml").write_text(SUITE.replace("[heatmap, simdr]", "[simdr]"))
     root = ("--data-root", str(data_root))
     *_, status, checked = bench(
         tmp_path,
