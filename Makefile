@@ -87,10 +87,11 @@ format: $(READY)  ## Format the code
 reference: $(READY)  ## Write docs/reference/ from the code
 	$(BIN)/python docs/reference.py
 
-lspet: $(READY)  ## Train one cell on real photographs on a CPU (needs DATA_ROOT with lspet/)
-	$(BIN)/python -m bench run suites/lspet.yaml --data-root $(DATA_ROOT) --only backbone=simba_tiny \
-		--only input_size=64x64 --only seed=0
-	$(BIN)/python -m bench report suites/lspet.yaml
+lspet: $(READY)  ## Train on real photographs and write reports/lspet (12 hours on 2 cores; needs DATA_ROOT with lspet/)
+	$(BIN)/python -m bench data pack lspet train --data-root $(DATA_ROOT)
+	$(BIN)/python -m bench run suites/lspet.yaml --data-root $(DATA_ROOT) --pack 2
+	$(BIN)/python -m bench export suites/lspet.yaml --no-report --out reports/lspet/capsule.zip
+	$(BIN)/python -m bench report --capsule reports/lspet/capsule.zip --format html
 
 benchmarks: $(READY)  ## Measure everything that docs/performance.md tells (10 minutes on 2 cores)
 	$(BIN)/python -m benchmarks.pipeline

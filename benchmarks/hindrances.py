@@ -139,9 +139,9 @@ class Study:
         """AP and mean OKS on the held-out images, in percent."""
         split = spec.data.open(self.data_root / spec.dataset, spec.split, spec.held_out)
         config = eval_config(spec, self._cell(spec.representation).evaluations[0], None)
-        found = Evaluator.open(split, config, "auto", CPU).quick_metrics(model, device=CPU)
+        found = Evaluator.open(split, config, "auto", CPU).evaluate(model, device=CPU)
         assert found is not None
-        return tuple(f"{100 * found[name]:.1f}" for name in ("AP", "mean_oks"))
+        return tuple(f"{100 * found.metrics[name]:.1f}" for name in ("AP", "mean_oks"))
 
     def train(self, spec: TrainSpec, model: nn.Module, head: Head = Head(), *, frozen: bool = False) -> nn.Module:
         """Train in place; `frozen` leaves the trunk and the upsampling layers as they are."""

@@ -10,7 +10,7 @@ import pandas as pd
 
 from bench.analysis.formatting import is_post_processed, method_name
 from bench.analysis.frame import setting_columns
-from bench.analysis.rows import ablated_settings, as_records, summarize_rows
+from bench.analysis.rows import SCHEDULE, ablated_settings, as_records, summarize_rows
 from bench.analysis.uncertainty import Uncertainty
 from bench.statistics.estimate import EffectEstimate
 from bench.statistics.trends import Crossing, find_crossing, height_weights, slope_weights
@@ -27,9 +27,6 @@ AXES: Mapping[Axis, str] = {DISTINCT: "distinct training instances", "instances_
 
 HELD: Mapping[Axis, tuple[str, ...]] = {DISTINCT: (LENGTH, "epochs"), "instances_seen": (DISTINCT,)}
 """By axis, the columns of which one is the same for all points of a curve."""
-
-SCHEDULE = ("milestones", "warmup_steps")
-"""Settings that may follow the length of a training."""
 
 BASELINE = "heatmap"
 """The representation with which others are compared; without it, the first of the suite."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,6 +11,7 @@ from bench.analysis.formatting import backbone_name, explain_nobody, method_name
 from bench.analysis.frame import setting_columns
 
 __all__ = [
+    "SCHEDULE",
     "ablated_settings",
     "as_records",
     "collect_rows",
@@ -24,6 +25,9 @@ __all__ = [
 
 METHOD = ("backbone", "input_size", "representation", "post_process")
 """Settings that the name of a method or its place in a table already says."""
+
+SCHEDULE = ("milestones", "warmup_steps")
+"""Settings that a longer training has to change."""
 
 SAME = 1e-6
 """Baselines of records agree up to this."""
@@ -67,16 +71,21 @@ def summarize_rows(
 
 
 def ablated_settings(frame: pd.DataFrame) -> tuple[str, ...]:
-    """Settings that tell apart rows of one backbone, input size, representation and post-processing."""
+    """Settings that tell apart rows of one backbone, input size, representation and post-processing.
+
+    A schedule that follows from the number of epochs tells nothing that they do not.
+    """
     names = [name for name in setting_columns(frame) if name not in METHOD]
-    varying = (
-        frame[names]
-        .groupby([frame[name] for name in METHOD], dropna=False, sort=False)
-        .nunique(dropna=False)
-        .gt(1)
-        .any()
-    )
-    return tuple(name for name in names if varying[name])
+    found = _varying(frame, names, METHOD)
+    own = _varying(frame, SCHEDULE, (*METHOD, "epochs"))
+    return tuple(name for name in found if name not in SCHEDULE or name in own)
+
+
+def _varying(frame: pd.DataFrame, names: Sequence[str], within: Sequence[str]) -> list[str]:
+    """The columns that have several values among lines that agree in others."""
+    groups = frame[list(names)].groupby([frame[name] for name in within], dropna=False, sort=False)
+    varying = groups.nunique(dropna=False).gt(1).any()
+    return [name for name in names if varying[name]]
 
 
 def method_names(frame: pd.DataFrame) -> pd.Series:

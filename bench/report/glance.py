@@ -130,7 +130,8 @@ def _machine(document: TrainingRecord | Record) -> str:
     hardware = document.provenance.hardware
     device = str(hardware.get("device", ""))
     name = str(hardware.get("gpu") or hardware.get("processor") or "not recorded")
-    threads = count_of(int(hardware["threads"]), "thread") if "threads" in hardware else ""
+    number = hardware.get("threads")
+    threads = count_of(number, "thread") if isinstance(number, int) else ""
     return ", ".join(filter(None, (name, device, threads)))
 
 

@@ -28,6 +28,9 @@ def _judged(value: Any) -> Any:
 MetricValue = Annotated[float | None, Field(allow_inf_nan=False), BeforeValidator(_judged)]
 """A metric; None where there is nobody to judge, for which older records hold pycocotools' -1."""
 
+Tally = Annotated[int, Field(ge=0, le=10**15)]
+"""A number of things; a stranger's document may hold any, and frames hold 64 bits."""
+
 
 class EpochEntry(JsonDocument):
     """One epoch of a training curve.
@@ -41,10 +44,10 @@ class EpochEntry(JsonDocument):
             where there is nobody to judge.
     """
 
-    epoch: int
+    epoch: Tally
     loss: float
     learning_rate: float
-    instances: int
+    instances: Tally
     validation: MetricValue = None
 
 
@@ -67,14 +70,14 @@ class TrainingRecord(JsonDocument):
 
     id: str
     spec: TrainSpec
-    params: int
+    params: Tally
     history: list[EpochEntry]
     seconds: float
     weights_sha256: str
     problems: list[str]
     provenance: Provenance
-    images: int | None = None
-    images_left_out: int = 0
+    images: Tally | None = None
+    images_left_out: Tally = 0
     simulated: bool = False
 
 
@@ -108,12 +111,12 @@ class Record(JsonDocument):
     metrics: Mapping[str, MetricValue]
     scored_by: Literal["bench", "server"] = "bench"
     baseline: Mapping[str, MetricValue]
-    instances: int
+    instances: Tally
     seconds: float
     problems: list[str]
     provenance: Provenance
-    images: int | None = None
-    images_left_out: int = 0
+    images: Tally | None = None
+    images_left_out: Tally = 0
     diagnostics: Diagnostics | None = None
     ceiling: Mapping[str, MetricValue] = Field(default_factory=dict)
     simulated: bool = False

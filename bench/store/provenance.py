@@ -13,8 +13,9 @@ import time
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from bench import DISTRIBUTION
 from bench.extensions import content_hash, sources_of_results
@@ -29,6 +30,9 @@ PACKAGES = (DISTRIBUTION, "torch", "torchvision", "timm", "numpy", "opencv-pytho
 VERSION = re.compile(r"^__version__(?:: *str)? *= *['\"]([^'\"]+)['\"]", re.MULTILINE)
 """The line of a package's `version.py` that has its version and build."""
 
+
+LAST = 253_402_300_799
+"""The last second of the year 9999, in seconds since the epoch: calendars go no further."""
 
 SHORT = 12
 """Characters of a commit or hash that tell it from others."""
@@ -92,7 +96,7 @@ class Provenance(CodeIdentity):
     files: dict[str, str]
     seed: int
     command: str
-    started: float
+    started: Annotated[float, Field(ge=0, le=LAST)]
     extensions: dict[str, str] = {}
     pixels: str = "decoded"
 

@@ -8,6 +8,7 @@ import stat
 import tempfile
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from tests.unit.packed import make_split, pack
 Change = Callable[[Members], Members]
 
 VERIFY = "verify given.zip --data-root data"
+REPORT = "report --capsule given.zip --format csv"
 
 
 @cache
@@ -150,10 +152,27 @@ CAPSULES = [
 ]
 
 
-@pytest.mark.parametrize("case", CAPSULES, ids=str)
-def test_capsules(case: Case, meet: Meet, tmp_path: Path) -> None:
-    meet(case)
+UNTOLD = [
+    capsule(
+        "count beyond all frames",
+        tampered("/record.json", lambda record: record.update(instances=10**30)),
+        "instances: Input should be less",
+    ),
+    capsule(
+        "after all calendars",
+        tampered("/record.json", lambda record: record["provenance"].update(started=1e300)),
+        "provenance.started: Input should be less than or equal",
+    ),
+]
+"""Numbers that no report can print."""
+
+
+@pytest.mark.parametrize("command", [VERIFY, REPORT])
+@pytest.mark.parametrize("case", [*CAPSULES, *UNTOLD], ids=str)
+def test_capsules(case: Case, command: str, meet: Meet, tmp_path: Path) -> None:
+    meet(replace(case, command=command))
     assert not (tmp_path.parent / "outside").exists()
+    assert not (tmp_path / "reports").exists()
 
 
 def test_numbers_that_do_not_come_out_again_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,11 +13,9 @@ import yaml
 
 from bench.compare.gate.baseline import load_baseline
 from bench.pose.data.synthetic import SyntheticSet, generate
-from bench.pose.skeletons import CROWDPOSE_14
 from bench.suite.expansion import expand
 from bench.suite.schema import load_suite
 from tests.docs.pages import ROOT, Block, Directive, Page
-from tests.unit.tiny_datasets import coco_format
 
 TAKEN = ("bench", "suites", "examples", "slurm", "results/baselines", "Makefile", "pyproject.toml", "docs")
 PLAIN_SUITE = """
@@ -136,7 +134,6 @@ class Desk:
         """What a word of a page stands for here: one of the methods below, or itself."""
         known = {
             "coco_root": self._coco_root,
-            "lspet_root": self._lspet_root,
             "first_evaluation": lambda: self._evaluations()[0],
             "other_evaluation": lambda: self._evaluations()[-1],
             "first_weights": self._first_weights,
@@ -146,10 +143,6 @@ class Desk:
 
     def _coco_root(self) -> str:
         generate(self.folder / "made/coco", "train2017", SyntheticSet(instances=8, seed=0))
-        return "made"
-
-    def _lspet_root(self) -> str:
-        coco_format(self.folder / "made/lspet", CROWDPOSE_14.keypoints)
         return "made"
 
     def _evaluations(self) -> list[str]:

@@ -214,7 +214,7 @@ def _scale_numbers(
     low, high = min([values[0], *drawn]), max([values[-1], *drawn])
     margin = (high / low) ** 0.04
     beyond = [end * 2.0**power for power in range(1, AHEAD + 1) for end in (values[-1], values[0] / 4**power)]
-    ticks = _spaced([*reversed(values), *beyond], (low / margin, high * margin), 0.09 if columns < 3 else 0.2)
+    ticks = _spaced([*reversed(values), *beyond], (low / margin, high * margin), 0.045 * max(2, columns))
     for axes in column:
         axes.set_xscale("log", base=2)
         axes.set_xlim(low / margin, high * margin)

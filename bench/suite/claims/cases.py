@@ -23,8 +23,8 @@ Selection = Mapping[str, tuple[Any, ...]]
 OWN = "suite"
 """Who makes a claim that is the suite's own."""
 
-WHOLE = frozenset({"subset", "evaluation_subset", "train_subset"})
-"""Settings that are None where all there is is taken. Others are where the representation does not read them."""
+WHOLE = frozenset({"subset", "evaluation_subset", "train_subset", "held_out"})
+"""Settings whose None means that all there is is taken. Others are None where the representation does not read them."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,7 @@ def _cases(claim: Claim, cells: Sequence[Settings], open_settings: Collection[st
     concerned = [cell for cell in cells if any(_select([cell], selection) for selection in selections.values())]
     varied = {name: _distinct(concerned, name) for name in open_settings if name not in named}
     axes = {name: values for name, values in varied.items() if len(values) > 1}
+    axes |= {name: sorted(values) for name, values in axes.items() if name == LENGTH}
     for values, here in _divide(concerned, list(axes.items())):
         selected = {term: _select(here, selection) for term, selection in selections.items()}
         if any(selected.values()):  # else the suite has no such combination

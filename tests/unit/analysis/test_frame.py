@@ -149,6 +149,13 @@ def test_rows_differ_in_the_seed_alone(bench: Bench) -> None:
     assert ablated_settings(frame) == ()
 
 
+@pytest.mark.parametrize(("condition", "told"), [("epochs: 3", False), ("train_subset: 7", True)])
+def test_a_schedule_is_told_where_it_does_not_follow_from_the_epochs(bench: Bench, condition: str, told: bool) -> None:
+    rules = f"  set: [{{milestones: [1]}}, {{when: {{{condition}}}, milestones: [2]}}]"
+    frame, _ = results_frame(bench.plan(LENGTHS.replace("  exclude:", f"{rules}\n  exclude:")), bench.store)
+    assert ablated_settings(frame) == ("train_subset", "epochs", *(["milestones"] if told else []))
+
+
 def test_folders_and_records_that_cannot_be_read_are_named(bench: Bench) -> None:
     with pytest.raises(StoreError, match="there is no such results folder"):
         results_api.load_results(bench.folder / "nowhere")

@@ -7,6 +7,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,10 +21,12 @@ from bench.planning.plan import Plan, make_plan
 from bench.store.documents import Failure
 from bench.store.folders import Store
 from bench.suite.claims.cases import Claim, Selection, Settings
+from bench.suite.claims.language import Selector
 from bench.suite.expansion import complete_cell, expand
 from bench.suite.recipe import load_recipe, quirks
 from bench.suite.schema import Suite, load_suite
 from bench.suite.specs import EvalSpec, TrainSpec, evaluation_key, shared_settings
+from bench.suite.training_length import LENGTH
 
 ROOT = Path(__file__).parents[3]
 SUITES = sorted((ROOT / "suites").glob("*.yaml"))
@@ -159,12 +162,17 @@ def plain_cases(
         return all(cell[name] in values for name, values in selection.items())
 
     terms = claim.selections.values()
+    trends = {term: term.trend.setting for term in claim.selections if term.trend is not None}
+    named = {*trends.values(), *(name for selection in terms for name in selection)}
+    if LENGTH in {*claim.at, *named}:  # it stands for the epochs
+        cells = [{**cell, LENGTH: cell["train_subset"] * cell["epochs"]} for cell in cells]
+        open_settings = [*(name for name in open_settings if name != "epochs"), LENGTH]
     kept = [cell for cell in cells if all(cell[name] in (None, *values) for name, values in claim.at.items())]
     kept = [cell for cell in kept if any(selected_by(selection, cell) for selection in terms)]
     values = {
         name: [value for value in dict.fromkeys(cell[name] for cell in kept) if value is not None]
         for name in open_settings
-        if not any(name in selection for selection in terms)
+        if name not in named
     }
     axes = {name: found for name, found in values.items() if len(found) > 1}
     for combination in itertools.product(*axes.values()):
@@ -174,8 +182,15 @@ def plain_cases(
             term: [cell for cell in here if selected_by(selection, cell)]
             for term, selection in claim.selections.items()
         }
+        for term, setting in trends.items():
+            found = selected.pop(term)
+            for cell in found:
+                value = Selector(setting, str(cell[setting]))
+                selected[replace(term, selectors=(*term.selectors, value), trend=None)] = [cell]
         if any(selected.values()):
-            yield case, selected
+            plain = {term: [{name: cell[name] for name in cell if name != LENGTH} for cell in found]
+                     for term, found in selected.items()}  # fmt: skip
+            yield case, plain
 
 
 @pytest.mark.parametrize("file", SUITES, ids=lambda file: file.stem)

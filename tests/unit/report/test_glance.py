@@ -74,6 +74,17 @@ def test_made_up_records_cost_nothing(bench: Bench) -> None:
     assert (found["Hardware"], found["Cost"]) == ("None: the numbers are made up.", "–")
 
 
+def test_hardware_of_any_form_is_printed(bench: Bench) -> None:
+    plan = bench.fill(COCO, coco_scores)
+    for training, hardware in zip(plan.trainings, ({"gpu": "H200", "device": "cuda"}, {"threads": "two"}), strict=True):
+        file = bench.store.training(training.spec.id).record_file
+        record = json.loads(file.read_text())
+        record["provenance"]["hardware"] = hardware
+        file.write_text(json.dumps(record))
+    found = lines_of(bench.make(plan))["Hardware"]
+    assert found == "a processor (3 records); H200, cuda (1 record); not recorded (1 record)."
+
+
 def test_settings_subsets_and_images_left_out_are_said(bench: Bench) -> None:
     plan = bench.fill(COCO.replace("input_size: [64x64]", "input_size: [64x64], subset: [3]"), coco_scores)
     file = bench.store.evaluation(plan.trainings[0].evaluations[0].spec.id).record_file

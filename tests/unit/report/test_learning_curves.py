@@ -122,6 +122,21 @@ def test_curves_hold_the_epochs_where_no_two_trainings_have_seen_as_many(tmp_pat
     assert len(learning.curves) == 3
 
 
+def test_numbers_are_as_counted_and_nearly_equal_ones_are_one_level(tmp_path: Path) -> None:
+    """Without `train_subset` the records know the number; a broken image or two make no level of their own."""
+    text = ONE.replace("[750, 1500, 3000]", "[null]").replace("epochs: [10]", "epochs: [5, 20, 80]")
+    _, made = collect(tmp_path, text, lambda _: -0.1)
+    frame = made.results().frame
+    assert not LearningCurves.collect(frame, "AP", made.uncertainty()).curves, "nothing was counted"
+    counted = 6000 - frame["epochs"] // 40
+    frame = frame.assign(distinct_instances=counted, instances_seen=counted * frame["epochs"])
+    learning = LearningCurves.collect(frame, "AP", made.uncertainty())
+    assert {held_words(curve.held) for curve in learning.curves} == {"5,998 distinct"}
+    (gap,) = learning.gaps
+    assert gap.points["x"].tolist() == [5 * 6000, 20 * 6000, 80 * 5998]
+    assert gap.points["mean"].tolist() == pytest.approx([-0.1] * 3)
+
+
 def test_other_settings_make_curves_of_their_own(tmp_path: Path) -> None:
     text = ONE.replace("    seed:", "    learning_rate: [0.001, 0.0001]\n    seed:")
     learning, _ = collect(tmp_path, text, lambda _: -0.1)
