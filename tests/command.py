@@ -18,6 +18,7 @@ from unittest import mock
 
 from bench.cli import main
 from bench.execute import pool
+from bench.pose.machine import safe_children
 
 __all__ = ["PRELOAD", "bench"]
 
@@ -30,9 +31,11 @@ PRELOAD = "tests.preload"
 def bench(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run `bench` with these words in a folder, to its end, whatever that is."""
     command = ["bench", *map(str, words)]
+    with safe_children():  # the first call starts the server, which must find `PRELOAD`
+        context = pool.job_context()
     with tempfile.TemporaryDirectory() as folder:
         said, errors = Path(folder, "said"), Path(folder, "errors")
-        process = pool.job_context().Process(target=_run, args=(command, cwd, dict(os.environ), said, errors))
+        process = context.Process(target=_run, args=(command, cwd, dict(os.environ), said, errors))
         process.start()
         process.join(SECONDS)
         if process.exitcode is None:
