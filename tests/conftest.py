@@ -7,9 +7,12 @@ import pytest
 import torch
 from hypothesis import settings
 
+from bench.execute import pool
 from bench.pose.data.datasets import open_split
+from tests.command import PRELOAD
 
 torch.set_num_threads(1)
+pool.PRELOAD = PRELOAD
 # How long an example takes depends on what else the machine does.
 settings.register_profile("bench", deadline=None)
 settings.load_profile("bench")

@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from scipy.special import stdtrit
-
 from bench.statistics.variances import LEVEL, Variance, add_safely
 
 Source = Literal["seeds", "images"]
@@ -35,6 +33,8 @@ class EffectEstimate:
         """Two-sided interval at `LEVEL` by Student's t; None where nothing is known of the error."""
         if self.error is None:
             return None
+        from scipy.special import stdtrit  # slow to import, and plans know this class but estimate nothing
+
         reach = self.error * float(stdtrit(self.freedom, 0.5 + LEVEL / 2))
         return self.value - reach, self.value + reach
 

@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy import special
-
 LEVEL = 0.95
 """Level of all intervals and tests."""
 
@@ -40,8 +38,12 @@ def add_safely(parts: Sequence[Variance]) -> Variance:
     quantile = math.sqrt(reach / total)
     if quantile <= _quantile(math.inf) * (1 + 1e-9):
         return Variance(total)
-    return Variance(total, float(special.stdtridf(0.5 + LEVEL / 2, quantile)))
+    from scipy.special import stdtridf  # slow to import, see `EffectEstimate.interval`
+
+    return Variance(total, float(stdtridf(0.5 + LEVEL / 2, quantile)))
 
 
 def _quantile(freedom: float) -> float:
-    return float(special.stdtrit(freedom, 0.5 + LEVEL / 2))
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 0.5 + LEVEL / 2))

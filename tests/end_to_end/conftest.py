@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.command import bench as command_line
 
 Bench = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -22,7 +23,7 @@ train:
     representation: [heatmap, simdr]
     input_size: [64x64]
   set:
-    - {initialization: kaiming, epochs: 3, milestones: [2], batch_size: 16}
+    - {initialization: kaiming, epochs: 1, milestones: [], batch_size: 16}
     - {when: {representation: simdr}, selection: best, selection_split: val16}
 evaluate:
   - {boxes: gt, post_process: [quarter, none], when: {representation: heatmap}}
@@ -42,17 +43,5 @@ def suite(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def bench(tmp_path: Path, data_root: Path) -> Bench:
-    """Runs `python -m bench COMMAND` with results in `tmp_path / "results"`."""
-
-    def run(command: str, *arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "bench", *command.split(), *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            cwd=tmp_path,
-            check=False,
-            **options,  # type: ignore[call-overload]
-        )
-
-    return run
+    """Runs `bench COMMAND` with results in `tmp_path / "results"`."""
+    return lambda command, *arguments: command_line(*str(command).split(), *arguments, cwd=tmp_path)

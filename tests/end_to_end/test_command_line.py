@@ -90,6 +90,7 @@ def test_a_failing_cell_takes_no_other_with_it(bench: Bench, suite: Path, tmp_pa
 
 def test_killed_run_goes_on(bench: Bench, suite: Path, tmp_path: Path, data_root: Path) -> None:
     """SIGKILL of the command itself: its job saves its state and ends, and the next run takes over."""
+    suite.write_text(SUITE.replace("epochs: 1, milestones: []", "epochs: 3, milestones: [2]"))
     command = [sys.executable, "-m", "bench", "run", str(suite), "--data-root", str(data_root), "--threads", "1"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 120

@@ -15,6 +15,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from bench.execute.tensorboard import event_log
+from tests.command import bench
 
 SUITE = """
 name: tiny
@@ -38,13 +39,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(folder: Path) -> Run:
-    """Runs `python -m bench COMMAND` in the folder."""
-
-    def call(command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-m", "bench", *command.split(), *map(str, arguments)]
-        return subprocess.run(line, capture_output=True, text=True, timeout=300, cwd=folder, check=False)
-
-    return call
+    """Runs `bench COMMAND` in the folder."""
+    return lambda command, *arguments: bench(*command.split(), *arguments, cwd=folder)
 
 
 @pytest.fixture(scope="module")

@@ -98,6 +98,7 @@ def test_without_upsampling_it_is_the_paper_s_upsample_free_network() -> None:
     assert predict("simba_res50", "simdr", upsample=False, maps_per_keypoint=32, **sizes) == free
 
 
+@pytest.mark.conformance
 def test_committed_trunks_are_what_the_backbones_measure() -> None:
     committed = TRUNKS_FILE.read_text(encoding="utf-8")
     assert committed == as_json(measure_trunks())

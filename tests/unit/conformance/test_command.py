@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from bench.extend import metric, report_format
 from bench.pose.errors import BenchError
 from bench.pose.metrics.own import Results
 from bench.pose.scoring import Scoring
+from tests.command import bench as command_line
 from tests.unit import tiny_datasets
 
 AROUND = Surroundings(Path("data"))
@@ -65,15 +65,7 @@ tables: [{id: own}]
 
 
 def bench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`python -m bench conform`, as users call it."""
-    return subprocess.run(
-        [sys.executable, "-m", "bench", "conform", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        cwd=folder,
-        check=False,
-    )
+    return command_line("conform", *arguments, cwd=folder)
 
 
 def test_a_broken_entry_ends_1_with_its_line_and_no_traceback(tmp_path: Path) -> None:
