@@ -27,6 +27,7 @@ from bench.cli import app
 from bench.execute.slurm import scheduler
 from bench.files import write_json
 from bench.store.folders import Store
+from bench.suite.specs import SCHEMA_VERSION
 from tests.unit.doctor.conftest import PROFILE, Installation
 
 
@@ -245,7 +246,7 @@ FAULTS: Sequence[tuple[Plant, str, str, str]] = (
     (
         older_record,
         "results records",
-        "its spec is of schema 1, this version of bench reads schema 5",
+        f"its spec is of schema 1, this version of bench reads schema {SCHEMA_VERSION}",
         "version of bench",
     ),
     (file_for_data, "data root", "profile.yaml is not a folder", "--data-root"),
