@@ -22,6 +22,7 @@ from bench.planning.predicted_complexity import without_upsampling
 from bench.planning.trunk_tables import SIZED_FILE, TRUNKS_FILE, Trunk, sized_json, sized_key
 from bench.planning.trunk_tables import measure_trunk as measure_sized_trunk
 from bench.pose.complexity import measure
+from bench.pose.declared_settings import Settings
 from bench.pose.input_size import CELL, InputSize
 from bench.pose.models.backbone import BACKBONES
 from bench.pose.models.build import build_model
@@ -41,6 +42,10 @@ SIZED = (
 )
 """timm's models that plans know without measuring them."""
 
+LSPET_BACKBONE = "timm/tf_efficientnet_lite0"
+LSPET_SETTINGS = Settings({"feature_stride": 16, "upsampling_channels": 128})
+"""The network of suites/lspet.yaml, likewise."""
+
 SIZES = (InputSize(64, 64), InputSize(128, 128), InputSize(256, 192))
 
 
@@ -48,6 +53,7 @@ def measure_sized_trunks() -> dict[str, Trunk]:
     """The trunks of timm's models in common use, with and without upsampling."""
     shapes = [NetworkShape(1, size, upsample=upsample) for size in SIZES for upsample in (True, False)]
     named = [(f"timm/{model}", shape) for model in SIZED for shape in shapes]
+    named += [(LSPET_BACKBONE, NetworkShape(1, size, settings=LSPET_SETTINGS)) for size in SIZES[:2]]
     return {sized_key(backbone, shape): measure_sized_trunk(backbone, shape) for backbone, shape in named}
 
 
