@@ -24,8 +24,13 @@ title: Something for fragments to change
 dataset: {name: synthetic, train: train48, eval: val16}
 train:
   recipe: corrected
-  axes: {backbone: [simba_tiny], representation: [heatmap, simdr], input_size: [64x64]}
-  set: [{initialization: kaiming, epochs: 1, milestones: [], batch_size: 16, replicas: 1}]
+  axes:
+    backbone: [simba_tiny]
+    representation: [heatmap, simdr]
+    input_size: [64x64]
+    train_subset: [24, 48]
+    epochs: [1, 2]
+  set: [{initialization: kaiming, milestones: [], batch_size: 16, replicas: 1}]
 evaluate: [{boxes: gt}]
 tables: [{id: plain}]
 """
