@@ -146,20 +146,18 @@ class Study:
     def train(self, spec: TrainSpec, model: nn.Module, head: Head = Head(), *, frozen: bool = False) -> nn.Module:
         """Train in place; `frozen` leaves the trunk and the upsampling layers as they are."""
         trunk, own = parts(model)
-        if frozen:
-            trunk = []
+        for parameter in trunk:
+            parameter.requires_grad_(not frozen)
         prepare(model, head)
-        groups = [{"params": trunk, "weight_decay": 0.0}, {"params": own, "weight_decay": head.decay}]
-        optimizer = torch.optim.AdamW([group for group in groups if group["params"]])
+        mine = {"params": own, "weight_decay": head.decay, "factor": head.rate}
+        others = {"params": trunk, "weight_decay": 0.0, "factor": 1.0}
+        optimizer = torch.optim.AdamW([mine] if frozen else [mine, others])
         settings, codec = optimizer_config(spec), self.codec(spec)
         steps = math.ceil(len(self._instances) / settings.batch_size)
-        model.train()
+        model.train(not frozen)
         for number, batch in enumerate(self.batches(spec)):
-            if frozen:
-                model.eval()
             for group in optimizer.param_groups:
-                mine = group["params"] is not trunk and group["params"][0] is own[0]
-                group["lr"] = learning_rate(settings, number // steps) * (head.rate if mine else 1)
+                group["lr"] = learning_rate(settings, number // steps) * group["factor"]
             optimizer.zero_grad()
             loss(codec, model, batch).backward()
             optimizer.step()

@@ -148,6 +148,7 @@ def _evaluations(suite: Suite, training: TrainSpec) -> Iterator[EvalSpec]:
             spec = eval_spec(training, cell, f"{suite.file}: evaluation {_words(given)}")
             if spec.boxes == "detector":
                 _require_boxes(suite, training, spec)
+            _refuse_trained_images(suite, training, spec)
             if spec.id not in seen:
                 seen.add(spec.id)
                 yield spec
@@ -163,6 +164,17 @@ def _require_boxes(suite: Suite, training: TrainSpec, evaluation: EvalSpec) -> N
         training.data.require_boxes(evaluation.split)
     except DataError as error:
         raise SuiteError(f"{suite.file}: evaluation boxes=detector: {error}") from None
+
+
+def _refuse_trained_images(suite: Suite, training: TrainSpec, evaluation: EvalSpec) -> None:
+    """Refuse to measure more of the training split than is held out of it, where something is."""
+    held, measured = training.held_out, evaluation.subset
+    if held is not None and evaluation.split == training.split and (measured is None or measured > held):
+        images = "all images" if measured is None else f"{measured} images"
+        raise SuiteError(
+            f"{suite.file}: an evaluation measures {images} of {training.split}, of which {held} are held out; the"
+            f" others are trained on; set its `subset` to {held}"
+        )
 
 
 def train_spec(cell: Mapping[str, Any], where: str) -> TrainSpec:

@@ -199,13 +199,8 @@ def _load_extensions(source: Source, *, run: bool) -> Extensions:
     if not run:
         absent = [name for name in extensions.modules if name not in sys.modules]
         if absent:
-            raise source.error(
-                [
-                    Problem(
-                        ("extensions",), f"names the module {absent[0]!r}, which is not run unless --extension names it"
-                    )
-                ]
-            )
+            message = f"names the module {absent[0]!r}, which is not run unless --extension names it"
+            raise source.error([Problem(("extensions",), message)])
         return extensions
     NO_EXTENSIONS.load()
     problems = []

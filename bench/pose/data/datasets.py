@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 from bench.pose.data.layout import COCO_LAYOUT, MPII_LAYOUT, Layout
 from bench.pose.errors import DataError
@@ -21,6 +21,13 @@ __all__ = ["CROWDPOSE_AREA", "DATASETS", "DatasetInfo", "dataset_info", "open_sp
 
 CROWDPOSE_AREA = 0.53
 """Part of the box that CrowdPose takes an instance to cover; it annotates no areas."""
+
+
+class SplitOptions(TypedDict, total=False):
+    """How else a split is opened; see `bench.pose.data.instances.Split`."""
+
+    allow_links: bool
+    held_out: int | None
 
 
 @dataclass(frozen=True)
@@ -66,9 +73,7 @@ class DatasetInfo:
         folder: Path,
         split: str,
         subset: int | None = None,
-        *,
-        allow_links: bool = False,
-        held_out: int | None = None,
+        **options: Unpack[SplitOptions],
     ) -> CocoKeypoints | MpiiInstances:
         """Reader of one split, which is generated first if the dataset is.
 
@@ -79,15 +84,14 @@ class DatasetInfo:
             folder: the dataset's.
             split: name of the split.
             subset: number of its images to use, see `first_images`; None for all.
-            allow_links: whether images may be links out of their folder.
-            held_out: number of its first images that are not used; None for none.
+            **options: others of `Split`.
 
         Raises:
             DataError: the split cannot be generated.
         """
         if self.generate is not None:
             self.generate(folder, split)
-        return self.read(folder, split, subset, allow_links=allow_links, held_out=held_out)
+        return self.read(folder, split, subset, **options)
 
     def box_file(self, folder: Path, split: str) -> Path | None:
         """The detector boxes of the published results on a split, which need not be there; None if there are none."""
@@ -121,16 +125,14 @@ class DatasetInfo:
         folder: Path,
         split: str,
         subset: int | None = None,
-        *,
-        allow_links: bool = False,
-        held_out: int | None = None,
+        **options: Unpack[SplitOptions],
     ) -> CocoKeypoints | MpiiInstances:
         """Reader of one split as it is there; arguments as in `open`."""
         from bench.pose.data.coco_format import CocoKeypoints
         from bench.pose.data.mpii import MpiiInstances
 
         reader = MpiiInstances if self.protocol == "mpii" else CocoKeypoints
-        return reader(folder, split, self.skeleton, self.layout_of(split), self.protocol, subset, allow_links, held_out)
+        return reader(folder, split, self.skeleton, self.layout_of(split), self.protocol, subset, **options)
 
 
 def _drawn_instances(split: str) -> int:

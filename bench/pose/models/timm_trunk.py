@@ -69,7 +69,8 @@ def _maps_of(model: str, input_size: InputSize, stride: int) -> dict[str, Any]:
     """
     if _is_hrnet(model):
         raise ValueError(f"{PREFIX}{model} has no choice of feature_stride: its branch of stride 4 is read")
-    strides = timm().create_model(model, pretrained=False, features_only=True).feature_info.reduction()
+    with torch.device("meta"):  # spends no time on weights
+        strides = timm().create_model(model, pretrained=False, features_only=True).feature_info.reduction()
     if stride not in strides:
         valid = ", ".join(map(str, dict.fromkeys(strides)))
         raise ValueError(f"{PREFIX}{model} has no maps of feature_stride {stride}; valid: {valid}")

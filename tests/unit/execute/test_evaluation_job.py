@@ -21,6 +21,7 @@ from bench.store.documents import Record, TrainingRecord
 from bench.store.folders import Store
 from bench.suite.expansion import expand
 from bench.suite.schema import load_suite
+from bench.suite.source import SuiteError
 from tests.unit.tiny_datasets import INSTANCES, coco_format
 
 SUITE = """\
@@ -185,3 +186,18 @@ def test_where_no_epoch_is_the_best_the_last_weights_are_kept(folder: Path) -> N
         torch.load(Store(folder / "results").training(measured(folder, text)[0].id).weights) for text in (SUITE, final)
     )
     assert all(torch.equal(kept[name], last[name]) for name in last)
+
+
+def test_settings_are_chosen_on_held_out_images_that_nothing_learns_from(tmp_path: Path) -> None:
+    held = 2
+    coco_format(tmp_path / "own", KEYPOINTS)
+    edit(tmp_path, lambda contents: contents.update(annotations=[]), splits=["val"])  # not a look at it
+    text = SUITE.replace("selection_split: val", f"selection_split: train, held_out: {held}")
+    trained, record, _ = measured(tmp_path, text.replace("{boxes: gt}", f"{{boxes: gt, split: train, subset: {held}}}"))
+    assert [entry.instances for entry in trained.history] == 2 * [INSTANCES - held]
+    assert all(entry.validation is not None for entry in trained.history)
+    assert record.instances == held
+    assert max(entry.validation or 0 for entry in trained.history) == pytest.approx(record.metrics["AP"] or 0, abs=1e-6)
+    for measured_images, said in (("subset: 3", "3 images"), ("subset: null", "all images")):
+        with pytest.raises(SuiteError, match=f"measures {said} of train, of which 2 are held out"):
+            measured(tmp_path, text.replace("{boxes: gt}", f"{{boxes: gt, split: train, {measured_images}}}"))
