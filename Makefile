@@ -5,7 +5,7 @@ PYTHON ?= $(or $(shell for python in python3 python3.13 python3.12 python3.11 py
 	$(error bench needs Python 3.11 to 3.14; name one by PYTHON=/path/to/python))
 UV_VERSION := 0.13.9
 UV := .venv/bin/uv
-EXTRAS ?= --all-extras
+EXTRAS ?= --all-extras --no-extra wandb --no-extra mlflow --no-extra integrations
 LOCKED = $(UV) export --quiet --frozen $(EXTRAS) --no-emit-project
 BIN := .venv/bin
 READY := .venv/ready
@@ -14,7 +14,7 @@ TEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist workstea
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lock quickstart sample gate lspet lint format reference benchmarks fuzz clean
-.PHONY: test test-docs test-faults test-conformance test-matrix test-slurm
+.PHONY: test test-docs test-faults test-conformance test-integrations test-matrix test-slurm
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -71,6 +71,11 @@ fuzz: $(READY)  ## Give every parser 10,000 inputs that no one would write (an h
 
 test-conformance: $(READY)  ## Make all checks on every built-in backbone (6 minutes of CPU time)
 	$(TEST) -m conformance tests/unit/conformance tests/parity/test_complexity.py
+
+test-integrations: $(READY)  ## Check exported metadata and logged curves with the packages that read them (installs these)
+	$(UV) export --quiet --frozen --all-extras --no-emit-project --prune torch --prune torchvision > .venv/integrations.txt
+	$(UV) pip install --quiet --python .venv --requirement .venv/integrations.txt
+	$(TEST) -m integrations
 
 test-matrix: $(READY)  ## Install the wheel beside another Python and torch, use it, and run the tests of numbers there
 	tests/matrix.sh
