@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
+from bench.pose.metrics.evaluators import OKS_PROTOCOLS
 from bench.pose.metrics.predictions import Predictions
-from bench.pose.scoring import OKS_PROTOCOLS, OksScoring
+from bench.pose.scoring import OksScoring
 from bench.pose.skeletons import COCO_17
 
 REPETITIONS = 5

@@ -9,6 +9,7 @@ from string import ascii_lowercase
 from bench.files import sha256
 from bench.pose.data.datasets import DatasetInfo
 from bench.pose.errors import BenchError, DataError, UnknownNameError
+from bench.pose.evaluator_names import EVALUATORS, EvaluatorName
 from bench.pose.scoring import Scoring, split_scoring
 from bench.store.documents import Record
 
@@ -29,7 +30,7 @@ class Truths:
 
     def __init__(self, data_root: Path) -> None:
         self._data_root = data_root
-        self._known: dict[tuple[DatasetInfo, str, int | None], tuple[Scoring, dict[str, str]]] = {}
+        self._known: dict[tuple[DatasetInfo, str, int | None, EvaluatorName], tuple[Scoring, dict[str, str]]] = {}
 
     def of(self, record: Record) -> Scoring:
         """The scoring of the record's split.
@@ -39,11 +40,10 @@ class Truths:
                 than in the record.
         """
         try:
-            data, split, subset = record.training.data, record.spec.split, record.spec.subset
+            key = (record.training.data, record.spec.split, record.spec.subset, record.spec.evaluator)
         except UnknownNameError as error:
             raise UnavailableError(str(error)) from error
-        scoring, hashes = self._known.get((data, split, subset)) or self._open(data, split, subset)
-        self._known[data, split, subset] = scoring, hashes
+        scoring, hashes = self._known[key] = self._known.get(key) or self._open(*key)
         for name, digest in hashes.items():
             recorded = record.provenance.files.get(name)
             if recorded != digest:
@@ -51,7 +51,11 @@ class Truths:
                 raise UnavailableError(f"{name} here has sha256 {digest:.12}, {known}")
         return scoring
 
-    def _open(self, data: DatasetInfo, split: str, subset: int | None) -> tuple[Scoring, dict[str, str]]:
+    def _open(
+        self, data: DatasetInfo, split: str, subset: int | None, evaluator: EvaluatorName
+    ) -> tuple[Scoring, dict[str, str]]:
+        if evaluator not in EVALUATORS[data.protocol]:
+            raise UnavailableError(f"evaluator {evaluator} does not score {data.name}")
         if not SPLIT.fullmatch(split):
             raise UnavailableError(f"split {split!r:.80} is not a valid split name")
         folder = self._data_root / data.name
@@ -60,7 +64,7 @@ class Truths:
             raise UnavailableError(f"{data.name} {split} is not here, and its instances are too many to draw")
         try:
             opened = data.open(folder, split, subset)
-            scoring = split_scoring(opened)
+            scoring = split_scoring(opened, evaluator)
             files = dict.fromkeys([opened.annotation_file, opened.truth_file])
             return scoring, {file.name: sha256(file) for file in files}
         except DataError as error:

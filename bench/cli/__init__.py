@@ -29,6 +29,7 @@ from bench.cli import (
     simulate,
     status,
     suites,
+    vary,
     verify,
 )
 from bench.cli.exits import Exit
@@ -55,6 +56,7 @@ app.command("eval")(evaluate.evaluate)
 app.command("score")(score.score)
 app.command("doctor")(doctor.doctor)
 app.command("lint")(lint.lint)
+app.command("vary")(vary.vary)
 app.command("show")(show.show)
 app.command("diff")(diff.diff)
 app.command("export")(export.export)

@@ -127,6 +127,7 @@ def _submit(request: RunRequest, profile: Profile) -> bool:
         results=request.results,
         dry_run=request.dry_run,
         allow_links=request.options.allow_links,
+        store_outputs=request.options.store_outputs,
     )
     _print_arrays(done, profile)
     if done.left:

@@ -59,6 +59,14 @@ def run(
     allow_links: AllowLinks = False,
     save_every: SaveEvery = 60.0,
     pack: Pack = 1,
+    store_outputs: Annotated[
+        bool,
+        typer.Option(
+            "--store-outputs",
+            help="Keep the network's raw outputs beside each new evaluation, for `bench vary`; a suite may say"
+            " `store_outputs: true`.",
+        ),
+    ] = False,
     budget: Budget = None,
     calibration: CalibrationFile = None,
     tensorboard: Annotated[
@@ -97,7 +105,9 @@ def run(
         choose=choose,
         data_root=data_root,
         results=results,
-        options=LocalOptions(device, threads, workers, save_every, pack, tensorboard, pixels, allow_links),
+        options=LocalOptions(
+            device, threads, workers, save_every, pack, tensorboard, pixels, allow_links, store_outputs
+        ),
         profile=profile,
         wait=wait,
         dry_run=dry_run,

@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.checks import Check, CheckList, require
+from bench.pose.metrics.evaluators import OKS_PROTOCOLS
 from bench.pose.metrics.own import OwnMetric
 from bench.pose.metrics.pckh import HeadTruth
 from bench.pose.metrics.predictions import Predictions
-from bench.pose.scoring import OKS_PROTOCOLS, OksScoring, PckhScoring, Scoring
+from bench.pose.scoring import OksScoring, PckhScoring, Scoring
 from bench.pose.skeletons import COCO_17, CROWDPOSE_14, MPII_16
 
 Array = npt.NDArray[Any]

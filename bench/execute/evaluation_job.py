@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 import torch
+from torch import nn
 
 from bench.execute.example_images import store_images
 from bench.execute.heartbeat import Heartbeat, show_evaluation
 from bench.execute.job import Job
+from bench.execute.output_store import OutputsKeeper
 from bench.execute.settings import box_file, eval_config
 from bench.execute.training_job import job_provenance, network
 from bench.files import StoreError, remove_leftovers, sha256, write_bytes, write_json
@@ -27,7 +28,7 @@ from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
 from bench.pose.scoring import Metrics
 from bench.store.bootstrap import Resamples
 from bench.store.documents import Record
-from bench.store.folders import Store, TrainingFolder
+from bench.store.folders import Store
 from bench.suite.specs import EvalSpec
 
 T = TypeVar("T")
@@ -50,24 +51,26 @@ def make_evaluation(
     resources, folder = job.resources, store.evaluation(spec.id)
     if group.rank == 0:
         remove_leftovers(folder.path)
-    dataset_folder = resources.data_root / job.training.dataset
-    split = job.training.data.open(dataset_folder, spec.split, spec.subset, allow_links=resources.allow_links)
-    config = eval_config(job.training, spec, box_file(job.training.data, spec, dataset_folder))
-    device = torch.device(resources.device)
-    model = network(job.training)
-    load_weights(model, _checked_weights(store.training(job.id)))
-    evaluator = Evaluator.open(split, config, resources.pixels, device)
+    elif resources.store_outputs:
+        return None  # rank 0 predicts all, as one file holds all outputs
+    evaluator = open_evaluator(job, spec)
+    split, config = evaluator.split, evaluator.config
+    model, weights = load_network(job, store)
+    lost: list[str] = []
+    keeper = OutputsKeeper(folder, len(evaluator.instances), weights, lost) if resources.store_outputs else None
     found = evaluator.evaluate(
-        model.to(device),
-        device=device,
+        model,
+        device=torch.device(resources.device),
         thorough=True,
         workers=resources.workers,
         watch=lambda done, total: show_evaluation(heartbeat, done, total),
-        group=group,
+        group=SINGLE_PROCESS if keeper else group,
+        keep=None if keeper is None else keeper.add,
     )
     if found is None:
         return None
-    problems = found.problems
+    problems = [*found.problems, *lost]
+    dataset_folder = resources.data_root / job.training.dataset
     train = job.training.data.open(
         dataset_folder,
         job.training.split,
@@ -76,17 +79,21 @@ def make_evaluation(
         held_out=job.training.held_out,
     )
     baseline = (
-        _auxiliary("mean pose baseline", lambda: _baseline(train, job.training.train_subset, split, problems), problems)
+        _auxiliary(
+            "mean pose baseline", lambda: _baseline(train, job.training.train_subset, evaluator, problems), problems
+        )
         or {}
     )
     ceiling = _auxiliary("ceiling", lambda: ceiling_metrics(split, config), problems) or {}
     heartbeat.ensure_lease()
     for name, contents in found.files.items():
         write_bytes(folder.path / name, contents)
+    if keeper is not None:
+        keeper.commit()
+        problems += [problem for problem in lost if problem not in problems]
     _auxiliary("example images", lambda: store_images(folder, split, found.results), problems)
     resampled = [name for name in found.metrics if name not in OWN_METRICS]
     _auxiliary("resampled metrics", lambda: Resamples(store).keep(spec.id, resampled), problems)
-    files = dict.fromkeys([split.annotation_file, split.truth_file, *([config.box_file] if config.box_file else [])])
     result = Record(
         id=spec.id,
         spec=spec,
@@ -101,10 +108,42 @@ def make_evaluation(
         problems=problems,
         images=found.images,
         images_left_out=found.images_left_out,
-        provenance=job_provenance(job, {file.name: sha256(file) for file in files}, started, evaluator.images.name),
+        provenance=job_provenance(job, data_hashes(evaluator), started, evaluator.images.name),
     )
     write_json(folder.record_file, result.model_dump(mode="json"))
     return result
+
+
+def open_evaluator(job: Job, spec: EvalSpec) -> Evaluator:
+    """The split of an evaluation, ready to be measured. Raises `BenchError` for unusable data or boxes."""
+    resources, data = job.resources, job.training.data
+    folder = resources.data_root / job.training.dataset
+    split = data.open(folder, spec.split, spec.subset, allow_links=resources.allow_links)
+    config = eval_config(job.training, spec, box_file(data, spec, folder))
+    return Evaluator.open(split, config, resources.pixels, torch.device(resources.device))
+
+
+def load_network(job: Job, store: Store) -> tuple[nn.Module, str]:
+    """The trained network on the job's device, and the sha256 of its weights.
+
+    Raises `CheckpointError` for weights that are missing or not those of the training's record.
+    """
+    folder = store.training(job.id)
+    record = folder.record()
+    if record is None or not folder.weights.exists() or sha256(folder.weights) != record.weights_sha256:
+        raise CheckpointError(
+            f"{folder.weights} does not hold the weights in its record; remove {folder.record_file} to train again"
+        )
+    model = network(job.training)
+    load_weights(model, folder.weights)
+    return model.to(torch.device(job.resources.device)), record.weights_sha256
+
+
+def data_hashes(evaluator: Evaluator) -> dict[str, str]:
+    """The sha256 of annotations, truth and boxes by file name."""
+    split, boxes = evaluator.split, evaluator.config.box_file
+    files = dict.fromkeys([split.annotation_file, split.truth_file, *([boxes] if boxes else [])])
+    return {file.name: sha256(file) for file in files}
 
 
 def _auxiliary(name: str, make: Callable[[], T], problems: list[str]) -> T | None:
@@ -118,18 +157,9 @@ def _auxiliary(name: str, make: Callable[[], T], problems: list[str]) -> T | Non
         return None
 
 
-def _baseline(train: Split, subset: int | None, split: Split, problems: list[str]) -> Metrics:
-    instances = first_instances(train.instances(), subset)
+def _baseline(train: Split, subset: int | None, evaluator: Evaluator, problems: list[str]) -> Metrics:
+    split, instances = evaluator.split, first_instances(train.instances(), subset)
     if absent := never_labelled(instances, split.skeleton.keypoints):
         listed = ", ".join(absent)
         problems.append(f"mean pose baseline: {listed} labelled in no training instance, put into the box's middle")
-    return mean_pose_metrics(instances, split)
-
-
-def _checked_weights(folder: TrainingFolder) -> Path:
-    record = folder.record()
-    if record is None or not folder.weights.exists() or sha256(folder.weights) != record.weights_sha256:
-        raise CheckpointError(
-            f"{folder.weights} does not hold the weights in its record; remove {folder.record_file} to train again"
-        )
-    return folder.weights
+    return mean_pose_metrics(instances, split, evaluator.config.evaluator)

@@ -66,6 +66,7 @@ class Resources(JsonDocument):
         pixels: source of the crops' pixels, see `choose_images`.
         allow_links: whether images may be links out of their folder.
         save_every: seconds between checkpoints.
+        store_outputs: whether evaluations keep the network's raw outputs, see `bench.execute.output_store`.
         tensorboard: folder for TensorBoard logs, one per training; None logs nothing.
     """
 
@@ -77,6 +78,7 @@ class Resources(JsonDocument):
     pixels: PixelSource = "auto"
     allow_links: bool = False
     save_every: float
+    store_outputs: bool = False
     tensorboard: Path | None = None
 
 

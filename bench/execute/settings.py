@@ -71,6 +71,7 @@ def eval_config(training: TrainSpec, evaluation: EvalSpec, box_file: Path | None
         nms_threshold=evaluation.nms_threshold,
         batch_size=evaluation.batch_size,
         precision=evaluation.precision,
+        evaluator=evaluation.evaluator,
     )
 
 

@@ -30,6 +30,7 @@ class LocalOptions:
         tensorboard: folder for TensorBoard logs; None logs nothing.
         pixels: source of the crops' pixels.
         allow_links: whether images may be links out of their folder; wherever the jobs run.
+        store_outputs: whether evaluations keep the network's raw outputs; likewise.
     """
 
     device: str = "auto"
@@ -40,6 +41,7 @@ class LocalOptions:
     tensorboard: Path | None = None
     pixels: PixelSource = "auto"
     allow_links: bool = False
+    store_outputs: bool = False
 
     def threads_of(self, slots: int) -> int:
         """Threads per job if `slots` jobs run at once."""
@@ -71,13 +73,16 @@ def local_jobs(
         pixels=options.pixels,
         allow_links=options.allow_links,
         save_every=options.save_every,
+        store_outputs=options.store_outputs,
         tensorboard=options.tensorboard and options.tensorboard.absolute(),
     )
     return [make_job(plan, training, resources) for training in trainings]
 
 
 def make_job(plan: Plan, training: PlannedTraining, resources: Resources) -> Job:
-    """The job of a planned training."""
+    """The job of a planned training. Evaluations keep raw outputs if the resources or the suite say so."""
+    if plan.suite.store_outputs:
+        resources = resources.model_copy(update={"store_outputs": True})
     return Job(
         training=training.spec,
         evaluations=tuple(evaluation.spec for evaluation in training.evaluations),

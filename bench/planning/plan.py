@@ -11,6 +11,7 @@ from bench.paper.elsewhere import ElsewhereRow, find_elsewhere
 from bench.paper.published import TABLES, TRAININGS, PublishedRow, published_rows
 from bench.planning.predicted_complexity import predict
 from bench.planning.status import Observer, Status
+from bench.pose.evaluator_names import EVALUATORS
 from bench.pose.models.network import Complexity
 from bench.store.documents import State
 from bench.store.folders import Store
@@ -229,9 +230,11 @@ def answered_rows(training: TrainSpec, evaluation: EvalSpec) -> tuple[PublishedR
 
 
 def _as_the_paper_tests(evaluation: EvalSpec, training: TrainSpec) -> bool:
-    """Whether the images are the paper's: all of the split, and none that the weights were trained on."""
+    """Whether images and evaluator are the paper's: all images of the split, and none that were trained on."""
     published = TRAININGS.get(training.dataset)
-    return evaluation.subset is None and published is not None and training.split == published.split
+    if evaluation.subset is not None or published is None or training.split != published.split:
+        return False
+    return evaluation.evaluator == EVALUATORS[training.data.protocol][0]
 
 
 def elsewhere_row(training: TrainSpec, evaluation: EvalSpec) -> ElsewhereRow | None:

@@ -48,6 +48,7 @@ def submit_plan(
     results: Path,
     dry_run: bool = False,
     allow_links: bool = False,
+    store_outputs: bool = False,
 ) -> SubmittedArrays:
     """Plan, choose and submit under the ledger's lease.
 
@@ -59,6 +60,7 @@ def submit_plan(
         results: the store's folder.
         dry_run: submit and write nothing.
         allow_links: whether images may be links out of their folder.
+        store_outputs: whether evaluations keep the network's raw outputs.
 
     Raises:
         BusyError: another process has been submitting for minutes.
@@ -73,6 +75,7 @@ def submit_plan(
             threads=profile.threads,
             workers=profile.workers,
             allow_links=allow_links,
+            store_outputs=store_outputs,
             save_every=profile.save_every,
         )
         jobs = [make_job(plan, training, resources) for training in choose(plan)]

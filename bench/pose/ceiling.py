@@ -33,7 +33,7 @@ def ceiling_metrics(split: Split, config: EvalConfig) -> dict[str, float | None]
     """
     if not split.annotated:
         return {}
-    scoring = split_scoring(split)
+    scoring = split_scoring(split, config.evaluator)
     codec = build_codec(config.codec, split.skeleton.flip_indices)
     predictions = ideal_predictions(codec, split.instances(), config.codec.input_size, config.pixel_alignment)
     if predictions is None:

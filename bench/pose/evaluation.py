@@ -11,6 +11,7 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from bench.pose.codecs.base import Codec
 from bench.pose.codecs.representation import CodecSettings, build_codec
 from bench.pose.data.crops import CropSettings
 from bench.pose.data.instances import Instance, Split
@@ -18,6 +19,7 @@ from bench.pose.data.left_out import count_images, summarize
 from bench.pose.data.pixels.choice import choose_images
 from bench.pose.data.pixels.image_source import ImageStore
 from bench.pose.data.pixels.names import PixelSource
+from bench.pose.evaluator_names import EvaluatorName
 from bench.pose.geometry import PixelAlignment
 from bench.pose.inference import predict
 from bench.pose.metrics.diagnostics import Diagnostics
@@ -28,6 +30,7 @@ from bench.pose.metrics.per_instance import save_per_instance
 from bench.pose.metrics.predictions import Predictions
 from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
 from bench.pose.precision import Precision
+from bench.pose.raw_outputs import RawOutputs
 from bench.pose.scoring import Assessment, Metrics, Scoring, split_scoring
 
 __all__ = ["EvalConfig", "EvalResult", "Evaluator", "mean_pose_metrics"]
@@ -46,6 +49,7 @@ class EvalConfig:
         score_threshold: keypoints above it count in an instance's score.
         nms_threshold: OKS above which the weaker of two instances is suppressed.
         batch_size: instances per forward pass; a flip test adds the flipped view of each.
+        evaluator: one of those of the split's protocol; None for the one of record.
         precision: number format of the network's arithmetic.
         instance_score: see `rescore`.
     """
@@ -60,6 +64,7 @@ class EvalConfig:
     precision: Precision = "float32"
     pixel_alignment: PixelAlignment = "corner"
     instance_score: InstanceScore = "mean"
+    evaluator: EvaluatorName | None = None
 
     def score(self, predictions: Predictions, scoring: Scoring) -> list[dict[str, Any]]:
         """Predicted instances in the COCO results format, scored and suppressed as the protocol does."""
@@ -125,7 +130,18 @@ class Evaluator:
         """
         instances = split.instances() if config.box_file is None else split.detections(config.box_file)
         images = choose_images(split, instances, source, device)
-        return cls(split, config, instances, split_scoring(split), images)
+        return cls(split, config, instances, split_scoring(split, config.evaluator), images)
+
+    @property
+    def codec(self) -> Codec[Any, Any]:
+        """Merges the network's views and decodes."""
+        return build_codec(self.config.codec, self.split.skeleton.flip_indices)
+
+    @property
+    def crops(self) -> CropSettings:
+        """How instances are cropped."""
+        config = self.config
+        return CropSettings(config.codec.input_size, config.color_order, self.split.skeleton, config.pixel_alignment)
 
     def evaluate(
         self,
@@ -136,6 +152,7 @@ class Evaluator:
         workers: int = 0,
         watch: Callable[[int, int], object] = lambda _done, _total: None,
         group: ProcessGroup = SINGLE_PROCESS,
+        keep: Callable[[RawOutputs], object] | None = None,
     ) -> EvalResult | None:
         """Predict all instances and score the predictions with the split's protocol.
 
@@ -146,6 +163,7 @@ class Evaluator:
             workers: processes that load crops.
             watch: called with the number of instances done and their total.
             group: processes that predict together; each must have the same weights.
+            keep: gets the network's raw outputs, see `predict`.
 
         Returns:
             The result on rank 0, which alone scores, and None in the other processes.
@@ -154,9 +172,17 @@ class Evaluator:
             DataError: not one image can be read.
             ProcessGroupError: another process is gone.
         """
-        predictions, unread = self._predict(model, device=device, workers=workers, watch=watch, group=group)
-        if group.rank > 0:
-            return None
+        predictions, unread = self._predict(model, device=device, workers=workers, watch=watch, group=group, keep=keep)
+        return None if group.rank > 0 else self.judge(predictions, unread, thorough=thorough)
+
+    def judge(self, predictions: Predictions, unread: dict[int, str], *, thorough: bool = False) -> EvalResult:
+        """Score predictions of the split with its protocol.
+
+        Args:
+            predictions: of all instances but the unread ones.
+            unread: why instances are left out, by position.
+            thorough: keep per-instance results and compute diagnostics.
+        """
         results = self._results(predictions)
         found = self.scoring.assess(results) if thorough else Assessment(self.scoring.metrics(results))
         own, failed = own_metrics(self.split.protocol, results, self.scoring) if found.metrics else ({}, [])
@@ -202,33 +228,34 @@ class Evaluator:
         workers: int,
         watch: Callable[[int, int], object],
         group: ProcessGroup,
+        keep: Callable[[RawOutputs], object] | None = None,
     ) -> tuple[Predictions, dict[int, str]]:
         """Predictions of all instances, and why some are left out, by position."""
-        config, skeleton = self.config, self.split.skeleton
         return predict(
             model,
-            build_codec(config.codec, skeleton.flip_indices),
+            self.codec,
             self.instances,
-            CropSettings(config.codec.input_size, config.color_order, skeleton, config.pixel_alignment),
-            flip_test=config.flip_test,
+            self.crops,
+            flip_test=self.config.flip_test,
             device=device,
-            batch_size=config.batch_size,
+            batch_size=self.config.batch_size,
             workers=workers,
             watch=lambda done: watch(done, len(self.instances)),
             group=group,
             images=self.images,
-            precision=config.precision,
+            precision=self.config.precision,
+            keep=keep,
         )
 
     def _results(self, predictions: Predictions) -> list[dict[str, Any]]:
         return self.config.score(predictions, self.scoring)
 
 
-def mean_pose_metrics(train: Sequence[Instance], split: Split) -> Metrics:
+def mean_pose_metrics(train: Sequence[Instance], split: Split, evaluator: EvaluatorName | None = None) -> Metrics:
     """Metrics of putting the mean pose of the training instances into every annotated box of a split.
 
-    Empty for a split without published annotations.
+    Empty for a split without published annotations; evaluators as in `split_scoring`.
     """
     if not split.annotated:
         return {}
-    return split_scoring(split).metrics(place_mean_pose(mean_pose(train), split.instances()))
+    return split_scoring(split, evaluator).metrics(place_mean_pose(mean_pose(train), split.instances()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,13 +17,14 @@ from bench.pose.data.loading import evaluation_batches
 from bench.pose.data.pixels.image_source import DECODED, ImageStore
 from bench.pose.errors import DataError
 from bench.pose.locating import locate
-from bench.pose.metrics.predictions import Predictions
+from bench.pose.metrics.predictions import Predictions, round_keypoints
 from bench.pose.models.memory_format import channels_side_by_side
 from bench.pose.outputs import Coordinates
 from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
 from bench.pose.precision import Precision, autocast, copy_to, lacks_float64, to_float32
+from bench.pose.raw_outputs import RawOutputs
 
-__all__ = ["predict"]
+__all__ = ["decode_outputs", "predict"]
 
 T = TypeVar("T")
 
@@ -45,6 +46,7 @@ def predict(
     group: ProcessGroup = SINGLE_PROCESS,
     images: ImageStore = DECODED,
     precision: Precision = "float32",
+    keep: Callable[[RawOutputs], object] | None = None,
 ) -> tuple[Predictions, dict[int, str]]:
     """Predict the keypoints of all instances.
 
@@ -64,10 +66,11 @@ def predict(
         group: processes that share the work and have the same weights.
         images: source of the crops' pixels, which does not change them.
         precision: arithmetic of the network.
+        keep: gets the raw outputs of each batch of this process, with both views even without a flip test.
 
     Returns:
-        Predictions in the order of `instances`, and what is wrong with the image of each instance that was left out, by
-        its position. Both are complete in each process.
+        Predictions in the order of `instances`, with keypoints as `round_keypoints` leaves them, and what is wrong with
+        the image of each instance that was left out, by its position. Both are complete in each process.
 
     Raises:
         DataError: no image can be read.
@@ -88,12 +91,17 @@ def predict(
     )
     for batch in batches:
         if isinstance(batch, Batch):
-            views = batch.normalized(device)
-            if flip_test:  # both views in one pass: one view of a small network does not fill a GPU
-                views = torch.cat([views, views.flip(-1)])
-            with autocast(precision, device):
-                output = to_float32(model(views))
-            outputs = _halves(output) if flip_test else [output]
+            crop = batch.normalized(device)
+
+            def outputs_of(views: Tensor) -> Any:
+                with autocast(precision, device):
+                    return to_float32(model(views))
+
+            # Both views in one pass: one view of a small network does not fill a GPU. What is only kept has its own.
+            outputs = _halves(outputs_of(torch.cat([crop, crop.flip(-1)]))) if flip_test else [outputs_of(crop)]
+            if keep is not None:
+                both = outputs if flip_test else [*outputs, outputs_of(crop.flip(-1))]
+                keep(RawOutputs(batch.indices.numpy(), batch.centers.numpy(), batch.scales.numpy(), tuple(both)))
             crop_centers, crop_scales = (copy_to(exact, one) for one in (batch.centers, batch.scales))
             located = locate(codec, outputs, crop_centers, crop_scales, crops.size, alignment=crops.pixel_alignment)
             columns = (batch.indices, located.cpu(), batch.centers, batch.scales)
@@ -107,15 +115,38 @@ def predict(
     if not rows:
         first = next(iter(broken.values()))
         raise DataError(f"none of {len(instances)} instances has a readable image; the first: {first}")
+    return _collected(rows, instances), broken
+
+
+@torch.inference_mode()
+def decode_outputs(
+    outputs: Iterable[RawOutputs], codec: Codec[Any, Any], instances: Sequence[Instance], crops: CropSettings
+) -> Predictions:
+    """What `predict` gives for raw outputs that were kept, on the CPU.
+
+    Args:
+        outputs: batches with the views to merge.
+        codec: merges the views and decodes.
+        instances: those that the outputs are of.
+        crops: how they were cropped.
+    """
+    rows = []
+    for batch in outputs:
+        centers, scales = torch.from_numpy(batch.centers), torch.from_numpy(batch.scales)
+        located = locate(codec, batch.views, centers, scales, crops.size, alignment=crops.pixel_alignment)
+        rows.append((batch.indices, located.numpy(), batch.centers, batch.scales))
+    return _collected(rows, instances)
+
+
+def _collected(rows: Sequence[_Rows], instances: Sequence[Instance]) -> Predictions:
     indices, keypoints, centers, scales = (np.concatenate(column) for column in zip(*rows, strict=True))
-    predictions = Predictions(
+    return Predictions(
         image_ids=np.array([instances[index].image_id for index in indices], dtype=np.int64),
-        keypoints=keypoints,
+        keypoints=round_keypoints(keypoints),
         centers=centers,
         scales=scales,
         box_scores=np.array([instances[index].score for index in indices]),
     )
-    return predictions, broken
 
 
 def _interleaved(parts: Sequence[Sequence[T]]) -> Iterator[T]:

@@ -6,7 +6,7 @@ its instances and scores by PCKh. All three write the COCO results format.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,13 +25,13 @@ from bench.pose.data.left_out import summarize
 from bench.pose.data.mpii import MpiiInstances
 from bench.pose.data.reading import is_number, problem_summary, read_id, read_json
 from bench.pose.errors import DataError, UnknownNameError
-from bench.pose.metrics.coco import best_predictions, check_results, coco_metrics, judge, load_ground_truth, run_coco
-from bench.pose.metrics.crowdpose import judge_crowdpose, run_crowdpose, with_areas
+from bench.pose.evaluator_names import EVALUATORS, EvaluatorName
+from bench.pose.metrics.coco import best_predictions, check_results
 from bench.pose.metrics.diagnostics import Diagnostics
+from bench.pose.metrics.evaluators import OKS_EVALUATORS, OKS_PROTOCOLS, OksProtocol
 from bench.pose.metrics.nms import InstanceRules, list_results, score_instances, to_results
 from bench.pose.metrics.oks_diagnostics import oks_diagnostics
 from bench.pose.metrics.oks_evaluator import quick_precision, read_truth
-from bench.pose.metrics.oks_per_instance import OksPerInstance
 from bench.pose.metrics.pck import pck_counts, pck_metrics
 from bench.pose.metrics.pckh import HeadTruth, pckh, read_head_truth, read_predictions, write_predictions
 from bench.pose.metrics.pckh_per_instance import judge_pckh
@@ -88,23 +88,6 @@ class Assessment:
     metrics: Metrics
     per_instance: PerInstanceResults | None = None
     diagnostics: Diagnostics | None = None
-
-
-@dataclass(frozen=True)
-class OksProtocol:
-    """One way to evaluate by OKS.
-
-    Attributes:
-        run: evaluates results, given an annotation file's contents and the sigmas.
-        metrics: metrics of a finished evaluation.
-        judge: per-instance results of a finished evaluation.
-        annotations: an annotation file's contents for the quick evaluator.
-    """
-
-    run: Callable[[dict[str, Any], Results, Sequence[float]], COCOeval]
-    metrics: Callable[[COCOeval], Metrics]
-    judge: Callable[[COCOeval], OksPerInstance]
-    annotations: Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -239,16 +222,20 @@ def _checked_position(number: int, result: object, keypoints: npt.NDArray[np.flo
     return instance
 
 
-def split_scoring(split: Split) -> Scoring:
+def split_scoring(split: Split, evaluator: EvaluatorName | None = None) -> Scoring:
     """The scoring of an opened split.
+
+    Args:
+        split: whose truth is read.
+        evaluator: one of those of its protocol; None for the one of record.
 
     Raises:
         DataError: the truth is missing, unusable, or that of other instances.
     """
     if isinstance(split, CocoKeypoints):
-        return _oks_scoring(
-            split.file, split.annotation_file, split.skeleton, split.protocol if split.annotated else None
-        )
+        name = evaluator or EVALUATORS[split.protocol][0]
+        protocol = OKS_EVALUATORS[split.protocol][name] if split.annotated else None
+        return _oks_scoring(split.file, split.annotation_file, split.skeleton, protocol)
     truth = read_head_truth(split.truth_file)
     if isinstance(split, MpiiInstances) and len(split.listed) != len(truth.keypoints):
         listed = f"{split.annotation_file} lists {len(split.listed)}"
@@ -259,9 +246,8 @@ def split_scoring(split: Split) -> Scoring:
     return PckhScoring(truth)
 
 
-def _oks_scoring(found: AnnotationFile, file: Path, skeleton: Skeleton, name: str | None) -> OksScoring:
+def _oks_scoring(found: AnnotationFile, file: Path, skeleton: Skeleton, protocol: OksProtocol | None) -> OksScoring:
     """The scoring of an annotation file. Raises `DataError` if it lacks what the protocol needs."""
-    protocol = None if name is None else OKS_PROTOCOLS[name]
     if protocol is not None:
         try:
             protocol.annotations(found.contents)
@@ -269,19 +255,6 @@ def _oks_scoring(found: AnnotationFile, file: Path, skeleton: Skeleton, name: st
             raise DataError(f"{file}: {error}") from None
     return OksScoring(found.contents, skeleton, protocol, found.conventions)
 
-
-def _run_coco(annotations: dict[str, Any], results: Results, sigmas: Sequence[float]) -> COCOeval:
-    return run_coco(load_ground_truth(annotations), results, sigmas)
-
-
-def _crowdpose_metrics(evaluation: COCOeval) -> Metrics:
-    return judge_crowdpose(evaluation).metrics()
-
-
-OKS_PROTOCOLS: Mapping[str, OksProtocol] = {
-    "coco": OksProtocol(_run_coco, coco_metrics, judge, dict),
-    "crowdpose": OksProtocol(run_crowdpose, _crowdpose_metrics, judge_crowdpose, with_areas),
-}
 
 PROTOCOLS = (*OKS_PROTOCOLS, "mpii")
 """Names of the evaluation protocols."""
@@ -312,7 +285,7 @@ def open_scoring(
     found = clean_annotations(contents, truth, skeleton, area_of_box=area_of_box, protocol=protocol, pixels=False)
     if found.problems and not found.contents["annotations"]:
         raise DataError(f"{truth}: no annotation is usable{problem_summary(found.problems)}")
-    return _oks_scoring(found, truth, skeleton, protocol), [*summarize(found.problems), *found.notes]
+    return _oks_scoring(found, truth, skeleton, OKS_PROTOCOLS[protocol]), [*summarize(found.problems), *found.notes]
 
 
 def score_file(

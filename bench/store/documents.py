@@ -103,6 +103,7 @@ class Record(JsonDocument):
         diagnostics: details of the same predictions by keypoint, threshold and kind of error; None without annotations.
         ceiling: the same metrics of a network without any error, limited by the representation alone.
         simulated: whether the record is made up by `bench simulate`.
+        outputs_of: id of the evaluation whose stored outputs were decoded; None where the network ran.
     """
 
     id: str
@@ -120,6 +121,55 @@ class Record(JsonDocument):
     diagnostics: Diagnostics | None = None
     ceiling: Mapping[str, MetricValue] = Field(default_factory=dict)
     simulated: bool = False
+    outputs_of: str | None = None
+
+
+class StoredOutputs(JsonDocument):
+    """The raw outputs of an evaluation's network, in `outputs.zip` beside it.
+
+    Attributes:
+        sha256: hash of the file.
+        bytes: its size.
+        instances: number of instances in it.
+        weights_sha256: hash of the network's weights.
+    """
+
+    sha256: str
+    bytes: Tally
+    instances: Tally
+    weights_sha256: str
+
+
+class Variant(JsonDocument):
+    """An evaluation of the same weights that differs from another one in a single setting.
+
+    Attributes:
+        setting: name of the setting.
+        value: its value in words.
+        evaluation: id of the variant.
+    """
+
+    setting: str
+    value: str
+    evaluation: str
+
+
+class Variants(JsonDocument):
+    """The variants of an evaluation that `bench vary` measured."""
+
+    variants: list[Variant] = Field(default_factory=list)
+
+
+class ErrorBudget(JsonDocument):
+    """The headline metric of an evaluation's predictions as if errors of some kinds had not been made.
+
+    Attributes:
+        metric: its name.
+        steps: its value by kind of correction, in order; see `bench.pose.metrics.error_budget`.
+    """
+
+    metric: str
+    steps: dict[str, MetricValue]
 
 
 class ServerScore(JsonDocument):

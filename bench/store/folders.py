@@ -3,7 +3,8 @@
     trainings/ID/    spec.json  checkpoint.pt  weights.pt  training.json  progress.json  failure.json  cancelled.json
                      leases/N.json  log.txt
     evaluations/ID/  spec.json  predictions.json  per_instance.npz  resamples.npz  instances.json  instances/*.jpg
-                     record.json  failure.json  server.json
+                     record.json  failure.json  server.json  outputs.zip  outputs.json  variants.json
+                     error_budget.json
 
 `training.json` and `record.json` are written last: a folder that has one is complete. `resamples.npz` holds metrics on
 resampled images, and may be deleted.
@@ -19,7 +20,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bench.files import StoreError, load_document, read_json, remove, remove_leftovers, write_json
-from bench.store.documents import Failure, JobProgress, Record, ServerScore, TrainingRecord
+from bench.store.documents import (
+    ErrorBudget,
+    Failure,
+    JobProgress,
+    Record,
+    ServerScore,
+    StoredOutputs,
+    TrainingRecord,
+    Variants,
+)
 from bench.store.leases import Lease, Leases, Owner
 from bench.suite.specs import SCHEMA_VERSION, EvalSpec, TrainSpec, schema_of
 
@@ -154,10 +164,26 @@ class EvaluationFolder(_Folder):
     instances_file = _Within("instances.json")
     instances_folder = _Within("instances")
     server_file = _Within("server.json")
+    outputs = _Within("outputs.zip")
+    outputs_file = _Within("outputs.json")
+    variants_file = _Within("variants.json")
+    budget_file = _Within("error_budget.json")
 
     def spec(self) -> EvalSpec | None:
         """The evaluation's spec, if it was ever started."""
         return load_document(self.path / "spec.json", EvalSpec)
+
+    def stored_outputs(self) -> StoredOutputs | None:
+        """What describes the raw outputs, if they were stored."""
+        return load_document(self.outputs_file, StoredOutputs)
+
+    def variants(self) -> Variants:
+        """The variants of it that were measured."""
+        return load_document(self.variants_file, Variants) or Variants()
+
+    def error_budget(self) -> ErrorBudget | None:
+        """What each kind of error costs, if that was measured."""
+        return load_document(self.budget_file, ErrorBudget)
 
     def server_score(self) -> ServerScore | None:
         """The entered score of the dataset's server, if any."""

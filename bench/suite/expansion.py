@@ -13,12 +13,13 @@ from pydantic import ValidationError
 from bench.pose.codecs.representation import REPRESENTATIONS, codec_kinds
 from bench.pose.declared_settings import check_value
 from bench.pose.errors import DataError
+from bench.pose.evaluator_names import EVALUATORS
 from bench.pose.models.backbone import BACKBONES, has_choice_of_upsampling
 from bench.suite.claims.cases import Claim, ClaimCase, find_cases
 from bench.suite.rules import Rule, apply_rules
 from bench.suite.schema import Suite
 from bench.suite.source import SuiteError
-from bench.suite.specs import EVALUATORS, EvalSpec, TrainSpec, evaluation_key, shared_settings
+from bench.suite.specs import EvalSpec, TrainSpec, evaluation_key, shared_settings
 from bench.suite.structure import plain_message
 
 SpecT = TypeVar("SpecT", TrainSpec, EvalSpec)
@@ -194,7 +195,7 @@ def eval_spec(training: TrainSpec, cell: Mapping[str, Any], where: str) -> EvalS
     """
     declared = REPRESENTATIONS[training.representation].decoding
     own = {name: cell[name] for name in EvalSpec.model_fields if name in cell}
-    own |= {"training": training.id, "evaluator": EVALUATORS[training.data.protocol]}
+    own = {"evaluator": EVALUATORS[training.data.protocol][0], **own, "training": training.id}
     if cell.get("post_process") not in declared.get("post_process", ()):
         own["post_process"] = "none"
     try:

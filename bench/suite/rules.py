@@ -29,7 +29,7 @@ def evaluation_settings() -> tuple[str, ...]:
 
 
 DERIVED_SETTINGS = frozenset({"evaluator"})
-"""Settings of evaluations that follow from the dataset: a recipe may not set them, a suite only to the same value."""
+"""Settings of evaluations that follow from the dataset unless an entry of `evaluate` sets them; no recipe may."""
 
 
 @dataclass(frozen=True)

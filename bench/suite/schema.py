@@ -14,6 +14,7 @@ from bench.extensions import NO_EXTENSIONS, Extensions, ModuleName
 from bench.paper.published import TABLES
 from bench.pose.codecs.representation import codec_kinds
 from bench.pose.errors import ExtensionError
+from bench.pose.evaluator_names import EVALUATORS
 from bench.pose.metrics.catalog import metrics_of, noticeable
 from bench.suite.claims.cases import Claim
 from bench.suite.claims.declaration import Declaration, read_claims
@@ -22,7 +23,7 @@ from bench.suite.rules import Rule, evaluation_settings, read_rules, read_values
 from bench.suite.shipped import find_suite
 from bench.suite.source import Problem, Source, read_yaml
 from bench.suite.spec_values import Hash, Positive
-from bench.suite.specs import EVALUATORS, EvalSpec, TrainSpec
+from bench.suite.specs import EvalSpec, TrainSpec
 from bench.suite.structure import check_structure, unknown
 from bench.suite.suite_dataset import SuiteDataset
 from bench.suite.weights_names import WeightsNames
@@ -80,6 +81,7 @@ class _SuiteDocument(_SuiteSection):
     weights: dict[str, Hash] = {}
     train: _Train
     evaluate: list[Any] = Field(min_length=1)
+    store_outputs: bool = False
     tables: list[SuiteTable] = Field(min_length=1)
     claims: list[Declaration] = []
 
@@ -106,6 +108,7 @@ class Suite:
         claims: of the paper, to be judged.
         given: settings of every training from a command line; rules do not replace them.
         settings: all settings from a command line, as written there.
+        store_outputs: whether evaluations keep the network's raw outputs, for `bench vary`.
     """
 
     file: Path
@@ -125,6 +128,7 @@ class Suite:
     claims: tuple[Claim, ...]
     given: Mapping[str, Any] = field(default_factory=dict)
     settings: tuple[str, ...] = ()
+    store_outputs: bool = False
 
 
 def load_suite(file: Path, *, run_extensions: bool = True) -> Suite:
@@ -186,6 +190,7 @@ def load_suite(file: Path, *, run_extensions: bool = True) -> Suite:
         recipe=load_recipe(train.recipe),
         tables=tuple(document.tables),
         claims=claims,
+        store_outputs=document.store_outputs,
     )
 
 
@@ -218,17 +223,18 @@ def _load_extensions(source: Source, *, run: bool) -> Extensions:
 
 
 def _evaluator_problems(dataset: SuiteDataset, evaluations: list[Rule]) -> list[Problem]:
-    """Entries of `evaluate` with another evaluator than that of the dataset's protocol."""
+    """Entries of `evaluate` with an evaluator of another protocol than the dataset's."""
     info = dataset.info
     valid = EVALUATORS[info.protocol]
     return [
         Problem(
             ("evaluate", number, "evaluator"),
-            f"evaluator: {value!r:.80} does not score {info.name}, whose protocol is {info.protocol}; valid: {valid}",
+            f"evaluator: {value!r:.80} does not score {info.name}, whose protocol is {info.protocol}; valid:"
+            f" {', '.join(valid)}",
         )
         for number, entry in enumerate(evaluations)
         for value in entry.settings.get("evaluator", ())
-        if value != valid
+        if value not in valid
     ]
 
 

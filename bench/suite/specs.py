@@ -25,6 +25,7 @@ from bench.files import STORED
 from bench.pose.codecs.representation import REPRESENTATIONS, FlipShift, PostProcess, codec_kinds
 from bench.pose.data.datasets import DatasetInfo
 from bench.pose.declared_settings import Settings, check_value, kind_type
+from bench.pose.evaluator_names import EvaluatorName
 from bench.pose.models.backbone import BACKBONES, has_choice_of_upsampling, network_shape
 from bench.pose.models.network import INITIALIZATIONS, NetworkForm
 from bench.pose.shares import Share
@@ -240,7 +241,8 @@ class EvalSpec(_Identified):
         nms_threshold: OKS above which the weaker of two instances goes.
         batch_size: instances per forward pass.
         precision: of the forward pass, see `bench.pose.precision`.
-        evaluator: that computes the metrics of record; it follows from the protocol of the dataset, see `EVALUATORS`.
+        evaluator: that computes the metrics: the one of record of the dataset's protocol, or another that `EVALUATORS`
+            has for it.
     """
 
     training: str
@@ -256,20 +258,12 @@ class EvalSpec(_Identified):
     nms_threshold: Probability
     batch_size: Count
     precision: Literal["float32", "bfloat16"]
-    evaluator: Literal["pycocotools", "crowdpose", "pckh"]
+    evaluator: EvaluatorName
 
     @property
     def settings(self) -> dict[str, Any]:
         """All settings by name, those of the representation among them, without the training."""
         return {**{name: value for name, value in self if name not in {"training", "decoding"}}, **self.decoding}
-
-
-EVALUATORS: Mapping[str, Literal["pycocotools", "crowdpose", "pckh"]] = {
-    "coco": "pycocotools",
-    "crowdpose": "crowdpose",
-    "mpii": "pckh",
-}
-"""The evaluator of each protocol of datasets."""
 
 
 def evaluation_key(name: str) -> str:

@@ -25,7 +25,11 @@ ANY_SIZE = (0.0, 1e5**2)
 
 
 def run_crowdpose(
-    annotations: Mapping[str, Any], results: Sequence[dict[str, Any]], sigmas: Sequence[float]
+    annotations: Mapping[str, Any],
+    results: Sequence[dict[str, Any]],
+    sigmas: Sequence[float],
+    *,
+    area_of_box: float = CROWDPOSE_AREA,
 ) -> COCOeval:
     """Evaluate results in the COCO format.
 
@@ -33,11 +37,13 @@ def run_crowdpose(
         annotations: contents of a CrowdPose annotation file; images carry `crowdIndex`.
         results: predicted instances.
         sigmas: per keypoint.
+        area_of_box: area of an instance relative to its box.
 
     Raises:
         DataError: an image lacks its crowd index, an annotation its box, or a result is unusable.
     """
-    return run_coco(load_ground_truth(with_areas(annotations)), results, sigmas, areas={"all": ANY_SIZE})
+    truth = load_ground_truth(with_areas(annotations, area_of_box=area_of_box))
+    return run_coco(truth, results, sigmas, areas={"all": ANY_SIZE})
 
 
 def judge_crowdpose(evaluation: COCOeval) -> OksPerInstance:
@@ -52,11 +58,11 @@ def _groups(images: Sequence[Mapping[str, Any]], image_ids: Sequence[int]) -> np
     return np.array([(low <= indices) & (indices < high) for low, high in CROWDING.values()])
 
 
-def with_areas(annotations: Mapping[str, Any]) -> dict[str, Any]:
+def with_areas(annotations: Mapping[str, Any], *, area_of_box: float = CROWDPOSE_AREA) -> dict[str, Any]:
     """Contents of an annotation file with the areas that CrowdPose gives instances; errors as in `run_crowdpose`."""
     try:
         instances = [
-            instance | {"area": CROWDPOSE_AREA * instance["bbox"][2] * instance["bbox"][3]}
+            instance | {"area": area_of_box * instance["bbox"][2] * instance["bbox"][3]}
             for instance in annotations["annotations"]
         ]
     except (KeyError, IndexError, TypeError) as error:

@@ -16,7 +16,8 @@ left or right counterpart; here, as in their definitions, any other keypoint cou
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -30,7 +31,7 @@ from bench.pose.metrics.oks import keypoint_similarity
 from bench.pose.metrics.oks_evaluator import quick_precision
 from bench.pose.metrics.oks_per_instance import OksPerInstance
 
-__all__ = ["oks_diagnostics"]
+__all__ = ["KINDS", "MatchedResult", "match_loosely", "oks_diagnostics"]
 
 Array = npt.NDArray[Any]
 
@@ -100,11 +101,34 @@ def _keypoint_precision(evaluation: COCOeval, keypoint: int) -> float | None:
 
 def _count_errors(evaluation: COCOeval) -> list[int]:
     """Number of keypoints of each of `KINDS`, over labelled keypoints of instances that count and are matched."""
+    kinds = np.concatenate([np.zeros(0, dtype=np.int64), *(pair.kinds for pair in match_loosely(evaluation))])
+    return [int(count) for count in np.bincount(kinds[kinds >= 0], minlength=len(KINDS))]
+
+
+@dataclass(frozen=True)
+class MatchedResult:
+    """A result and the instance that it is matched to.
+
+    Attributes:
+        id: of the result in pycocotools' numbering, from 1.
+        points: (keypoints, 2) px, predicted.
+        truth: (keypoints, 2) px.
+        kinds: (keypoints,) positions in `KINDS`, -1 where the keypoint is not labelled.
+    """
+
+    id: int
+    points: Array
+    truth: Array
+    kinds: Array
+
+
+def match_loosely(evaluation: COCOeval) -> Iterator[MatchedResult]:
+    """The results of an evaluation that are matched, at an OKS of `MATCHED`, to an instance that counts."""
     loose = copy.copy(evaluation)
     loose.params = copy.copy(evaluation.params)
     loose.params.iouThrs = np.array([MATCHED])
     (category,), everything, limit = loose.params.catIds, loose.params.areaRng[0], loose.params.maxDets[-1]
-    counts = np.zeros(len(KINDS), dtype=np.int64)
+    sigmas = loose.params.kpt_oks_sigmas
     for image_id in loose.params.imgIds:
         matched = loose.evaluateImg(image_id, category, everything, limit)
         instances = evaluation._gts[image_id, category]
@@ -116,14 +140,14 @@ def _count_errors(evaluation: COCOeval) -> list[int]:
         areas = np.array([instance["area"] for instance in instances])
         for prediction, instance_id in zip(matched["dtIds"], matched["dtMatches"][0].astype(int).tolist(), strict=True):
             if instance_id in positions and not instances[positions[instance_id]]["ignore"]:
+                own = positions[instance_id]
                 points = np.reshape(predictions[prediction], (-1, 3))[:, :2]
-                sigmas = loose.params.kpt_oks_sigmas
-                counts += _classify(points, truth, areas, sigmas, positions[instance_id])
-    return [int(count) for count in counts]
+                kinds = _classify(points, truth, areas, sigmas, own)
+                yield MatchedResult(prediction, points, truth[own, :, :2], kinds)
 
 
 def _classify(points: Array, truth: Array, areas: Array, sigmas: Array, instance: int) -> Array:
-    """Number of keypoints of each of `KINDS`, (5,), of a prediction that is matched to an instance.
+    """The kind of each keypoint of a prediction that is matched to an instance, as in `MatchedResult`.
 
     Args:
         points: (keypoints, 2) px, predicted.
@@ -132,13 +156,15 @@ def _classify(points: Array, truth: Array, areas: Array, sigmas: Array, instance
         sigmas: (keypoints,).
         instance: position of the matched instance.
     """
+    good, jitter, inversion, swap, miss = range(len(KINDS))
     labelled = truth[..., 2] > 0
     own = keypoint_similarity(((points - truth[instance, :, :2]) ** 2).sum(-1), areas[instance], sigmas)
-    good, lost = labelled[instance] & (own >= GOOD), labelled[instance] & (own < NEAR)
+    kinds = np.where(own >= GOOD, good, jitter)
+    lost = labelled[instance] & (own < NEAR)
     # Similarity of each lost keypoint with the nearest keypoint of each instance, (lost, instances).
     squared = ((points[lost, None, None] - truth[..., :2]) ** 2).sum(-1)
     others = np.where(labelled, keypoint_similarity(squared, areas, sigmas), 0).max(-1)
-    near = others.max(-1) >= NEAR
-    inverted = near & (others[:, instance] == others.max(-1))
-    jitter = labelled[instance].sum() - good.sum() - lost.sum()
-    return np.array([good.sum(), jitter, inverted.sum(), (near & ~inverted).sum(), (~near).sum()])
+    inverted = others[:, instance] == others.max(-1)
+    kinds[lost] = np.where(others.max(-1) < NEAR, miss, np.where(inverted, inversion, swap))
+    kinds[~labelled[instance]] = -1
+    return kinds

@@ -10,7 +10,10 @@ import numpy.typing as npt
 
 from bench.pose.geometry import padded_area
 
-__all__ = ["Predictions"]
+__all__ = ["Predictions", "round_keypoints"]
+
+DECIMALS = (3, 3, 6)
+"""Of x and y in px and of the confidence: a file of predictions with all digits is three times as large."""
 
 
 @dataclass(frozen=True)
@@ -35,3 +38,8 @@ class Predictions:
     def areas(self) -> npt.NDArray[np.float64]:
         """Area in px^2 of each padded crop, (instances,)."""
         return padded_area(self.scales)
+
+
+def round_keypoints(keypoints: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Keypoints (..., 3) as they are scored and stored, so that a file of results gives the same metrics to the bit."""
+    return np.stack([keypoints[..., axis].astype(np.float64).round(DECIMALS[axis]) for axis in range(3)], axis=-1)

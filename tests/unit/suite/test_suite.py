@@ -328,7 +328,10 @@ def test_an_evaluator_of_another_protocol_is_refused(evaluator: str, tmp_path: P
     change = ("{boxes: gt, when: {representation: simdr}}", f"{{boxes: gt, evaluator: {evaluator}}}")
     with pytest.raises(SuiteError) as caught:
         load(tmp_path, change)
-    expected = f"evaluator: {evaluator!r} does not score coco, whose protocol is coco; valid: pycocotools"
+    expected = (
+        f"evaluator: {evaluator!r} does not score coco, whose protocol is coco; valid: pycocotools, hotcoco,"
+        " box_areas, visible_keypoints"
+    )
     assert str(caught.value) == f"{tmp_path / 'example.yaml'}:16: {expected}"
 
 

@@ -23,12 +23,13 @@ from bench.pose.evaluation import EvalConfig
 from bench.pose.metrics.coco import judge, load_ground_truth, run_coco
 from bench.pose.metrics.crowdpose import judge_crowdpose, run_crowdpose
 from bench.pose.metrics.diagnostics import Diagnostics
+from bench.pose.metrics.evaluators import OKS_PROTOCOLS
 from bench.pose.metrics.oks_diagnostics import oks_diagnostics
 from bench.pose.metrics.pckh import HeadTruth, keypoint_rates, pckh
 from bench.pose.metrics.pckh_per_instance import judge_pckh
 from bench.pose.metrics.per_instance import load_per_instance
 from bench.pose.models.build import initialize
-from bench.pose.scoring import OKS_PROTOCOLS, OksScoring
+from bench.pose.scoring import OksScoring
 from bench.pose.skeletons import COCO_17, CROWDPOSE_14, MPII_16
 from bench.store.documents import Record, TrainingRecord
 from bench.store.folders import Store

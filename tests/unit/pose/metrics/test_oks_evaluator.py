@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.errors import DataError
+from bench.pose.metrics.evaluators import OKS_PROTOCOLS
 from bench.pose.metrics.mean_pose import mean_pose, place_mean_pose
 from bench.pose.metrics.oks_evaluator import read_truth
-from bench.pose.scoring import OKS_PROTOCOLS, OksScoring
+from bench.pose.scoring import OksScoring
 from bench.pose.skeletons import COCO_17, CROWDPOSE_14, Skeleton
 from tests.parity.golden import FIXTURES, golden
 from tests.shared import shared_data

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.pose.errors import DataError, UnknownNameError
+from bench.pose.metrics.evaluators import OKS_PROTOCOLS
 from bench.pose.metrics.oks import instance_oks
 from bench.pose.metrics.oks_per_instance import OksPerInstance
 from bench.pose.metrics.pck import PCK_THRESHOLDS, pck_counts, pck_metrics
 from bench.pose.metrics.per_instance import load_per_instance, save_per_instance
-from bench.pose.scoring import OKS_PROTOCOLS, OksScoring
+from bench.pose.scoring import OksScoring
 from bench.pose.skeletons import COCO_17, CROWDPOSE_14, MPII_16, Skeleton
 from tests.unit.oks_cases import LIMIT, Results, Truth, case, duplicated
 

@@ -6,8 +6,9 @@ import pytest
 
 from bench.pose.data.conventions import Conventions
 from bench.pose.errors import DataError
+from bench.pose.metrics.evaluators import OKS_PROTOCOLS
 from bench.pose.metrics.results_file import listed_entries, read_results
-from bench.pose.scoring import OKS_PROTOCOLS, OksScoring
+from bench.pose.scoring import OksScoring
 from bench.pose.skeletons import COCO_17
 from tests.unit.pose.metrics.test_metrics import TRUTH, predictions
 
