@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import pandas as pd
@@ -32,6 +32,21 @@ while verdicts speak about what was measured here. docs/statistics.md has the ru
 
 
 @dataclass(frozen=True)
+class Flip:
+    """A choice of the protocol under which a claim's sum lies on the other side of its bound.
+
+    Attributes:
+        setting: that is chosen otherwise.
+        value: in words.
+        estimate: the sum under this choice.
+    """
+
+    setting: str
+    value: str
+    estimate: EffectEstimate
+
+
+@dataclass(frozen=True)
 class CaseVerdict:
     """The verdict on one case of a claim.
 
@@ -42,11 +57,12 @@ class CaseVerdict:
         p: result of the test of equivalence, for sums in `abs(...)`.
         paper: the same sum of the paper's own numbers; None where it does not print all of them.
         missing: why terms are not measured.
-        rows: ids of the rows that were measured, see `load_results`.
+        weights: of the rows that were measured in the sum, by their ids, see `load_results`.
         seeds_needed: seeds of each training that would find the sought effect; None where that is not known.
         sought: the effect beyond the bound for which seeds were counted.
         scale: of what was measured; None where nothing was.
         outcome: what it says about the claim.
+        flips: choices of the protocol that would put it on the other side, as far as they were measured.
     """
 
     case: ClaimCase
@@ -55,11 +71,12 @@ class CaseVerdict:
     p: float | None = None
     paper: float | None = None
     missing: Mapping[Term, str] | None = None
-    rows: tuple[str, ...] = ()
+    weights: Mapping[str, float] = field(default_factory=dict)
     seeds_needed: int | None = None
     sought: float = 0.0
     scale: Scale | None = None
     outcome: Outcome = "inconclusive"
+    flips: tuple[Flip, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,9 +118,9 @@ def judge(results: Results, uncertainty: Uncertainty) -> tuple[ClaimVerdict, ...
 
     def judged(claim: Claim) -> ClaimVerdict:
         found = [_judge_case(claim, case, rows, uncertainty) for case in cases[claim.id]]
-        found = [replace(case, scale=scale(case.rows)) for case in found]
+        found = [replace(case, scale=scale(case.weights)) for case in found]
         complete = tuple(replace(case, outcome=_outcome(claim, case)) for case in found)
-        return ClaimVerdict(claim, complete, scale(id_ for case in complete for id_ in case.rows))
+        return ClaimVerdict(claim, complete, scale(id_ for case in complete for id_ in case.weights))
 
     return tuple(map(judged, suite.claims))
 
@@ -133,7 +150,7 @@ def _judge_case(
         alone = dict.fromkeys(ids, "its seeds are others than those of the other terms")
         return CaseVerdict(case, "not measured", paper=paper, missing=missing or alone)
     verdict, p = _verdict(estimate, that, claim.matters)
-    found = CaseVerdict(case, verdict, estimate, p, paper, None, tuple(weights))
+    found = CaseVerdict(case, verdict, estimate, p, paper, None, weights)
     if verdict != "underpowered":
         return found
     effects = sorted((claim.matters, abs(_distance(estimate.value, that))), reverse=True)

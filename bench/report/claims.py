@@ -14,10 +14,11 @@ from bench.analysis.formatting import (
     format_interval,
     format_metric,
     metric_name,
+    setting_name,
 )
 from bench.analysis.results import Results
 from bench.analysis.scale import ENOUGH, Scale, TrainingLength
-from bench.analysis.verdicts import CaseVerdict, ClaimVerdict
+from bench.analysis.verdicts import CaseVerdict, ClaimVerdict, Flip
 from bench.report.tables import Column, Row, Table, TableCell
 from bench.statistics.power import MOST_SEEDS, POWER
 from bench.suite.claims.language import Inequality
@@ -94,7 +95,7 @@ def _claim_rows(judged: ClaimVerdict) -> Iterator[ClaimRow]:
 
 def _row(done: pd.DataFrame, row: ClaimRow, *, opens_group: bool) -> Row:
     cases = row.judged.cases if row.case is None else (row.case,)
-    ids = [id_ for case in cases for id_ in case.rows]
+    ids = [id_ for case in cases for id_ in case.weights]
     records = done.loc[ids]
     named = tuple(records["evaluation"]) if row.case is not None else ()  # the cases of a claim name them
     cells = tuple(column.cell(row) for column in COLUMNS)
@@ -233,7 +234,16 @@ def _explain(judged: ClaimVerdict, case: CaseVerdict) -> str:
         notes.append(_shortage(judged, case))
     elif "seeds" not in estimate.sources:
         notes.append("one seed: chance between trainings is not in the interval")
+    notes += [_flip(metric, flip) for flip in case.flips]
     return "; ".join(notes)
+
+
+def _flip(metric: str, flip: Flip) -> str:
+    """A choice on which the claim hangs."""
+    interval = flip.estimate.interval()
+    ends = "" if interval is None else f" {format_interval(metric, interval)}"
+    choice = f"{setting_name(flip.setting)} {flip.value}"
+    return f"fragile: with {choice} it is {format_difference(metric, flip.estimate.value)}{ends}"
 
 
 def _shortage(judged: ClaimVerdict, case: CaseVerdict) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from bench.analysis.curves import LearningCurves
 from bench.analysis.formatting import describe_settings
 from bench.analysis.results import headline_metric, read_results
+from bench.analysis.sensitivity import Sensitivity
 from bench.analysis.uncertainty import Uncertainty
 from bench.analysis.verdicts import judge
 from bench.planning.plan import Plan
@@ -20,6 +21,7 @@ from bench.report.curves_table import curves_table
 from bench.report.details import RowDetails, describe_rows, log_tails
 from bench.report.glance import glance_table
 from bench.report.pictures import Picture, draw_pictures
+from bench.report.sensitivity_table import budget_table, choices_table
 from bench.report.suite_tables import TableData, results_table
 from bench.report.summary import summarize
 from bench.report.tables import Table
@@ -53,7 +55,7 @@ class Report:
         simulated: whether any record is made up.
         mark: what every page says of numbers that do not count; "" where there is nothing to say.
         claims: sentences and what became of them; None where the suite states none.
-        tables: in the suite's order, then that of learning curves.
+        tables: in the suite's order, then those of learning curves, of choices of the protocol and of errors.
         exclusions: by reason.
         pictures: plots and images; empty where none were asked for.
         details: of rows of tables, by the rows' keys.
@@ -115,11 +117,16 @@ def make_report(
     uncertainty = Uncertainty(results.frame, store)
     tables = [TableData.collect(results, table, uncertainty) for table in suite.tables]
     keys = {row: f"row-{number}" for number, row in enumerate(results.rows.index, start=1)}
-    judged = judge(results, uncertainty)
+    sensitivity = Sensitivity.collect(results, store, headline_metric(suite))
+    judged = tuple(map(sensitivity.with_flips, judge(results, uncertainty)))
     claims = claims_table(results, judged)
     learning = LearningCurves.collect(results.frame, headline_metric(suite), uncertainty)
     curves = curves_table(learning, results.frame, [table.id for table in suite.tables])
-    drawn, problems = draw_pictures(results, uncertainty, store, learning, style) if pictures else ((), ())
+    unread: list[str] = []
+    moved = [choices_table(sensitivity, results), budget_table(results, store, unread)]
+    drawn, problems = (
+        draw_pictures(results, uncertainty, store, learning, sensitivity, style=style) if pictures else ((), ())
+    )
     return Report(
         name=suite.name,
         title=suite.title,
@@ -131,13 +138,18 @@ def make_report(
         simulated=results.simulated,
         mark=". ".join([*([SIMULATED] if results.simulated else []), *plan.subsets]),
         claims=claims,
-        tables=(*(results_table(table, keys) for table in tables), *([] if curves is None else [curves])),
+        tables=(
+            *(results_table(table, keys) for table in tables),
+            *(table for table in (curves, *moved) if table is not None),
+        ),
         exclusions=_exclusions(plan),
         pictures=drawn,
         details=describe_rows(results, keys, tables),
         logs=log_tails(results, store),
         provenance=describe_records(results),
-        problems=(*results.problems, *uncertainty.problems, *problems),
+        problems=tuple(
+            dict.fromkeys((*results.problems, *uncertainty.problems, *sensitivity.problems, *unread, *problems))
+        ),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.analysis.curves import LearningCurves
 from bench.analysis.results import Results
+from bench.analysis.sensitivity import Sensitivity
 from bench.analysis.uncertainty import Uncertainty
 from bench.report import plots
 from bench.report.example_pages import draw_images
@@ -54,6 +55,8 @@ def draw_pictures(
     uncertainty: Uncertainty,
     store: Store,
     learning: LearningCurves,
+    sensitivity: Sensitivity,
+    *,
     style: Path | None = None,
 ) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
     """Draw everything that there is to see of a suite.
@@ -63,6 +66,7 @@ def draw_pictures(
         uncertainty: of the results.
         store: that the results come from, for its images.
         learning: learning curves of the results.
+        sensitivity: of the results to choices of the protocol.
         style: a style file of matplotlib that is applied on top of ours.
 
     Returns:
@@ -77,7 +81,9 @@ def draw_pictures(
         data = plots.gather_plot_data(results, uncertainty)
         drawings = ((name, drawing) for name, draw in PLOTS.items() if (drawing := draw(data)) is not None)
         images = draw_images(data.evaluations, data.skeleton, store)
-        for name, drawing in chain(plots.draw_learning(learning), drawings, images):
+        moved = plots.draw_sensitivity(sensitivity, results.rows)
+        varied = [] if moved is None else [("sensitivity", moved)]
+        for name, drawing in chain(plots.draw_learning(learning), varied, drawings, images):
             figure = drawing.figure
             # A simulation stores no images: these show what was really predicted.
             if figure is not None and data.simulated and not drawing.images:

@@ -37,9 +37,14 @@ class VariantSpec:
     @property
     def words(self) -> str:
         """The value in words."""
-        if isinstance(self.value, bool):
-            return "on" if self.value else "off"
-        return f"{self.value:g}" if isinstance(self.value, float) else str(self.value)
+        return choice_words(self.value)
+
+
+def choice_words(value: Any) -> str:
+    """The value of a choice in words."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def variants_of(training: TrainSpec, base: EvalSpec) -> tuple[VariantSpec, ...]:

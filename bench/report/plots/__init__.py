@@ -7,6 +7,7 @@
     score_plots       the headline metric by input size, by splitting factor, and under the representation's ceiling
     cost_plots        the headline metric against multiply-adds, GFLOPs as the paper counts them, and parameters
     diagnostic_plots  AP by OKS threshold or PCKh curves, single keypoints, kinds of errors
+    sensitivity_plot  how far choices of the protocol move the headline metric
     learning_curves   the headline metric by number of training instances, and gaps between representations
     training_curves   loss and validation by epoch, with bands over seeds
 
@@ -35,12 +36,13 @@ from bench.report.plots.drawing import Drawing
 from bench.report.plots.learning_curves import draw_learning, plot_learning
 from bench.report.plots.plot_data import PlotData, gather_plot_data, join_rows
 from bench.report.plots.score_plots import bars, ceiling, plot_bars, plot_ceiling, plot_splitting, splitting
+from bench.report.plots.sensitivity_plot import draw_sensitivity, plot_sensitivity, sensitivity_frame
 from bench.report.plots.style import mark_simulated, plot_style, to_png
 from bench.report.plots.training_curves import loss, plot_epochs, validation
 
 __all__ = [
-    "Drawing", "PlotData", "bars", "ceiling", "draw_learning", "errors", "gather_plot_data", "gflops", "join_rows",
-    "keypoints", "loss", "mark_simulated", "parameters", "plot_bars", "plot_ceiling", "plot_cost", "plot_epochs",
-    "plot_errors", "plot_keypoints", "plot_learning", "plot_splitting", "plot_style", "plot_thresholds", "splitting",
-    "thresholds", "to_png", "validation",
+    "Drawing", "PlotData", "bars", "ceiling", "draw_learning", "draw_sensitivity", "errors", "gather_plot_data",
+    "gflops", "join_rows", "keypoints", "loss", "mark_simulated", "parameters", "plot_bars", "plot_ceiling",
+    "plot_cost", "plot_epochs", "plot_errors", "plot_keypoints", "plot_learning", "plot_sensitivity", "plot_splitting",
+    "plot_style", "plot_thresholds", "sensitivity_frame", "splitting", "thresholds", "to_png", "validation",
 ]  # fmt: skip
