@@ -11,6 +11,7 @@ from bench.cli import (
     calibrate,
     cancel,
     check,
+    checklist,
     conform,
     data,
     diff,
@@ -58,6 +59,7 @@ app.command("lint")(lint.lint)
 app.command("show")(show.show)
 app.command("diff")(diff.diff)
 app.command("export")(export.export)
+app.command("checklist")(checklist.checklist)
 app.command("verify")(verify.verify)
 app.command("simulate")(simulate.simulate)
 app.command("check")(check.check)

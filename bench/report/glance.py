@@ -56,8 +56,8 @@ def glance_table(
         source: where the results were read from, if that is not a results folder.
     """
     lines = {
-        "Scope": _scope(results),
-        "Data": _data(results),
+        "Scope": describe_scope(results),
+        "Data": describe_data(results),
         "Hardware": describe_hardware(results),
         "Device-hours": describe_hours(results),
         "Cost": "" if price is None else describe_cost(results, price),
@@ -69,7 +69,8 @@ def glance_table(
     return Table("glance", "At a glance", COLUMNS, tuple(rows))
 
 
-def _scope(results: Results) -> str:
+def describe_scope(results: Results) -> str:
+    """Networks, input sizes, seeds and progress, in sentences."""
     # The order of the suite, which is not that of the tables.
     first = {training.spec.id: place for place, training in enumerate(results.plan.trainings)}
     frame = results.frame.loc[results.frame["training"].map(first).sort_values(kind="stable").index]
@@ -89,7 +90,8 @@ def _progress(frame: pd.DataFrame) -> str:
     return f"{states.get('done', 0)} of {planned} of {count_of(frame['training'].nunique(), 'training')} done{rest}."
 
 
-def _data(results: Results) -> str:
+def describe_data(results: Results) -> str:
+    """Splits with their numbers of instances, and what was left out of them, in sentences."""
     frame, info = results.frame, results.plan.suite.dataset.info
     trained = [
         f"{data_name(info, split)}{_range(frame[frame['split'] == split]['distinct_instances'])}"
