@@ -199,7 +199,7 @@ _BUILT_IN = (
         COCO_17,
         "drawn by bench.pose.data.synthetic",
         license="MIT, as bench, which draws them",
-        license_url="https://spdx.org/licenses/MIT.html",
+        license_url="https://spdx.org/licenses/MIT",
         generate=_draw,
         check_split=_drawn_instances,
     ),
