@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from bench import __version__
-from bench.analysis.result_reading import missing_reason
-from bench.capsule.manifest import MANIFEST, SUITE, CapsuleError, Manifest, Member
+from bench.capsule.crate import make_crate
+from bench.capsule.croissant import make_croissant
+from bench.capsule.gathering import Gathered, gather
+from bench.capsule.manifest import CRATE, CROISSANT, MANIFEST, MODEL_INDEX, CapsuleError, Manifest, Member
+from bench.capsule.model_index import make_model_index
 from bench.files import write_atomically
 from bench.planning.plan import Plan
-from bench.store.folders import EvaluationFolder, Store
+from bench.store.folders import Store
 from bench.store.provenance import code_identity
 
 FIXED_DATE = (2021, 1, 1, 0, 0, 0)
@@ -53,12 +57,11 @@ def pack(
         CapsuleError: no evaluation is finished.
         StoreError: a record cannot be read, or the capsule cannot be written.
     """
-    sources, missing, simulated = _gather(plan, store, predictions=predictions)
-    evaluations = sum(name.endswith("/record.json") for name in sources)
-    if not evaluations:
+    gathered = gather(plan, store, predictions=predictions)
+    if not gathered.records:
         raise CapsuleError(f"{store.root}: no evaluation of {plan.suite.name} is finished; there is nothing to export")
     with tempfile.TemporaryDirectory() as folder:
-        sources |= _report(plan, store, Path(folder)) if report else {}
+        sources = {**gathered.sources, **(_report(plan, store, Path(folder)) if report else {})}
         members: dict[str, Member] = {}
 
         def describe() -> Manifest:
@@ -66,10 +69,10 @@ def pack(
                 suite=plan.suite.name,
                 selection=list(selection),
                 settings=list(plan.suite.settings),
-                simulated=simulated,
+                simulated=gathered.simulated,
                 version=__version__,
                 **code_identity().model_dump(),
-                missing=missing,
+                missing=dict(gathered.missing),
                 members=members,
             )
 
@@ -78,35 +81,26 @@ def pack(
                 for name in sorted(sources):
                     with sources[name].open("rb") as source:
                         members[name] = _add(archive, name, source, size=sources[name].stat().st_size)
+                for name, contents in _descriptions(gathered, members):
+                    members[name] = _add(archive, name, io.BytesIO(contents))
                 _add(archive, MANIFEST, io.BytesIO(describe().model_dump_json(indent=2).encode()))
 
         write_atomically(out, write)
-    return Packed(describe(), evaluations)
+    return Packed(describe(), len(gathered.records))
 
 
-def _gather(plan: Plan, store: Store, *, predictions: bool) -> tuple[dict[str, Path], dict[str, str], bool]:
-    """Files of finished evaluations by member name, reasons for missing ones, and whether any result is simulated."""
-    sources, simulated = {SUITE: plan.suite.file}, False
-    missing: dict[str, str] = {}
-    for training in plan.trainings:
-        folder = store.training(training.spec.id)
-        for item in training.evaluations:
-            evaluation = store.evaluation(item.spec.id)
-            record = evaluation.record()
-            if record is None or folder.record() is None:
-                reason = missing_reason(training, item, store) if record is None else "its training has no record"
-                missing[item.spec.id] = reason
-                continue
-            simulated |= record.simulated
-            files = _files(folder.path, evaluation, predictions=predictions)
-            sources |= {file.relative_to(store.root).as_posix(): file for file in files}
-    return sources, missing, simulated
+def _descriptions(gathered: Gathered, members: Mapping[str, Member]) -> Iterator[tuple[str, bytes]]:
+    """Members that describe the others, each once those before it are among `members`."""
+    dataset, models = make_croissant(gathered), make_model_index(gathered)
+    if dataset is not None:
+        yield CROISSANT, _json(dataset)
+    if models is not None:
+        yield MODEL_INDEX, models
+    yield CRATE, _json(make_crate(gathered, members))
 
 
-def _files(training: Path, folder: EvaluationFolder, *, predictions: bool) -> Iterator[Path]:
-    yield from (training / "spec.json", training / "training.json", folder.path / "spec.json", folder.record_file)
-    optional = (folder.server_file, folder.per_instance, *([folder.predictions] if predictions else []))
-    yield from (file for file in optional if file.exists())
+def _json(document: Mapping[str, Any]) -> bytes:
+    return (json.dumps(document, indent=2) + "\n").encode()
 
 
 def _report(plan: Plan, store: Store, folder: Path) -> dict[str, Path]:

@@ -10,11 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from bench.pose.errors import BenchError
 
 MANIFEST, SUITE = "manifest.json", "suite.yaml"
+CRATE, CROISSANT, MODEL_INDEX = "ro-crate-metadata.json", "croissant.json", "model-index.yaml"
+"""Descriptions in forms that others read."""
 
 ID = "[0-9a-f]{12}"
 WORD = "[A-Za-z0-9_-][A-Za-z0-9_.-]*"  # begins with no dot, so that no part of a path is "." or ".."
 MEMBER = re.compile(
-    rf"{re.escape(SUITE)}|trainings/{ID}/(spec|training)\.json|evaluations/{ID}/(spec|record|predictions|server)\.json"
+    rf"{'|'.join(map(re.escape, (SUITE, CRATE, CROISSANT, MODEL_INDEX)))}"
+    rf"|trainings/{ID}/(spec|training)\.json|evaluations/{ID}/(spec|record|predictions|server)\.json"
     rf"|evaluations/{ID}/per_instance\.npz|report(/{WORD})+"
 )
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from bench.capsule.archive import Capsule, open_capsule
 from bench.capsule.contents import checked_records, read_suite
-from bench.capsule.manifest import SUITE, Manifest
+from bench.capsule.manifest import MODEL_INDEX, SUITE, Manifest
+from bench.capsule.model_index import stated_metrics
 from bench.capsule.truth import Truths, UnavailableError
 from bench.pose.errors import BenchError, DataError
 from bench.pose.metrics.catalog import NOBODY, explain_unjudged
@@ -32,6 +33,8 @@ TOLERANCE = 1e-9
 """Largest difference between a recorded and a recomputed number."""
 
 Recomputation = Literal["agrees", "differs", "not recomputed"]
+
+Metrics = Mapping[str, float | None]
 
 PREDICTIONS, PER_INSTANCE = "predictions.json", "per_instance.npz"
 
@@ -85,8 +88,10 @@ def verify(file: Path, data_root: Path) -> Verification:
     """
     with open_capsule(file) as capsule:
         records = checked_records(capsule)
-        truths = Truths(data_root)
-        cells = tuple(_verify(capsule, record, truths) for record in _by_data(records))
+        truths, stated = Truths(data_root), stated_metrics(capsule)
+        if strangers := sorted(stated.keys() - {record.id for record in records}):
+            raise capsule.problem(f"{MODEL_INDEX} states results of {strangers[0]}, which is not here")
+        cells = tuple(_verify(capsule, record, truths, stated.get(record.id, {})) for record in _by_data(records))
         planned = _planned(capsule)
         absent = len((planned or set()) - {record.id for record in records})
         return Verification(capsule.manifest, cells, None if planned is None else len(planned), absent)
@@ -96,31 +101,46 @@ def _by_data(records: list[Record]) -> list[Record]:
     return sorted(records, key=lambda record: (record.training.dataset, record.spec.split, record.id))
 
 
-def _verify(capsule: Capsule, record: Record, truths: Truths) -> VerifiedEvaluation:
+def _verify(capsule: Capsule, record: Record, truths: Truths, stated: Metrics) -> VerifiedEvaluation:
+    """The verdict on a record, and on the metrics that the model-index states of it."""
     name = f"evaluations/{record.id}/{PREDICTIONS}"
     if record.simulated:
-        return VerifiedEvaluation(record, "not recomputed", ("simulated: nothing was predicted",))
+        return _not_recomputed(record, stated, "simulated: nothing was predicted")
     if record.scored_by == "server":
-        return VerifiedEvaluation(
-            record, "not recomputed", (f"only the dataset's server can score {record.spec.split}",)
-        )
+        return _not_recomputed(record, stated, f"only the dataset's server can score {record.spec.split}")
     if name not in capsule:
-        return VerifiedEvaluation(record, "not recomputed", ("its predictions were left out of the capsule",))
+        return _not_recomputed(record, stated, "its predictions were left out of the capsule")
     try:
         scoring = truths.of(record)
         results = capsule.json(name)
     except UnavailableError as error:
-        return VerifiedEvaluation(record, "not recomputed", (str(error),))
+        return _not_recomputed(record, stated, str(error))
     try:
         results, _ = scoring.from_file(listed_entries(results))
         found = scoring.assess(results)
         own, _ = own_metrics(record.training.data.protocol, results, scoring)
     except DataError as error:
         return VerifiedEvaluation(record, "differs", (f"its predictions are unusable: {error}",))
-    found, absent = _as_recorded(record, replace(found, metrics={**found.metrics, **own}))
-    details = tuple(_differences(capsule, record, found))
+    found = replace(found, metrics={**found.metrics, **own})
+    misstated = _misstated(stated, found.metrics)
+    found, absent = _as_recorded(record, found)
+    details = (*_differences(capsule, record, found), *misstated)
     notes = filter(None, [explain_unjudged(record.metrics, record.spec.split), absent])
     return VerifiedEvaluation(record, "differs" if details else "agrees", details or tuple(notes))
+
+
+def _not_recomputed(record: Record, stated: Metrics, reason: str) -> VerifiedEvaluation:
+    """An evaluation whose record is all that there is: what the model-index states is compared with it."""
+    misstated = tuple(_misstated(stated, {} if record.simulated else record.metrics))
+    return VerifiedEvaluation(record, "differs" if misstated else "not recomputed", misstated or (reason,))
+
+
+def _misstated(stated: Metrics, found: Metrics) -> Iterator[str]:
+    """What the model-index states and is not so."""
+    for name, value in stated.items():
+        if name not in found or not _agree(value, found[name]):
+            right = _text(found[name]) if name in found else "not measured"
+            yield f"{MODEL_INDEX} {name}: stated {_text(value)}, found {right}"
 
 
 def _as_recorded(record: Record, found: Assessment) -> tuple[Assessment, str]:

@@ -11,6 +11,7 @@ from bench.cli import (
     calibrate,
     cancel,
     check,
+    checklist,
     conform,
     data,
     diff,
@@ -60,6 +61,7 @@ app.command("vary")(vary.vary)
 app.command("show")(show.show)
 app.command("diff")(diff.diff)
 app.command("export")(export.export)
+app.command("checklist")(checklist.checklist)
 app.command("verify")(verify.verify)
 app.command("simulate")(simulate.simulate)
 app.command("check")(check.check)

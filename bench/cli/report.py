@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.options import CalibrationFile, ExtensionModules, Only, Results, Set, Subset
+from bench.cli.rates import PricePerHour, Watts, parse_power, parse_price
 from bench.cli.targets import planner
 
 if TYPE_CHECKING:
     from bench.planning.plan import Plan
-    from bench.report.costs import Price
 
 Budget = Annotated[
     float | None,
@@ -53,13 +53,8 @@ def report(
             metavar="FILE.mplstyle", help="Style file of matplotlib for the plots, on top of the built-in style."
         ),
     ] = None,
-    price_per_hour: Annotated[
-        str | None,
-        typer.Option(
-            metavar="AMOUNT",
-            help="Price of a device-hour, such as 0.45 or 'EUR 0.45': the report states what its results cost.",
-        ),
-    ] = None,
+    price_per_hour: PricePerHour = None,
+    watts: Watts = None,
     capsule: Annotated[
         Path | None,
         typer.Option(metavar="FILE.zip", help="Capsule of `bench export` to report on, in place of a results folder."),
@@ -75,7 +70,8 @@ def report(
     from bench.store.folders import Store
 
     names = [name.strip() for name in formats.split(",")]
-    write = partial(write_report, out=out, formats=names, style=style, price=_price(price_per_hour))
+    price, power = parse_price(price_per_hour), parse_power(watts)
+    write = partial(write_report, out=out, formats=names, style=style, price=price, watts=power)
     if capsule is not None:
         given = {
             "SUITES": suites,
@@ -115,15 +111,6 @@ def _over_budget(plans: Sequence[Plan], results: Path, budget: float, calibratio
 
     evidence = gather_evidence(results, LocalOptions(), calibration)
     return {id_: reason for plan in plans for id_, reason in over_budget(plan, budget, evidence).items()}
-
-
-def _price(text: str | None) -> Price | None:
-    from bench.report.costs import Price, PriceError
-
-    try:
-        return None if text is None else Price.parse(text)
-    except PriceError as error:
-        raise typer.BadParameter(str(error), param_hint="--price-per-hour") from None
 
 
 def _all_suites() -> list[Path]:

@@ -12,6 +12,7 @@ from bench.execute.checkpoint import resume
 from bench.execute.checkpoint import save as save_checkpoint
 from bench.execute.heartbeat import Heartbeat, StoppedError
 from bench.execute.job import Job
+from bench.execute.power import PowerMeter
 from bench.execute.settings import augmentation, codec_settings, crop_settings, optimizer_config
 from bench.execute.tensorboard import event_log
 from bench.execute.validation import make_validation
@@ -69,6 +70,7 @@ def make_training(
     training = _prepare(job, split, heartbeat, group, selection=selection, files=files)
     earlier = resume(training, folder.checkpoint, spec) if group.rank == 0 else 0.0
     torch.set_num_threads(group.broadcast(torch.get_num_threads()))
+    power = PowerMeter(training.device)
 
     def save() -> None:
         heartbeat.ensure_lease()
@@ -78,6 +80,7 @@ def make_training(
         follow(training.history)
 
         def watch(progress: Progress) -> bool:
+            power.sample()
             follow(training.history)
             return _watch(heartbeat, training, progress)
 
@@ -90,6 +93,7 @@ def make_training(
     seconds = earlier + time.monotonic() - clock
     problems = [*_selection_problems(spec, training), *selection, *summarize(split.problems)]
     record = _record(job, folder, training, split, files, problems=problems, seconds=seconds, started=started)
+    record = record.model_copy(update={"watts": power.watts})
     write_json(folder.record_file, record.model_dump(mode="json"))
     remove(folder.checkpoint)
     return record

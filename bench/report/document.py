@@ -96,6 +96,7 @@ def make_report(
     left_out: Mapping[str, str] | None = None,
     style: Path | None = None,
     price: Price | None = None,
+    watts: float | None = None,
     source: str = "",
 ) -> Report:
     """The report of a plan.
@@ -107,6 +108,7 @@ def make_report(
         left_out: see `read_results`.
         style: a style file of matplotlib for the plots, on top of ours.
         price: of a device-hour; None to state no cost.
+        watts: declared power of a device, see `Energy`.
         source: where the results were read from, if that is not a results folder.
 
     Raises:
@@ -131,7 +133,7 @@ def make_report(
         name=suite.name,
         title=suite.title,
         description=suite.description,
-        glance=glance_table(results, judged, price=price, source=source),
+        glance=glance_table(results, judged, price=price, watts=watts, source=source),
         summary=summarize(results, tables),
         date=format_time(time.time()),
         code=code_identity().code,

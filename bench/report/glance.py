@@ -1,4 +1,4 @@
-"""The table that opens a report: scope, data, hardware, device-hours, cost and outcome, each in a line."""
+"""The table that opens a report: scope, data, hardware, device-hours, cost, energy and outcome, each in a line."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from bench.analysis.rows import as_records
 from bench.analysis.verdicts import ClaimVerdict
 from bench.report.claims import describe_claim
 from bench.report.costs import DeviceHours, Price, hours_text
+from bench.report.energy import Energy
 from bench.report.tables import Column, Row, Table, TableCell
 from bench.store.documents import Record, TrainingRecord
 
@@ -38,7 +39,12 @@ MOST_MACHINES = 6
 
 
 def glance_table(
-    results: Results, judged: Sequence[ClaimVerdict], *, price: Price | None = None, source: str = ""
+    results: Results,
+    judged: Sequence[ClaimVerdict],
+    *,
+    price: Price | None = None,
+    watts: float | None = None,
+    source: str = "",
 ) -> Table:
     """The result of a suite at a glance.
 
@@ -46,14 +52,16 @@ def glance_table(
         results: of the suite.
         judged: its claims.
         price: of a device-hour; None to state no cost.
+        watts: declared power of a device, see `Energy`.
         source: where the results were read from, if that is not a results folder.
     """
     lines = {
-        "Scope": _scope(results),
-        "Data": _data(results),
-        "Hardware": _hardware(results),
-        "Device-hours": _hours(results),
-        "Cost": "" if price is None else _cost(results, price),
+        "Scope": describe_scope(results),
+        "Data": describe_data(results),
+        "Hardware": describe_hardware(results),
+        "Device-hours": describe_hours(results),
+        "Cost": "" if price is None else describe_cost(results, price),
+        "Energy": describe_energy(results, watts),
         "Outcome": _outcome(judged),
         "Source": source,
     }
@@ -61,7 +69,8 @@ def glance_table(
     return Table("glance", "At a glance", COLUMNS, tuple(rows))
 
 
-def _scope(results: Results) -> str:
+def describe_scope(results: Results) -> str:
+    """Networks, input sizes, seeds and progress, in sentences."""
     # The order of the suite, which is not that of the tables.
     first = {training.spec.id: place for place, training in enumerate(results.plan.trainings)}
     frame = results.frame.loc[results.frame["training"].map(first).sort_values(kind="stable").index]
@@ -81,7 +90,8 @@ def _progress(frame: pd.DataFrame) -> str:
     return f"{states.get('done', 0)} of {planned} of {count_of(frame['training'].nunique(), 'training')} done{rest}."
 
 
-def _data(results: Results) -> str:
+def describe_data(results: Results) -> str:
+    """Splits with their numbers of instances, and what was left out of them, in sentences."""
     frame, info = results.frame, results.plan.suite.dataset.info
     trained = [
         f"{data_name(info, split)}{_range(frame[frame['split'] == split]['distinct_instances'])}"
@@ -117,7 +127,8 @@ def _documents(results: Results) -> Iterator[TrainingRecord | Record]:
     return (document for document in documents if not document.simulated)
 
 
-def _hardware(results: Results) -> str:
+def describe_hardware(results: Results) -> str:
+    """The machines of all records that are not made up, in a sentence; those of most records first."""
     machines = Counter(_machine(document) for document in _documents(results))
     if not machines:
         return "None: the numbers are made up." if results.simulated else DASH
@@ -139,7 +150,8 @@ def _device_hours(results: Results) -> DeviceHours:
     return DeviceHours.of(results.trainings, results.records)
 
 
-def _hours(results: Results) -> str:
+def describe_hours(results: Results) -> str:
+    """Device-hours of finished trainings and evaluations, in a sentence."""
     if not any(_documents(results)):
         return DASH
     spent = _device_hours(results)
@@ -152,8 +164,14 @@ def _hours(results: Results) -> str:
     )
 
 
-def _cost(results: Results, price: Price) -> str:
+def describe_cost(results: Results, price: Price) -> str:
+    """What the device-hours cost, in a sentence."""
     return sentence(price.of(_device_hours(results).total)) if any(_documents(results)) else DASH
+
+
+def describe_energy(results: Results, watts: float | None) -> str:
+    """Energy of finished work, in a sentence: measured, estimated or absent."""
+    return sentence(str(Energy.of(results.trainings, results.records, watts))) if any(_documents(results)) else DASH
 
 
 def _outcome(judged: Sequence[ClaimVerdict]) -> str:

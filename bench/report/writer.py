@@ -27,6 +27,7 @@ def write_report(
     left_out: Mapping[str, str] | None = None,
     style: Path | None = None,
     price: Price | None = None,
+    watts: float | None = None,
     source: str = "",
 ) -> list[Path]:
     """Write a report per plan into OUT/SUITE; settings of the command line are part of the folder's name.
@@ -43,6 +44,7 @@ def write_report(
         left_out: why trainings that nobody has begun were not run, by their ids, where more is known than that.
         style: a style file of matplotlib for the plots, on top of ours.
         price: of a device-hour; None to state no cost.
+        watts: declared power of a device, see `Energy`.
         source: where the results were read from, if that is not a results folder.
 
     Returns:
@@ -58,7 +60,9 @@ def write_report(
     written = []
     pictures = any(form.pictures for form in chosen)
     for plan in plans:
-        report = make_report(plan, store, pictures=pictures, left_out=left_out, style=style, price=price, source=source)
+        report = make_report(
+            plan, store, pictures=pictures, left_out=left_out, style=style, price=price, watts=watts, source=source
+        )
         for path, contents in _files(report, chosen):
             written.append(out / report_folder(plan) / path)
             _write(written[-1], contents)

@@ -65,6 +65,7 @@ class TrainingRecord(JsonDocument):
         provenance: code, versions, hardware and data of the training.
         images: number of images with instances to train on; None in older records.
         images_left_out: number of those that could not be read.
+        watts: mean power of its device in W, measured during its last run; None where nothing measured it.
         simulated: whether the record is made up by `bench simulate`, without weights.
     """
 
@@ -78,6 +79,7 @@ class TrainingRecord(JsonDocument):
     provenance: Provenance
     images: Tally | None = None
     images_left_out: Tally = 0
+    watts: Annotated[float | None, Field(gt=0, le=10**6)] = None
     simulated: bool = False
 
 

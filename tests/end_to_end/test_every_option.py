@@ -90,7 +90,7 @@ LINES = (
     Line(f"cancel every.yaml {STORE} --state done {CELL} --id {{id}}", "cancelled: 0"),
     Line(
         f"report every.yaml {STORE} --out reports --format md,csv {CELL} --budget 1"
-        " --calibration {calibration} --style plain.mplstyle --price-per-hour 0.45",
+        " --calibration {calibration} --style plain.mplstyle --price-per-hour 0.45 --watts 300",
         "reports/every_epochs=1/report.md",
     ),
     *(
@@ -104,6 +104,8 @@ LINES = (
             ("export every.yaml --out c.zip", "", 3),
         )
     ),
+    Line(f"checklist every.yaml {STORE} {CELL} --venue aaai --out a.md --price-per-hour 1 --watts 65", "a.tex"),
+    Line(f"checklist every.yaml {STORE} --venue cvpr --out c.tex --subset 3", "0 of 3 evaluations finished"),
     Line(f"show {{gt}} {STORE} --suites . --json", '"AP"'),
     Line(f"diff {{gt}} {{other}} {STORE} --json", "post_process"),
     Line(f"export every.yaml {STORE} --out a.zip {CELL} --no-predictions --no-report", "a.zip"),

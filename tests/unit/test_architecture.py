@@ -15,7 +15,7 @@ MAX_LINES = 350
 
 ROOMS = [
     {"cli"},
-    {"compare", "capsule", "conformance", "doctor", "extend"},
+    {"compare", "capsule", "checklist", "conformance", "doctor", "extend"},
     {"report"},
     {"simulation"},
     {"analysis"},
@@ -47,6 +47,8 @@ NO_TORCH = [
     "bench.compare.diff",
     "bench.compare.show",
     "bench.capsule.verification",
+    "bench.checklist.answers",
+    "bench.checklist.render_checklist",
     "bench.doctor.installation",
     "bench.doctor.isolation",
     "bench.simulation.simulated_records",

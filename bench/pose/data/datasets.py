@@ -46,6 +46,8 @@ class DatasetInfo:
         generate: writes the files of a split into the dataset's folder unless they are there, for datasets that are not
             downloaded as they are read; called before a split is opened.
         check_split: raises `DataError` for the name of a split that cannot be generated.
+        license: under which terms, in words; "" if its publishers state none or that is not known here.
+        license_url: address of the license of its annotations; "" if there is none.
     """
 
     name: str
@@ -58,6 +60,8 @@ class DatasetInfo:
     detector_boxes: tuple[tuple[str, str], ...] = ()
     generate: Callable[[Path, str], None] | None = None
     check_split: Callable[[str], object] | None = None
+    license: str = ""
+    license_url: str = ""
 
     def layout_of(self, split: str) -> Layout:
         """Where the files of a split lie."""
@@ -154,6 +158,8 @@ _BUILT_IN = (
         "COCO",
         COCO_17,
         "https://cocodataset.org",
+        license="annotations CC BY 4.0; each image under the license that its owner chose on Flickr",
+        license_url="https://creativecommons.org/licenses/by/4.0/",
         other_layouts=(
             (
                 "test-dev2017",
@@ -182,6 +188,7 @@ _BUILT_IN = (
         "MPII Human Pose",
         MPII_16,
         "http://human-pose.mpi-inf.mpg.de",
+        license="for research only, no commercial use",
         protocol="mpii",
         layout=MPII_LAYOUT,
     ),
@@ -191,6 +198,8 @@ _BUILT_IN = (
         "synthetic figures",
         COCO_17,
         "drawn by bench.pose.data.synthetic",
+        license="MIT, as bench, which draws them",
+        license_url="https://spdx.org/licenses/MIT",
         generate=_draw,
         check_split=_drawn_instances,
     ),
