@@ -127,6 +127,7 @@ def _submit(request: RunRequest, profile: Profile) -> bool:
         results=request.results,
         dry_run=request.dry_run,
         allow_links=request.options.allow_links,
+        loggers=request.options.loggers,
     )
     _print_arrays(done, profile)
     if done.left:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 from pathlib import Path
 from typing import Annotated
@@ -66,7 +67,7 @@ class Resources(JsonDocument):
         pixels: source of the crops' pixels, see `choose_images`.
         allow_links: whether images may be links out of their folder.
         save_every: seconds between checkpoints.
-        tensorboard: folder for TensorBoard logs, one per training; None logs nothing.
+        loggers: folder of each logger by its name.
     """
 
     data_root: Path
@@ -77,7 +78,7 @@ class Resources(JsonDocument):
     pixels: PixelSource = "auto"
     allow_links: bool = False
     save_every: float
-    tensorboard: Path | None = None
+    loggers: Mapping[str, Path] = Field(default_factory=dict)
 
 
 class Job(JsonDocument):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +48,7 @@ def submit_plan(
     results: Path,
     dry_run: bool = False,
     allow_links: bool = False,
+    loggers: Mapping[str, Path] | None = None,
 ) -> SubmittedArrays:
     """Plan, choose and submit under the ledger's lease.
 
@@ -59,6 +60,7 @@ def submit_plan(
         results: the store's folder.
         dry_run: submit and write nothing.
         allow_links: whether images may be links out of their folder.
+        loggers: folder of each logger by its name.
 
     Raises:
         BusyError: another process has been submitting for minutes.
@@ -74,6 +76,7 @@ def submit_plan(
             workers=profile.workers,
             allow_links=allow_links,
             save_every=profile.save_every,
+            loggers=dict(loggers or {}),
         )
         jobs = [make_job(plan, training, resources) for training in choose(plan)]
         id_ = secrets.token_hex(4)

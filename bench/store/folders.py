@@ -1,7 +1,7 @@
 """The results folder: trainings and evaluations by id.
 
     trainings/ID/    spec.json  checkpoint.pt  weights.pt  training.json  progress.json  failure.json  cancelled.json
-                     leases/N.json  log.txt
+                     loggers.json  leases/N.json  log.txt
     evaluations/ID/  spec.json  predictions.json  per_instance.npz  resamples.npz  instances.json  instances/*.jpg
                      record.json  failure.json  server.json
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bench.files import StoreError, load_document, read_json, remove, remove_leftovers, write_json
-from bench.store.documents import Failure, JobProgress, Record, ServerScore, TrainingRecord
+from bench.store.documents import Failure, JobProgress, LoggerWarnings, Record, ServerScore, TrainingRecord
 from bench.store.leases import Lease, Leases, Owner
 from bench.suite.specs import SCHEMA_VERSION, EvalSpec, TrainSpec, schema_of
 
@@ -97,6 +97,7 @@ class TrainingFolder(_Folder):
     weights = _Within("weights.pt")
     log = _Within("log.txt")
     progress_file = _Within("progress.json")
+    logger_warnings_file = _Within("loggers.json")
     cancel_file = _Within("cancelled.json")
 
     @property
@@ -142,6 +143,10 @@ class TrainingFolder(_Folder):
     def job_progress(self) -> JobProgress | None:
         """The last heartbeat of a running job."""
         return load_document(self.progress_file, JobProgress)
+
+    def logger_warnings(self) -> LoggerWarnings | None:
+        """What the loggers of the last job that had trouble said."""
+        return load_document(self.logger_warnings_file, LoggerWarnings)
 
 
 class EvaluationFolder(_Folder):
