@@ -89,8 +89,11 @@ def main() -> None:
 
 def _read(lines: queue.SimpleQueue[bytes]) -> None:
     """Take lines while the logger is at work; end this process if it is not done some time after the last."""
-    for line in sys.stdin.buffer:
-        lines.put(line)
+    rest = b""
+    while chunk := os.read(sys.stdin.fileno(), 65536):  # a buffered stream would be locked when Python ends
+        *complete, rest = (rest + chunk).split(b"\n")
+        for line in complete:
+            lines.put(line)
     lines.put(b"")
     time.sleep(LAST_SECONDS)
     os._exit(1)

@@ -47,10 +47,17 @@ class TensorBoardRun:
         self._writer.flush()
 
     def _text(self, name: str, values: Mapping[str, Scalar]) -> None:
-        from tensorboard.plugins.text.summary import pb
+        from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+        from tensorboard.compat.proto.tensor_pb2 import TensorProto
 
         rows = [f"| {key} | {_cell(value)} |" for key, value in values.items()]
-        self._add(0, summary=pb(name, "\n".join(["| | |", "|---|---|", *rows])))
+        text = "\n".join(["| | |", "|---|---|", *rows])
+        shown = Summary.Value(
+            tag=f"{name}/text_summary",
+            metadata=SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="text")),
+            tensor=TensorProto(dtype="DT_STRING", string_val=[text.encode()]),
+        )
+        self._add(0, summary=Summary(value=[shown]))
 
     def _add(self, step: int, **content: Any) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
