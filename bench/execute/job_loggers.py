@@ -50,6 +50,7 @@ class LoggerProcess:
         self.name = name
         self._left = b""
         self._answers = b""
+        self._faulty = False
         command = [sys.executable, "-m", "bench.execute.logger_process", name]
         with safe_children():
             # Not in the terminal's group of processes, which Ctrl-C would end.
@@ -80,7 +81,8 @@ class LoggerProcess:
         *lines, self._answers = self._answers.split(b"\n")
         answers = [json.loads(line) for line in lines]
         said = [text + (ABANDONED if kind == "fault" else "") for answer in answers for kind, text in answer.items()]
-        if ended and not any("fault" in answer for answer in answers):
+        self._faulty |= any("fault" in answer for answer in answers)
+        if ended and not self._faulty:
             said += self._last_words()
         return said, ended
 
@@ -151,9 +153,7 @@ class JobLoggers:
             patience = PATIENCE if outcome == "done" and not hurried() else SHORT_PATIENCE
             if time.monotonic() - started > patience:
                 for process in self._processes:
-                    self._warn(
-                        process.name, f"not finished {patience:.0f} s after the job; what it still had may be lost"
-                    )
+                    self._warn(process.name, f"ended {patience:.0f} s after the job, as it had not finished")
                     process.kill()
                 return
             time.sleep(POLL_SECONDS)

@@ -30,7 +30,7 @@ class WandbRun:
     def epoch(self, epoch: int, values: Mapping[str, float]) -> None:
         """A step of the run's history, unless an earlier job logged it."""
         if epoch >= self._first:
-            self._run.log({"epoch": epoch, **values}, step=epoch)
+            self._run.log({"epoch": epoch, **values}, step=epoch, commit=True)  # else the next epoch shows it
 
     def evaluation(self, name: str, metrics: Mapping[str, float], settings: Mapping[str, Scalar]) -> None:
         """The metrics in the run's summary, the settings in its configuration."""
