@@ -1,4 +1,4 @@
-"""Decorators that add a backbone, codec, dataset, metric, executor or report format of your own.
+"""Decorators that add a backbone, codec, dataset, metric, executor, report format or logger of your own.
 
 Use them in a module that a suite names under `extensions`, or that an installed package names as an entry point of
 the group `bench.extensions`. Built-in backbones and codecs use the same two. `python -m bench conform NAME` runs the
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from bench.execute.logger import logger
 from bench.planning.executors import EXECUTORS, Executor, RunRequest
 from bench.pose.codecs.representation import codec
 from bench.pose.data.datasets import DATASETS, DatasetInfo
@@ -25,7 +26,7 @@ from bench.pose.skeletons import Skeleton
 if TYPE_CHECKING:
     from bench.pose.scoring import Scoring
 
-__all__ = ["backbone", "codec", "dataset", "executor", "metric", "report_format", "safe_children"]
+__all__ = ["backbone", "codec", "dataset", "executor", "logger", "metric", "report_format", "safe_children"]
 
 DecoratedT = TypeVar("DecoratedT", bound=Callable[..., object])
 

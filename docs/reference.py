@@ -34,7 +34,7 @@ from bench.pose.metrics.catalog import METRICS
 from bench.pose.models.backbone import BACKBONES
 from bench.pose.training import OptimizerConfig
 from bench.pose.training_state import TrainingState
-from bench.store.documents import EpochEntry, Failure, JobProgress, Record, ServerScore, TrainingRecord
+from bench.store.documents import EpochEntry, Failure, JobProgress, LoggerWarnings, Record, ServerScore, TrainingRecord
 from bench.store.provenance import Provenance
 from bench.suite.definition import Definition, SkeletonDefinition
 from bench.suite.recipe import RECIPES
@@ -188,6 +188,7 @@ def files() -> str:
         "evaluations/ID/record.json": Record,
         "provenance of both": Provenance,
         "trainings/ID/progress.json": JobProgress,
+        "trainings/ID/loggers.json": LoggerWarnings,
         "trainings/ID/failure.json, evaluations/ID/failure.json": Failure,
         "evaluations/ID/server.json": ServerScore,
         "resources of submissions/ID/jobs/TRAINING.json": Resources,

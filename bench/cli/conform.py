@@ -13,14 +13,15 @@ from bench.cli.outcomes import print_outcomes
 
 def conform(
     name: Annotated[
-        str, typer.Argument(help="Name of a backbone, representation, dataset, metric, executor or format.")
+        str,
+        typer.Argument(help="Name of a backbone, representation, dataset, metric, executor, format or logger."),
     ],
     extension: ExtensionModules = None,
     suite: OfSuite = None,
     kind: Annotated[
         str | None,
         typer.Option(
-            help="backbone, representation, dataset, metric, executor or format; needed if several have the name."
+            help="backbone, representation, dataset, metric, executor, format or logger: needed if several have a name."
         ),
     ] = None,
     split: Annotated[
@@ -39,9 +40,11 @@ def conform(
 
     Backbones are built small, trained for a few steps and measured; representations encode, fit and decode; datasets
     are read, or generated in place; metrics and formats get made-up instances and records; executors run a training
-    of seconds in a temporary folder. An executor that needs a profile runs only if it is given: it submits jobs.
+    of seconds in a temporary folder; loggers are told of made-up trainings, and the built-in ones kept from servers. An
+    executor that needs a profile runs only if it is given: it submits jobs.
     """
-    import bench.cli.execution  # noqa: F401  # registers local and slurm
+    import bench.cli.execution  # registers local and slurm
+    import bench.execute.loggers  # noqa: F401  # registers the built-in ones
     from bench.checks import run_checks, source_of
     from bench.conformance.kinds import Surroundings, find_kind
     from bench.extensions import Extensions

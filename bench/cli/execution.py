@@ -128,6 +128,7 @@ def _submit(request: RunRequest, profile: Profile) -> bool:
         dry_run=request.dry_run,
         allow_links=request.options.allow_links,
         store_outputs=request.options.store_outputs,
+        loggers=request.options.loggers,
     )
     _print_arrays(done, profile)
     if done.left:

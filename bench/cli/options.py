@@ -78,6 +78,18 @@ AllowLinks = Annotated[
 ]
 SaveEvery = Annotated[float, typer.Option(min=0, help="Seconds between checkpoints.")]
 Pack = Annotated[int, typer.Option(min=1, help="Trainings that run at once on each device.")]
+Loggers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--logger",
+        metavar="NAME",
+        help="Show the trainings elsewhere while they run: tensorboard, wandb, mlflow, or a logger of an extension; may"
+        " be repeated. Its faults cost no training.",
+    ),
+]
+LogDir = Annotated[
+    Path, typer.Option(metavar="DIR", help="Folder for what loggers write here, one for each in it by its name.")
+]
 CalibrationFile = Annotated[
     Path | None, typer.Option("--calibration", help="Output of `bench calibrate`; forecasts are for its hardware.")
 ]

@@ -11,6 +11,8 @@ from bench.cli.options import (
     AllowLinks,
     DataRoot,
     Device,
+    LogDir,
+    Loggers,
     Only,
     Pack,
     Pixels,
@@ -47,12 +49,15 @@ def retry(
     allow_links: AllowLinks = False,
     save_every: SaveEvery = 60.0,
     pack: Pack = 1,
+    logger: Loggers = None,
+    log_dir: LogDir = Path("logs"),
 ) -> None:
     """Run failed trainings and evaluations again, or those in other states that no process is running.
 
     They continue from their last checkpoint. Ends as `bench run` does. With --profile, resources are the profile's.
     """
     from bench.cli.execution import run_here, run_on_slurm
+    from bench.execute.logger import logger_folders
     from bench.planning.executors import RunRequest
     from bench.planning.jobs import LocalOptions
 
@@ -62,12 +67,14 @@ def retry(
         fitting = matching(plan, ids or [], wanted)
         return [training for training in fitting if not training.under_way and not training.finished]
 
+    planned = planner(suite, results, only, settings, subset)
+    loggers = logger_folders(logger or [], log_dir)  # after the suite, which names extensions
     request = RunRequest(
-        plan=planner(suite, results, only, settings, subset),
+        plan=planned,
         choose=choose,
         data_root=data_root,
         results=results,
-        options=LocalOptions(device, threads, workers, save_every, pack, pixels=pixels, allow_links=allow_links),
+        options=LocalOptions(device, threads, workers, save_every, pack, loggers, pixels, allow_links),
         profile=profile,
         wait=wait,
         dry_run=dry_run,

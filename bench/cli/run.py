@@ -13,6 +13,8 @@ from bench.cli.options import (
     CalibrationFile,
     DataRoot,
     Device,
+    LogDir,
+    Loggers,
     Only,
     Pack,
     Pixels,
@@ -69,18 +71,17 @@ def run(
     ] = False,
     budget: Budget = None,
     calibration: CalibrationFile = None,
-    tensorboard: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Log the training curves for TensorBoard into DIR/TRAINING.")
-    ] = None,
+    logger: Loggers = None,
+    log_dir: LogDir = Path("logs"),
 ) -> None:
     """Train and evaluate what is missing. Ends 0 when all is done, 1 when something failed, 3 for unusable input.
 
     With --executor slurm jobs are submitted and the command returns; `bench status` shows their progress. Failed
     trainings are then left to `bench retry`, and the jobs' resources are the profile's: --device, --threads, --workers,
-    --save-every, --pack and --tensorboard apply to this machine only.
+    --save-every and --pack apply to this machine only.
     """
     import bench.cli.execution  # noqa: F401  # registers local and slurm
-    from bench.execute.tensorboard import require_tensorboard
+    from bench.execute.logger import logger_folders
     from bench.planning.executors import EXECUTORS, RunRequest
     from bench.planning.jobs import LocalOptions
     from bench.pose.errors import BenchError
@@ -88,10 +89,7 @@ def run(
     planned = planner(suite, results, only, settings, subset)
     place = EXECUTORS.named(executor)
     place.check_profile(executor, profile)
-    if tensorboard is not None:
-        if place.detached:
-            raise BenchError("--tensorboard is for this machine only: jobs elsewhere log no curves")
-        require_tensorboard()
+    loggers = logger_folders(logger or [], log_dir)
     choose: Callable[[Plan], list[PlannedTraining]] = _missing if place.detached else _unfinished
     if budget is not None:
         from bench.cli.forecasting import gather_evidence, within_budget
@@ -105,9 +103,7 @@ def run(
         choose=choose,
         data_root=data_root,
         results=results,
-        options=LocalOptions(
-            device, threads, workers, save_every, pack, tensorboard, pixels, allow_links, store_outputs
-        ),
+        options=LocalOptions(device, threads, workers, save_every, pack, loggers, pixels, allow_links, store_outputs),
         profile=profile,
         wait=wait,
         dry_run=dry_run,

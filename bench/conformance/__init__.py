@@ -1,4 +1,4 @@
-"""Checks of backbones, representations, datasets, metrics, executors and report formats.
+"""Checks of backbones, representations, datasets, metrics, executors, report formats and loggers.
 
 Tests run them on all built-in entries, and `python -m bench conform NAME` on an extension's. `kinds` lists the kinds of
 entries. Each other module has the checks of one kind: functions whose docstrings say what must hold. They check:
@@ -9,4 +9,5 @@ entries. Each other module has the checks of one kind: functions whose docstring
 - metrics: made-up instances of each protocol
 - report formats: made-up records with hostile texts, and a report without any record
 - executors: a training of seconds
+- loggers: made-up trainings, some of which stop and go on
 """

@@ -13,7 +13,9 @@ from bench.conformance.codec_checks import codec_checks
 from bench.conformance.dataset_checks import dataset_checks
 from bench.conformance.executor_checks import executor_checks
 from bench.conformance.format_checks import format_checks
+from bench.conformance.logger_checks import logger_checks
 from bench.conformance.metric_checks import metric_checks
+from bench.execute.logger import LOGGERS
 from bench.planning.executors import EXECUTORS
 from bench.pose.codecs.representation import REPRESENTATIONS
 from bench.pose.data.datasets import DATASETS, DatasetInfo
@@ -105,5 +107,6 @@ KINDS: Mapping[str, EntryKind] = {
     "metric": EntryKind(OWN_METRICS, lambda name, _around: metric_checks(OWN_METRICS[name])),
     "executor": EntryKind(EXECUTORS, _executor),
     "format": EntryKind(FORMATS, lambda name, _around: format_checks(FORMATS[name])),
+    "logger": EntryKind(LOGGERS, lambda name, _around: logger_checks(name)),
 }
 """As `--kind` names them."""

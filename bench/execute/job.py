@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 from pathlib import Path
 from typing import Annotated
@@ -67,7 +68,7 @@ class Resources(JsonDocument):
         allow_links: whether images may be links out of their folder.
         save_every: seconds between checkpoints.
         store_outputs: whether evaluations keep the network's raw outputs, see `bench.execute.output_store`.
-        tensorboard: folder for TensorBoard logs, one per training; None logs nothing.
+        loggers: folder of each logger by its name.
     """
 
     data_root: Path
@@ -79,7 +80,7 @@ class Resources(JsonDocument):
     allow_links: bool = False
     save_every: float
     store_outputs: bool = False
-    tensorboard: Path | None = None
+    loggers: Mapping[str, Path] = Field(default_factory=dict)
 
 
 class Job(JsonDocument):

@@ -72,6 +72,7 @@ class _ProcessSet:
         processes: its processes, in the order of ranks.
         used: retries used so far, by cause.
         ended_badly: when a process was first seen to have failed while others ran, on the monotonic clock.
+        warned: warnings of its loggers that were shown.
     """
 
     number: int
@@ -80,6 +81,7 @@ class _ProcessSet:
     processes: list[JobProcess]
     used: Counter[Cause] = field(default_factory=Counter)
     ended_badly: float | None = None
+    warned: set[str] = field(default_factory=set)
 
     @property
     def started(self) -> list[JobProcess]:
@@ -249,12 +251,22 @@ class Pool:
                 self._show(running)
 
     def _show(self, running: _ProcessSet) -> None:
+        self._show_warnings(running)
         progress = Store(running.job.resources.results).training(running.job.id).job_progress()
         if progress is not None and progress.pid in {process.pid for process in running.started}:
             self._view.beat(running.job, progress)
 
+    def _show_warnings(self, running: _ProcessSet) -> None:
+        found = Store(running.job.resources.results).training(running.job.id).logger_warnings()
+        if found is not None and found.pid in {process.pid for process in running.started}:
+            for message in found.messages:
+                if message not in running.warned:
+                    self._view.warn(running.job, message)
+            running.warned.update(found.messages)
+
     def _finish(self, running: _ProcessSet) -> None:
         """Retry the job if its outcome allows that; otherwise report its outcome."""
+        self._show_warnings(running)
         outcome = running.outcome()
         failures = _failures(running.job)
         if outcome is JobOutcome.LOST and any(not failure.retry for failure in failures):

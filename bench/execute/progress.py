@@ -106,6 +106,10 @@ class PlainView:
             self._last[job.id] = now
             self._print(f"    {self._label(job)}{describe(progress)}")
 
+    def warn(self, job: Job, message: str) -> None:
+        """A logger of a job has something to say."""
+        self._print(f"    {self._label(job) or f'{job.id}: '}{message}")
+
     def finish(self, job: Job, outcome: JobOutcome, reason: str) -> None:
         """A job ended."""
         label = self._label(job)

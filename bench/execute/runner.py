@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import torch
@@ -14,7 +14,9 @@ import torch
 from bench.execute.evaluation_job import make_evaluation
 from bench.execute.heartbeat import Heartbeat, StoppedError
 from bench.execute.job import NO_RETRIES, Job, JobOutcome, Retries
+from bench.execute.job_loggers import JobLoggers
 from bench.execute.log import write_to_log
+from bench.execute.logger import Outcome
 from bench.execute.ranks import ONLY_MEMBER, GroupMember
 from bench.execute.rendezvous import rendezvous
 from bench.execute.slurm.scheduler import job_lives
@@ -39,6 +41,11 @@ LOADER_DIED = "DataLoader worker (pid"
 class UnstoredError(BenchError):
     """A failure could not be stored."""
 
+
+OUTCOMES: Mapping[JobOutcome, Outcome] = {
+    JobOutcome.DONE: "done", JobOutcome.FAILED: "failed", JobOutcome.STOPPED: "stopped",
+}  # fmt: skip
+"""How loggers are told of an outcome."""
 
 LEASE_PATIENCE = 20.0
 """Seconds to wait for another holder: a job whose parent was killed needs time to save its state."""
@@ -97,6 +104,7 @@ class _RunningJob:
         self._retries = retries
         self._store = Store(job.resources.results)
         self._folder = self._store.training(job.id)
+        self._loggers = JobLoggers(job, self._folder, active=group.rank == 0)
 
     def lead(self) -> JobOutcome:
         """Take the training's lease and run the job (rank 0)."""
@@ -104,10 +112,13 @@ class _RunningJob:
             with self._folder.lease(LEASE_PATIENCE, job_lives) as lease:
                 self._heartbeat.guard(lease)
                 self._agree(lambda: True)
+                outcome = JobOutcome.LOST
                 try:
-                    return self._run()
+                    outcome = self._run()
                 finally:
+                    self._loggers.end(OUTCOMES.get(outcome, "killed"), lambda: self._heartbeat.stopping)
                     self._heartbeat.end()
+                return outcome
         except LeaseLostError as error:
             return self._yield_to_holder(error)
         except StoreError as error:  # no lease; errors of the work do not get here
@@ -124,14 +135,17 @@ class _RunningJob:
 
     def _run(self) -> JobOutcome:
         job = self._job
-        outcome = self._make(
-            self._folder, job.training, partial(make_training, job, self._folder, self._heartbeat, self._group)
-        )
+        train = partial(make_training, job, self._folder, self._heartbeat, self._group, self._loggers.follow)
+        outcome = self._make(self._folder, job.training, train)
+        if outcome is JobOutcome.DONE:
+            self._loggers.trained()
         for spec in job.evaluations if outcome is JobOutcome.DONE else ():
             folder = self._store.evaluation(spec.id)
             evaluated = self._make(
                 folder, spec, partial(make_evaluation, job, spec, self._store, self._heartbeat, self._group)
             )
+            if evaluated is JobOutcome.DONE:
+                self._loggers.evaluated(folder)
             outcome = outcome if evaluated is JobOutcome.DONE else evaluated
             # If one process failed, the others would wait for it forever: leave the rest to the next try.
             if evaluated is JobOutcome.STOPPED or (evaluated is JobOutcome.FAILED and self._group.size > 1):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 
@@ -14,7 +15,6 @@ from bench.execute.heartbeat import Heartbeat, StoppedError
 from bench.execute.job import Job
 from bench.execute.power import PowerMeter
 from bench.execute.settings import augmentation, codec_settings, crop_settings, optimizer_config
-from bench.execute.tensorboard import event_log
 from bench.execute.validation import make_validation
 from bench.files import remove, sha256, write_atomically, write_json
 from bench.pose.checkpoints import load_weights, read_weights
@@ -36,6 +36,8 @@ from bench.store.folders import TrainingFolder
 from bench.store.provenance import Provenance, collect
 from bench.suite.specs import TrainSpec
 
+Follow = Callable[[Sequence[Mapping[str, Any]]], None]
+
 
 def network(spec: TrainSpec) -> PoseModel:
     """The training's network, without initial weights."""
@@ -49,11 +51,16 @@ def network(spec: TrainSpec) -> PoseModel:
 
 
 def make_training(
-    job: Job, folder: TrainingFolder, heartbeat: Heartbeat, group: ProcessGroup = SINGLE_PROCESS
+    job: Job,
+    folder: TrainingFolder,
+    heartbeat: Heartbeat,
+    group: ProcessGroup = SINGLE_PROCESS,
+    follow: Follow = lambda _history: None,
 ) -> TrainingRecord | None:
     """Train to the end, from the checkpoint if there is one, and store weights and record.
 
-    Rank 0 of the group holds the folder's lease, writes, and returns the record; the others return None.
+    Rank 0 of the group holds the folder's lease, writes, and returns the record; the others return None. `follow` is
+    called with the history so far, before the first and after every step.
 
     Raises:
         StoppedError: the job was asked to stop; the checkpoint holds its state.
@@ -76,16 +83,13 @@ def make_training(
         heartbeat.ensure_lease()
         save_checkpoint(training, folder.checkpoint, spec, earlier + time.monotonic() - clock)
 
-    with event_log(_event_folder(job, group)) as follow:
+    def watch(progress: Progress) -> bool:
+        power.sample()
         follow(training.history)
+        return _watch(heartbeat, training, progress)
 
-        def watch(progress: Progress) -> bool:
-            power.sample()
-            follow(training.history)
-            return _watch(heartbeat, training, progress)
-
-        finished = training.run(watch, save=save, save_every=resources.save_every, workers=resources.workers)
-    if not finished:
+    follow(training.history)
+    if not training.run(watch, save=save, save_every=resources.save_every, workers=resources.workers):
         raise StoppedError
     if group.rank > 0:
         return None
@@ -97,12 +101,6 @@ def make_training(
     write_json(folder.record_file, record.model_dump(mode="json"))
     remove(folder.checkpoint)
     return record
-
-
-def _event_folder(job: Job, group: ProcessGroup) -> Path | None:
-    """Folder of this process's TensorBoard log; None without one."""
-    folder = job.resources.tensorboard
-    return folder / job.id if folder is not None and group.rank == 0 else None
 
 
 def _prepare(

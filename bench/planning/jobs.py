@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.execute.job import Job, Resources
@@ -27,7 +27,7 @@ class LocalOptions:
         workers: processes that load crops, per job.
         save_every: seconds between checkpoints.
         pack: jobs that run at once on each device.
-        tensorboard: folder for TensorBoard logs; None logs nothing.
+        loggers: folder of each logger by its name; wherever the jobs run.
         pixels: source of the crops' pixels.
         allow_links: whether images may be links out of their folder; wherever the jobs run.
         store_outputs: whether evaluations keep the network's raw outputs; likewise.
@@ -38,7 +38,7 @@ class LocalOptions:
     workers: int = 0
     save_every: float = 60.0
     pack: int = 1
-    tensorboard: Path | None = None
+    loggers: Mapping[str, Path] = field(default_factory=dict)
     pixels: PixelSource = "auto"
     allow_links: bool = False
     store_outputs: bool = False
@@ -74,7 +74,7 @@ def local_jobs(
         allow_links=options.allow_links,
         save_every=options.save_every,
         store_outputs=options.store_outputs,
-        tensorboard=options.tensorboard and options.tensorboard.absolute(),
+        loggers=dict(options.loggers),
     )
     return [make_job(plan, training, resources) for training in trainings]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +49,7 @@ def submit_plan(
     dry_run: bool = False,
     allow_links: bool = False,
     store_outputs: bool = False,
+    loggers: Mapping[str, Path] | None = None,
 ) -> SubmittedArrays:
     """Plan, choose and submit under the ledger's lease.
 
@@ -61,6 +62,7 @@ def submit_plan(
         dry_run: submit and write nothing.
         allow_links: whether images may be links out of their folder.
         store_outputs: whether evaluations keep the network's raw outputs.
+        loggers: folder of each logger by its name.
 
     Raises:
         BusyError: another process has been submitting for minutes.
@@ -77,6 +79,7 @@ def submit_plan(
             allow_links=allow_links,
             store_outputs=store_outputs,
             save_every=profile.save_every,
+            loggers=dict(loggers or {}),
         )
         jobs = [make_job(plan, training, resources) for training in choose(plan)]
         id_ = secrets.token_hex(4)

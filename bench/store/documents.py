@@ -208,6 +208,18 @@ class Failure(JsonDocument):
     at: float = Field(default_factory=time.time)
 
 
+class LoggerWarnings(JsonDocument):
+    """What loggers of a job say to the user, such as a fault.
+
+    Attributes:
+        pid: id of the job's process.
+        messages: one line each.
+    """
+
+    pid: int
+    messages: list[str]
+
+
 class JobProgress(JsonDocument):
     """Progress of a running job at its last heartbeat.
 

@@ -1,7 +1,7 @@
 """The results folder: trainings and evaluations by id.
 
     trainings/ID/    spec.json  checkpoint.pt  weights.pt  training.json  progress.json  failure.json  cancelled.json
-                     leases/N.json  log.txt
+                     loggers.json  leases/N.json  log.txt
     evaluations/ID/  spec.json  predictions.json  per_instance.npz  resamples.npz  instances.json  instances/*.jpg
                      record.json  failure.json  server.json  outputs.zip  outputs.json  variants.json
                      error_budget.json
@@ -24,6 +24,7 @@ from bench.store.documents import (
     ErrorBudget,
     Failure,
     JobProgress,
+    LoggerWarnings,
     Record,
     ServerScore,
     StoredOutputs,
@@ -107,6 +108,7 @@ class TrainingFolder(_Folder):
     weights = _Within("weights.pt")
     log = _Within("log.txt")
     progress_file = _Within("progress.json")
+    logger_warnings_file = _Within("loggers.json")
     cancel_file = _Within("cancelled.json")
 
     @property
@@ -152,6 +154,10 @@ class TrainingFolder(_Folder):
     def job_progress(self) -> JobProgress | None:
         """The last heartbeat of a running job."""
         return load_document(self.progress_file, JobProgress)
+
+    def logger_warnings(self) -> LoggerWarnings | None:
+        """What the loggers of the last job that had trouble said."""
+        return load_document(self.logger_warnings_file, LoggerWarnings)
 
 
 class EvaluationFolder(_Folder):

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench.execute.tensorboard import event_log
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from bench.execute.tensorboard import event_log
 from tests.command import bench
 
 SUITE = """
