@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +61,20 @@ def gather(plan: Plan, store: Store, *, predictions: bool) -> Gathered:
             trainings[trained.id], records[record.id] = trained, record
             files = _files(folder.path, evaluation, predictions=predictions)
             sources |= {file.relative_to(store.root).as_posix(): file for file in files}
+    variants = [file for id_ in records for file in _variant_files(store, id_, records)]
+    sources |= {file.relative_to(store.root).as_posix(): file for file in variants}
     return Gathered(plan, sources, missing, trainings, records)
+
+
+def _variant_files(store: Store, id_: str, records: Container[str]) -> Iterator[Path]:
+    """What is known of an evaluation under other protocols, without predictions: they would be most of a capsule."""
+    folder = store.evaluation(id_)
+    yield from (file for file in (folder.variants_file, folder.budget_file) if file.exists())
+    for listed in folder.variants().variants:
+        variant = store.evaluation(listed.evaluation)
+        if listed.evaluation not in records and variant.record() is not None:
+            files = (variant.path / "spec.json", variant.record_file, variant.per_instance)
+            yield from (file for file in files if file.exists())
 
 
 def _files(training: Path, folder: EvaluationFolder, *, predictions: bool) -> Iterator[Path]:

@@ -17,7 +17,7 @@ ID = "[0-9a-f]{12}"
 WORD = "[A-Za-z0-9_-][A-Za-z0-9_.-]*"  # begins with no dot, so that no part of a path is "." or ".."
 MEMBER = re.compile(
     rf"{'|'.join(map(re.escape, (SUITE, CRATE, CROISSANT, MODEL_INDEX)))}"
-    rf"|trainings/{ID}/(spec|training)\.json|evaluations/{ID}/(spec|record|predictions|server)\.json"
+    rf"|trainings/{ID}/(spec|training)\.json|evaluations/{ID}/(spec|record|predictions|server|variants|error_budget)\.json"
     rf"|evaluations/{ID}/per_instance\.npz|report(/{WORD})+"
 )
 

@@ -14,15 +14,22 @@ from typing import get_args
 from bench.capsule.archive import MEBI, Capsule, open_capsule
 from bench.capsule.contents import checked_records, read_suite
 from bench.capsule.manifest import SUITE
-from bench.files import sha256
+from bench.files import JsonDocument, sha256
 from bench.planning.plan import Plan, make_plan, parse_selection
 from bench.pose.errors import BenchError
-from bench.store.documents import ServerScore, State
+from bench.store.documents import ErrorBudget, ServerScore, State, Variants
 from bench.store.folders import Store
 from bench.store.provenance import CodeIdentity
 
 NOT_READ = "predictions.json"
 """The member of evaluations that reports do not need, by far the largest."""
+
+DOCUMENTS: Mapping[str, type[JsonDocument]] = {
+    "server.json": ServerScore,
+    "variants.json": Variants,
+    "error_budget.json": ErrorBudget,
+}
+"""Members of evaluations beside spec and record, which are checked before anything is unpacked."""
 
 MOST_PER_INSTANCE = 1024 * MEBI
 """Largest size of the arrays of a file of per-instance results."""
@@ -61,7 +68,7 @@ def unpack(file: Path) -> Iterator[UnpackedCapsule]:
         store = Store(folder)
         plan = _plan(capsule, store, folder)
         planned = {evaluation.spec.id for training in plan.trainings for evaluation in training.evaluations}
-        strangers = [record.id for record in records if record.id not in planned]
+        strangers = [record.id for record in records if record.id not in planned and record.outputs_of is None]
         if len(strangers) == len(records):
             raise capsule.problem(f"{SUITE} plans none of its {len(records)} evaluations in this version of bench")
         yield UnpackedCapsule(plan, store, _reasons(capsule), _source(file, capsule, len(strangers)))
@@ -74,8 +81,8 @@ def _write(capsule: Capsule, member: str, folder: Path) -> None:
         return
     if place.suffix == ".npz":
         _check_arrays(capsule, member)
-    if place.name == "server.json":
-        capsule.document(member, ServerScore)
+    if (kind := DOCUMENTS.get(place.name)) is not None:
+        capsule.document(member, kind)
     (folder / place).parent.mkdir(parents=True, exist_ok=True)
     (folder / place).write_bytes(capsule.contents(member))
 

@@ -109,7 +109,8 @@ def _verify(capsule: Capsule, record: Record, truths: Truths, stated: Metrics) -
     if record.scored_by == "server":
         return _not_recomputed(record, stated, f"only the dataset's server can score {record.spec.split}")
     if name not in capsule:
-        return _not_recomputed(record, stated, "its predictions were left out of the capsule")
+        left_out = "its predictions were left out of the capsule"
+        return _verify_variant(capsule, record) if record.outputs_of else _not_recomputed(record, stated, left_out)
     try:
         scoring = truths.of(record)
         results = capsule.json(name)
@@ -127,6 +128,24 @@ def _verify(capsule: Capsule, record: Record, truths: Truths, stated: Metrics) -
     details = (*_differences(capsule, record, found), *misstated)
     notes = filter(None, [explain_unjudged(record.metrics, record.spec.split), absent])
     return VerifiedEvaluation(record, "differs" if details else "agrees", details or tuple(notes))
+
+
+def _verify_variant(capsule: Capsule, record: Record) -> VerifiedEvaluation:
+    """A variant's metrics from its per-instance results: capsules hold no predictions of variants."""
+    name = f"evaluations/{record.id}/{PER_INSTANCE}"
+    if name not in capsule:
+        return VerifiedEvaluation(record, "not recomputed", ("its per-instance results were left out",))
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / PER_INSTANCE
+            file.write_bytes(capsule.contents(name))
+            metrics = load_per_instance(file).metrics()
+    except DataError as error:
+        return VerifiedEvaluation(record, "differs", (str(error),))
+    known = {metric: value for metric, value in record.metrics.items() if metric in metrics}
+    details = tuple(_unequal("", known, {metric: metrics[metric] for metric in known}))
+    note = f"variant of {record.outputs_of}, from its per-instance results"
+    return VerifiedEvaluation(record, "differs" if details else "agrees", details or (note,))
 
 
 def _not_recomputed(record: Record, stated: Metrics, reason: str) -> VerifiedEvaluation:

@@ -82,6 +82,10 @@ def verify(
     ] = None,
     data_root: DataRoot = Path("data"),
     suite: OfSuite = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(help="Folder of records: check the raw outputs that evaluations of these splits kept, too."),
+    ] = None,
     allow_links: AllowLinks = False,
     as_json: AsJson = False,
 ) -> None:
@@ -89,8 +93,10 @@ def verify(
 
     With --json a named split gives an object, all splits give a list.
     """
+    from bench.execute.output_store import check_stored
     from bench.pose.data.prepare import prepare_command
     from bench.pose.data.verify import verify as verify_split
+    from bench.store.folders import Store
 
     info, folder = _known(dataset, suite), data_root / dataset
     splits = [split] if split is not None else info.splits(folder)
@@ -100,16 +106,24 @@ def verify(
         typer.echo(f"missing: {folder / info.layout.annotations} of any split\n{get}")
         raise typer.Exit(Exit.FAILED)
     found = {name: verify_split(info, folder, name, allow_links=allow_links) for name in splits}
-    documents = [{"dataset": dataset, "split": name, **asdict(findings)} for name, findings in found.items()]
+    outputs = {name: None if results is None else check_stored(Store(results), dataset, name) for name in splits}
+    documents = [
+        {"dataset": dataset, "split": name, **asdict(findings)}
+        | ({} if (kept := outputs[name]) is None else {"outputs": asdict(kept)})
+        for name, findings in found.items()
+    ]
     if as_json:
         typer.echo(json.dumps(documents[0] if split is not None else documents, indent=2))
     else:
         for name, findings in found.items():
             *details, summary = findings.lines()
             typer.echo("\n".join([*details, f"{dataset} {name}: {summary}"]))
+            if (kept := outputs[name]) is not None:
+                typer.echo("\n".join([*kept.broken, f"{dataset} {name}: {kept.summary}"]))
         if any(findings.missing for findings in found.values()):
             typer.echo(get)
-    if not all(findings.complete for findings in found.values()):
+    broken = any(kept is not None and kept.broken for kept in outputs.values())
+    if broken or not all(findings.complete for findings in found.values()):
         raise typer.Exit(Exit.FAILED)
 
 

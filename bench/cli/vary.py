@@ -107,7 +107,12 @@ def _of_suite(
     missing = sum(len(training.evaluations) for training in plan.trainings) - len(done)
     if missing:
         typer.echo(f"not finished, and left out: {missing} evaluations")
-    yield from done
+    for job, spec in done:
+        record = store.evaluation(spec.id).record()
+        if record is not None and record.scored_by == "server":
+            typer.echo(f"{spec.id}: only a server can score {spec.split}, so it is left out")
+        else:
+            yield job, spec
 
 
 def _of_id(target: str, store: Store, resources: Resources, extensions: list[str] | None) -> Iterator[Target]:

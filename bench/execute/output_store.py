@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.files import LEFTOVER, StoreError, remove, sha256, write_json
 from bench.pose.raw_outputs import OutputsError, OutputsWriter, RawOutputs
 from bench.store.documents import StoredOutputs
-from bench.store.folders import EvaluationFolder
+from bench.store.folders import EvaluationFolder, Store
 
 
 class OutputsKeeper:
@@ -74,11 +75,46 @@ def stored_outputs(folder: EvaluationFolder) -> StoredOutputs | None:
     document = folder.stored_outputs()
     if document is None or not folder.outputs.exists():
         return None
-    check_outputs(folder.outputs, document)
+    _check(folder.outputs, document)
     return document
 
 
-def check_outputs(file: Path, document: StoredOutputs) -> None:
+@dataclass(frozen=True)
+class CheckedOutputs:
+    """What became of the stored outputs of a split.
+
+    Attributes:
+        evaluations: that kept their outputs.
+        broken: what is wrong with those of some.
+    """
+
+    evaluations: int
+    broken: tuple[str, ...]
+
+    @property
+    def summary(self) -> str:
+        """In one line."""
+        return f"raw outputs of {self.evaluations} evaluations, {len(self.broken)} broken"
+
+
+def check_stored(store: Store, dataset: str, split: str) -> CheckedOutputs:
+    """Compare all stored outputs of a split with their sha256. Raises `StoreError` for unreadable records."""
+    found, broken = 0, []
+    for path in sorted(store.evaluations.glob("*/outputs.json")):
+        folder = store.evaluation(path.parent.name)
+        record = folder.record()
+        if record is None or (record.training.dataset, record.spec.split) != (dataset, split):
+            continue
+        found += 1
+        try:
+            if stored_outputs(folder) is None:
+                broken.append(f"{folder.outputs}: missing; `bench vary` makes it again")
+        except OutputsError as error:
+            broken.append(str(error))
+    return CheckedOutputs(found, tuple(broken))
+
+
+def _check(file: Path, document: StoredOutputs) -> None:
     """Compare a file of outputs with what was stored. Raises `OutputsError` for another size or sha256."""
     size = file.stat().st_size
     if size != document.bytes or sha256(file) != document.sha256:

@@ -61,7 +61,7 @@ LINES = (
     Line("suites --json", '"suite": "ci"'),
     Line(f"data list {ROOT} --json", "train2017"),
     Line(f"data prepare coco val2017 {ROOT} --suite every.yaml --dry-run", "val2017.zip"),
-    Line(f"data verify coco train2017 {ROOT} --suite every.yaml --allow-links --json", '"instances": 6', 1),
+    Line(f"data verify coco train2017 {ROOT} {STORE} --suite every.yaml --allow-links --json", '"instances": 6', 1),
     Line(f"data pack coco train2017 {ROOT} --suite every.yaml --allow-links --budget 1 --dry-run", "6 images"),
     Line(f"data pack coco train2017 {ROOT} --allow-links --workers 1", "1 of 1 shards"),
     Line(f"data pack coco test-dev2017 {ROOT} --allow-links", "1 of 1 shards"),
@@ -75,7 +75,7 @@ LINES = (
     Line(f"run plain.yaml {ROOT} {STORE} --budget 99 --calibration {{calibration}} --dry-run", "simba_tiny"),
     Line(
         f"run every.yaml {ROOT} {STORE} {HERE} --executor local --pixels packed --save-every 9 --pack 1 --allow-links"
-        " --tensorboard tb",
+        " --logger tensorboard --log-dir tb --store-outputs",
         "trainings: 1 (1 done); evaluations: 3 (3 done)",
     ),
     Line(
@@ -106,6 +106,10 @@ LINES = (
     ),
     Line(f"checklist every.yaml {STORE} {CELL} --venue aaai --out a.md --price-per-hour 1 --watts 65", "a.tex"),
     Line(f"checklist every.yaml {STORE} --venue cvpr --out c.tex --subset 3", "0 of 3 evaluations finished"),
+    Line(
+        f"vary every.yaml {ROOT} {STORE} --device cpu --workers 0 --allow-links {CELL}", "15 variants, 14 measured now"
+    ),
+    Line(f"vary {{gt}} {ROOT} {STORE} --allow-links --extension an_extension", "variants, 0 measured now"),
     Line(f"show {{gt}} {STORE} --suites . --json", '"AP"'),
     Line(f"diff {{gt}} {{other}} {STORE} --json", "post_process"),
     Line(f"export every.yaml {STORE} --out a.zip {CELL} --no-predictions --no-report", "a.zip"),
@@ -211,6 +215,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def known(folder: Path) -> dict[str, str]:
     """What lines name by a word in braces: files and ids that the lines before them made."""
     records = [json.loads(file.read_text()) for file in folder.glob("r/evaluations/*/record.json")]
+    records = [record for record in records if record["outputs_of"] is None]
     annotated = [record["id"] for record in records if record["spec"]["boxes"] == "gt"]
     found = {
         "calibration": next(map(str, folder.glob("r/calibrations/*.json")), ""),

@@ -76,7 +76,7 @@ def written(words: Sequence[str], formats: Sequence[str]) -> dict[str, bytes]:
     title, description, caption, says, *problems = (f"x{number}{word}" for number, word in enumerate(words))
     title, description, caption, says = (HALVES.sub("?", text) for text in (title, description, caption, says))
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patched:
-        patched.setattr("bench.report.document.draw_pictures", lambda *_arguments: ((), ()))
+        patched.setattr("bench.report.document.draw_pictures", lambda *_arguments, **_options: ((), ()))
         bench = Bench(Path(name))
         suite = yaml.safe_load(ONE_CELL) | {"title": title, "description": description}
         suite["tables"][0]["title"] = caption

@@ -17,6 +17,7 @@ from PIL import Image
 
 from bench.analysis.curves import LearningCurves
 from bench.analysis.results import Results
+from bench.analysis.sensitivity import Sensitivity
 from bench.analysis.uncertainty import Uncertainty
 from bench.files import write_json
 from bench.planning.plan import PlannedEvaluation, PlannedTraining
@@ -47,7 +48,8 @@ class Studio:
     def pictures(self, results: Results) -> tuple[dict[str, Picture], tuple[str, ...]]:
         uncertainty = Uncertainty(results.frame, self.store)
         learning = LearningCurves.collect(results.frame, "AP", uncertainty)
-        pictures, problems = draw_pictures(results, uncertainty, self.store, learning)
+        sensitivity = Sensitivity.collect(results, self.store, "AP")
+        pictures, problems = draw_pictures(results, uncertainty, self.store, learning, sensitivity)
         assert len({picture.name for picture in pictures}) == len(pictures)
         return {picture.name: picture for picture in pictures}, problems
 
