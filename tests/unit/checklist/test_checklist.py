@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.checklist.answers import FACTS, Answer, Checklist, answer
-from bench.checklist.evidence import Evidence
+from bench.checklist.checklist_data import ChecklistData
 from bench.checklist.render_checklist import as_latex, as_markdown
 from bench.checklist.venue import VENUES, load_venue
 from bench.cli import app
@@ -38,7 +38,7 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def made(bench: Bench, plan: Plan, venue: str = "neurips", **rates: Any) -> Checklist:
-    return answer(load_venue(venue), Evidence.collect(plan, bench.store, **rates))
+    return answer(load_venue(venue), ChecklistData.collect(plan, bench.store, **rates))
 
 
 def item(checklist: Checklist, heading: str) -> Answer:
