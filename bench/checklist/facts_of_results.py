@@ -30,13 +30,13 @@ Facts = Iterator[Fact]
 MOST_LISTED = 12
 """Rows or networks that get a sentence each; more are counted."""
 
-NOTHING_FINISHED = "no training or evaluation is finished"
+NOTHING_FINISHED = "results: no training or evaluation is finished"
 
 
 def claims(evidence: ChecklistData) -> Facts:
     """The suite's claims and what became of them."""
     if not evidence.judged:
-        yield Fact("the suite states no claims, so none is judged", known=False)
+        yield Fact("claims: the suite states none", known=False)
     for judged in evidence.judged:
         yield Fact(describe_claim(judged), known=judged.verdict != "not measured")
 
@@ -111,7 +111,7 @@ def intervals(evidence: ChecklistData) -> Facts:
     if unsure := len(measured) - len(sure):
         yield Fact(f"{count_of(unsure, 'row')} without an interval: one seed, and no per-instance results", known=False)
     if not measured:
-        yield Fact(f"no row has its {metric_words(evidence.metric)} measured", known=False)
+        yield Fact(f"{metric_words(evidence.metric)} of any row", known=False)
     yield from single_seed(evidence)
 
 
@@ -124,7 +124,7 @@ def _interval(evidence: ChecklistData, row: str, finding: Finding) -> str:
 def tests(evidence: ChecklistData) -> Facts:
     """The statistical tests of claims."""
     if not evidence.judged:
-        yield Fact("the suite states no claims, so nothing is tested", known=False)
+        yield Fact("tests: the suite states no claims to test", known=False)
         return
     yield Fact(
         "a claim is judged by the 95% interval of its difference, paired over seeds and images; one about equality by"
