@@ -26,7 +26,7 @@ from bench.pose.metrics.pck import PCK_THRESHOLDS
 from bench.pose.metrics.per_instance import PerInstanceResults, load_per_instance, save_per_instance
 from bench.pose.metrics.results_file import listed_entries
 from bench.pose.scoring import Assessment
-from bench.store.documents import Record
+from bench.store.documents import Record, ServerScore
 from bench.suite.expansion import expand
 
 TOLERANCE = 1e-9
@@ -107,6 +107,9 @@ def _verify(capsule: Capsule, record: Record, truths: Truths, stated: Metrics) -
     if record.simulated:
         return _not_recomputed(record, stated, "simulated: nothing was predicted")
     if record.scored_by == "server":
+        scores = f"evaluations/{record.id}/server.json"
+        if scores in capsule:
+            record = record.model_copy(update={"metrics": capsule.document(scores, ServerScore).metrics})
         return _not_recomputed(record, stated, f"only the dataset's server can score {record.spec.split}")
     if name not in capsule:
         left_out = "its predictions were left out of the capsule"

@@ -9,13 +9,13 @@ from typing import Literal
 
 from bench.analysis.formatting import count_of
 from bench.checklist import facts_of_origin, facts_of_results
-from bench.checklist.evidence import Evidence, Fact
+from bench.checklist.checklist_data import ChecklistData, Fact
 from bench.checklist.venue import Venue, VenueItem
 from bench.pose.data.left_out import summarize
 from bench.report.document import SIMULATED
 from bench.store.provenance import code_identity
 
-OF_ORIGIN: Mapping[str, Callable[[Evidence], Iterator[Fact]]] = {
+OF_ORIGIN: Mapping[str, Callable[[ChecklistData], Iterator[Fact]]] = {
     "code": facts_of_origin.code,
     "commands": facts_of_origin.commands,
     "data": facts_of_origin.data,
@@ -33,7 +33,7 @@ OF_ORIGIN: Mapping[str, Callable[[Evidence], Iterator[Fact]]] = {
 }
 """Facts by the names that venues give them, which do not depend on how much of the suite is finished."""
 
-OF_RESULTS: Mapping[str, Callable[[Evidence], Iterator[Fact]]] = {
+OF_RESULTS: Mapping[str, Callable[[ChecklistData], Iterator[Fact]]] = {
     "claims": facts_of_results.claims,
     "cost": facts_of_results.cost,
     "energy": facts_of_results.energy,
@@ -113,7 +113,7 @@ class Checklist:
         return f"{count_of(len(self.answers), 'item')}: {', '.join(parts)}"
 
 
-def answer(venue: Venue, evidence: Evidence) -> Checklist:
+def answer(venue: Venue, evidence: ChecklistData) -> Checklist:
     """Answer each item of a venue. No item is left without facts or what is left to the author."""
     results = evidence.results
     caveats = tuple(_caveats(evidence))
@@ -132,7 +132,7 @@ def answer(venue: Venue, evidence: Evidence) -> Checklist:
     )
 
 
-def _caveats(evidence: Evidence) -> Iterator[Fact]:
+def _caveats(evidence: ChecklistData) -> Iterator[Fact]:
     """What is to be said beside every fact of results."""
     if evidence.results.simulated:
         yield Fact("numbers of this suite are made up by `bench simulate`; they say nothing", known=False)
@@ -141,7 +141,7 @@ def _caveats(evidence: Evidence) -> Iterator[Fact]:
         yield Fact(f"{len(evidence.missing)} of {planned} of the suite, which are missing", known=False)
 
 
-def _progress(evidence: Evidence) -> Iterator[str]:
+def _progress(evidence: ChecklistData) -> Iterator[str]:
     total, missing = len(evidence.results.frame), evidence.missing
     yield f"{total - len(missing)} of {count_of(total, 'evaluation')} finished."
     reasons = Counter(missing.values())

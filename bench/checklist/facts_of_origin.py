@@ -9,7 +9,7 @@ from typing import Any
 from bench import DISTRIBUTION
 from bench.analysis.formatting import DASH, count_of, data_name, explain_left_out, listing, setting_name, setting_text
 from bench.analysis.rows import as_records
-from bench.checklist.evidence import Evidence, Fact
+from bench.checklist.checklist_data import ChecklistData, Fact
 from bench.checklist.facts_of_results import MOST_LISTED, NOTHING_FINISHED
 from bench.pose.data.left_out import summarize
 from bench.pose.data.prepare import ARCHIVES
@@ -26,7 +26,7 @@ MODELS = (".pth", ".pt", ".safetensors", ".bin")
 """Endings of files of weights among the files that a record names."""
 
 
-def code(evidence: Evidence) -> Facts:
+def code(evidence: ChecklistData) -> Facts:
     """The code that made the records."""
     documents = list(evidence.documents())
     for identity in dict.fromkeys(item.provenance.code for item in documents):
@@ -41,7 +41,7 @@ def code(evidence: Evidence) -> Facts:
         yield Fact(NOTHING_FINISHED, known=False)
 
 
-def commands(evidence: Evidence) -> Facts:
+def commands(evidence: ChecklistData) -> Facts:
     """The command that makes all results again, and those that made them."""
     yield Fact(f"the whole suite: bench run {evidence.plan.suite.file.name}{_settings_given(evidence)}")
     made = list(dict.fromkeys(item.provenance.command for item in evidence.documents() if item.provenance.command))
@@ -52,11 +52,11 @@ def commands(evidence: Evidence) -> Facts:
         yield Fact("the commands of single results", known=False)
 
 
-def _settings_given(evidence: Evidence) -> str:
+def _settings_given(evidence: ChecklistData) -> str:
     return "".join(f" --set {setting}" for setting in evidence.plan.suite.settings)
 
 
-def software(evidence: Evidence) -> Facts:
+def software(evidence: ChecklistData) -> Facts:
     """Packages with their versions."""
     versions: dict[str, dict[str, None]] = {}
     for item in evidence.documents():
@@ -69,7 +69,7 @@ def software(evidence: Evidence) -> Facts:
         yield Fact("versions of packages", known=False)
 
 
-def settings(evidence: Evidence) -> Facts:
+def settings(evidence: ChecklistData) -> Facts:
     """Every setting of trainings and evaluations, equal ones once."""
     trainings = [training.spec.settings for training in evidence.plan.trainings]
     measured = [item.spec.settings for training in evidence.plan.trainings for item in training.evaluations]
@@ -93,7 +93,7 @@ def _values(of: str, settings: Sequence[Mapping[str, Any]]) -> Facts:
             yield Fact(f"{setting_name(name)} {where}: {'; '.join(value for value in found if value != DASH)}")
 
 
-def search(evidence: Evidence) -> Facts:
+def search(evidence: ChecklistData) -> Facts:
     """How settings were chosen."""
     axes = {name: values for name, values in evidence.plan.suite.axes.items() if len(values) > 1 and name != "seed"}
     for name, values in axes.items():
@@ -105,7 +105,7 @@ def search(evidence: Evidence) -> Facts:
     yield Fact("how the other settings were chosen, and how many values of them were tried", known=False)
 
 
-def splits(evidence: Evidence) -> Facts:
+def splits(evidence: ChecklistData) -> Facts:
     """Splits, how many images and instances, and by what weights are chosen."""
     info, frame = evidence.plan.suite.dataset.info, evidence.results.frame
     done = frame[frame["state"] == "done"]
@@ -129,7 +129,7 @@ def splits(evidence: Evidence) -> Facts:
     yield from (Fact(note) for note in evidence.plan.subsets)
 
 
-def left_out(evidence: Evidence) -> Facts:
+def left_out(evidence: ChecklistData) -> Facts:
     """What was left out of the data."""
     documents = list(evidence.documents())
     lines = as_records(evidence.results.frame.filter(regex="images"))
@@ -140,7 +140,7 @@ def left_out(evidence: Evidence) -> Facts:
         yield Fact(NOTHING_FINISHED, known=False)
 
 
-def data(evidence: Evidence) -> Facts:
+def data(evidence: ChecklistData) -> Facts:
     """Where the data comes from, and the files that were read."""
     info = evidence.plan.suite.dataset.info
     yield Fact(f"{info.title}: {info.source}")
@@ -153,12 +153,12 @@ def data(evidence: Evidence) -> Facts:
         yield Fact("hashes of the files that were read", known=False)
 
 
-def _files(evidence: Evidence) -> list[tuple[str, str]]:
+def _files(evidence: ChecklistData) -> list[tuple[str, str]]:
     """Names and hashes of all files that records name."""
     return sorted({pair for item in evidence.documents() for pair in item.provenance.files.items()})
 
 
-def licenses(evidence: Evidence) -> Facts:
+def licenses(evidence: ChecklistData) -> Facts:
     """Licenses of data, weights and code."""
     info = evidence.plan.suite.dataset.info
     if info.license:
@@ -169,7 +169,7 @@ def licenses(evidence: Evidence) -> Facts:
     yield from _packages(evidence)
 
 
-def _weights(evidence: Evidence) -> list[str]:
+def _weights(evidence: ChecklistData) -> list[str]:
     """Files of weights that trainings started from."""
     read = [name for name, _ in _files(evidence) if name.endswith(MODELS)]
     specs = [training.spec for training in evidence.plan.trainings]
@@ -177,7 +177,7 @@ def _weights(evidence: Evidence) -> list[str]:
     return [*read, *given]
 
 
-def _packages(evidence: Evidence) -> Facts:
+def _packages(evidence: ChecklistData) -> Facts:
     """Licenses of bench and of the packages of records, as those that are installed here in the same version state."""
     used = {pair for item in evidence.documents() for pair in item.provenance.versions.items()}
     found = {name: _license(name, version) for name, version in sorted(used) if name not in OWN}
@@ -205,7 +205,7 @@ def _license(package: str, version: str | None = None) -> str:
     return text if len(text.splitlines()) == 1 else ""
 
 
-def new_assets(evidence: Evidence) -> Facts:
+def new_assets(evidence: ChecklistData) -> Facts:
     """What the suite adds: a dataset that it defines, and weights."""
     dataset = evidence.plan.suite.dataset
     if dataset.define is not None:
@@ -223,11 +223,11 @@ def new_assets(evidence: Evidence) -> Facts:
         )
 
 
-def _trained(evidence: Evidence) -> int:
+def _trained(evidence: ChecklistData) -> int:
     return sum(bool(item.spec.epochs) for item in evidence.results.trainings.values() if not item.simulated)
 
 
-def pretrained(evidence: Evidence) -> Facts:
+def pretrained(evidence: ChecklistData) -> Facts:
     """The weights that trainings start from, and those that they end with."""
     start = sorted({training.spec.initialization for training in evidence.plan.trainings})
     yield Fact(f"trainings start from: {listing([*start, *_weights(evidence)])}")

@@ -11,7 +11,7 @@ import pandas as pd
 from bench.analysis.findings import Finding, measure_rows
 from bench.analysis.formatting import DASH, backbone_name, count_of, listing, metric_words, representation_name
 from bench.analysis.rows import as_records, row_title
-from bench.checklist.evidence import Evidence, Fact
+from bench.checklist.checklist_data import ChecklistData, Fact
 from bench.planning.plan import GIGA, MILLION
 from bench.pose.metrics.catalog import metric_named
 from bench.report.claims import describe_claim
@@ -30,24 +30,24 @@ Facts = Iterator[Fact]
 MOST_LISTED = 12
 """Rows or networks that get a sentence each; more are counted."""
 
-NOTHING_FINISHED = "no training or evaluation is finished"
+NOTHING_FINISHED = "results: no training or evaluation is finished"
 
 
-def claims(evidence: Evidence) -> Facts:
+def claims(evidence: ChecklistData) -> Facts:
     """The suite's claims and what became of them."""
     if not evidence.judged:
-        yield Fact("the suite states no claims, so none is judged", known=False)
+        yield Fact("claims: the suite states none", known=False)
     for judged in evidence.judged:
         yield Fact(describe_claim(judged), known=judged.verdict != "not measured")
 
 
-def scope(evidence: Evidence) -> Facts:
+def scope(evidence: ChecklistData) -> Facts:
     """What was varied, and on what data."""
     yield Fact(describe_scope(evidence.results))
     yield Fact(describe_data(evidence.results))
 
 
-def limits(evidence: Evidence) -> Facts:
+def limits(evidence: ChecklistData) -> Facts:
     """What narrows the results, as far as records tell."""
     yield from scope(evidence)
     yield from single_seed(evidence)
@@ -60,7 +60,7 @@ def limits(evidence: Evidence) -> Facts:
     yield from (Fact(f"settings: {note}") for note in evidence.plan.strangers)
 
 
-def single_seed(evidence: Evidence) -> Facts:
+def single_seed(evidence: ChecklistData) -> Facts:
     """A warning, where rows have one seed."""
     counts = _seeds_of_rows(evidence)
     single = int((counts == 1).sum())
@@ -69,12 +69,12 @@ def single_seed(evidence: Evidence) -> Facts:
         yield Fact(f"how much results vary between trainings: {which}", known=False)
 
 
-def _seeds_of_rows(evidence: Evidence) -> pd.Series:
+def _seeds_of_rows(evidence: ChecklistData) -> pd.Series:
     frame = evidence.results.frame
     return frame[frame["state"] == "done"].groupby("row", sort=False)["seed"].nunique()
 
 
-def seeds(evidence: Evidence) -> Facts:
+def seeds(evidence: ChecklistData) -> Facts:
     """The seeds, and what they decide."""
     values = sorted({training.spec.seed for training in evidence.plan.trainings})
     yield Fact(
@@ -84,7 +84,7 @@ def seeds(evidence: Evidence) -> Facts:
     yield from single_seed(evidence)
 
 
-def runs(evidence: Evidence) -> Facts:
+def runs(evidence: ChecklistData) -> Facts:
     """How many trainings stand behind a number."""
     counts = Counter(_seeds_of_rows(evidence))
     if not counts:
@@ -93,7 +93,7 @@ def runs(evidence: Evidence) -> Facts:
         yield Fact(f"{count_of(rows, 'row')} of the tables: mean of {count_of(number, 'training')}, each measured once")
 
 
-def intervals(evidence: Evidence) -> Facts:
+def intervals(evidence: ChecklistData) -> Facts:
     """The headline metric of each row with its interval, and what the interval is over."""
     found = measure_rows(evidence.results.frame, evidence.metric, evidence.uncertainty)
     titles = dict(zip(evidence.results.rows.index, as_records(evidence.results.rows), strict=True))
@@ -111,20 +111,20 @@ def intervals(evidence: Evidence) -> Facts:
     if unsure := len(measured) - len(sure):
         yield Fact(f"{count_of(unsure, 'row')} without an interval: one seed, and no per-instance results", known=False)
     if not measured:
-        yield Fact(f"no row has its {metric_words(evidence.metric)} measured", known=False)
+        yield Fact(f"{metric_words(evidence.metric)} of any row", known=False)
     yield from single_seed(evidence)
 
 
-def _interval(evidence: Evidence, row: str, finding: Finding) -> str:
+def _interval(evidence: ChecklistData, row: str, finding: Finding) -> str:
     estimate = evidence.uncertainty.of(row, finding.metric)
     over = f" over {listing(estimate.sources)}" if estimate is not None else ""
     return f"{metric_words(finding.metric)} {finding.mean_text} {finding.interval_text}{over}"
 
 
-def tests(evidence: Evidence) -> Facts:
+def tests(evidence: ChecklistData) -> Facts:
     """The statistical tests of claims."""
     if not evidence.judged:
-        yield Fact("the suite states no claims, so nothing is tested", known=False)
+        yield Fact("tests: the suite states no claims to test", known=False)
         return
     yield Fact(
         "a claim is judged by the 95% interval of its difference, paired over seeds and images; one about equality by"
@@ -133,7 +133,7 @@ def tests(evidence: Evidence) -> Facts:
     yield from claims(evidence)
 
 
-def metrics(evidence: Evidence) -> Facts:
+def metrics(evidence: ChecklistData) -> Facts:
     """The metrics of the suite's tables, and what computed them."""
     names = dict.fromkeys(metric for table in evidence.plan.suite.tables for metric in table.metrics)
     titles = [f"{metric_named(name).title} ({metric_named(name).unit or 'no unit'})" for name in names]
@@ -145,17 +145,17 @@ def metrics(evidence: Evidence) -> Facts:
         yield Fact(NOTHING_FINISHED, known=False)
 
 
-def hardware(evidence: Evidence) -> Facts:
+def hardware(evidence: ChecklistData) -> Facts:
     """The machines."""
     yield _unless_nothing(describe_hardware(evidence.results))
 
 
-def memory(_: Evidence) -> Facts:
+def memory(_: ChecklistData) -> Facts:
     """What records do not hold of machines."""
     yield Fact("memory and disk of the machines, the operating system, and whose machines they are", known=False)
 
 
-def hours(evidence: Evidence) -> Facts:
+def hours(evidence: ChecklistData) -> Facts:
     """Device-hours in all and of each training."""
     yield _unless_nothing(describe_hours(evidence.results), "device-hours: ")
     spent = [
@@ -171,7 +171,7 @@ def hours(evidence: Evidence) -> Facts:
     yield Fact("time of tries that failed, and of experiments outside this suite", known=False)
 
 
-def energy(evidence: Evidence) -> Facts:
+def energy(evidence: ChecklistData) -> Facts:
     """Energy: measured, estimated or absent."""
     found = Energy.of(evidence.results.trainings, evidence.results.records, evidence.watts)
     if any(evidence.documents()):
@@ -180,7 +180,7 @@ def energy(evidence: Evidence) -> Facts:
         yield Fact(NOTHING_FINISHED, known=False)
 
 
-def cost(evidence: Evidence) -> Facts:
+def cost(evidence: ChecklistData) -> Facts:
     """What the device-hours cost."""
     if evidence.price is None:
         yield Fact("cost: no price of a device-hour was given (`--price-per-hour`)", known=False)
@@ -192,7 +192,7 @@ def _unless_nothing(text: str, prefix: str = "") -> Fact:
     return Fact(prefix + text) if text != DASH else Fact(NOTHING_FINISHED, known=False)
 
 
-def complexity(evidence: Evidence) -> Facts:
+def complexity(evidence: ChecklistData) -> Facts:
     """Parameters and multiply-adds of each network."""
     networks = {
         (
@@ -211,7 +211,7 @@ def complexity(evidence: Evidence) -> Facts:
         yield Fact(f"{len(networks) - MOST_LISTED} more networks, in the tables of `bench report`")
 
 
-def logs(evidence: Evidence) -> Facts:
+def logs(evidence: ChecklistData) -> Facts:
     """The training curves that are kept."""
     epochs = sum(len(item.history) for item in evidence.results.trainings.values() if not item.simulated)
     if epochs:

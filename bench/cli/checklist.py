@@ -44,7 +44,7 @@ def checklist(
     price, power = parse_price(price_per_hour), parse_power(watts)
 
     from bench.checklist.answers import answer
-    from bench.checklist.evidence import Evidence
+    from bench.checklist.checklist_data import ChecklistData
     from bench.checklist.render_checklist import RENDERERS, is_checklist
     from bench.checklist.venue import load_venue
     from bench.files import StoreError, printable, write_bytes
@@ -58,7 +58,7 @@ def checklist(
                 f"{file}: is there and no checklist of bench, and would be written too; choose another --out"
             )
     plan = planner(suite, results, only, settings, subset)()
-    found = answer(asked, Evidence.collect(plan, Store(results), price=price, watts=power))
+    found = answer(asked, ChecklistData.collect(plan, Store(results), price=price, watts=power))
     if found.mark:
         typer.echo(found.mark)
     for file, form in files.items():

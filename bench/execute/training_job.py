@@ -13,7 +13,7 @@ from bench.execute.checkpoint import resume
 from bench.execute.checkpoint import save as save_checkpoint
 from bench.execute.heartbeat import Heartbeat, StoppedError
 from bench.execute.job import Job
-from bench.execute.power import PowerMeter
+from bench.execute.power_meter import PowerMeter
 from bench.execute.settings import augmentation, codec_settings, crop_settings, optimizer_config
 from bench.execute.validation import make_validation
 from bench.files import remove, sha256, write_atomically, write_json

@@ -238,6 +238,29 @@ def test_numbers_that_the_records_do_not_bear_out_differ(crowd: Bench, tmp_path:
     )
 
 
+def test_scores_of_a_server_are_those_that_were_entered(crowd: Bench, tmp_path: Path) -> None:
+    store = Store(tmp_path / "results")
+    shutil.copytree(crowd.store.root, store.root)
+    folder = store.evaluation(crowd.plan.trainings[0].evaluations[0].spec.id)
+    changes = {"scored_by": "server", "metrics": {}}
+    folder.record_file.write_bytes(edited(folder.record_file.read_bytes(), lambda record: record.update(changes)))
+    folder.server_file.write_text(json.dumps({"metrics": {"AP": 0.7}, "source": "a page", "predictions_sha256": ""}))
+    pack(make_plan(crowd.plan.suite, store), store, tmp_path / "c.zip", report=False)
+    assert document(tmp_path / "c.zip", MODELS)["model-index"][0]["results"][0]["metrics"][0]["value"] == 0.7
+
+    def verdict(capsule: Path) -> tuple[str, tuple[str, ...]]:
+        (cell,) = [cell for cell in verify(capsule, crowd.data_root).cells if cell.record.id == folder.path.name]
+        return cell.verdict, cell.details
+
+    assert verdict(tmp_path / "c.zip") == ("not recomputed", ("only the dataset's server can score test",))
+
+    def better(models: Any) -> None:
+        models[0]["results"][0]["metrics"][0]["value"] = 0.8
+
+    changed = write(tmp_path / "d.zip", change_models(members(tmp_path / "c.zip"), better))
+    assert verdict(changed) == ("differs", (f"{MODELS} AP: stated 0.8, found 0.7",))
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.checklist.answers import FACTS, Answer, Checklist, answer
-from bench.checklist.evidence import Evidence
+from bench.checklist.checklist_data import ChecklistData
 from bench.checklist.render_checklist import as_latex, as_markdown
 from bench.checklist.venue import VENUES, load_venue
 from bench.cli import app
@@ -38,7 +40,7 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def made(bench: Bench, plan: Plan, venue: str = "neurips", **rates: Any) -> Checklist:
-    return answer(load_venue(venue), Evidence.collect(plan, bench.store, **rates))
+    return answer(load_venue(venue), ChecklistData.collect(plan, bench.store, **rates))
 
 
 def item(checklist: Checklist, heading: str) -> Answer:
@@ -253,6 +255,17 @@ def test_texts_cannot_become_markup(bench: Bench) -> None:
     plain = re.sub(r"\\[{}]", "", latex)
     assert plain.count("{") == plain.count("}")
     assert latex.count(r"\begin{itemize}") == latex.count(r"\end{itemize}")
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def test_the_tex_compiles_in_a_plain_article(bench: Bench) -> None:
+    plan = bench.fill(COCO.replace("COCO rows", r"100% \\input{x} \u00e9\u4e2d_$ & #") + CLAIM, coco_scores)
+    (bench.folder / "checklist.tex").write_text(as_latex(made(bench, plan, "aaai", watts=300.0)), encoding="utf-8")
+    paper = r"\documentclass{article}\begin{document}\input{checklist}\end{document}"
+    (bench.folder / "paper.tex").write_text(paper)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "paper.tex"]
+    done = subprocess.run(command, cwd=bench.folder, capture_output=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout[-2000:]
 
 
 def test_files_are_written_by_their_endings(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

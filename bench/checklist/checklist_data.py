@@ -28,7 +28,7 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ChecklistData:
     """The results of a suite.
 
     Attributes:
@@ -46,7 +46,9 @@ class Evidence:
     watts: float | None = None
 
     @classmethod
-    def collect(cls, plan: Plan, store: Store, *, price: Price | None = None, watts: float | None = None) -> Evidence:
+    def collect(
+        cls, plan: Plan, store: Store, *, price: Price | None = None, watts: float | None = None
+    ) -> ChecklistData:
         """That of a plan; files that cannot be read cost their own cell only, and are named in `results.problems`."""
         results = read_results(plan, store)
         uncertainty = Uncertainty(results.frame, store)

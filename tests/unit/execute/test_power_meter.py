@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench.execute import power
-from bench.execute.power import PowerMeter
+from bench.execute import power_meter
+from bench.execute.power_meter import PowerMeter
 
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> torch.device:
-    monkeypatch.setattr(power, "SECONDS_BETWEEN_SAMPLES", 0.0)
+    monkeypatch.setattr(power_meter, "SECONDS_BETWEEN_SAMPLES", 0.0)
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     return torch.device("cuda")
 
