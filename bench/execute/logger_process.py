@@ -17,6 +17,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import bench.execute.loggers  # noqa: F401  # registers the built-in ones
@@ -24,6 +25,9 @@ from bench.execute.logger import LOGGERS, LoggedRun, Logger
 
 LAST_SECONDS = 60.0
 """Seconds that a logger has to end after the last line."""
+
+LONGEST = 300
+"""Characters of what is said on the terminal; the training's log has all."""
 
 IGNORED = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")
 """Signals to the job, which SLURM sends to all processes of it: the logger ends when the job has told it all."""
@@ -75,7 +79,7 @@ def main() -> None:
     name, lines = sys.argv[1], queue.SimpleQueue[bytes]()
 
     def tell(kind: str, text: str) -> None:
-        os.write(back, json.dumps({kind: " ".join(text.split())}).encode() + b"\n")
+        os.write(back, json.dumps({kind: shorten(text, LONGEST, placeholder=" ...")}).encode() + b"\n")
 
     threading.Thread(target=_read, args=(lines,), daemon=True).start()
     try:

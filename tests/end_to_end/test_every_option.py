@@ -75,12 +75,12 @@ LINES = (
     Line(f"run plain.yaml {ROOT} {STORE} --budget 99 --calibration {{calibration}} --dry-run", "simba_tiny"),
     Line(
         f"run every.yaml {ROOT} {STORE} {HERE} --executor local --pixels packed --save-every 9 --pack 1 --allow-links"
-        " --tensorboard tb",
+        " --logger tensorboard --log-dir tb",
         "trainings: 1 (1 done); evaluations: 3 (3 done)",
     ),
     Line(
         f"retry every.yaml {ROOT} {STORE} {HERE} --id {{id}} --state done --only backbone=simba_tiny --pixels auto"
-        " --save-every 9 --pack 2 --allow-links",
+        " --save-every 9 --pack 2 --allow-links --logger tensorboard --log-dir tb",
         "nothing to do",
     ),
     Line(f"plan every.yaml {STORE} {HERE} {CELL} --calibration {{calibration}} --json", '"done"'),
