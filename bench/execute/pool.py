@@ -257,7 +257,9 @@ class Pool:
             self._view.beat(running.job, progress)
 
     def _show_warnings(self, running: _ProcessSet) -> None:
-        found = Store(running.job.resources.results).training(running.job.id).logger_warnings()
+        found = None
+        with contextlib.suppress(StoreError):
+            found = Store(running.job.resources.results).training(running.job.id).logger_warnings()
         if found is not None and found.pid in {process.pid for process in running.started}:
             for message in found.messages:
                 if message not in running.warned:

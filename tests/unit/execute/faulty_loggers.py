@@ -88,6 +88,14 @@ for _fault in ("", "is_talkative", *FAULTS):
     _add(_fault)
 
 
+@logger("works_once")
+def works_once(run: LoggedRun) -> FaultyRun:
+    """Does not count on a training that goes on."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    (run.folder / run.id).mkdir()
+    return FaultyRun(run)
+
+
 @logger("not_installed", package="bench_needs_no_such_module", install="simdr-bench[such]")
 def not_installed(run: LoggedRun) -> FaultyRun:
     return FaultyRun(run)
