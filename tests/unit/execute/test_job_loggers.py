@@ -19,7 +19,8 @@ import pytest
 from bench.execute import job_loggers
 from bench.execute.job import Job, Resources
 from bench.execute.job_loggers import JobLoggers, evaluation_name, flat
-from bench.execute.logger import LOGGERS, logger_folders
+from bench.execute.logger import LOGGERS
+from bench.execute.loggers import logger_folders
 from bench.extensions import Extensions
 from bench.pose.errors import BenchError
 from bench.store.folders import EvaluationFolder, Store, TrainingFolder
