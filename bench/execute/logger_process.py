@@ -2,7 +2,7 @@
 
 So a logger may hang, crash, draw random numbers, or change signal handlers, and the training goes on with the same
 bits. Each line of the input is a JSON object, see `serve`. Each line that goes back on standard output is one too:
-`{"say": TEXT}` for the terminal, or `{"fault": TEXT}`, the last.
+`{"say": TEXT}` for the terminal, and the last one `{"done": ""}` or `{"fault": TEXT}`.
 """
 
 from __future__ import annotations
@@ -84,6 +84,7 @@ def main() -> None:
     threading.Thread(target=_read, args=(lines,), daemon=True).start()
     try:
         serve(name, map(json.loads, iter(lines.get, b"")), lambda text: tell("say", text))
+        tell("done", "")
     except BaseException as error:
         traceback.print_exc()
         tell("fault", f"{type(error).__name__}: {error}")

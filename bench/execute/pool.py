@@ -263,8 +263,8 @@ class Pool:
         if found is not None and found.pid in {process.pid for process in running.started}:
             for message in found.messages:
                 if message not in running.warned:
+                    running.warned.add(message)  # first: Ctrl-C may come while it is printed
                     self._view.warn(running.job, message)
-            running.warned.update(found.messages)
 
     def _finish(self, running: _ProcessSet) -> None:
         """Retry the job if its outcome allows that; otherwise report its outcome."""

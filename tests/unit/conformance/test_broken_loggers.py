@@ -32,7 +32,8 @@ def test_a_sound_one() -> None:
         ("fails_at_end", "RuntimeError: at end ("),
         ("fails_at_evaluation", "RuntimeError: at evaluation ("),
         ("leaves", "SystemExit: 3 ("),
-        ("dies", "its process ended by status 7"),
+        ("dies", "its process ended before it, by status 7"),
+        ("goes_away", "its process ended before it, by status 0"),
     ],
 )
 def test_a_fault_is_told_with_its_line(name: str, message: str) -> None:
