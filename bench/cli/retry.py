@@ -57,7 +57,7 @@ def retry(
     They continue from their last checkpoint. Ends as `bench run` does. With --profile, resources are the profile's.
     """
     from bench.cli.execution import run_here, run_on_slurm
-    from bench.execute.logger import logger_folders
+    from bench.execute.loggers import logger_folders
     from bench.planning.executors import RunRequest
     from bench.planning.jobs import LocalOptions
 

@@ -81,7 +81,7 @@ def run(
     --save-every and --pack apply to this machine only.
     """
     import bench.cli.execution  # noqa: F401  # registers local and slurm
-    from bench.execute.logger import logger_folders
+    from bench.execute.loggers import logger_folders
     from bench.planning.executors import EXECUTORS, RunRequest
     from bench.planning.jobs import LocalOptions
     from bench.pose.errors import BenchError

@@ -159,8 +159,10 @@ class _LoggerTrial:
                 process.kill()
                 process.communicate()
                 raise CheckFailedError(f"it has not ended after {SECONDS:.0f} s") from None
-            faults = [json.loads(line).get("fault") for line in answers.splitlines()]
+            said = [json.loads(line) for line in answers.splitlines()]
+            faults = [answer["fault"] for answer in said if "fault" in answer]
             places = re.findall(r'File "(.+)", line (\d+)', printed.decode(errors="replace"))
             place = f" ({places[-1][0]}:{places[-1][1]})" if places else ""
-            require(not any(faults), f"{next(filter(None, faults), '')}{place}")
-            require(process.returncode == 0, f"its process ended by status {process.returncode}{place}")
+            require(not faults, f"{''.join(faults)}{place}")
+            done = process.returncode == 0 and {"done": ""} in said
+            require(done, f"its process ended before it, by status {process.returncode}{place}")

@@ -37,6 +37,8 @@ PATIENCE, SHORT_PATIENCE = 60.0, 10.0
 
 POLL_SECONDS = 0.05
 
+MOST_WARNINGS = 50
+
 
 class LoggerProcess:
     """A logger's process. Telling it something never waits; what it does not take yet is kept."""
@@ -50,7 +52,7 @@ class LoggerProcess:
         self.name = name
         self._left = b""
         self._answers = b""
-        self._faulty = False
+        self._over = False
         command = [sys.executable, "-m", "bench.execute.logger_process", name]
         with safe_children():
             # Not in the terminal's group of processes, which Ctrl-C would end.
@@ -66,7 +68,8 @@ class LoggerProcess:
 
     def tell(self, message: Mapping[str, Any]) -> None:
         """Send a message, see `serve`."""
-        self._left += json.dumps(message).encode() + b"\n"
+        # Names of files may hold bytes that are no text.
+        self._left += json.dumps(message, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
     def pump(self) -> tuple[list[str], bool]:
         """Send what can be sent. Returns what the logger says, its fault included, and whether it has ended."""
@@ -80,16 +83,17 @@ class LoggerProcess:
                 self._answers, ended = self._answers + answer, not answer
         *lines, self._answers = self._answers.split(b"\n")
         answers = [json.loads(line) for line in lines]
-        said = [text + (ABANDONED if kind == "fault" else "") for answer in answers for kind, text in answer.items()]
-        self._faulty |= any("fault" in answer for answer in answers)
-        if ended and not self._faulty:
-            said += self._last_words()
+        said = [answer["say"] for answer in answers if "say" in answer]
+        said += [answer["fault"] + ABANDONED for answer in answers if "fault" in answer]
+        self._over |= any("fault" in answer or "done" in answer for answer in answers)
+        if ended and not self._over:
+            said.append(self._last_words())
         return said, ended
 
-    def _last_words(self) -> list[str]:
+    def _last_words(self) -> str:
         status = self._process.wait(SHORT_PATIENCE)
         ended = signal.Signals(-status).name if status < 0 else f"exit status {status}"
-        return [f"its process ended by {ended}{ABANDONED}"] if status else []
+        return f"its process ended by {ended}{ABANDONED}"
 
     def kill(self) -> None:
         """End the process and those that it started."""
@@ -99,7 +103,8 @@ class LoggerProcess:
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
-        self._process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):  # it may wait for a file server
+            self._process.wait(1)
 
 
 class JobLoggers:
@@ -185,11 +190,14 @@ class JobLoggers:
                 self._processes.remove(process)
 
     def _warn(self, name: str, text: str) -> None:
-        """Write a line into the log, and where the process that shows the job's progress looks for it."""
-        self._warnings.append(f"logger {name}: {text}")
-        print(self._warnings[-1], file=sys.stderr, flush=True)
+        """Write a line into the log once, and where the process that shows the job's progress looks for it."""
+        line = f"logger {name}: {text}"
+        if line in self._warnings or len(self._warnings) == MOST_WARNINGS:
+            return
+        self._warnings.append(line)
         document = LoggerWarnings(pid=os.getpid(), messages=self._warnings)
-        with contextlib.suppress(StoreError):
+        with contextlib.suppress(OSError, StoreError):
+            print(line, file=sys.stderr, flush=True)
             write_json(self._folder.logger_warnings_file, document.model_dump(), durable=False)
 
 

@@ -7,7 +7,7 @@ training does not notice. Nothing in bench reads what loggers write. Imports no 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
@@ -102,17 +102,3 @@ def logger(name: str, *, package: str | None = None, install: str | None = None)
         return start
 
     return add
-
-
-def logger_folders(names: Iterable[str], folder: Path) -> dict[str, Path]:
-    """The folder of each of these loggers, within one.
-
-    Raises:
-        UnknownNameError: there is no such logger.
-        BenchError: a logger's package is not installed.
-    """
-    import bench.execute.loggers  # noqa: F401  # registers the built-in ones
-
-    for name in names:
-        LOGGERS.named(name).require(name)
-    return {name: folder.absolute() / name for name in names}

@@ -2,7 +2,7 @@
 
 So a logger may hang, crash, draw random numbers, or change signal handlers, and the training goes on with the same
 bits. Each line of the input is a JSON object, see `serve`. Each line that goes back on standard output is one too:
-`{"say": TEXT}` for the terminal, or `{"fault": TEXT}`, the last.
+`{"say": TEXT}` for the terminal, and the last one `{"done": ""}` or `{"fault": TEXT}`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import bench.execute.loggers  # noqa: F401  # registers the built-in ones
@@ -24,6 +25,9 @@ from bench.execute.logger import LOGGERS, LoggedRun, Logger
 
 LAST_SECONDS = 60.0
 """Seconds that a logger has to end after the last line."""
+
+LONGEST = 300
+"""Characters of what is said on the terminal; the training's log has all."""
 
 IGNORED = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")
 """Signals to the job, which SLURM sends to all processes of it: the logger ends when the job has told it all."""
@@ -75,11 +79,12 @@ def main() -> None:
     name, lines = sys.argv[1], queue.SimpleQueue[bytes]()
 
     def tell(kind: str, text: str) -> None:
-        os.write(back, json.dumps({kind: " ".join(text.split())}).encode() + b"\n")
+        os.write(back, json.dumps({kind: shorten(text, LONGEST, placeholder=" ...")}).encode() + b"\n")
 
     threading.Thread(target=_read, args=(lines,), daemon=True).start()
     try:
         serve(name, map(json.loads, iter(lines.get, b"")), lambda text: tell("say", text))
+        tell("done", "")
     except BaseException as error:
         traceback.print_exc()
         tell("fault", f"{type(error).__name__}: {error}")

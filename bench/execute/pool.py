@@ -257,12 +257,14 @@ class Pool:
             self._view.beat(running.job, progress)
 
     def _show_warnings(self, running: _ProcessSet) -> None:
-        found = Store(running.job.resources.results).training(running.job.id).logger_warnings()
+        found = None
+        with contextlib.suppress(StoreError):
+            found = Store(running.job.resources.results).training(running.job.id).logger_warnings()
         if found is not None and found.pid in {process.pid for process in running.started}:
             for message in found.messages:
                 if message not in running.warned:
+                    running.warned.add(message)  # first: Ctrl-C may come while it is printed
                     self._view.warn(running.job, message)
-            running.warned.update(found.messages)
 
     def _finish(self, running: _ProcessSet) -> None:
         """Retry the job if its outcome allows that; otherwise report its outcome."""

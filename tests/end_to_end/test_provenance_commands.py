@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench.execute.tensorboard import event_log
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.command import bench
@@ -47,7 +46,7 @@ def run(folder: Path) -> Run:
 def records(run: Run, folder: Path, data_root: Path) -> dict[str, dict[str, Any]]:
     """The tiny suite, run and packed; its records, "flipped" and "plain"."""
     (folder / "tiny.yaml").write_text(SUITE)
-    done = run("run tiny.yaml --threads 1 --tensorboard curves", "--data-root", data_root)
+    done = run("run tiny.yaml --threads 1 --logger tensorboard --log-dir curves", "--data-root", data_root)
     assert done.returncode == 0, done.stdout + done.stderr
     packed = run("export tiny.yaml --out capsule.zip")
     assert packed.returncode == 0, packed.stderr
@@ -196,36 +195,21 @@ def test_simulated_results_never_pass_for_measured_ones(run: Run, folder: Path, 
 def test_training_curves_reach_tensorboard(folder: Path, records: dict[str, Any]) -> None:
     id_ = records["plain"]["spec"]["training"]
     history = json.loads((folder / "results" / "trainings" / id_ / "training.json").read_text())["history"]
+    curves = folder / "curves" / "tensorboard" / id_
     for field in ("loss", "learning_rate", "validation"):
-        found = scalars(folder / "curves" / id_, field)
+        found = scalars(curves, field)
         assert [step for step, _ in found] == [0, 1]
         assert [value for _, value in found] == pytest.approx([entry[field] for entry in history], rel=1e-6)
-
-
-def test_a_training_that_goes_on_logs_no_epoch_twice(tmp_path: Path) -> None:
-    """The first process logs three epochs, but saves two; the second repeats the third."""
-    history: list[dict[str, float]] = []
-    with event_log(tmp_path) as follow:
-        for epoch in range(3):
-            history.append({"epoch": epoch, "loss": 10.0 - epoch, "learning_rate": 0.1})
-            follow(history)
-            follow(history)
-    assert scalars(tmp_path, "loss") == [(0, 10.0), (1, 9.0), (2, 8.0)]
-    history = history[:2]
-    with event_log(tmp_path) as follow:
-        follow(history)
-        for epoch in (2, 3):
-            history.append({"epoch": epoch, "loss": 5.0 - epoch, "learning_rate": 0.1, "validation": 0.5})
-            follow(history)
-    assert len(list(tmp_path.iterdir())) == 2
-    assert scalars(tmp_path, "loss") == [(0, 10.0), (1, 9.0), (2, 3.0), (3, 2.0)]
-    assert scalars(tmp_path, "validation") == [(2, 0.5), (3, 0.5)]
+    for record in records.values():
+        name = f"val16-gt-flip-{record['id'][:8]}" if record["spec"]["flip_test"] else f"val16-gt-{record['id'][:8]}"
+        for metric in ("AP", "mean_oks"):
+            assert scalars(curves, f"{name}/{metric}") == [(1, pytest.approx(record["metrics"][metric]))]
 
 
 def test_without_tensorboard_nothing_starts(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(SUITE)
     code = "import sys; sys.modules['tensorboard'] = None; from bench.cli import main; main()"
-    command = [sys.executable, "-c", code, "run", "tiny.yaml", "--tensorboard", "curves"]
+    command = [sys.executable, "-c", code, "run", "tiny.yaml", "--logger", "tensorboard"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path, check=False)
     assert done.returncode == 3
     assert "pip install 'simdr-bench[tensorboard]'" in done.stderr

@@ -8,8 +8,13 @@ from typing import Any
 
 from bench.execute.logger import LoggedRun, Outcome, Scalar, logger
 
-SECONDS = 30.0
-"""Seconds to wait for the server before a run is kept in a local folder instead."""
+USUAL = {
+    "WANDB_PROJECT": "bench",
+    "WANDB_CONSOLE": "off",
+    "WANDB_SILENT": "true",
+    "WANDB_INIT_TIMEOUT": "30",  # seconds, after which the run is kept offline
+}
+"""Environment variables of W&B, where they are not set."""
 
 
 @logger("wandb", package="wandb", install="simdr-bench[wandb]")
@@ -39,6 +44,8 @@ class WandbRun:
 
     def end(self, outcome: Outcome) -> None:
         """Finish the run, which sends what is left."""
+        if outcome == "stopped":
+            self._run.mark_preempting()  # else it would be shown as failed
         self._run.finish(exit_code=0 if outcome == "done" else 1)
 
 
@@ -47,15 +54,14 @@ def _start(run: LoggedRun) -> Any:
 
     folder = run.folder.parent  # wandb makes a folder of its name there
     folder.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("WANDB_DIR", str(folder))
-    os.environ.setdefault("WANDB_PROJECT", "bench")
+    for name, value in {**USUAL, "WANDB_DIR": str(folder)}.items():
+        os.environ.setdefault(name, value)
 
-    def start(mode: Any) -> Any:
-        settings = wandb.Settings(console="off", silent=True, init_timeout=SECONDS)
-        return wandb.init(id=run.id, name=run.title, resume="allow", mode=mode, settings=settings)
+    def start(mode: Any = None) -> Any:
+        return wandb.init(id=run.id, name=run.title, resume="allow", mode=mode)
 
     try:
-        return start(None)
+        return start()
     except wandb.Error as error:
         reason = str(error).partition("\n")[0]
         run.say(f"offline in {os.environ['WANDB_DIR']}/wandb, as it cannot log in or reach its server: {reason}")

@@ -20,6 +20,7 @@ FAULTS = {
     "fails_at_end": "RuntimeError: at end",
     "leaves": "SystemExit: 3",
     "dies": "its process ended by exit status 7",
+    "goes_away": "its process ended by exit status 0",
     "is_killed": "its process ended by SIGKILL",
     "is_full": "OSError: [Errno 28] No space left on device",
     "is_wordy": "ValueError: one two",
@@ -42,6 +43,7 @@ class FaultyRun:
         print("printed by a logger")
         if fault == "is_talkative":
             run.say("offline,\nas ever")
+            run.say("offline, as ever")
         self._at("start")
 
     def epoch(self, epoch: int, values: Mapping[str, float]) -> None:
@@ -68,6 +70,8 @@ class FaultyRun:
             sys.exit(3)
         if self._fault == "dies":
             os._exit(7)
+        if self._fault == "goes_away":
+            os._exit(0)
         if self._fault == "is_killed":
             os.kill(os.getpid(), signal.SIGKILL)
         if self._fault == "is_full":
@@ -86,6 +90,14 @@ def _add(fault: str) -> None:
 
 for _fault in ("", "is_talkative", *FAULTS):
     _add(_fault)
+
+
+@logger("works_once")
+def works_once(run: LoggedRun) -> FaultyRun:
+    """Does not count on a training that goes on."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    (run.folder / run.id).mkdir()
+    return FaultyRun(run)
 
 
 @logger("not_installed", package="bench_needs_no_such_module", install="simdr-bench[such]")

@@ -134,6 +134,7 @@ def test_a_submission_is_whole_before_slurm_has_it(
         data_root=tmp_path,
         results=results,
         allow_links=True,
+        loggers={"wandb": tmp_path / "logs" / "wandb"},
     )
     assert (tmp_path / "seen").read_text().strip().endswith("submission.json"), "the intent comes first"
     assert (sum(map(len, done.arrays[0].tasks)), done.errors, done.left) == (2, [], [])
@@ -151,6 +152,7 @@ def test_a_submission_is_whole_before_slurm_has_it(
 
     jobs = [json.loads(file.read_text()) for file in folder.path.glob("jobs/*.json")]
     assert {job["resources"]["allow_links"] for job in jobs} == {True}
+    assert [job["resources"]["loggers"] for job in jobs] == [{"wandb": f"{tmp_path}/logs/wandb"}] * 2
     snapshot = Path(folder.submission.snapshot)
     assert (snapshot / "bench" / "store" / "leases.py").exists()
     assert json.loads((snapshot / "snapshot.json").read_text()).keys() == {"commit", "dirty", "package"}
