@@ -34,7 +34,19 @@ from bench.pose.metrics.catalog import METRICS
 from bench.pose.models.backbone import BACKBONES
 from bench.pose.training import OptimizerConfig
 from bench.pose.training_state import TrainingState
-from bench.store.documents import EpochEntry, Failure, JobProgress, LoggerWarnings, Record, ServerScore, TrainingRecord
+from bench.store.documents import (
+    EpochEntry,
+    ErrorBudget,
+    Failure,
+    JobProgress,
+    LoggerWarnings,
+    Record,
+    ServerScore,
+    StoredOutputs,
+    TrainingRecord,
+    Variant,
+    Variants,
+)
 from bench.store.provenance import Provenance
 from bench.suite.definition import Definition, SkeletonDefinition
 from bench.suite.recipe import RECIPES
@@ -191,6 +203,10 @@ def files() -> str:
         "trainings/ID/loggers.json": LoggerWarnings,
         "trainings/ID/failure.json, evaluations/ID/failure.json": Failure,
         "evaluations/ID/server.json": ServerScore,
+        "evaluations/ID/outputs.json": StoredOutputs,
+        "evaluations/ID/variants.json": Variants,
+        "its variants": Variant,
+        "evaluations/ID/error_budget.json": ErrorBudget,
         "resources of submissions/ID/jobs/TRAINING.json": Resources,
         "results/baselines/NAME.yaml": Baseline,
     }

@@ -40,6 +40,8 @@ PURPOSES: Mapping[str, str] = {
     "evaluations/.*/record.json": "record of an evaluation: metrics, time, code, versions, hardware, data",
     "evaluations/.*/predictions.json": "predicted keypoints",
     "evaluations/.*/per_instance.npz": "result of each instance, from which intervals are computed",
+    "evaluations/.*/variants.json": "evaluations of the same weights under other protocols",
+    "evaluations/.*/error_budget.json": "the metric without errors of some kinds",
     "evaluations/.*/server.json": "score of the dataset's server",
     "report/.*": "part of the report",
 }
