@@ -23,6 +23,7 @@ from bench.report.pictures import Picture, draw_pictures
 from bench.report.suite_tables import TableData, results_table
 from bench.report.summary import summarize
 from bench.report.tables import Table
+from bench.report.venues import REPORT, Venue
 from bench.store.folders import Store
 from bench.store.provenance import code_identity
 
@@ -93,6 +94,7 @@ def make_report(
     pictures: bool = True,
     left_out: Mapping[str, str] | None = None,
     style: Path | None = None,
+    venue: Venue = REPORT,
     price: Price | None = None,
     source: str = "",
 ) -> Report:
@@ -104,6 +106,7 @@ def make_report(
         pictures: draw plots and images, which takes most of the time.
         left_out: see `read_results`.
         style: a style file of matplotlib for the plots, on top of ours.
+        venue: whose columns plots and images are to fit.
         price: of a device-hour; None to state no cost.
         source: where the results were read from, if that is not a results folder.
 
@@ -119,7 +122,9 @@ def make_report(
     claims = claims_table(results, judged)
     learning = LearningCurves.collect(results.frame, headline_metric(suite), uncertainty)
     curves = curves_table(learning, results.frame, [table.id for table in suite.tables])
-    drawn, problems = draw_pictures(results, uncertainty, store, learning, style) if pictures else ((), ())
+    drawn, problems = (
+        draw_pictures(results, uncertainty, store, learning, style=style, venue=venue) if pictures else ((), ())
+    )
     return Report(
         name=suite.name,
         title=suite.title,

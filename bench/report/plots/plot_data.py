@@ -145,14 +145,15 @@ def join_rows(values: pd.DataFrame, frame: pd.DataFrame, rows: pd.DataFrame) -> 
 def with_series(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows with `method` as a categorical column, whose order decides how each method looks.
 
-    More than `MOST_SERIES` methods are named by their representation and post-processing alone.
+    More than `MOST_SERIES` methods are named by their representation and post-processing alone; `full_method` keeps the
+    whole names.
     """
     if isinstance(rows["method"].dtype, pd.CategoricalDtype):
         return rows
     names = rows["method"]
     if names.nunique() > MOST_SERIES:
         names = names.str.replace(r" \(.*\)$", "", regex=True)
-    return rows.assign(method=pd.Categorical(names, categories=names.unique()))
+    return rows.assign(method=pd.Categorical(names, categories=names.unique()), full_method=rows["method"])
 
 
 def describe(row: pd.Series, names: Iterable[str]) -> str:
