@@ -181,7 +181,11 @@ def _draw(heads: Sequence[str], rows: Sequence[Row], problems: list[str]) -> Fig
     width = min(COLUMN_WIDTH, (most - HEAD_WIDTH * scale) / len(rows))
     lines: list[Row] = [*zip(*rows, strict=True)]
     images = [[None if cell is None else _image(cell, problems) for cell in line] for line in lines]
-    text = LINE_HEIGHT * scale * (0.5 + max(cell.label.count("\n") + 1 for row in rows for cell in row if cell))
+    text = (
+        LINE_HEIGHT
+        * scale
+        * (0.5 + max((cell.label.count("\n") + 1 for row in rows for cell in row if cell), default=1))
+    )
     highest = (PAGE_HEIGHT - text) / len(lines) - text
     shapes = [[image.shape for image in line if image is not None] for line in images]
     heights = [min(highest, max((width * one[0] / one[1] for one in line), default=width)) for line in shapes]

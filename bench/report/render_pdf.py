@@ -23,6 +23,9 @@ DATA, FIGURES = "report.json", "figures"
 LONG_WORD = 64
 """Characters of a word that has to break: longer than any hash."""
 
+LEAST_SHARE = 0.6
+"""Width of a column of sentences at least, as a part of that of the widest one."""
+
 BREAK = "\N{ZERO WIDTH SPACE}"
 
 
@@ -112,7 +115,10 @@ def _table(table: Table) -> dict[str, Any]:
     stacks, marks = table.stacks, table.footnotes
     return {
         "title": table.title,
-        "columns": [{"numeric": stack.column.numeric, "prose": _prose(table, stack)} for stack in stacks],
+        "columns": [
+            {"numeric": stack.column.numeric, "prose": share}
+            for stack, share in zip(stacks, _shares(table), strict=True)
+        ],
         "groups": list(_groups(table)),
         "heads": [{"text": stack.column.under, "below": table.subtitle(stack)} for stack in stacks],
         "rows": list(_rows(table, stacks, marks)),
@@ -121,10 +127,12 @@ def _table(table: Table) -> dict[str, Any]:
     }
 
 
-def _prose(table: Table, stack: Stack) -> float:
-    """The part of the width that a column of sentences takes, relative to others; 0 for columns without."""
-    longest = max((len(row.cells[stack.top].text) for row in table.rows), default=1)
-    return max(longest, 1) ** 0.5 if stack.column.prose else 0.0
+def _shares(table: Table) -> list[float]:
+    """The part of the width that each column of sentences takes, relative to others; 0 for columns without."""
+    letters = [sum(len(row.cells[stack.top].text) for row in table.rows) for stack in table.stacks]
+    shares = [count**0.5 if stack.column.prose else 0 for stack, count in zip(table.stacks, letters, strict=True)]
+    return [max(share, LEAST_SHARE * max(shares)) if stack.column.prose else 0.0
+            for stack, share in zip(table.stacks, shares, strict=True)]  # fmt: skip
 
 
 def _groups(table: Table) -> Iterator[dict[str, Any]]:

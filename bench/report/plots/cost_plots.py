@@ -14,9 +14,18 @@ from matplotlib.lines import Line2D
 from bench.analysis.formatting import backbone_name, metric_words
 from bench.planning.plan import BINARY_GIGA, GIGA
 from bench.report.plots.drawing import KEYS, Drawing, count_rows, explain_series, long_form
-from bench.report.plots.panels import draw_series, label_figure, make_panels, metric_label, scale_axis
+from bench.report.plots.panels import (
+    draw_series,
+    label_figure,
+    make_panels,
+    metric_label,
+    name_panel,
+    name_panel_axis,
+    panel_columns,
+    scale_axis,
+)
 from bench.report.plots.plot_data import PlotData, printed_rows
-from bench.report.plots.style import INK, Looks, plain
+from bench.report.plots.style import INK, Looks
 
 __all__ = ["gflops", "parameters", "pareto_front", "plot_cost"]
 
@@ -60,8 +69,8 @@ def plot_cost(rows: pd.DataFrame, metric: str, costs: Sequence[str] = ("multiply
     rows = _costed_rows(rows, metric, costs)
     looks, several = Looks.of(rows["method"]), len(costs) > 1
     look, backbones = looks.line if _joined(rows) else looks.dot, list(rows["backbone"].unique())
-    height = 1.9 if len(backbones) == 1 else min(1.45, 15 / len(backbones) / (2 if several else 1))
-    columns = len(costs) if several else 3
+    height = 1.9 if len(backbones) == 1 else 1.45
+    columns = panel_columns(len(backbones) * len(costs), len(costs))
     figure, panels = make_panels(len(backbones) * len(costs), columns, height, sharex="col" if several else True)
     for axes, (backbone, cost) in zip(panels, product(backbones, costs), strict=True):
         own, others = rows[rows["backbone"] == backbone], rows[rows["backbone"] != backbone]
@@ -71,7 +80,7 @@ def plot_cost(rows: pd.DataFrame, metric: str, costs: Sequence[str] = ("multiply
         axes.plot(front[cost], front["mean"], **RING, zorder=2)
         crossed = own.dropna(subset=f"printed_{cost}")
         axes.plot(crossed[[cost, f"printed_{cost}"]].T, crossed[["mean", "mean"]].T, markevery=[1], zorder=4, **CROSS)
-        axes.set_title(plain(backbone_name(backbone), 40, 1))
+        name_panel(axes, backbone_name(backbone))
         axes.margins(x=0.08, y=0.1)
         scale_axis(axes, "x", rows[cost])
     handles = looks.handles(look)
@@ -81,8 +90,8 @@ def plot_cost(rows: pd.DataFrame, metric: str, costs: Sequence[str] = ("multiply
     if rows.filter(regex="^printed_").notna().any(axis=None):
         handles["as the paper prints it, where that differs"] = Line2D([], [], **CROSS)
     if several:
-        for axes, cost in zip(panels[-columns:], costs, strict=True):
-            axes.set_xlabel(COSTS[cost].label)
+        for axes, (_, cost) in list(zip(panels, product(backbones, costs), strict=True))[-columns:]:
+            name_panel_axis(axes, COSTS[cost].label)
     label_figure(figure, handles, "" if several else COSTS[costs[0]].label, metric_label(metric))
     return figure
 

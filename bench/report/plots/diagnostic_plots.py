@@ -11,7 +11,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.report.plots.drawing import KEYS, Drawing, count_rows, explain_series, long_form
-from bench.report.plots.panels import NAME_WIDTH, draw_series, facet, first_panels, label_figure, name_rows
+from bench.report.plots.panels import (
+    NAME_WIDTH,
+    draw_series,
+    facet,
+    first_panels,
+    label_figure,
+    name_rows,
+    panel_columns,
+)
 from bench.report.plots.plot_data import PlotData
 from bench.report.plots.style import Looks, plain, small_print
 
@@ -129,7 +137,9 @@ def plot_errors(errors: pd.DataFrame) -> Figure:
     # Other colors than those of methods, for which kinds of errors could be taken otherwise.
     looks = Looks(tuple(kinds), "ch:s=.25,rot=-.25,dark=.4")
     lines = max(plain(method, NAME_WIDTH).count("\n") + 1 for method in methods)
-    figure, panels = facet(parts, GROUP, (0.11 * lines + 0.07) * len(methods) + 0.35)
+    # The names of methods take the room of a panel.
+    columns = panel_columns(len(parts[list(GROUP)].drop_duplicates()), parts["input_size"].nunique(), most=3)
+    figure, panels = facet(parts, GROUP, (0.11 * lines + 0.07) * len(methods) + 0.35, columns)
     for axes, panel in panels:
         places = panel["method"].cat.codes
         for kind in kinds:

@@ -20,8 +20,8 @@ from bench.analysis.formatting import backbone_name, in_print_units, metric_word
 from bench.analysis.gap_words import gap_sentence
 from bench.pose.metrics.catalog import metric_named
 from bench.report.plots.drawing import KEYS, Drawing, long_form, value_headings
-from bench.report.plots.panels import label_figure, make_panels, metric_label, size_text
-from bench.report.plots.style import FAINT, INK, Looks, plain
+from bench.report.plots.panels import label_figure, make_panels, metric_label, name_panel, size_text
+from bench.report.plots.style import FAINT, INK, Looks
 from bench.statistics.trends import Crossing
 from bench.statistics.variances import LEVEL
 
@@ -82,7 +82,7 @@ def plot_learning(learning: LearningCurves, panels: Sequence[Panel] = ()) -> Fig
         name = f"{backbone_name(group[0])}, {size_text(group[1])}: " * (len(groups) > 1)
         above[0].set_ylabel(metric_label(learning.metric))
         for place, panel in enumerate(panels):
-            above[place].set_title(plain(name + held_words(panel[1]), 40, 1))
+            name_panel(above[place], name + held_words(panel[1]))
             here = [curve for curve in curves if (curve.group, curve.axis, curve.held) == (group, *panel)]
             for curve in here:
                 _draw_curve(above[place], curve, looks, scale)

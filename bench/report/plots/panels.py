@@ -19,7 +19,8 @@ from bench.report.plots.style import INK, Look, current_venue, plain, text_scale
 
 __all__ = [
     "NAME_WIDTH", "draw_known", "draw_series", "facet", "figure_width", "first_panels", "label_figure", "make_panels",
-    "metric_label", "name_rows", "published_handle", "scale_axis", "size_text",
+    "metric_label", "name_panel", "name_panel_axis", "name_rows", "panel_columns", "published_handle", "scale_axis",
+    "size_text",
 ]  # fmt: skip
 
 PANEL_WIDTH = 1.7
@@ -28,7 +29,16 @@ PANEL_WIDTH = 1.7
 NAME_WIDTH = 30
 """Characters in a line of the name of a row."""
 
+FEW_LINES = 2
+"""Lines of panels up to which each line is a run of panels that belong together."""
+
+TITLE_LETTERS, LABEL_LETTERS = 12.5, 14
+"""Letters of a title and of the label of an axis that fit an inch."""
+
 MOST_PANELS, MOST_COLUMNS, MOST_ENTRIES = 18, 4, 20
+
+TICK_LENGTH = {"x": 0.3, "y": 0.15}
+"""Length in inches of an axis that the label of a tick takes."""
 
 LOGARITHMIC = 8
 """Ratio of highest to lowest from which a logarithmic axis shows more."""
@@ -72,12 +82,37 @@ def facet(
 ) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
     """A panel with its part of the frame for each combination of the columns `by`."""
     groups = list(values.groupby(list(by), sort=False, observed=True))
-    kinds, most = values[by[-1]].nunique(), min(MOST_COLUMNS, int(current_venue().page / PANEL_WIDTH))
-    columns = columns or (kinds if len(by) > 1 and 1 < kinds <= most else min(most, MOST_COLUMNS - 1))
+    kinds = values[by[-1]].nunique() if len(by) > 1 else 1
+    columns = columns or panel_columns(len(groups), kinds)
     figure, axes = make_panels(len(groups), columns, height, width, **share)
     for one, (key, _) in zip(axes, groups, strict=True):
-        one.set_title(", ".join(_title(name, str(value)) for name, value in zip(by, key, strict=True)))
+        name_panel(one, ", ".join(_title(name, str(value)) for name, value in zip(by, key, strict=True)))
     return figure, [(one, group) for one, (_, group) in zip(axes, groups, strict=True)]
+
+
+def panel_columns(count: int, kinds: int = 1, most: int = MOST_COLUMNS) -> int:
+    """How many of so many panels stand side by side, where each run of `kinds` of them belongs together."""
+    most = min(most, int(current_venue().page / PANEL_WIDTH))
+    if not 1 < kinds <= most:
+        return min(most, MOST_COLUMNS - 1)
+    return kinds * (most // kinds) if count > FEW_LINES * kinds else kinds
+
+
+def name_panel(axes: Axes, name: str) -> None:
+    """The title of a panel, in two lines where it is long."""
+    axes.set_title(plain(name, int(TITLE_LETTERS * _panel_inches(axes)[0] / text_scale()), 2))
+
+
+def name_panel_axis(axes: Axes, name: str) -> None:
+    """The label of the x axis of a single panel, in two lines where it is long."""
+    axes.set_xlabel(plain(name, int(LABEL_LETTERS * _panel_inches(axes)[0] / text_scale())))
+
+
+def _panel_inches(axes: Axes) -> tuple[float, float]:
+    """Width and height of the place of a panel in its figure."""
+    grid: Any = axes.get_gridspec()
+    figure: Any = axes.get_figure()
+    return figure.get_figwidth() / grid.ncols, figure.get_figheight() / grid.nrows
 
 
 def first_panels(values: pd.DataFrame, by: Sequence[str]) -> tuple[pd.DataFrame, str]:
@@ -106,7 +141,7 @@ def label_figure(figure: Figure, entries: Mapping[str, Artist], x: str, y: str =
 
 def _legend_columns(names: Sequence[str], room: float) -> int:
     """The most columns in which a legend fits so many inches, each as wide as its longest name."""
-    widths = [0.057 * max(map(len, name.splitlines()), default=0) + 0.45 for name in names]
+    widths = [0.058 * max(map(len, name.splitlines()), default=0) + 0.48 for name in names]
     fitting = (
         columns
         for columns in range(len(names), 1, -1)
@@ -148,8 +183,15 @@ def scale_axis(axes: Axes, which: Literal["x", "y"], values: pd.Series) -> None:
     if wide:
         (axes.set_xscale if which == "x" else axes.set_yscale)("log")
         axis.set_minor_locator(NullLocator())
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if wide else MaxNLocator(5, steps=(1, 2, 5, 10)))
+    axis.set_major_locator(_log_locator(axes, which, values) if wide else MaxNLocator(5, steps=(1, 2, 5, 10)))
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+
+
+def _log_locator(axes: Axes, which: Literal["x", "y"], values: pd.Series) -> LogLocator:
+    """Ticks at 1, 2 and 5 of each decade, or at 1 alone where the labels of more would touch."""
+    length = _panel_inches(axes)[which == "y"]
+    labels = 3 * np.log10(values.max() / values.min())
+    return LogLocator(subs=(1, 2, 5) if labels * TICK_LENGTH[which] * text_scale() < length else (1,))
 
 
 def name_rows(axes: Axes, names: Sequence[str]) -> None:
@@ -171,4 +213,4 @@ def size_text(size: str) -> str:
 
 def _title(name: str, value: str) -> str:
     words = {"backbone": backbone_name, "representation": representation_name, "input_size": size_text}
-    return plain(words[name](value) if name in words else value, 40, 1)
+    return words[name](value) if name in words else value

@@ -136,10 +136,10 @@ def join_rows(values: pd.DataFrame, frame: pd.DataFrame, rows: pd.DataFrame) -> 
         frame: the results frame.
         rows: the frame's, see `summarize_rows`. They give the order.
     """
-    key = "evaluation" if "evaluation" in values else "training"
+    key, rows = "evaluation" if "evaluation" in values else "training", with_series(rows)
     columns = ["row", *(name for name in rows if name not in {"row", "training", "evaluation", *values})]
     keys = frame[[key, "row"]].drop_duplicates(key)
-    return with_series(rows)[columns].merge(keys, on="row").merge(values, on=key)
+    return rows[columns].merge(keys, on="row").merge(values, on=key)
 
 
 def with_series(rows: pd.DataFrame) -> pd.DataFrame:

@@ -29,11 +29,12 @@ from bench.report.plots.panels import (
     figure_width,
     label_figure,
     metric_label,
+    panel_columns,
     published_handle,
     size_text,
 )
 from bench.report.plots.plot_data import PlotData, describe, printed_rows
-from bench.report.plots.style import FAINT, INK, Looks, current_venue, plain, small_print
+from bench.report.plots.style import FAINT, INK, Looks, current_venue, plain, small_print, text_scale
 
 __all__ = ["bars", "ceiling", "plot_bars", "plot_ceiling", "plot_splitting", "splitting"]
 
@@ -164,9 +165,11 @@ def plot_ceiling(rows: pd.DataFrame, metric: str) -> Figure:
     rows, looks = _in_slots(printed_rows(rows, metric))
     rows = rows.dropna(subset=["mean", "ceiling"])
     count, alone = len(looks.names) * rows["input_size"].nunique(), rows["backbone"].nunique() == 1
-    width = figure_width(0.5 + 0.3 * count) if alone else current_venue().page
-    figure, panels = facet(rows, ["backbone"], 1.7, 1 if alone else 2, width)
-    dash = {**CEILING, "markersize": min(12.0, 40 * width / (1 if alone else 2) / count)}
+    page, needed = current_venue().page, max(0.5 + 0.16 * count, 0.5 * rows["input_size"].nunique() + 0.3)
+    width = figure_width(0.5 + 0.3 * count) if alone else page
+    columns = 1 if alone else max(1, min(panel_columns(len(rows)), int(page / needed / text_scale())))
+    figure, panels = facet(rows, ["backbone"], 1.7, columns, width)
+    dash = {**CEILING, "markersize": min(12.0, 40 * width / columns / count)}
     for axes, panel in panels:
         axes.vlines(panel["x"], panel["mean"], panel["ceiling"], color=FAINT, linewidth=0.8, linestyle=":", zorder=1)
         axes.plot(panel["x"], panel["ceiling"], **dash)

@@ -234,9 +234,9 @@ def render_figure(figure: Figure, kind: FigureKind, *, images: bool = False) -> 
     with warnings.catch_warnings():
         # A name may have characters that no font has; a box stands in their place.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+        if isinstance(engine := figure.get_layout_engine(), ConstrainedLayoutEngine):
             # Sizes are in points whatever the resolution: the layout is found once for all kinds.
-            figure.draw_without_rendering()
+            engine.execute(figure)
             figure.set_layout_engine("none")
         if kind == "png":
             return _to_png(figure, images=images)
