@@ -12,12 +12,11 @@ import typer
 from bench.cli.options import CalibrationFile, ExtensionModules, Only, Results, Set, Subset
 from bench.cli.targets import planner
 from bench.pose.errors import nearest
-from bench.report.venues import REPORT, VENUES
+from bench.report.figure_options import REPORT, VENUES, FigureKind
 
 if TYPE_CHECKING:
     from bench.planning.plan import Plan
     from bench.report.costs import Price
-    from bench.report.plots.style import FigureKind
 
 NameT = TypeVar("NameT", bound=str)
 
@@ -146,8 +145,6 @@ def _over_budget(plans: Sequence[Plan], results: Path, budget: float, calibratio
 
 
 def _figure_kinds(text: str | None) -> list[FigureKind]:
-    from bench.report.plots.style import FigureKind
-
     return [] if text is None else [_known(name.strip(), get_args(FigureKind), "--figures") for name in text.split(",")]
 
 

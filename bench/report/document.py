@@ -18,12 +18,12 @@ from bench.report.claims import claims_table
 from bench.report.costs import Price
 from bench.report.curves_table import curves_table
 from bench.report.details import RowDetails, describe_rows, log_tails
+from bench.report.figure_options import REPORT, Venue
 from bench.report.glance import glance_table
 from bench.report.pictures import Picture, draw_pictures
 from bench.report.suite_tables import TableData, results_table
 from bench.report.summary import summarize
 from bench.report.tables import Table
-from bench.report.venues import REPORT, Venue
 from bench.store.folders import Store
 from bench.store.provenance import code_identity
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.pose.registry import Registry
 from bench.report.document import Report
-from bench.report.plots.style import FigureKind
+from bench.report.figure_options import FigureKind
 from bench.report.render_csv import render_csv, render_values
 from bench.report.render_html import render_html
 from bench.report.render_latex import render_figure, render_table

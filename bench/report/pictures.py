@@ -15,8 +15,8 @@ from bench.analysis.results import Results
 from bench.analysis.uncertainty import Uncertainty
 from bench.report import plots
 from bench.report.example_pages import draw_images
-from bench.report.plots import Drawing, FigureKind, PlotData
-from bench.report.venues import REPORT, Venue
+from bench.report.figure_options import REPORT, FigureKind, Venue
+from bench.report.plots import Drawing, PlotData
 from bench.store.folders import Store
 
 PLOTS: Mapping[str, Callable[[PlotData], Drawing | None]] = {

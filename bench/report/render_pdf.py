@@ -13,9 +13,9 @@ import typst
 
 from bench.files import write_bytes
 from bench.report.document import Report
+from bench.report.figure_options import REPORT
 from bench.report.pictures import Picture
 from bench.report.tables import AGREEMENT_MARKS, Stack, Table, TableCell
-from bench.report.venues import REPORT
 
 TEMPLATE = Path(__file__).parent / "templates" / "report.typ"
 DATA, FIGURES = "report.json", "figures"

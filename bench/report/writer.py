@@ -11,9 +11,8 @@ from bench.planning.plan import Plan
 from bench.pose.errors import BenchError, ExtensionError
 from bench.report.costs import Price
 from bench.report.document import Report, make_report
+from bench.report.figure_options import REPORT, FigureKind, Venue
 from bench.report.formats import FORMATS, Format, figure_files
-from bench.report.plots.style import FigureKind
-from bench.report.venues import REPORT, Venue
 from bench.store.folders import Store
 
 

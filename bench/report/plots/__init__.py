@@ -35,11 +35,11 @@ from bench.report.plots.drawing import Drawing
 from bench.report.plots.learning_curves import draw_learning, plot_learning
 from bench.report.plots.plot_data import PlotData, gather_plot_data, join_rows
 from bench.report.plots.score_plots import bars, ceiling, plot_bars, plot_ceiling, plot_splitting, splitting
-from bench.report.plots.style import FigureKind, mark_simulated, plot_style, render_figure
+from bench.report.plots.style import mark_simulated, plot_style, render_figure
 from bench.report.plots.training_curves import loss, plot_epochs, validation
 
 __all__ = [
-    "Drawing", "FigureKind", "PlotData", "bars", "ceiling", "draw_learning", "errors", "gather_plot_data", "gflops",
+    "Drawing", "PlotData", "bars", "ceiling", "draw_learning", "errors", "gather_plot_data", "gflops",
     "join_rows", "keypoints", "loss", "mark_simulated", "parameters", "plot_bars", "plot_ceiling", "plot_cost",
     "plot_epochs", "plot_errors", "plot_keypoints", "plot_learning", "plot_splitting", "plot_style",
     "plot_thresholds", "render_figure", "splitting", "thresholds", "validation",

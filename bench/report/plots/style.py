@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -33,10 +33,10 @@ from matplotlib.patches import Patch
 from PIL import Image
 
 from bench.pose.errors import BenchError, nearest
-from bench.report.venues import REPORT, Venue
+from bench.report.figure_options import REPORT, FigureKind, Venue
 
 __all__ = [
-    "FAINT", "INK", "MOST_SERIES", "FigureKind", "Look", "Looks", "current_venue", "mark_simulated", "plain",
+    "FAINT", "INK", "MOST_SERIES", "Look", "Looks", "current_venue", "mark_simulated", "plain",
     "plot_style", "render_figure", "small_print", "text_scale",
 ]  # fmt: skip
 
@@ -52,9 +52,6 @@ DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (8, 2)))
 INK, FAINT = "#222222", "#666666"
 
 DPI = 200
-
-FigureKind = Literal["pdf", "svg", "png"]
-"""Formats of the file of a figure."""
 
 Look = Callable[[str], dict[str, Any]]
 """Arguments of matplotlib for a series by its name, such as `looks.dot`."""
@@ -82,7 +79,6 @@ THEME: dict[str, Any] = {
     "hatch.linewidth": 0.5,
     "pdf.fonttype": 42,  # TrueType: venues refuse matplotlib's Type 3
     "svg.fonttype": "path",  # a page that shows the file may lack the font
-    "svg.hashsalt": "bench",  # equal figures give equal files
 }
 """What differs from seaborn's "whitegrid" style in its "paper" context, but for sizes of text."""
 
@@ -222,7 +218,7 @@ def mark_simulated(figure: Figure, mark: str) -> None:
 
 
 def render_figure(figure: Figure, kind: FigureKind, *, images: bool = False) -> bytes:
-    """The figure as a file; equal figures give equal files.
+    """The figure as a file; equal figures give equal PDF and PNG files.
 
     PDF and SVG are vector graphics. PDF embeds its fonts, SVG draws letters as paths.
 

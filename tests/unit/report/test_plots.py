@@ -29,9 +29,9 @@ from bench.planning.plan import PlannedEvaluation, PlannedTraining
 from bench.pose.errors import BenchError
 from bench.pose.metrics.diagnostics import Diagnostics
 from bench.report import plots
+from bench.report.figure_options import REPORT
 from bench.report.plots import Drawing, PlotData
 from bench.report.plots.style import Looks, plain
-from bench.report.venues import REPORT
 from bench.statistics.estimate import EffectEstimate
 from tests.unit.made_up import row_of
 from tests.unit.records import Fields, History, curve, make_results, suite_text

@@ -1,9 +1,13 @@
-"""Widths of columns and pages, and sizes of text, for which figures are drawn."""
+"""What figures are written as: kinds of files, and widths and text sizes of our reports and of papers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
+
+FigureKind = Literal["pdf", "svg", "png"]
+"""Formats of the file of a figure."""
 
 
 @dataclass(frozen=True)
