@@ -109,7 +109,7 @@ def test_bars(data: PlotData) -> None:
     assert set(values["mark"]) == {"measured", "published", "mean pose baseline"}
     assert set(values["ends are"].dropna()) == {"95% confidence intervals over seeds"}
     assert set(values["method"].dropna()) == {
-        "heatmap + quarter shift", "heatmap", "SimDR (k 2)", "SimDR (k 3)",
+        "heatmap + quarter shift (k –)", "heatmap (k –)", "SimDR (k 2)", "SimDR (k 3)",
     }  # fmt: skip
     assert len(values) == 16 + values["mark"].eq("published").sum() + 2
 
