@@ -34,7 +34,7 @@ PLOTS: Mapping[str, Callable[[PlotData], Drawing | None]] = {
 """Plots by the names of their files."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
     """A figure with its heading, or the reason why there is none.
 
@@ -57,7 +57,7 @@ class Picture:
     images: bool = False
     style: Path | None = None
     venue: Venue = REPORT
-    _files: dict[FigureKind, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _files: dict[FigureKind, bytes] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def width(self) -> float:
