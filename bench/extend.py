@@ -109,7 +109,12 @@ def executor(
 
 
 def report_format(name: str, *, pictures: bool = True, figures: bool = False) -> Callable[[DecoratedT], DecoratedT]:
-    """Add a function that makes the files of a report, see `bench.report.formats.Format`.
+    """Add a function that makes the files of a report.
+
+    Args:
+        name: of the format.
+        pictures: whether it shows plots and images, which take a while to draw.
+        figures: whether its files refer to `figures/*.png` beside them.
 
     Everything of a report may come from a stranger's files: escape it.
     """
@@ -117,7 +122,7 @@ def report_format(name: str, *, pictures: bool = True, figures: bool = False) ->
     def add(render: DecoratedT) -> DecoratedT:
         from bench.report.formats import FORMATS, Format
 
-        FORMATS.add(name, Format(render, pictures, figures), render)  # type: ignore[arg-type]  # as documented
+        FORMATS.add(name, Format(render, pictures, ("png",) if figures else ()), render)  # type: ignore[arg-type]  # as documented
         return render
 
     return add

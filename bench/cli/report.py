@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar, get_args
 
 import typer
 
 from bench.cli.options import CalibrationFile, ExtensionModules, Only, Results, Set, Subset
 from bench.cli.rates import PricePerHour, Watts, parse_power, parse_price
 from bench.cli.targets import planner
+from bench.pose.errors import nearest
+from bench.report.figure_options import REPORT, VENUES, FigureKind
 
 if TYPE_CHECKING:
     from bench.planning.plan import Plan
+
+NameT = TypeVar("NameT", bound=str)
 
 Budget = Annotated[
     float | None,
@@ -55,6 +59,21 @@ def report(
     ] = None,
     price_per_hour: PricePerHour = None,
     watts: Watts = None,
+    figures: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KINDS",
+            help="Write each figure as files of these kinds under figures/, with its numbers as CSV."
+            " Comma-separated: pdf, svg, png.",
+        ),
+    ] = None,
+    venue: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Draw figures as wide as the columns of a venue, with text of its small print: {', '.join(VENUES)}.",
+        ),
+    ] = None,
     capsule: Annotated[
         Path | None,
         typer.Option(metavar="FILE.zip", help="Capsule of `bench export` to report on, in place of a results folder."),
@@ -71,7 +90,16 @@ def report(
 
     names = [name.strip() for name in formats.split(",")]
     price, power = parse_price(price_per_hour), parse_power(watts)
-    write = partial(write_report, out=out, formats=names, style=style, price=price, watts=power)
+    write = partial(
+        write_report,
+        out=out,
+        formats=names,
+        style=style,
+        figures=_figure_kinds(figures),
+        venue=REPORT if venue is None else VENUES[_known(venue.strip(), VENUES, "--venue")],
+        price=price,
+        watts=power,
+    )
     if capsule is not None:
         given = {
             "SUITES": suites,
@@ -111,6 +139,19 @@ def _over_budget(plans: Sequence[Plan], results: Path, budget: float, calibratio
 
     evidence = gather_evidence(results, LocalOptions(), calibration)
     return {id_: reason for plan in plans for id_, reason in over_budget(plan, budget, evidence).items()}
+
+
+def _figure_kinds(text: str | None) -> list[FigureKind]:
+    return [] if text is None else [_known(name.strip(), get_args(FigureKind), "--figures") for name in text.split(",")]
+
+
+def _known(name: str, valid: Iterable[NameT], option: str) -> NameT:
+    """The name that is meant. Raises `typer.BadParameter` with the nearest one for a name that is not valid."""
+    names = {str(one): one for one in valid}
+    if name not in names:
+        hint = f"{name!r:.80} is not valid{nearest(name, names)}; valid: {', '.join(names)}"
+        raise typer.BadParameter(hint, param_hint=option)
+    return names[name]
 
 
 def _all_suites() -> list[Path]:

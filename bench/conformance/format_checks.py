@@ -79,7 +79,7 @@ def format_checks(form: Format, reports: SampleReports | None = None) -> list[Ch
         form: the format.
         reports: to render, where several formats share them; they need pictures if a format shows them.
     """
-    return CHECKS.of(form, reports or SampleReports(pictures=form.pictures or form.figures))
+    return CHECKS.of(form, reports or SampleReports(pictures=form.pictures or bool(form.figures)))
 
 
 @CHECKS.check()

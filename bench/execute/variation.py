@@ -19,7 +19,7 @@ from bench.pose.codecs.maps import STRIDE
 from bench.pose.codecs.representation import REPRESENTATIONS, CodecSettings
 from bench.pose.data.reading import read_json
 from bench.pose.errors import DataError
-from bench.pose.evaluation import EvalConfig, EvalResult, Evaluator
+from bench.pose.evaluation import EvalResult, Evaluator
 from bench.pose.evaluator_names import EvaluatorName
 from bench.pose.inference import decode_outputs
 from bench.pose.metrics.catalog import headline
@@ -97,7 +97,7 @@ def _vary(job: Job, base: EvalSpec, store: Store, say: Callable[[str], object]) 
     variants = [Variant(setting=one.setting, value=one.words, evaluation=one.spec.id) for one, _ in found]
     write_json(folder.variants_file, Variants(variants=variants).model_dump(mode="json"))
     _keep_budget(evaluator, job.training, folder)
-    decoded = variation.result(base).metrics[metric]
+    decoded = variation.result(base, anew=True).metrics[metric]
     return Variation(record, metric, decoded, tuple(found), made, time.monotonic() - clock)
 
 
@@ -109,20 +109,27 @@ class _OpenVariation:
         self._scoring: Callable[[EvaluatorName | None], Scoring] = lru_cache(None)(
             lambda name: split_scoring(evaluator.split, name)
         )
-        self._decoded: dict[tuple[CodecSettings, bool], Predictions] = {}
+        self._decoded: dict[tuple[CodecSettings, bool] | None, Predictions] = {}
 
-    def result(self, spec: EvalSpec) -> EvalResult:
-        """What an evaluation of the same crops finds."""
+    def result(self, spec: EvalSpec, *, anew: bool = False) -> EvalResult:
+        """What an evaluation of the same crops finds.
+
+        Where it decodes as the base does, the keypoints are those of the network, unless they are to be decoded `anew`
+        from its rounded outputs.
+        """
         config = eval_config(self._job.training, spec, self._evaluator.config.box_file)
-        scoring = self._scoring(config.evaluator)
-        evaluator = replace(self._evaluator, config=config, scoring=scoring)
-        return evaluator.judge(self._predictions(evaluator, config), {}, thorough=True)
+        evaluator = replace(self._evaluator, config=config, scoring=self._scoring(config.evaluator))
+        base = self._evaluator.config
+        same = not anew and (config.codec, config.flip_test) == (base.codec, base.flip_test)
+        return evaluator.judge(self._predictions(evaluator, decoded=not same), {}, thorough=True)
 
-    def _predictions(self, evaluator: Evaluator, config: EvalConfig) -> Predictions:
-        key = config.codec, config.flip_test
+    def _predictions(self, evaluator: Evaluator, *, decoded: bool) -> Predictions:
+        config = evaluator.config
+        key = (config.codec, config.flip_test) if decoded else None
         if key not in self._decoded:
             outputs = read_outputs(self._folder.outputs, flip_test=config.flip_test)
-            self._decoded[key] = decode_outputs(outputs, evaluator.codec, evaluator.instances, evaluator.crops)
+            codec = evaluator.codec if decoded else None
+            self._decoded[key] = decode_outputs(outputs, codec, evaluator.instances, evaluator.crops)
         return self._decoded[key]
 
     def measure(self, variant: VariantSpec, folder: EvaluationFolder) -> Record:

@@ -99,13 +99,14 @@ def predict(
 
             # Both views in one pass: one view of a small network does not fill a GPU. What is only kept has its own.
             outputs = _halves(outputs_of(torch.cat([crop, crop.flip(-1)]))) if flip_test else [outputs_of(crop)]
-            if keep is not None:
-                both = outputs if flip_test else [*outputs, outputs_of(crop.flip(-1))]
-                keep(RawOutputs(batch.indices.numpy(), batch.centers.numpy(), batch.scales.numpy(), tuple(both)))
             crop_centers, crop_scales = (copy_to(exact, one) for one in (batch.centers, batch.scales))
             located = locate(codec, outputs, crop_centers, crop_scales, crops.size, alignment=crops.pixel_alignment)
-            columns = (batch.indices, located.cpu(), batch.centers, batch.scales)
-            mine.append((tuple(column.numpy() for column in columns), batch.broken))
+            columns = [column.numpy() for column in (batch.indices, located.cpu(), batch.centers, batch.scales)]
+            if keep is not None:
+                both = outputs if flip_test else [*outputs, outputs_of(crop.flip(-1))]
+                indices, keypoints, centers, scales = columns
+                keep(RawOutputs(indices, centers, scales, keypoints, tuple(both)))
+            mine.append((tuple(columns), batch.broken))
         else:
             mine.append((None, batch))
         watch(min(len(mine) * group.size * batch_size, len(instances)))
@@ -120,21 +121,24 @@ def predict(
 
 @torch.inference_mode()
 def decode_outputs(
-    outputs: Iterable[RawOutputs], codec: Codec[Any, Any], instances: Sequence[Instance], crops: CropSettings
+    outputs: Iterable[RawOutputs], codec: Codec[Any, Any] | None, instances: Sequence[Instance], crops: CropSettings
 ) -> Predictions:
     """What `predict` gives for raw outputs that were kept, on the CPU.
 
     Args:
         outputs: batches with the views to merge.
-        codec: merges the views and decodes.
+        codec: merges the views and decodes; None takes the keypoints that were decoded when the network ran.
         instances: those that the outputs are of.
         crops: how they were cropped.
     """
     rows = []
     for batch in outputs:
-        centers, scales = torch.from_numpy(batch.centers), torch.from_numpy(batch.scales)
-        located = locate(codec, batch.views, centers, scales, crops.size, alignment=crops.pixel_alignment)
-        rows.append((batch.indices, located.numpy(), batch.centers, batch.scales))
+        keypoints = batch.keypoints
+        if codec is not None:
+            centers, scales = torch.from_numpy(batch.centers), torch.from_numpy(batch.scales)
+            located = locate(codec, batch.views, centers, scales, crops.size, alignment=crops.pixel_alignment)
+            keypoints = located.numpy()
+        rows.append((batch.indices, keypoints, batch.centers, batch.scales))
     return _collected(rows, instances)
 
 

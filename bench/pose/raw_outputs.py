@@ -1,7 +1,7 @@
 """A network's raw outputs for a split, in one file, so that they can be decoded again in other ways.
 
-The file is a zip archive: arrays of each batch in numpy's format, `BATCH/indices.npy`, `centers`, `scales`, and the
-outputs in float16 with both views, (2, instances, ...), as `maps` or as the logits `x` and `y`.
+The file is a zip archive: arrays of each batch in numpy's format, `BATCH/indices.npy`, `centers`, `scales`,
+`keypoints`, and the outputs in float16 with both views, (2, instances, ...), as `maps` or as the logits `x` and `y`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ Array = npt.NDArray[Any]
 COMPRESSION = 1
 """Of zlib: more makes files hardly smaller, and is several times as slow."""
 
+PLACES = ("indices", "centers", "scales", "keypoints")
+"""Arrays of a batch beside the outputs."""
+
 HEADROOM = 2**28
 """Bytes that stay free on the disk."""
 
@@ -45,12 +48,14 @@ class RawOutputs:
         indices: (instances,) int64, positions of the instances in their split.
         centers: (instances, 2) image px of the crops' centers.
         scales: (instances, 2) crop sizes in units of 200 px.
+        keypoints: (instances, keypoints, 3) float32, as they were decoded before the outputs were rounded to float16.
         views: of the crops and, if there is a second one, of the flipped crops.
     """
 
     indices: Array
     centers: Array
     scales: Array
+    keypoints: Array
     views: tuple[Any, ...]
 
 
@@ -75,7 +80,7 @@ class OutputsWriter:
         arrays = {name: _half(values) for name, values in _named(outputs.views).items()}
         if not self._batches:
             self._check_room(sum(array.nbytes for array in arrays.values()) // len(outputs.indices))
-        places = {"indices": outputs.indices, "centers": outputs.centers, "scales": outputs.scales}
+        places = {name: getattr(outputs, name) for name in PLACES}
         for name, array in {**places, **arrays}.items():
             with self._archive.open(f"{self._batches:06d}/{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
@@ -111,10 +116,10 @@ def _read_batch(archive: zipfile.ZipFile, batch: str, *, flip_test: bool) -> Raw
     for name in names:
         with archive.open(name) as member:
             arrays[name.removeprefix(f"{batch}/").removesuffix(".npy")] = np.lib.format.read_array(member)
-    indices, centers, scales = (arrays.pop(name) for name in ("indices", "centers", "scales"))
+    places = {name: arrays.pop(name) for name in PLACES}
     tensors = {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}
     views = [_unnamed({name: values[view] for name, values in tensors.items()}) for view in range(1 + flip_test)]
-    return RawOutputs(indices, centers, scales, tuple(views))
+    return RawOutputs(**places, views=tuple(views))
 
 
 def _named(views: tuple[Any, ...]) -> dict[str, Tensor]:

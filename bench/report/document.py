@@ -19,6 +19,7 @@ from bench.report.claims import claims_table
 from bench.report.costs import Price
 from bench.report.curves_table import curves_table
 from bench.report.details import RowDetails, describe_rows, log_tails
+from bench.report.figure_options import REPORT, Venue
 from bench.report.glance import glance_table
 from bench.report.pictures import Picture, draw_pictures
 from bench.report.sensitivity_table import budget_table, choices_table
@@ -95,6 +96,7 @@ def make_report(
     pictures: bool = True,
     left_out: Mapping[str, str] | None = None,
     style: Path | None = None,
+    venue: Venue = REPORT,
     price: Price | None = None,
     watts: float | None = None,
     source: str = "",
@@ -107,6 +109,7 @@ def make_report(
         pictures: draw plots and images, which takes most of the time.
         left_out: see `read_results`.
         style: a style file of matplotlib for the plots, on top of ours.
+        venue: whose columns plots and images are to fit.
         price: of a device-hour; None to state no cost.
         watts: declared power of a device, see `Energy`.
         source: where the results were read from, if that is not a results folder.
@@ -127,7 +130,9 @@ def make_report(
     unread: list[str] = []
     moved = [choices_table(sensitivity, results), budget_table(results, store, unread)]
     drawn, problems = (
-        draw_pictures(results, uncertainty, store, learning, sensitivity, style=style) if pictures else ((), ())
+        draw_pictures(results, uncertainty, store, learning, sensitivity, style=style, venue=venue)
+        if pictures
+        else ((), ())
     )
     return Report(
         name=suite.name,

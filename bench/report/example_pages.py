@@ -1,9 +1,9 @@
-"""Validation images with skeletons: the same instances across methods, and each method's worst and median ones."""
+"""Validation images with skeletons: the same instances of all methods, and each method's worst and median ones."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -24,22 +24,21 @@ from bench.pose.errors import ImageError
 from bench.pose.skeletons import Skeleton
 from bench.report.plots import style
 from bench.report.plots.drawing import Drawing
-from bench.report.plots.panels import PAGE_WIDTH
 from bench.report.skeleton_drawing import COLORS, draw_annotation, draw_skeleton
 from bench.report.stored_instances import Choice, StoredInstance, read_instances
 from bench.store.folders import Store
 
-MOST_INSTANCES, PAGE_INSTANCES = 8, 4
-"""Instances that are shown of one choice, and on one page."""
+MOST_INSTANCES, COLUMN_INSTANCES = 8, 4
+"""Instances that are shown of one choice, and those of them that fit a column of the page."""
 
 MOST_METHODS = 6
-"""Methods side by side; the images of more would be too small."""
+"""Methods under each other; the images of more would be too small."""
 
-COLUMN_WIDTH, ROW_HEIGHT, LINE_HEIGHT = 1.7, 2.05, 0.13
-"""Sizes at most in inches: an image's width and height, and a line of text."""
+COLUMN_WIDTH, PAGE_HEIGHT = 1.4, 9.2
+"""Sizes at most in inches: an image's width, and the height of a page."""
 
-SHARPNESS = 0.75
-"""Resolution of pages as a part of that of plots: stored images have no more to show."""
+HEAD_WIDTH, LINE_HEIGHT = 0.25, 0.12
+"""Sizes in inches: the name of a method, which runs up along its images, and a line of text."""
 
 TITLES: Mapping[Choice, tuple[str, str]] = {
     "worst": ("The worst predictions", "The instances that each method predicts worst, worst first"),
@@ -53,7 +52,7 @@ UNDER_EACH = (
 )
 
 CHOSEN_FROM = (
-    "They are chosen from the instances with most keypoints labelled that are on no earlier page. White: the"
+    "They are chosen from the instances with most keypoints labelled that are in no earlier figure. White: the"
     " annotation."
 )
 
@@ -110,25 +109,28 @@ def _pages(columns: Sequence[_Column], where: str, remark: str, problems: list[s
     rows: Sequence[Row] = _same_instances(columns)
     if rows:
         caption = f"The first {len(rows)} stored instances of the validation split, {where}. {UNDER_EACH}{remark}"
-        yield from _split("images", Drawing("Validation images", caption), ["annotation", *heads], rows, problems)
+        yield "images", _page(Drawing("Validation images", caption), ["annotation", *heads], rows, problems)
     else:
         yield "images", Drawing("Validation images", "No image is stored for every method.", problems=tuple(problems))
     for choice, (title, who) in TITLES.items():
         rows = [*zip_longest(*(_own(column, choice) for column in columns))][:MOST_INSTANCES]
-        caption = f"{who}; {where}; n = {len(rows)} instances per method. {CHOSEN_FROM} {UNDER_EACH}{remark}"
-        yield from _split(f"images_{choice}", Drawing(title, caption), heads, rows, problems)
+        if rows:
+            caption = f"{who}; {where}; n = {len(rows)} instances per method. {CHOSEN_FROM} {UNDER_EACH}{remark}"
+            yield f"images_{choice}", _page(Drawing(title, caption), heads, rows, problems)
 
 
-def _split(
-    name: str, texts: Drawing, heads: Sequence[str], rows: Sequence[Row], problems: list[str]
-) -> Iterator[tuple[str, Drawing]]:
-    """Rows of images under their heads, on as many pages as they take, with the title and caption of `texts`."""
-    count = -(-len(rows) // PAGE_INSTANCES)
-    for number in range(count):
-        figure = _draw(heads, rows[number * PAGE_INSTANCES : (number + 1) * PAGE_INSTANCES], problems)
-        title = f"{texts.title} ({number + 1} of {count})" if count > 1 else texts.title
-        page = Drawing(title, texts.caption, figure, tuple(problems), images=True)
-        yield f"{name}_{number + 1}" if number else name, page
+def _page(texts: Drawing, heads: Sequence[str], rows: Sequence[Row], problems: list[str]) -> Drawing:
+    """A page of images with the title and caption of `texts`."""
+    figure = _draw(heads, rows, problems)
+    cells = [(head, cell) for row in rows for head, cell in zip(heads, row, strict=True) if cell is not None]
+    values = pd.DataFrame(
+        {
+            "method": [head for head, _ in cells],
+            "instance": [cell.instance.annotation_id for _, cell in cells],
+            "object keypoint similarity (OKS)": [cell.instance.oks if cell.prediction else None for _, cell in cells],
+        }
+    )
+    return replace(texts, figure=figure, problems=tuple(problems), images=True, values=values)
 
 
 def _same_instances(columns: Sequence[_Column]) -> list[Row]:
@@ -147,7 +149,7 @@ def _same_instances(columns: Sequence[_Column]) -> list[Row]:
 def _own(column: _Column, choice: Choice) -> list[_PageCell]:
     """A method's own instances, with the annotation under the prediction."""
     instances = column.instances.get(choice, {}).values()
-    return [_PageCell(column, one, f"{_oks(one)} · instance {one.annotation_id}", annotation=True) for one in instances]
+    return [_PageCell(column, one, f"{_oks(one)}\ninstance {one.annotation_id}", annotation=True) for one in instances]
 
 
 def _oks(instance: StoredInstance) -> str:
@@ -173,21 +175,28 @@ def _column(item: Any, skeleton: Skeleton, store: Store, problems: list[str]) ->
 
 
 def _draw(heads: Sequence[str], rows: Sequence[Row], problems: list[str]) -> Figure:
-    """One page."""
-    width = min(COLUMN_WIDTH, PAGE_WIDTH / len(heads))
-    wrapped = [style.plain(head, max(8, int(15 * width)), 3) for head in heads]
-    images = [[None if cell is None else _image(cell, problems) for cell in row] for row in rows]
-    shapes = [[image.shape for image in row if image is not None] for row in images]
-    # Less for images that are wider than high.
-    heights = [min(ROW_HEIGHT, max((width * one[0] / one[1] for one in row), default=ROW_HEIGHT)) for row in shapes]
-    texts = LINE_HEIGHT * (1.5 * len(rows) + max(head.count("\n") + 1 for head in wrapped) + 2)
+    """One page: a line per head, with the instances side by side."""
+    venue, scale = style.current_venue(), style.text_scale()
+    most = venue.column if len(rows) <= COLUMN_INSTANCES else venue.page
+    width = min(COLUMN_WIDTH, (most - HEAD_WIDTH * scale) / len(rows))
+    lines: list[Row] = [*zip(*rows, strict=True)]
+    images = [[None if cell is None else _image(cell, problems) for cell in line] for line in lines]
+    text = (
+        LINE_HEIGHT
+        * scale
+        * (0.5 + max((cell.label.count("\n") + 1 for row in rows for cell in row if cell), default=1))
+    )
+    highest = (PAGE_HEIGHT - text) / len(lines) - text
+    shapes = [[image.shape for image in line if image is not None] for line in images]
+    heights = [min(highest, max((width * one[0] / one[1] for one in line), default=width)) for line in shapes]
     layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
-    figure = Figure((width * len(heads), sum(heights) + texts), SHARPNESS * style.DPI, layout=layout)
-    grid = figure.subplots(len(rows), len(heads), squeeze=False, height_ratios=heights)
-    for axes, head in zip(grid[0], wrapped, strict=True):
-        axes.set_title(head, loc="center", fontsize=6.5)
-    for line, row, stored in zip(grid, rows, images, strict=True):
-        for axes, cell, image in zip(line, row, stored, strict=True):
+    size = (width * len(rows) + HEAD_WIDTH * scale, sum(heights) + text * (len(lines) + 1))
+    figure = Figure(size, style.DPI, layout=layout)
+    grid = figure.subplots(len(lines), len(rows), squeeze=False, height_ratios=heights)
+    for axes, head, height in zip(grid[:, 0], heads, heights, strict=True):
+        axes.set_ylabel(style.plain(head, max(8, int(15 * height / scale)), 3), fontsize=style.small_print())
+    for places, line, stored in zip(grid, lines, images, strict=True):
+        for axes, cell, image in zip(places, line, stored, strict=True):
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
             if cell is not None:
@@ -214,7 +223,7 @@ def _image(cell: _PageCell, problems: list[str]) -> Image | None:
 
 def _draw_cell(axes: Axes, cell: _PageCell, image: Image | None) -> None:
     """The image, its skeletons, and the text under it."""
-    axes.set_xlabel(cell.label, fontsize=6, labelpad=2)
+    axes.set_xlabel(cell.label, fontsize=0.85 * style.small_print(), labelpad=2)
     if image is None:
         axes.text(0.5, 0.5, "image\nunreadable", transform=axes.transAxes, ha="center", color=style.FAINT)
         return
@@ -230,11 +239,8 @@ def _draw_cell(axes: Axes, cell: _PageCell, image: Image | None) -> None:
 
 
 def _add_legend(figure: Figure, rows: Sequence[Row]) -> None:
-    handles = [
-        Line2D([], [], color=color, linewidth=4, label=f"{side} of the body" if side != "center" else "center")
-        for side, color in COLORS.items()
-    ]
+    handles = [Line2D([], [], color=color, linewidth=4, label=side) for side, color in COLORS.items()]
     if any(cell.annotation and cell.prediction for row in rows for cell in row if cell is not None):
         outline = [Stroke(linewidth=3.5, foreground="black"), Normal()]
         handles.append(Line2D([], [], color="white", linewidth=2, path_effects=outline, label="annotation"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), borderaxespad=0.2)
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), borderaxespad=0.2, handlelength=1.4)

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 from bench.pose.registry import Registry
 from bench.report.document import Report
-from bench.report.render_csv import render_csv
+from bench.report.figure_options import FigureKind
+from bench.report.render_csv import render_csv, render_values
 from bench.report.render_html import render_html
-from bench.report.render_latex import render_table
+from bench.report.render_latex import render_figure, render_table
 from bench.report.render_markdown import render_markdown
 from bench.report.render_pdf import render_pdf
 from bench.report.tables import Table
+
+FIGURES = "figures"
+"""Folder of the figures that files refer to."""
 
 Files = Iterable[tuple[str, bytes]]
 """Path within the suite's folder and contents of each file."""
@@ -25,12 +29,12 @@ class Format:
     Attributes:
         render: makes the files of a report.
         pictures: whether it shows plots and images, which take a while to draw.
-        figures: whether its files refer to `figures/*.png` beside them.
+        figures: kinds of files in `figures/` beside its own that these refer to, such as `figures/bars.png`.
     """
 
     render: Callable[[Report], Files]
     pictures: bool = True
-    figures: bool = False
+    figures: tuple[FigureKind, ...] = ()
 
 
 def _markdown(report: Report) -> Files:
@@ -53,6 +57,20 @@ def _csv(report: Report) -> Files:
 def _latex(report: Report) -> Files:
     for path, table in _tables(report).items():
         yield f"{path}.tex", _encoded(render_table(report, table))
+    for picture in report.pictures:
+        if picture.figure is not None:
+            yield f"{FIGURES}/{picture.name}.tex", _encoded(render_figure(report, picture))
+
+
+def figure_files(report: Report, kinds: Iterable[FigureKind]) -> Files:
+    """Each figure of a report in files of these kinds, and the numbers that it shows as CSV."""
+    for picture in report.pictures:
+        for kind in kinds:
+            if (contents := picture.file(kind)) is not None:
+                yield f"{FIGURES}/{picture.name}.{kind}", contents
+        if picture.values is not None:
+            simulated = report.simulated and not picture.images
+            yield f"{FIGURES}/{picture.name}.csv", _encoded(render_values(picture.values, simulated=simulated))
 
 
 def _tables(report: Report) -> Mapping[str, Table]:
@@ -69,11 +87,11 @@ def _encoded(text: str) -> bytes:
 FORMATS: Registry[Format] = Registry(
     "report format",
     {
-        "md": Format(_markdown, figures=True),
+        "md": Format(_markdown, figures=("png",)),
         "html": Format(_html),
         "pdf": Format(_pdf),
         "csv": Format(_csv, pictures=False),
-        "tex": Format(_latex, pictures=False),
+        "tex": Format(_latex, figures=("pdf",)),
     },
 )
 """What `write_report` accepts; `bench.extend.report_format` adds to it."""

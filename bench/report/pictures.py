@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
 
 from bench.analysis.curves import LearningCurves
 from bench.analysis.results import Results
@@ -13,6 +16,7 @@ from bench.analysis.sensitivity import Sensitivity
 from bench.analysis.uncertainty import Uncertainty
 from bench.report import plots
 from bench.report.example_pages import draw_images
+from bench.report.figure_options import REPORT, FigureKind, Venue
 from bench.report.plots import Drawing, PlotData
 from bench.store.folders import Store
 
@@ -31,23 +35,49 @@ PLOTS: Mapping[str, Callable[[PlotData], Drawing | None]] = {
 """Plots by the names of their files."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
     """A figure with its heading, or the reason why there is none.
 
     Attributes:
         name: of its file, without extension.
         title: heading over it.
-        caption: text under it; where there is no picture, why.
-        png: contents of the file, which states the size at which it is meant to be seen.
+        caption: text under it; where there is no figure, why.
+        figure: the figure.
+        values: the numbers that the figure shows, in long form, with units in the headings.
         images: whether it shows parts of the dataset's images.
+        style: user's style file that the figure was made in.
+        venue: whose columns the figure was made for.
     """
 
     name: str
     title: str
     caption: str
-    png: bytes | None
+    figure: Figure | None = None
+    values: pd.DataFrame | None = None
     images: bool = False
+    style: Path | None = None
+    venue: Venue = REPORT
+    _files: dict[FigureKind, bytes] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def width(self) -> float:
+        """Width in inches at which it is meant to be seen; 0 where there is no figure."""
+        return 0.0 if self.figure is None else float(self.figure.get_figwidth())
+
+    @property
+    def png(self) -> bytes | None:
+        """Contents of the PNG file, which states the width; None where there is no figure."""
+        return self.file("png")
+
+    def file(self, kind: FigureKind) -> bytes | None:
+        """Contents of a file of the figure, made when it is first asked for; None where there is no figure."""
+        if self.figure is None:
+            return None
+        if kind not in self._files:
+            with plots.plot_style(self.style, self.venue):
+                self._files[kind] = plots.render_figure(self.figure, kind, images=self.images)
+        return self._files[kind]
 
 
 def draw_pictures(
@@ -58,6 +88,7 @@ def draw_pictures(
     sensitivity: Sensitivity,
     *,
     style: Path | None = None,
+    venue: Venue = REPORT,
 ) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
     """Draw everything that there is to see of a suite.
 
@@ -68,6 +99,7 @@ def draw_pictures(
         learning: learning curves of the results.
         sensitivity: of the results to choices of the protocol.
         style: a style file of matplotlib that is applied on top of ours.
+        venue: whose columns the figures are to fit.
 
     Returns:
         The pictures, and what could not be drawn, each sentence once.
@@ -77,7 +109,7 @@ def draw_pictures(
     """
     pictures: list[Picture] = []
     problems: list[str] = []
-    with plots.plot_style(style):
+    with plots.plot_style(style, venue):
         data = plots.gather_plot_data(results, uncertainty)
         drawings = ((name, drawing) for name, draw in PLOTS.items() if (drawing := draw(data)) is not None)
         images = draw_images(data.evaluations, data.skeleton, store)
@@ -88,7 +120,8 @@ def draw_pictures(
             # A simulation stores no images: these show what was really predicted.
             if figure is not None and data.simulated and not drawing.images:
                 plots.mark_simulated(figure, data.simulated)
-            png = None if figure is None else plots.to_png(figure, images=drawing.images)
-            pictures.append(Picture(name, drawing.title, drawing.caption, png, drawing.images))
+            pictures.append(
+                Picture(name, drawing.title, drawing.caption, figure, drawing.values, drawing.images, style, venue)
+            )
             problems += drawing.problems
     return tuple(pictures), tuple(dict.fromkeys(problems))

@@ -6,10 +6,16 @@ import csv
 import io
 from typing import Any
 
+import pandas as pd
+
 from bench.report.tables import Column, Row, Table, TableCell, Value
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """Characters with which spreadsheets take a text for a formula."""
+
+
+DIGITS = 10
+"""Digits of the numbers of figures: more are noise of binary fractions."""
 
 
 def render_csv(table: Table, *, simulated: bool) -> str:
@@ -27,6 +33,20 @@ def render_csv(table: Table, *, simulated: bool) -> str:
         values = map(_value, table.columns, row.cells)
         writer.writerow([*values, " ".join(row.records), "yes" if made_up else "no", _notes(row)])
     return stream.getvalue()
+
+
+def render_values(values: pd.DataFrame, *, simulated: bool) -> str:
+    """The numbers that a figure shows, a line each.
+
+    Args:
+        values: see `long_form`.
+        simulated: whether any record behind the figure is made up.
+    """
+    values = values.rename(columns=_harmless).assign(simulated="yes" if simulated else "no")
+    words = values.select_dtypes(exclude="number").columns
+    harmless = {name: [_harmless(text) if isinstance(text, str) else text for text in values[name]] for name in words}
+    text: str = values.assign(**harmless).to_csv(index=False, lineterminator="\n", float_format=f"%.{DIGITS}g")
+    return text
 
 
 def _value(column: Column[Any], cell: TableCell) -> Value:

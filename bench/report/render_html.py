@@ -23,8 +23,8 @@ from bench.statistics.variances import LEVEL
 
 TEMPLATE, STYLE, SCRIPT = "report.html.jinja", "report.css", "report.js"
 
-ZOOM = 1.35
-"""Magnification of pictures, whose letters are those of a printed page."""
+ZOOM, IMAGES_ZOOM = 1.35, 1.7
+"""Magnification of plots, whose letters are those of a printed page, and of images, whose letters are smaller."""
 
 JPEG_QUALITY = 85
 
@@ -102,8 +102,7 @@ def _data_uri(picture: Picture) -> str:
 
 def _width(picture: Picture) -> int:
     """Width in CSS pixels at which a picture's letters are as large as the page's small print."""
-    with Image.open(io.BytesIO(picture.png or b"")) as image:
-        return round(image.width * ZOOM * 96 / image.info.get("dpi", (96, 96))[0])
+    return round(picture.width * (IMAGES_ZOOM if picture.images else ZOOM) * 96)
 
 
 def _distinct(table: Table, column: int) -> list[str]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from bench.report.document import Report
+from bench.report.pictures import Picture
 from bench.report.tables import Row, Stack, Table, TableCell
 
 MOST_LINES = 48
@@ -60,6 +61,28 @@ def render_table(report: Report, table: Table) -> str:
         last = number == len(pages) - 1
         lines += _float(report, table, rows, number, last)
     return "\n".join(lines) + "\n"
+
+
+def render_figure(report: Report, picture: Picture) -> str:
+    """A figure as a float that shows the PDF beside it and needs the package graphicx.
+
+    It spans both columns of a page that has two if it is wider than one of them.
+    """
+    float_ = "figure*" if picture.width > picture.venue.column else "figure"
+    mark = f" ({report.mark})" if report.mark and not picture.images else ""
+    return "\n".join(
+        [
+            f"% Suite {_comment(report.name)}, generated {_comment(report.generated)}.",
+            r"% Needs \usepackage{graphicx}.",
+            rf"\begin{{{float_}}}[tbp]",
+            r"\centering",
+            rf"{FIT_HEIGHT}{{{FIT_WIDTH}{{\includegraphics{{figures/{picture.name}.pdf}}}}}}",
+            rf"\caption{{{escape(f'{picture.title}{mark}. {picture.caption}')}}}",
+            rf"\label{{fig:{report.name}-{picture.name}}}",
+            rf"\end{{{float_}}}",
+            "",
+        ]
+    )
 
 
 def _escape_letter(letter: str) -> str:

@@ -111,7 +111,7 @@ def _links(row: Row) -> str:
 
 def _picture_blocks(picture: Picture, figures: str) -> Iterator[str]:
     yield f"## {escape(picture.title)}"
-    if picture.png is not None:
+    if picture.figure is not None:
         yield f"![{escape(picture.title)}]({figures}/{picture.name}.png)"
     yield escape(picture.caption)
 

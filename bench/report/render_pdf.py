@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import typst
 
 from bench.files import write_bytes
 from bench.report.document import Report
+from bench.report.figure_options import REPORT
+from bench.report.pictures import Picture
 from bench.report.tables import AGREEMENT_MARKS, Stack, Table, TableCell
 
 TEMPLATE = Path(__file__).parent / "templates" / "report.typ"
@@ -19,6 +22,9 @@ DATA, FIGURES = "report.json", "figures"
 
 LONG_WORD = 64
 """Characters of a word that has to break: longer than any hash."""
+
+LEAST_SHARE = 0.6
+"""Width of a column of sentences at least, as a part of that of the widest one."""
 
 BREAK = "\N{ZERO WIDTH SPACE}"
 
@@ -31,8 +37,8 @@ def render_pdf(report: Report) -> bytes:
         text = json.dumps(_breakable(_data(report)), ensure_ascii=False)
         (folder / DATA).write_text(text, encoding="utf-8", errors="replace")  # half surrogate pairs are not UTF-8
         for picture in report.pictures:
-            if picture.png is not None:
-                write_bytes(folder / FIGURES / f"{picture.name}.png", picture.png, durable=False)
+            if (vectors := picture.file("pdf")) is not None:
+                write_bytes(folder / FIGURES / f"{picture.name}.pdf", vectors, durable=False)
         compiled = typst.compile(str(folder / TEMPLATE.name), root=str(folder), format="pdf", timestamp=0)
     assert isinstance(compiled, bytes), "a PDF is one file"
     return compiled
@@ -55,22 +61,53 @@ def _break_word(word: str) -> str:
 
 def _data(report: Report) -> dict[str, Any]:
     """All that the template prints."""
+    numbers = count(1)
     texts = ("name", "title", "description", "mark", "summary", "date", "code", "problems")
     return {name: getattr(report, name) for name in texts} | {
         "glance": _table(report.glance),
         "claims": [_table(report.claims)] if report.claims is not None else [],
         "tables": [_table(table) for table in report.tables],
         "exclusions": [f"{item.reason}: {'; '.join(item.combinations)}" for item in report.exclusions],
-        "pictures": [
-            {
-                "title": picture.title,
-                "caption": picture.caption,
-                "file": f"{FIGURES}/{picture.name}.png" if picture.png is not None else None,
-            }
+        "figures": [[_figure(picture, next(numbers)) for picture in row] for row in side_by_side(report.pictures)],
+        "undrawn": [
+            {"title": picture.title, "caption": picture.caption}
             for picture in report.pictures
+            if picture.figure is None
         ],
         "origins": [{"mark": origin.mark, "values": origin.values} for origin in report.provenance.origins],
         "entries": [vars(entry) | {"origins": entry.marks} for entry in report.provenance.entries],
+    }
+
+
+def side_by_side(pictures: Iterable[Picture]) -> list[list[Picture]]:
+    """The pictures that have a figure, in rows of one or of two that fit beside each other.
+
+    The second of two comes forward to the first, over wider ones between them.
+    """
+    rows: list[list[Picture]] = []
+    open_row: list[Picture] = []
+    for picture in pictures:
+        if picture.figure is None:
+            continue
+        small = 2 * picture.width <= REPORT.page
+        if small and open_row:
+            open_row.append(picture)
+            open_row = []
+        else:
+            rows.append([picture])
+            open_row = rows[-1] if small else open_row
+    return rows
+
+
+def _figure(picture: Picture, number: int) -> dict[str, Any]:
+    assert picture.figure is not None, "only figures are set"
+    return {
+        "number": str(number),
+        "title": picture.title,
+        "caption": picture.caption,
+        "file": f"{FIGURES}/{picture.name}.pdf",
+        "width": picture.width,
+        "height": float(picture.figure.get_figheight()),
     }
 
 
@@ -78,13 +115,24 @@ def _table(table: Table) -> dict[str, Any]:
     stacks, marks = table.stacks, table.footnotes
     return {
         "title": table.title,
-        "columns": [{"numeric": stack.column.numeric, "prose": stack.column.prose} for stack in stacks],
+        "columns": [
+            {"numeric": stack.column.numeric, "prose": share}
+            for stack, share in zip(stacks, _shares(table), strict=True)
+        ],
         "groups": list(_groups(table)),
         "heads": [{"text": stack.column.under, "below": table.subtitle(stack)} for stack in stacks],
         "rows": list(_rows(table, stacks, marks)),
         "notes": [[mark, note] for note, mark in marks.items()],
         "remarks": table.remarks,
     }
+
+
+def _shares(table: Table) -> list[float]:
+    """The part of the width that each column of sentences takes, relative to others; 0 for columns without."""
+    letters = [sum(len(row.cells[stack.top].text) for row in table.rows) for stack in table.stacks]
+    shares = [count**0.5 if stack.column.prose else 0 for stack, count in zip(table.stacks, letters, strict=True)]
+    return [max(share, LEAST_SHARE * max(shares)) if stack.column.prose else 0.0
+            for stack, share in zip(table.stacks, shares, strict=True)]  # fmt: skip
 
 
 def _groups(table: Table) -> Iterator[dict[str, Any]]:

@@ -11,11 +11,9 @@ from bench.planning.plan import Plan
 from bench.pose.errors import BenchError, ExtensionError
 from bench.report.costs import Price
 from bench.report.document import Report, make_report
-from bench.report.formats import FORMATS, Format
+from bench.report.figure_options import REPORT, FigureKind, Venue
+from bench.report.formats import FORMATS, Format, figure_files
 from bench.store.folders import Store
-
-FIGURES = "figures"
-"""Folder of the pictures that files refer to."""
 
 
 def write_report(
@@ -26,6 +24,8 @@ def write_report(
     formats: Sequence[str] = tuple(FORMATS),
     left_out: Mapping[str, str] | None = None,
     style: Path | None = None,
+    figures: Sequence[FigureKind] = (),
+    venue: Venue = REPORT,
     price: Price | None = None,
     watts: float | None = None,
     source: str = "",
@@ -33,8 +33,9 @@ def write_report(
     """Write a report per plan into OUT/SUITE; settings of the command line are part of the folder's name.
 
     `md` gives report.md with figures/*.png, `html` gives report.html and `pdf` gives report.pdf, which need no other
-    file, `csv` gives tables/TABLE.csv and `tex` gives tables/TABLE.tex. Beside the folder of tables stand the tables
-    glance and, where the suite states claims, claims.
+    file, `csv` gives tables/TABLE.csv, and `tex` gives tables/TABLE.tex and figures/FIGURE.tex with FIGURE.pdf. Beside
+    the folder of tables stand the tables glance and, where the suite states claims, claims. Beside each figure stand
+    the numbers that it shows as CSV.
 
     Args:
         plans: one per suite.
@@ -43,6 +44,8 @@ def write_report(
         formats: some of `FORMATS`.
         left_out: why trainings that nobody has begun were not run, by their ids, where more is known than that.
         style: a style file of matplotlib for the plots, on top of ours.
+        figures: kinds of files that each figure is written as, beyond those that the formats need.
+        venue: whose columns the figures are to fit.
         price: of a device-hour; None to state no cost.
         watts: declared power of a device, see `Energy`.
         source: where the results were read from, if that is not a results folder.
@@ -58,12 +61,21 @@ def write_report(
     chosen = [FORMATS.named(name) for name in dict.fromkeys(formats)]
     _check_names(plans)
     written = []
-    pictures = any(form.pictures for form in chosen)
+    kinds = list(dict.fromkeys([*(kind for form in chosen for kind in form.figures), *figures]))
+    pictures = bool(kinds) or any(form.pictures for form in chosen)
     for plan in plans:
         report = make_report(
-            plan, store, pictures=pictures, left_out=left_out, style=style, price=price, watts=watts, source=source
+            plan,
+            store,
+            pictures=pictures,
+            left_out=left_out,
+            style=style,
+            venue=venue,
+            price=price,
+            watts=watts,
+            source=source,
         )
-        for path, contents in _files(report, chosen):
+        for path, contents in _files(report, chosen, kinds):
             written.append(out / report_folder(plan) / path)
             _write(written[-1], contents)
     return written
@@ -88,10 +100,10 @@ def _check_names(plans: Iterable[Plan]) -> None:
         files[name] = plan.suite.file
 
 
-def _files(report: Report, formats: Sequence[Format]) -> Iterator[tuple[str, bytes]]:
+def _files(report: Report, formats: Sequence[Format], kinds: Sequence[FigureKind]) -> Iterator[tuple[str, bytes]]:
     """Path within the suite's folder and contents of each file."""
-    if any(form.figures for form in formats):
-        yield from ((f"{FIGURES}/{item.name}.png", item.png) for item in report.pictures if item.png is not None)
+    if kinds:
+        yield from figure_files(report, kinds)
     for form in formats:
         for path, contents in form.render(report):
             if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:

@@ -90,7 +90,8 @@ LINES = (
     Line(f"cancel every.yaml {STORE} --state done {CELL} --id {{id}}", "cancelled: 0"),
     Line(
         f"report every.yaml {STORE} --out reports --format md,csv {CELL} --budget 1"
-        " --calibration {calibration} --style plain.mplstyle --price-per-hour 0.45 --watts 300",
+        " --calibration {calibration} --style plain.mplstyle --price-per-hour 0.45 --watts 300 --figures svg"
+        " --venue cvpr",
         "reports/every_epochs=1/report.md",
     ),
     *(

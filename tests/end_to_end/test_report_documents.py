@@ -5,12 +5,18 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from bench.report import plots
+from bench.report.figure_options import VENUES
+from bench.report.render_pdf import render_pdf
+from bench.report.tables import Column, Row, Table, TableCell
 from bench.report.writer import write_report
 from bench.store.documents import Failure
 from tests.reports import COCO, Bench, coco_scores
@@ -104,8 +110,9 @@ def test_pdf_pages_are_neither_empty_nor_run_over(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("simulated", [False, True])
-def test_latex_tables_of_hostile_text_compile(bench: Bench, simulated: bool) -> None:
+def test_latex_tables_of_hostile_text_compile(bench: Bench, simulated: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     _need("pdflatex")
+    monkeypatch.setattr("bench.report.pictures.PLOTS", {})
     bench.fill(_hostile_suite(), coco_scores, problems=[HOSTILE], simulated=simulated)
     folder = _write(bench, _hostile_suite(), "tex")
     (folder / "paper.tex").write_text(_paper("article", "coco_val"), encoding="utf-8")
@@ -119,16 +126,18 @@ def test_latex_tables_of_hostile_text_compile(bench: Bench, simulated: bool) -> 
         assert ("SIMULATED" in whole) == simulated
 
 
-def _paper(kind: str, *tables: str) -> str:
-    """A minimal document around some tables, with no more than the two packages that they name."""
-    inputs = "\n".join(rf"\input{{tables/{table}}}" for table in tables)
+def _paper(kind: str, *tables: str, figures: Sequence[str] = ()) -> str:
+    """A minimal document around some tables and figures, with no more than the two packages that they name."""
+    files = [*(f"tables/{table}" for table in tables), *(f"figures/{figure}" for figure in figures)]
+    inputs = "\n".join(rf"\input{{{file}}}" for file in files)
     body = rf"\begin{{document}}A paper. {inputs}\end{{document}}"
     return rf"\documentclass{kind if kind.startswith('[') else f'{{{kind}}}'}\usepackage{{booktabs,graphicx}}" + body
 
 
-def test_latex_tables_go_into_a_paper(bench: Bench) -> None:
+def test_latex_tables_go_into_a_paper(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """With no more than the two packages that they name, also in two narrow columns."""
     _need("pdflatex")
+    monkeypatch.setattr("bench.report.pictures.PLOTS", {})
     text = (SUITES / "mpii.yaml").read_text(encoding="utf-8").replace("name: mpii", "name: coco", 1)
     bench.fill(text, lambda *_: {"Head": 97.1, "Mean": 90.2, "Mean@0.1": 33.0})
     folder = _write(bench, text, "tex")
@@ -138,3 +147,37 @@ def test_latex_tables_go_into_a_paper(bench: Bench) -> None:
     (folder / "paper.tex").write_text(paper, encoding="utf-8")
     _compile(folder, "paper.tex")
     assert "Overfull \\hbox" not in _compile(folder, "paper.tex")
+
+
+def test_latex_figures_go_into_a_paper(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the one package that they name, of hostile text, one in a column and one over both."""
+    _need("pdflatex")
+    monkeypatch.setattr("bench.report.pictures.PLOTS", {"bars": plots.bars, "gflops": plots.gflops})
+    bench.fill(_hostile_suite(), coco_scores, simulated=True)
+    write_report(
+        [bench.plan(_hostile_suite())], bench.store, bench.folder / "out", formats=["tex"], venue=VENUES["ieee"]
+    )
+    folder = bench.folder / "out" / "coco"
+    paper = _paper("[twocolumn]{article}", figures=["bars", "gflops"])
+    (folder / "paper.tex").write_text(paper, encoding="utf-8")
+    _compile(folder, "paper.tex")
+    output = _compile(folder, "paper.tex")
+    assert "<./figures/bars.pdf>" in output
+    assert "<./figures/gflops.pdf>" in output
+    assert not re.search(r"Overfull \\hbox|Missing character|undefined", output)
+    if shutil.which("pdftotext"):
+        assert "Figure 2: AP against GFLOPs (SIMULATED: numbers made up" in " ".join(_text(folder / "paper.pdf"))
+
+
+@pytest.mark.parametrize(("columns", "turned"), [(6, 0), (60, 1)])
+def test_only_what_does_not_fit_an_upright_page_is_turned(bench: Bench, columns: int, turned: int) -> None:
+    program = _need("pdfinfo")
+    heads = tuple(Column(f"c{number}", "A heading", cell=lambda _: TableCell("12.3")) for number in range(columns))
+    table = Table("wide", "Wide", heads, tuple(Row((TableCell("12.3"),) * columns) for _ in range(3)))
+    report = replace(bench.make(bench.fill(COCO, coco_scores)), tables=(table,))
+    file = bench.folder / "report.pdf"
+    file.write_bytes(render_pdf(report))
+    done = subprocess.run([program, "-l", "99", str(file)], capture_output=True, text=True, check=True)
+    sizes = [(float(width), float(height)) for width, height in re.findall(r"size: +([\d.]+) x ([\d.]+)", done.stdout)]
+    assert sum(width > height for width, height in sizes) == turned
+    assert len(sizes) <= 2 + 2 * turned

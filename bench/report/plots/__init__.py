@@ -1,6 +1,6 @@
 """Plots of a suite's results, legible in grey print and for color-blind readers.
 
-    style             the seaborn theme, how series are told apart, the mark of simulated numbers, PNG files
+    style             the seaborn theme, how series are told apart, the mark of simulated numbers, files of figures
     panels            small multiples, legends, error bars, published values
     plot_data         the frames that plots are drawn from
     drawing           a figure with its caption, or the reason why there is none
@@ -37,12 +37,13 @@ from bench.report.plots.learning_curves import draw_learning, plot_learning
 from bench.report.plots.plot_data import PlotData, gather_plot_data, join_rows
 from bench.report.plots.score_plots import bars, ceiling, plot_bars, plot_ceiling, plot_splitting, splitting
 from bench.report.plots.sensitivity_plot import draw_sensitivity, plot_sensitivity, sensitivity_frame
-from bench.report.plots.style import mark_simulated, plot_style, to_png
+from bench.report.plots.style import mark_simulated, plot_style, render_figure
 from bench.report.plots.training_curves import loss, plot_epochs, validation
 
 __all__ = [
     "Drawing", "PlotData", "bars", "ceiling", "draw_learning", "draw_sensitivity", "errors", "gather_plot_data",
     "gflops", "join_rows", "keypoints", "loss", "mark_simulated", "parameters", "plot_bars", "plot_ceiling",
-    "plot_cost", "plot_epochs", "plot_errors", "plot_keypoints", "plot_learning", "plot_sensitivity", "plot_splitting",
-    "plot_style", "plot_thresholds", "sensitivity_frame", "splitting", "thresholds", "to_png", "validation",
+    "plot_cost", "plot_epochs", "plot_errors", "plot_keypoints", "plot_learning", "plot_sensitivity",
+    "plot_splitting", "plot_style", "plot_thresholds", "render_figure", "sensitivity_frame", "splitting",
+    "thresholds", "validation",
 ]  # fmt: skip

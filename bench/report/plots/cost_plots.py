@@ -13,10 +13,19 @@ from matplotlib.lines import Line2D
 
 from bench.analysis.formatting import backbone_name, metric_words
 from bench.planning.plan import BINARY_GIGA, GIGA
-from bench.report.plots.drawing import Drawing, count_rows, explain_series
-from bench.report.plots.panels import draw_series, label_figure, make_panels, metric_label, scale_axis
+from bench.report.plots.drawing import KEYS, Drawing, count_rows, explain_series, long_form
+from bench.report.plots.panels import (
+    draw_series,
+    label_figure,
+    make_panels,
+    metric_label,
+    name_panel,
+    name_panel_axis,
+    panel_columns,
+    scale_axis,
+)
 from bench.report.plots.plot_data import PlotData, printed_rows
-from bench.report.plots.style import INK, Looks, plain
+from bench.report.plots.style import INK, Looks
 
 __all__ = ["gflops", "parameters", "pareto_front", "plot_cost"]
 
@@ -57,32 +66,32 @@ def plot_cost(rows: pd.DataFrame, metric: str, costs: Sequence[str] = ("multiply
         metric: of the rows.
         costs: columns of the rows: "multiply_adds", "published_convention", "params".
     """
-    rows = _in_units(printed_rows(rows, metric).dropna(subset="mean"), costs)
+    rows = _costed_rows(rows, metric, costs)
     looks, several = Looks.of(rows["method"]), len(costs) > 1
     look, backbones = looks.line if _joined(rows) else looks.dot, list(rows["backbone"].unique())
-    height = 2.4 if len(backbones) == 1 else min(1.45, 15 / len(backbones) / (2 if several else 1))
-    columns = len(costs) if several else 3
+    height = 1.9 if len(backbones) == 1 else 1.45
+    columns = panel_columns(len(backbones) * len(costs), len(costs))
     figure, panels = make_panels(len(backbones) * len(costs), columns, height, sharex="col" if several else True)
     for axes, (backbone, cost) in zip(panels, product(backbones, costs), strict=True):
         own, others = rows[rows["backbone"] == backbone], rows[rows["backbone"] != backbone]
         axes.plot(others[cost], others["mean"], **OTHERS, zorder=1)
         draw_series(axes, own, ["method"], (cost, "mean"), look, zorder=3)
-        front = own[pareto_front(rows[cost], rows["mean"])[own.index]]
+        front = own[own[f"front_{cost}"]]
         axes.plot(front[cost], front["mean"], **RING, zorder=2)
         crossed = own.dropna(subset=f"printed_{cost}")
         axes.plot(crossed[[cost, f"printed_{cost}"]].T, crossed[["mean", "mean"]].T, markevery=[1], zorder=4, **CROSS)
-        axes.set_title(plain(backbone_name(backbone), 40, 1))
+        name_panel(axes, backbone_name(backbone))
         axes.margins(x=0.08, y=0.1)
         scale_axis(axes, "x", rows[cost])
     handles = looks.handles(look)
-    handles["on the Pareto front of all rows"] = Line2D([], [], **RING)
+    handles["Pareto front"] = Line2D([], [], **RING)
     if len(backbones) > 1:
         handles["other backbones"] = Line2D([], [], **OTHERS)
     if rows.filter(regex="^printed_").notna().any(axis=None):
         handles["as the paper prints it, where that differs"] = Line2D([], [], **CROSS)
     if several:
-        for axes, cost in zip(panels[-columns:], costs, strict=True):
-            axes.set_xlabel(COSTS[cost].label)
+        for axes, (_, cost) in list(zip(panels, product(backbones, costs), strict=True))[-columns:]:
+            name_panel_axis(axes, COSTS[cost].label)
     label_figure(figure, handles, "" if several else COSTS[costs[0]].label, metric_label(metric))
     return figure
 
@@ -114,8 +123,22 @@ def _draw(data: PlotData, words: str, costs: Sequence[str]) -> Drawing:
         f" {count_rows(rows)}."
     )
     caption += " Lines join the input sizes of a method." * _joined(rows)
-    caption += " Rings mark the Pareto front: no cheaper row scores as much."
-    return Drawing(title, caption + explain_series(rows), plot_cost(rows, data.metric, costs))
+    caption += " Rings mark the Pareto front of all rows: no cheaper row scores as much."
+    figure, values = plot_cost(rows, data.metric, costs), _values(rows, data.metric, costs)
+    return Drawing(title, caption + explain_series(rows), figure, values=values)
+
+
+def _values(rows: pd.DataFrame, metric: str, costs: Sequence[str]) -> pd.DataFrame:
+    """A line per row with all costs, and one for each cost that the paper prints otherwise."""
+    rows = _costed_rows(rows, metric, costs)
+    marks, headings = {"measured": rows}, KEYS | {cost: COSTS[cost].label for cost in costs}
+    for cost in costs:
+        printed = rows.dropna(subset=f"printed_{cost}")
+        marks[f"the paper's {COSTS[cost].label}"] = printed.assign(
+            **dict.fromkeys(costs, float("nan")) | {cost: printed[f"printed_{cost}"]}
+        )
+    fronts = {f"front_{cost}": f"on the Pareto front of {COSTS[cost].label}" for cost in costs}
+    return long_form(marks, headings | {"mean": metric_label(metric)} | fronts)
 
 
 def _joined(rows: pd.DataFrame) -> bool:
@@ -123,10 +146,16 @@ def _joined(rows: pd.DataFrame) -> bool:
     return rows["input_size"].nunique() > 1 and not rows.duplicated(["backbone", "input_size", "method"]).any()
 
 
-def _in_units(rows: pd.DataFrame, costs: Sequence[str]) -> pd.DataFrame:
-    """The rows with costs as printed, and `printed_COST`: the paper's, to one decimal, where ours rounds otherwise."""
+def _costed_rows(rows: pd.DataFrame, metric: str, costs: Sequence[str]) -> pd.DataFrame:
+    """Measured rows with values and costs as printed.
+
+    `printed_COST` is the paper's, to one decimal, where ours rounds otherwise; `front_COST` says whether the row is on
+    the Pareto front.
+    """
+    rows = printed_rows(rows, metric).dropna(subset="mean")
     for cost in costs:
         own, published = rows[cost] / COSTS[cost].unit, COSTS[cost].published
         printed = rows[published] if published else pd.Series(float("nan"), rows.index)
-        rows = rows.assign(**{cost: own, f"printed_{cost}": printed.where(printed != own.round(1))})
+        front, printed = pareto_front(own, rows["mean"]), printed.where(printed != own.round(1))
+        rows = rows.assign(**{cost: own, f"printed_{cost}": printed, f"front_{cost}": front})
     return rows

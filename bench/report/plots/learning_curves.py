@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,9 +19,10 @@ from bench.analysis.curves import AXES, Axis, GapTrend, Held, LearningCurve, Lea
 from bench.analysis.formatting import backbone_name, in_print_units, metric_words
 from bench.analysis.gap_words import gap_sentence
 from bench.pose.metrics.catalog import metric_named
-from bench.report.plots.drawing import Drawing
-from bench.report.plots.panels import label_figure, make_panels, metric_label, size_text
-from bench.report.plots.style import FAINT, INK, Looks, plain
+from bench.report.plots.drawing import KEYS, Drawing, long_form, value_headings
+from bench.report.plots.panels import label_figure, make_panels, metric_label, name_panel, size_text
+from bench.report.plots.style import FAINT, INK, Looks
+from bench.statistics.trends import Crossing
 from bench.statistics.variances import LEVEL
 
 __all__ = ["draw_learning", "plot_learning"]
@@ -38,6 +41,11 @@ AHEAD = 3
 
 STEPS = 15
 """Points of a line and its band."""
+
+POINT = ("x", "mean", "low", "high")
+"""Columns of points that are drawn."""
+
+CROSSING = ("crossing of zero", "crossing of zero, lower end", "crossing of zero, upper end")
 
 DASHED: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 1.0}
 CROSSED: dict[str, Any] = {"marker": "|", "markersize": 8, "markeredgewidth": 1.6, "linewidth": 2.2}
@@ -74,7 +82,7 @@ def plot_learning(learning: LearningCurves, panels: Sequence[Panel] = ()) -> Fig
         name = f"{backbone_name(group[0])}, {size_text(group[1])}: " * (len(groups) > 1)
         above[0].set_ylabel(metric_label(learning.metric))
         for place, panel in enumerate(panels):
-            above[place].set_title(plain(name + held_words(panel[1]), 40, 1))
+            name_panel(above[place], name + held_words(panel[1]))
             here = [curve for curve in curves if (curve.group, curve.axis, curve.held) == (group, *panel)]
             for curve in here:
                 _draw_curve(above[place], curve, looks, scale)
@@ -102,7 +110,15 @@ def draw_learning(learning: LearningCurves) -> Iterator[tuple[str, Drawing]]:
     more = " Each is at the largest value of the other; the next figures show all values." * bool(several)
     groups = len({curve.group for curve in learning.curves})
     cut = f" Shown are the first {MOST_GROUPS} of {groups} backbones and input sizes." * (groups > MOST_GROUPS)
-    yield "learning", Drawing("Learning curves", _caption(learning) + more + cut, plot_learning(learning))
+    yield (
+        "learning",
+        Drawing(
+            "Learning curves",
+            _caption(learning) + more + cut,
+            plot_learning(learning),
+            values=_values(learning, _largest(learning)),
+        ),
+    )
     for levels in several:
         name = metric_words(learning.metric)
         title = f"{name} by {AXES[levels[0][0]]}"
@@ -110,8 +126,54 @@ def draw_learning(learning: LearningCurves) -> Iterator[tuple[str, Drawing]]:
             f"{title}, a panel per value of what is held, over the gap; marks as in the figure of learning curves."
         )
         few = f" Shown are the {MOST_COLUMNS} largest of {len(levels)} values." * (len(levels) > MOST_COLUMNS)
-        figure = plot_learning(learning, levels[-MOST_COLUMNS:])
-        yield FILES[levels[0][0]], Drawing(title, caption + few + cut, figure)
+        panels = levels[-MOST_COLUMNS:]
+        figure, values = plot_learning(learning, panels), _values(learning, panels)
+        yield FILES[levels[0][0]], Drawing(title, caption + few + cut, figure, values=values)
+
+
+def _values(learning: LearningCurves, panels: Sequence[Panel]) -> pd.DataFrame:
+    """The numbers of a figure with these panels, a line per mark."""
+    scale = in_print_units(learning.metric, 1)
+    curves = [curve for curve in learning.curves if (curve.axis, curve.held) in panels]
+    drawn = set(list(dict.fromkeys(curve.group for curve in curves))[:MOST_GROUPS])
+    marks: dict[str, list[pd.DataFrame]] = {}
+    for curve in curves:
+        if curve.group in drawn:
+            marks.setdefault("mean over seeds", []).append(_keyed(curve, _scaled(curve.points, scale)))
+            seeds = _scaled(curve.seeds.rename(columns={"value": "mean"}), scale)
+            marks.setdefault("single seed", []).append(_keyed(curve, seeds))
+    for gap in learning.gaps:
+        if gap.curve in curves and gap.curve.group in drawn:
+            for mark, part in _gap_marks(gap, scale):
+                keyed = _keyed(gap.curve, part).assign(baseline=gap.baseline.method)
+                marks.setdefault(mark, []).append(keyed)
+    along = {"along": "along", "x": "number of training instances", "held": "at", "baseline": "gap to"}
+    headings = KEYS | along | value_headings(metric_label(learning.metric))
+    return long_form({mark: pd.concat(parts, ignore_index=True) for mark, parts in marks.items()}, headings)
+
+
+def _keyed(curve: LearningCurve, part: pd.DataFrame) -> pd.DataFrame:
+    backbone, size = curve.group
+    return part.assign(
+        backbone=backbone, input_size=size, full_method=curve.method, along=AXES[curve.axis],
+        held=held_words(curve.held),
+    )  # fmt: skip
+
+
+def _scaled(points: pd.DataFrame, scale: float) -> pd.DataFrame:
+    """Values as printed, with `x`."""
+    return pd.DataFrame({name: points[name] * (1 if name == "x" else scale) for name in POINT if name in points})
+
+
+def _gap_marks(gap: GapTrend, scale: float) -> Iterator[tuple[str, pd.DataFrame]]:
+    """What is drawn of a gap, by the name of the mark."""
+    yield "gap", _scaled(gap.points, scale)
+    yield "line of the gap", _line(gap, gap.ends, scale)
+    if gap.crossing is not None and _is_near(gap):
+        if gap.is_extrapolated:
+            yield "line of the gap, extrapolated", _line(gap, _extrapolated_ends(gap, gap.crossing), scale)
+        for name, x in zip(CROSSING, (gap.crossing.value, *_drawn_ends(gap)), strict=True):
+            yield name, pd.DataFrame({"x": [x], "mean": [0.0]})
 
 
 def _caption(learning: LearningCurves) -> str:
@@ -162,14 +224,12 @@ def _draw_gap(axes: Axes, gap: GapTrend, looks: Looks, scale: float, shift: floa
         capsize=1.5, zorder=4,
     )  # fmt: skip
     color = looks.colors[gap.curve.method]
-    first, last = gap.ends
-    _draw_line(axes, gap, (first, last), scale, {"color": color})
+    _draw_line(axes, gap, gap.ends, scale, {"color": color})
     crossing = gap.crossing
     if crossing is None or not _is_near(gap):
         return
     if gap.is_extrapolated:
-        start = last if crossing.value > last else first
-        _draw_line(axes, gap, (start, crossing.value), scale, {"color": color, **DASHED})
+        _draw_line(axes, gap, _extrapolated_ends(gap, crossing), scale, {"color": color, **DASHED})
     low, high = _drawn_ends(gap)
     axes.plot([low, crossing.value, high], [0, 0, 0], color=color, **CROSSED, markevery=[1], zorder=5)
     cut = {"<": low if low > crossing.low else None, ">": high if high < crossing.high else None}
@@ -179,12 +239,18 @@ def _draw_gap(axes: Axes, gap: GapTrend, looks: Looks, scale: float, shift: floa
 
 
 def _draw_line(axes: Axes, gap: GapTrend, ends: tuple[float, float], scale: float, look: dict[str, Any]) -> None:
+    line = _line(gap, ends, scale)
+    axes.plot(line["x"], line["mean"], **look, zorder=3)
+    axes.fill_between(line["x"], line["low"], line["high"], color=look["color"], **BAND)
+
+
+def _line(gap: GapTrend, ends: tuple[float, float], scale: float) -> pd.DataFrame:
+    """Points of the straight line of a gap, as printed."""
     places = np.geomspace(*ends, STEPS)
     heights = [gap.height(float(place)) for place in places]
-    axes.plot(places, [height.value * scale for height in heights], **look, zorder=3)
-    intervals = [interval for height in heights if (interval := height.interval()) is not None]
-    if intervals:
-        axes.fill_between(places, *(np.array(intervals).T * scale), color=look["color"], **BAND)
+    intervals = [height.interval() or (math.nan, math.nan) for height in heights]
+    low, high = np.array(intervals).T * scale
+    return pd.DataFrame({"x": places, "mean": [height.value * scale for height in heights], "low": low, "high": high})
 
 
 def _drawn_ends(gap: GapTrend) -> tuple[float, float]:
@@ -192,6 +258,12 @@ def _drawn_ends(gap: GapTrend) -> tuple[float, float]:
     assert gap.crossing is not None, "only what is told is drawn"
     low, high = _limits(gap)
     return max(gap.crossing.low, low), min(gap.crossing.high, high)
+
+
+def _extrapolated_ends(gap: GapTrend, crossing: Crossing) -> tuple[float, float]:
+    """The part of the line beyond the data that is drawn."""
+    first, last = gap.ends
+    return (last if crossing.value > last else first), crossing.value
 
 
 def _limits(gap: GapTrend) -> tuple[float, float]:

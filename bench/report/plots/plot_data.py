@@ -136,23 +136,24 @@ def join_rows(values: pd.DataFrame, frame: pd.DataFrame, rows: pd.DataFrame) -> 
         frame: the results frame.
         rows: the frame's, see `summarize_rows`. They give the order.
     """
-    key = "evaluation" if "evaluation" in values else "training"
+    key, rows = "evaluation" if "evaluation" in values else "training", with_series(rows)
     columns = ["row", *(name for name in rows if name not in {"row", "training", "evaluation", *values})]
     keys = frame[[key, "row"]].drop_duplicates(key)
-    return with_series(rows)[columns].merge(keys, on="row").merge(values, on=key)
+    return rows[columns].merge(keys, on="row").merge(values, on=key)
 
 
 def with_series(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows with `method` as a categorical column, whose order decides how each method looks.
 
-    More than `MOST_SERIES` methods are named by their representation and post-processing alone.
+    More than `MOST_SERIES` methods are named by their representation and post-processing alone; `full_method` keeps the
+    whole names.
     """
     if isinstance(rows["method"].dtype, pd.CategoricalDtype):
         return rows
     names = rows["method"]
     if names.nunique() > MOST_SERIES:
         names = names.str.replace(r" \(.*\)$", "", regex=True)
-    return rows.assign(method=pd.Categorical(names, categories=names.unique()))
+    return rows.assign(method=pd.Categorical(names, categories=names.unique()), full_method=rows["method"])
 
 
 def describe(row: pd.Series, names: Iterable[str]) -> str:

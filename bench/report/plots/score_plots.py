@@ -13,23 +13,28 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 from bench.analysis.formatting import in_print_units, metric_words
 from bench.analysis.rows import ablated_settings
 from bench.report.plots.drawing import (
+    KEYS,
     Drawing,
     count_rows,
     explain_error_bars,
     explain_series,
+    long_form,
+    measured_and_published,
+    value_headings,
 )
 from bench.report.plots.panels import (
-    PAGE_WIDTH,
     draw_known,
     draw_series,
     facet,
+    figure_width,
     label_figure,
     metric_label,
+    panel_columns,
     published_handle,
     size_text,
 )
 from bench.report.plots.plot_data import PlotData, describe, printed_rows
-from bench.report.plots.style import FAINT, INK, Looks, plain
+from bench.report.plots.style import FAINT, INK, Looks, current_venue, plain, small_print, text_scale
 
 __all__ = ["bars", "ceiling", "plot_bars", "plot_ceiling", "plot_splitting", "splitting"]
 
@@ -39,7 +44,8 @@ SLOTS_WIDTH = 0.84
 LABEL_WIDTH, UPRIGHT_LABEL_WIDTH = 0.21, 0.1
 """Width in inches of a bar that has room for its number, written across it or along it."""
 
-SIZES = "input size (height × width, px)"
+SIZES, FACTOR = "input size (height × width, px)", "splitting factor k (bins per px)"
+ERROR_BARS = {"error_bars": "ends are"}
 
 BASELINE: dict[str, Any] = {"color": INK, "linestyle": "--", "linewidth": 0.9, "zorder": 3}
 CEILING: dict[str, Any] = {"color": INK, "marker": "_", "markeredgewidth": 1.6, "linestyle": "none", "zorder": 3}
@@ -59,8 +65,9 @@ def plot_bars(rows: pd.DataFrame, metric: str, baseline: float | None = None) ->
     rows, looks = _in_slots(printed_rows(rows, metric))
     barred = not rows.duplicated(["backbone", "x"]).any()
     count = len(looks.names) * rows["input_size"].nunique()
-    alone = rows["backbone"].nunique() == 1 or count * LABEL_WIDTH > PAGE_WIDTH / 2
-    width = min(PAGE_WIDTH, max(3.8, 0.5 + count * 1.6 * LABEL_WIDTH)) if alone else PAGE_WIDTH
+    page = current_venue().page
+    alone = rows["backbone"].nunique() == 1 or count * LABEL_WIDTH > page / 2
+    width = figure_width(0.5 + count * 1.6 * LABEL_WIDTH) if alone else page
     figure, panels = facet(rows, ["backbone"], 1.8, 1 if alone else 2, width)
     slot, top = SLOTS_WIDTH / len(looks.names), rows[["mean", "high", "published"]].max().max() or 1.0
     room = (width / (1 if alone else 2) - 0.4) * SLOTS_WIDTH / count
@@ -90,7 +97,21 @@ def bars(data: PlotData) -> Drawing:
     if rows.empty:
         return Drawing(title, data.nothing)
     caption = f"{title} and method, mean over seeds; {count_rows(rows)}. {explain_error_bars(rows)}"
-    return Drawing(title, caption + explain_series(rows), plot_bars(data.rows, data.metric, data.baseline))
+    return Drawing(
+        title,
+        caption + explain_series(rows),
+        plot_bars(data.rows, data.metric, data.baseline),
+        values=_bar_values(data),
+    )
+
+
+def _bar_values(data: PlotData) -> pd.DataFrame:
+    rows = printed_rows(data.rows, data.metric)
+    marks = measured_and_published(rows)
+    if data.baseline is not None:
+        height = in_print_units(data.metric, data.baseline)
+        marks["mean pose baseline"] = rows[["backbone"]].drop_duplicates().assign(mean=height)
+    return long_form(marks, KEYS | value_headings(metric_label(data.metric)) | ERROR_BARS)
 
 
 def plot_splitting(rows: pd.DataFrame, metric: str) -> Figure:
@@ -100,12 +121,12 @@ def plot_splitting(rows: pd.DataFrame, metric: str) -> Figure:
         rows: see `summarize_rows`.
         metric: of the rows.
     """
-    rows = printed_rows(rows, metric).dropna(subset=["mean", "split_ratio"])
+    rows = _split_rows(rows, metric)
     others = [name for name in ablated_settings(rows) if name != "split_ratio"]
     lines = [[size_text(row["input_size"]), describe(row, others)] for _, row in rows.iterrows()]
     rows["line"] = [", ".join(filter(None, words)) for words in lines]
     looks, factors = Looks.of(rows["line"]), sorted(rows["split_ratio"].unique())
-    figure, panels = facet(rows, ["backbone", "representation"], 2.2)
+    figure, panels = facet(rows, ["backbone", "representation"], 1.9)
     for axes, panel in panels:
         draw_series(axes, panel, ["line"], ("split_ratio", "mean"), looks.line)
         draw_known(axes, panel["split_ratio"], panel)
@@ -113,8 +134,12 @@ def plot_splitting(rows: pd.DataFrame, metric: str) -> Figure:
         axes.xaxis.set(major_locator=FixedLocator(factors), minor_locator=NullLocator())
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     handles = looks.handles(looks.line) | published_handle(rows)
-    label_figure(figure, handles, "splitting factor k (bins per px)", metric_label(metric))
+    label_figure(figure, handles, FACTOR, metric_label(metric))
     return figure
+
+
+def _split_rows(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    return printed_rows(rows, metric).dropna(subset=["mean", "split_ratio"])
 
 
 def splitting(data: PlotData) -> Drawing | None:
@@ -125,7 +150,9 @@ def splitting(data: PlotData) -> Drawing | None:
     if rows.empty:
         return Drawing(title, data.nothing)
     caption = f"{title}, a line per input size, mean over seeds; {count_rows(rows)}. {explain_error_bars(rows)}"
-    return Drawing(title, caption, plot_splitting(rows, data.metric))
+    headings = KEYS | {"split_ratio": FACTOR} | value_headings(metric_label(data.metric)) | ERROR_BARS
+    values = long_form(measured_and_published(_split_rows(rows, data.metric)), headings)
+    return Drawing(title, caption, plot_splitting(rows, data.metric), values=values)
 
 
 def plot_ceiling(rows: pd.DataFrame, metric: str) -> Figure:
@@ -138,9 +165,11 @@ def plot_ceiling(rows: pd.DataFrame, metric: str) -> Figure:
     rows, looks = _in_slots(printed_rows(rows, metric))
     rows = rows.dropna(subset=["mean", "ceiling"])
     count, alone = len(looks.names) * rows["input_size"].nunique(), rows["backbone"].nunique() == 1
-    width = min(PAGE_WIDTH, max(3.8, 0.3 * count)) if alone else PAGE_WIDTH
-    figure, panels = facet(rows, ["backbone"], 2.2 if alone else 1.7, 1 if alone else 2, width)
-    dash = {**CEILING, "markersize": min(12.0, 40 * width / (1 if alone else 2) / count)}
+    page, needed = current_venue().page, max(0.5 + 0.16 * count, 0.5 * rows["input_size"].nunique() + 0.3)
+    width = figure_width(0.5 + 0.3 * count) if alone else page
+    columns = 1 if alone else max(1, min(panel_columns(len(rows)), int(page / needed / text_scale())))
+    figure, panels = facet(rows, ["backbone"], 1.7, columns, width)
+    dash = {**CEILING, "markersize": min(12.0, 40 * width / columns / count)}
     for axes, panel in panels:
         axes.vlines(panel["x"], panel["mean"], panel["ceiling"], color=FAINT, linewidth=0.8, linestyle=":", zorder=1)
         axes.plot(panel["x"], panel["ceiling"], **dash)
@@ -164,7 +193,10 @@ def ceiling(data: PlotData) -> Drawing | None:
         f" allows. Points: {name} as measured, one per row of the tables, mean over seeds; {count_rows(rows)}."
         f"{explain_series(rows)}"
     )
-    return Drawing(title, caption, plot_ceiling(rows, data.metric))
+    drawn = printed_rows(rows, data.metric)
+    marks = {"measured": drawn, "ceiling": drawn.assign(mean=drawn["ceiling"])}
+    values = long_form(marks, KEYS | {"mean": metric_label(data.metric)})
+    return Drawing(title, caption, plot_ceiling(rows, data.metric), values=values)
 
 
 def _in_slots(rows: pd.DataFrame) -> tuple[pd.DataFrame, Looks]:
@@ -191,5 +223,5 @@ def _write_numbers(axes: Axes, panel: pd.DataFrame, top: float, *, upright: bool
     for x, y, text, reason in zip(panel["x"], tips, panel["text"], reasons, strict=True):
         axes.annotate(
             text or plain(reason or "n/a"), (x, y), (0, 2.5), textcoords="offset points", ha="center", va="bottom",
-            color=INK if text else FAINT, fontsize=6, rotation=90 if upright or not text else 0, zorder=6,
+            color=INK if text else FAINT, fontsize=small_print(), rotation=90 if upright or not text else 0, zorder=6,
         )  # fmt: skip

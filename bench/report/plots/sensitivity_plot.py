@@ -81,7 +81,10 @@ def draw_sensitivity(sensitivity: Sensitivity, rows: pd.DataFrame) -> Drawing | 
         f" intervals of the difference, paired.{few}{remark}"
     )
     label = f"change of {name}" + (f" ({unit})" if unit else "")
-    return Drawing("What moves the number", caption, plot_sensitivity(shown, label))
+    headings = {"backbone": "backbone", "input_size": "input size (height × width, px)", "method": "method"}
+    headings |= {"choice": "choice", "moves": label, "low": f"{label}, low", "high": f"{label}, high"}
+    values = shown[list(headings)].rename(columns=headings)
+    return Drawing("What moves the number", caption, plot_sensitivity(shown, label), values=values)
 
 
 def _largest(values: pd.DataFrame) -> Sequence[str]:

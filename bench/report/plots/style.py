@@ -10,8 +10,9 @@ import io
 import re
 import textwrap
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,13 +27,18 @@ from matplotlib import style as mpl_style
 from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from PIL import Image
 
 from bench.pose.errors import BenchError, nearest
+from bench.report.figure_options import REPORT, FigureKind, Venue
 
-__all__ = ["FAINT", "INK", "MOST_SERIES", "Look", "Looks", "mark_simulated", "plain", "plot_style", "to_png"]
+__all__ = [
+    "FAINT", "INK", "MOST_SERIES", "Look", "Looks", "current_venue", "mark_simulated", "plain",
+    "plot_style", "render_figure", "small_print", "text_scale",
+]  # fmt: skip
 
 MOST_SERIES = 8
 """More series are too many to tell apart in one figure."""
@@ -44,8 +50,6 @@ HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "----", "++++")
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (8, 2)))
 
 INK, FAINT = "#222222", "#666666"
-SIZE = 7.5
-"""Size of text in points, on a page that shows the figure at its own size."""
 
 DPI = 200
 
@@ -56,46 +60,77 @@ THEME: dict[str, Any] = {
     "text.parse_math": False,
     "text.color": INK,
     "font.family": ["DejaVu Sans"],
-    "font.size": SIZE,
-    "axes.titlesize": SIZE + 0.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.titlepad": 4,
     "axes.titley": 1.0,  # searching for a place takes a sixth of the time of a report's plots
-    "axes.labelsize": SIZE,
     "axes.labelcolor": INK,
     "axes.edgecolor": FAINT,
     "axes.linewidth": 0.7,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.prop_cycle": cycler(color=sns.color_palette("colorblind").as_hex()),
-    "figure.labelsize": SIZE,
     "grid.color": "#DDDDDD",
     "grid.linewidth": 0.6,
     "lines.linewidth": 1.2,
     "lines.markersize": 4,
     "patch.linewidth": 0.6,
-    "xtick.labelsize": SIZE - 0.5,
-    "ytick.labelsize": SIZE - 0.5,
-    "legend.fontsize": SIZE,
     "legend.frameon": False,
     "hatch.linewidth": 0.5,
+    "pdf.fonttype": 42,  # TrueType: venues refuse matplotlib's Type 3
+    "svg.fonttype": "path",  # a page that shows the file may lack the font
 }
-"""What differs from seaborn's "whitegrid" style in its "paper" context."""
+"""What differs from seaborn's "whitegrid" style in its "paper" context, but for sizes of text."""
+
+_VENUE: ContextVar[Venue] = ContextVar("venue", default=REPORT)
 
 
-def plot_style(user: Path | None = None) -> AbstractContextManager[None]:
+def _text_sizes(size: float) -> dict[str, float]:
+    """Settings of all text, where most of it has this size in points."""
+    same = ("font.size", "axes.labelsize", "figure.labelsize", "legend.fontsize")
+    return dict.fromkeys(same, size) | {
+        "axes.titlesize": size + 0.5, "xtick.labelsize": size - 0.5, "ytick.labelsize": size - 0.5,
+    }  # fmt: skip
+
+
+def plot_style(user: Path | None = None, venue: Venue = REPORT) -> AbstractContextManager[None]:
     """The style of all figures that are made within; the session's own style comes back afterwards.
 
     Args:
         user: a style file of matplotlib (`*.mplstyle`) that is applied on top of ours. Its `axes.prop_cycle` gives the
             colors of the series.
+        venue: widths and text size of the figures.
 
     Raises:
         BenchError: the file cannot be used.
     """
-    theme = {**sns.axes_style("whitegrid"), **sns.plotting_context("paper"), **THEME, "savefig.dpi": DPI}
-    return mpl_style.context(["default", theme, {} if user is None else _read_style(user)])
+    theme = {**sns.axes_style("whitegrid"), **sns.plotting_context("paper"), **THEME, **_text_sizes(venue.font_size)}
+    return _apply({**theme, "savefig.dpi": DPI} | ({} if user is None else _read_style(user)), venue)
+
+
+@contextmanager
+def _apply(theme: Mapping[str, Any], venue: Venue) -> Iterator[None]:
+    token = _VENUE.set(venue)
+    try:
+        with mpl_style.context(["default", dict(theme)]):
+            yield
+    finally:
+        _VENUE.reset(token)
+
+
+def current_venue() -> Venue:
+    """The venue of the `plot_style` around the caller; that of our own reports where there is none."""
+    return _VENUE.get()
+
+
+def text_scale() -> float:
+    """Size of text as a multiple of that in our own reports: sizes in inches that hold text grow with it."""
+    return current_venue().font_size / REPORT.font_size
+
+
+def small_print() -> float:
+    """Size in points of numbers within a panel."""
+    return 0.8 * float(mpl.rcParams["font.size"])
 
 
 def _read_style(file: Path) -> dict[str, Any]:
@@ -182,24 +217,44 @@ def mark_simulated(figure: Figure, mark: str) -> None:
         ).set_in_layout(False)  # fmt: skip
 
 
-def to_png(figure: Figure, *, images: bool = False) -> bytes:
-    """The figure as a PNG file; equal figures give equal files.
+def render_figure(figure: Figure, kind: FigureKind, *, images: bool = False) -> bytes:
+    """The figure as a file; equal figures give equal PDF and PNG files.
 
-    All but images are reduced to 256 colors, which makes files a third as large.
+    PDF and SVG are vector graphics. PDF embeds its fonts, SVG draws letters as paths.
+
+    Args:
+        figure: to render, within the `plot_style` that it was made in.
+        kind: of the file.
+        images: whether it needs more colors than a plot.
     """
+    with warnings.catch_warnings():
+        # A name may have characters that no font has; a box stands in their place.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        if isinstance(engine := figure.get_layout_engine(), ConstrainedLayoutEngine):
+            # Sizes are in points whatever the resolution: the layout is found once for all kinds.
+            engine.execute(figure)
+            figure.set_layout_engine("none")
+        if kind == "png":
+            return _to_png(figure, images=images)
+        stream = io.BytesIO()
+        undated = {"CreationDate": None} if kind == "pdf" else {"Date": None}
+        figure.savefig(stream, format=kind, dpi="figure", metadata=undated)
+        return stream.getvalue()
+
+
+def _to_png(figure: Figure, *, images: bool) -> bytes:
+    """All but images are reduced to 256 colors, which makes files a third as large."""
     dpi: Any = "figure" if images else mpl.rcParams["savefig.dpi"]
     canvas: Any = FigureCanvasAgg(figure)
     if dpi != "figure":
         figure.set_dpi(dpi)
-    with warnings.catch_warnings():
-        # A name may have characters that no font has; a box stands in their place.
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
-        canvas.draw()
+    canvas.draw()
     image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     if not images:
         image = image.quantize(method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
         # The octree makes white paper a shade darker.
         image.putpalette([255 if value > 252 else value for value in image.getpalette() or ()])
     stream = io.BytesIO()
-    image.save(stream, format="png", dpi=(figure.dpi, figure.dpi))
+    # Of images, more effort takes three times as long and saves a tenth.
+    image.save(stream, format="png", compress_level=3 if images else 6, dpi=(figure.dpi, figure.dpi))
     return stream.getvalue()

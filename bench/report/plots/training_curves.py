@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import pandas as pd
@@ -12,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from bench.analysis.formatting import in_print_units, metric_words, sentence
 from bench.analysis.rows import ablated_settings
 from bench.pose.metrics.catalog import NOBODY
-from bench.report.plots.drawing import Drawing
+from bench.report.plots.drawing import KEYS, Drawing, long_form, value_headings
 from bench.report.plots.panels import (
     draw_series,
     facet,
@@ -44,28 +45,41 @@ def plot_epochs(epochs: pd.DataFrame, value: Literal["loss", "validation"], metr
         metric: of the column `validation`.
     """
     epochs, by = _with_lines(epochs.dropna(subset=value))
+    curves = _over_seeds(epochs, by, value, metric)
     looks = Looks.of(epochs["line"])
     look = looks.line if epochs["epoch"].nunique() <= FEW_EPOCHS else looks.bare_line
     banded = epochs.groupby("row")["training"].nunique().max() > 1
-    # Trainings of one line that differ in other settings than the seed are drawn one by one.
-    seeds = epochs.groupby([*by, "line", "row", "epoch"], sort=False)[value]
-    curves = seeds.agg(["mean", "min", "max"]).mul(in_print_units(metric, 1.0) if value == "validation" else 1)
-    curves = curves.reset_index()
     # Losses of two representations cannot be compared, so they need no common axis.
-    figure, panels = facet(curves, by, 1.4 if curves.groupby(by).ngroups > 1 else 2.4, sharey=value == "validation")
+    figure, panels = facet(curves, by, 1.4 if curves.groupby(by).ngroups > 1 else 1.9, sharey=value == "validation")
     for axes, panel in panels:
         draw_series(axes, panel, ["line", "row"], ("epoch", "mean"), look, markersize=3.5)
         for (line, _), band in panel.sort_values("epoch").groupby(["line", "row"], sort=False) if banded else ():
             look_of = {"color": looks.colors[str(line)], "alpha": 0.2, "linewidth": 0}
-            axes.fill_between(band["epoch"], band["min"], band["max"], **look_of)
+            axes.fill_between(band["epoch"], band["low"], band["high"], **look_of)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         if value == "loss":
             scale_axis(axes, "y", panel["mean"])
     handles = looks.handles(look)
     if banded:
         handles["lowest to highest seed"] = Patch(facecolor=FAINT, alpha=0.25, linewidth=0)
-    label_figure(figure, handles, "epoch", "training loss" if value == "loss" else metric_label(metric))
+    label_figure(figure, handles, "epoch", _label(value, metric))
     return figure
+
+
+def _over_seeds(epochs: pd.DataFrame, by: Sequence[str], value: str, metric: str) -> pd.DataFrame:
+    """Means over seeds as printed, by line and epoch; `low` and `high` are the lowest and the highest of several."""
+    # Trainings of one line that differ in other settings than the seed are drawn one by one.
+    keys = dict.fromkeys([*by, "input_size", "full_method", "line", "row", "epoch"])
+    seeds = epochs.groupby(list(keys), sort=False, observed=True)[value]
+    curves = seeds.agg(mean="mean", low="min", high="max").mul(
+        in_print_units(metric, 1.0) if value == "validation" else 1
+    )
+    ends = curves[["low", "high"]].where(seeds.size() > 1, axis="index")
+    return curves.assign(**ends).reset_index()
+
+
+def _label(value: str, metric: str) -> str:
+    return "training loss" if value == "loss" else metric_label(metric)
 
 
 def loss(data: PlotData) -> Drawing:
@@ -98,7 +112,10 @@ def _draw(data: PlotData, title: str, value: Literal["loss", "validation"], capt
     caption += " Lines: means over seeds." if count > rows else " One seed each."
     alike = shown.drop_duplicates("row").duplicated([*by, "line"]).any()
     remark += " Trainings that differ in other settings look the same." * bool(alike)
-    return Drawing(title, caption + remark, plot_epochs(shown, value, _validated(data)))
+    metric = _validated(data)
+    headings = KEYS | {"epoch": "epoch"} | value_headings(_label(value, metric))
+    values = long_form({"mean over seeds": _over_seeds(shown, by, value, metric)}, headings)
+    return Drawing(title, caption + remark, plot_epochs(shown, value, metric), values=values)
 
 
 def _validated(data: PlotData) -> str:

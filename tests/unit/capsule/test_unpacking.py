@@ -54,8 +54,10 @@ def test_it_is_the_report_of_the_results_folder(crowd: Bench) -> None:
     assert [same(*pair) for pair in zip(here.tables, there.tables, strict=True)] == [True]
     assert same(here.claims, there.claims)
     assert here.glance.rows == there.glance.rows[:-1]
-    for name in ("title", "summary", "details", "provenance", "exclusions", "pictures", "problems"):
+    for name in ("title", "summary", "details", "provenance", "exclusions", "problems"):
         assert getattr(here, name) == getattr(there, name), name
+    drawn, again = ([(one.title, one.caption, one.png) for one in made.pictures] for made in (here, there))
+    assert drawn == again
     (claim, *_) = csv_of(there.claims)
     assert "[" in claim, "verdicts have intervals, which need the per-instance results"
 

@@ -27,6 +27,8 @@ from tests.unit.suites import SUITE
         (["plan", "suite.yaml", "--threads", "some"], Exit.USAGE, "--threads"),
         (["plan", "absent.yaml"], Exit.UNUSABLE, "absent.yaml: No such file or directory"),
         (["report", "suite.yaml", "--style", "own.mplstyle"], Exit.UNUSABLE, "own.mplstyle: not a usable style file"),
+        (["report", "suite.yaml", "--figures", "pdf,pgn"], Exit.USAGE, "'pgn' is not valid (did you mean 'png'?)"),
+        (["report", "suite.yaml", "--venue", "nurips"], Exit.USAGE, "(did you mean 'neurips'?)"),
         (["run", "suite.yaml", "--executor", "slurn"], Exit.UNUSABLE, "did you mean 'slurm'?"),
         (["show", "0123456789ab"], Exit.UNUSABLE, "must name one training or evaluation"),
         (["verify", "suite.yaml"], Exit.UNUSABLE, "suite.yaml"),

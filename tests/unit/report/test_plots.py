@@ -29,8 +29,8 @@ from bench.planning.plan import PlannedEvaluation, PlannedTraining
 from bench.pose.errors import BenchError
 from bench.pose.metrics.diagnostics import Diagnostics
 from bench.report import plots
+from bench.report.figure_options import REPORT
 from bench.report.plots import Drawing, PlotData
-from bench.report.plots.panels import PAGE_WIDTH
 from bench.report.plots.style import Looks, plain
 from bench.statistics.estimate import EffectEstimate
 from tests.unit.made_up import row_of
@@ -426,7 +426,7 @@ def test_names_from_data_are_text(gather: Gather) -> None:
         warnings.simplefilter("error")
         for plot, hidden in ((plots.keypoints, "hidden"), (plots.errors, "\N{NO-BREAK SPACE}_hidden")):
             figure, _ = draw(plot, data)
-            assert plots.to_png(figure)
+            assert plots.render_figure(figure, "png")
             written = [text for text in figure.findobj(Text) if text.get_text()]
             assert not any(text.get_parse_math() for text in written)
             assert {"$x$", r"\frac{1}{0}", hidden, "a b c", "<script>"} <= {text.get_text() for text in written}
@@ -469,7 +469,7 @@ def test_equal_data_makes_equal_files_whatever_the_session_set(gather: Gather) -
 
     def files() -> list[bytes]:
         with plots.plot_style():
-            return [plots.to_png(draw(plot, data)[0]) for plot in (plots.bars, plots.loss)]
+            return [plots.render_figure(draw(plot, data)[0], "png") for plot in (plots.bars, plots.loss)]
 
     before = files()
     with mpl.rc_context({"text.usetex": True, "font.size": 30, "lines.linewidth": 9, "savefig.dpi": 20}):
@@ -478,7 +478,7 @@ def test_equal_data_makes_equal_files_whatever_the_session_set(gather: Gather) -
         assert dict(mpl.rcParams) == kept
     image = Image.open(io.BytesIO(before[0]))
     assert image.info["dpi"] == pytest.approx((200, 200), abs=0.1)
-    assert image.width / 200 <= PAGE_WIDTH
+    assert image.width / 200 <= REPORT.page
     assert image.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
 
 
@@ -489,7 +489,7 @@ def test_a_style_of_the_user_is_applied_on_top(gather: Gather, tmp_path: Path) -
     with plots.plot_style(file):
         figure = plots.bars(data).figure
         assert figure is not None
-        image = Image.open(io.BytesIO(plots.to_png(figure)))
+        image = Image.open(io.BytesIO(plots.render_figure(figure, "png")))
     assert {bar.get_facecolor() for bar in bars(figure.axes[0])} == {(1, 0, 0, 1), (0, 1, 0, 1), (0, 0, 1, 1)}
     assert image.info["dpi"] == pytest.approx((50, 50), abs=0.1)
 
