@@ -32,7 +32,7 @@ NAME_WIDTH = 30
 FEW_LINES = 2
 """Lines of panels up to which each line is a run of panels that belong together."""
 
-TITLE_LETTERS, LABEL_LETTERS = 13.2, 14
+TITLE_LETTERS, LABEL_LETTERS = 12.5, 14
 """Letters of a title and of the label of an axis that fit an inch."""
 
 MOST_PANELS, MOST_COLUMNS, MOST_ENTRIES = 18, 4, 20

@@ -53,6 +53,9 @@ INK, FAINT = "#222222", "#666666"
 
 DPI = 200
 
+LAYOUT_DPI = 300
+"""Resolution at which text is measured: at low ones letters snap to pixels, and text is wider in PDF."""
+
 Look = Callable[[str], dict[str, Any]]
 """Arguments of matplotlib for a series by its name, such as `looks.dot`."""
 
@@ -231,8 +234,11 @@ def render_figure(figure: Figure, kind: FigureKind, *, images: bool = False) -> 
         # A name may have characters that no font has; a box stands in their place.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         if isinstance(engine := figure.get_layout_engine(), ConstrainedLayoutEngine):
-            # Sizes are in points whatever the resolution: the layout is found once for all kinds.
+            # Sizes are in points whatever the resolution: the layout is found once for all kinds of files.
+            dpi = figure.dpi
+            figure.set_dpi(LAYOUT_DPI)
             engine.execute(figure)
+            figure.set_dpi(dpi)
             figure.set_layout_engine("none")
         if kind == "png":
             return _to_png(figure, images=images)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from bench.analysis.curves import LearningCurve, LearningCurves, held_words
@@ -285,6 +286,28 @@ def test_nothing_is_extrapolated_that_cannot_be_told(tmp_path: Path) -> None:
     assert not [line for line in figure.axes[1].get_lines() if line.get_linestyle() == "--"]
     assert "extrapolated" not in [text.get_text() for text in figure.legends[0].get_texts()]
     assert max(figure.axes[1].get_xlim()) < 3300
+
+
+def test_the_numbers_beside_a_figure_are_those_drawn(tmp_path: Path) -> None:
+    learning, _ = collect(tmp_path, REFINED, lambda spec: 0.02 * log2(people(spec) / 6_000), own_noise(0.01))
+    with plot_style():
+        drawings = dict(draw_learning(learning))
+    assert len(drawings) == 3
+    for drawing in drawings.values():
+        assert drawing.figure is not None
+        assert drawing.values is not None
+        lines = [line for axes in drawing.figure.axes for line in axes.get_lines()]
+        bars = [item for axes in drawing.figure.axes for item in axes.collections if isinstance(item, LineCollection)]
+        parts = [np.asarray(part).reshape(-1, 2) for item in bars for part in item.get_segments()]
+        reaches = {float(y) for part in parts for y in part[:, 1] if np.isfinite(y)}
+        drawn = {round(float(y), 6) for line in lines for y in np.asarray(line.get_ydata())} - {0.0}
+        values = drawing.values
+        shown = {round(y, 6) for name in values if "AP (%)" in str(name) for y in values[name].dropna()}
+        assert {"mean over seeds", "gap", "line of the gap"} <= set(values["mark"])
+        assert drawn <= shown
+        assert {round(y, 6) for y in reaches} - {0.0} <= shown
+        ends = values.loc[values["mark"] == "mean over seeds", "number of training instances"]
+        assert set(ends) <= {float(x) for line in lines for x in np.asarray(line.get_xdata())}
 
 
 # Reports.
