@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from bench.analysis.formatting import in_print_units, metric_words, setting_name
 from bench.analysis.sensitivity import Sensitivity
 from bench.pose.metrics.catalog import metric_named
-from bench.report.plots.drawing import Drawing
+from bench.report.plots.drawing import Drawing, long_form, value_headings
 from bench.report.plots.panels import facet, first_panels, label_figure, name_rows
 from bench.report.plots.style import INK, Looks
 from bench.statistics.variances import LEVEL
@@ -81,9 +81,9 @@ def draw_sensitivity(sensitivity: Sensitivity, rows: pd.DataFrame) -> Drawing | 
         f" intervals of the difference, paired.{few}{remark}"
     )
     label = f"change of {name}" + (f" ({unit})" if unit else "")
+    named = shown.rename(columns={"moves": "mean"})
     headings = {"backbone": "backbone", "input_size": "input size (height × width, px)", "method": "method"}
-    headings |= {"choice": "choice", "moves": label, "low": f"{label}, low", "high": f"{label}, high"}
-    values = shown[list(headings)].rename(columns=headings)
+    values = long_form({"change": named}, {**headings, "choice": "choice", **value_headings(label)})
     return Drawing("What moves the number", caption, plot_sensitivity(shown, label), values=values)
 
 
