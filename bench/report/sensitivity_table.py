@@ -53,7 +53,7 @@ def choices_table(sensitivity: Sensitivity, results: Results) -> Table | None:
             "row", "Row", cell=lambda one: TableCell(titles[one.row] * (id(one) in first), titles[one.row]), axis=True
         ),
         Column("setting", "Choice", cell=lambda one: _text(setting_name(one.setting)), axis=True),
-        Column("value", "Made otherwise", cell=lambda one: _text(one.value)),
+        Column("value", "Made otherwise", cell=lambda one: _text(one.value), prose=True),
         Column("moves", f"Moves {metric_name(metric)} by", cell=lambda one: _moved(metric, one), numeric=True),
         Column("low", shown=False, cell=end(0)),
         Column("high", shown=False, cell=end(1)),

@@ -69,8 +69,10 @@ def _choices(training: TrainSpec, base: EvalSpec) -> Iterator[tuple[str, tuple[A
     representation, protocol = REPRESENTATIONS[training.representation], training.data.protocol
     yield "flip_test", (True, False)
     if base.flip_test:
-        shifts = get_args(FlipShift)
-        yield "flip_shift", tuple(shift for shift in shifts if shift != "exact" or representation.output != "maps")
+        shifts: tuple[str, ...] = get_args(FlipShift)
+        if representation.output == "maps":  # they shift by a cell, or not at all
+            shifts = ("reference",) if base.flip_shift == "none" else ("none",)
+        yield "flip_shift", shifts
     refinements = representation.decoding.get("post_process", ())
     yield "post_process", tuple(refinements)
     if protocol in SCORED_BY_OKS:
