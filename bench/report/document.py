@@ -19,7 +19,7 @@ from bench.report.claims import claims_table
 from bench.report.costs import Price
 from bench.report.curves_table import curves_table
 from bench.report.details import RowDetails, describe_rows, log_tails
-from bench.report.figure_options import REPORT, Venue
+from bench.report.figure_options import REPORT, VenueStyle
 from bench.report.glance import glance_table
 from bench.report.pictures import Picture, draw_pictures
 from bench.report.sensitivity_table import budget_table, choices_table
@@ -96,7 +96,7 @@ def make_report(
     pictures: bool = True,
     left_out: Mapping[str, str] | None = None,
     style: Path | None = None,
-    venue: Venue = REPORT,
+    venue: VenueStyle = REPORT,
     price: Price | None = None,
     watts: float | None = None,
     source: str = "",

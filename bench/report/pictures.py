@@ -16,7 +16,7 @@ from bench.analysis.sensitivity import Sensitivity
 from bench.analysis.uncertainty import Uncertainty
 from bench.report import plots
 from bench.report.example_pages import draw_images
-from bench.report.figure_options import REPORT, FigureKind, Venue
+from bench.report.figure_options import REPORT, FigureKind, VenueStyle
 from bench.report.plots import Drawing, PlotData
 from bench.store.folders import Store
 
@@ -57,7 +57,7 @@ class Picture:
     values: pd.DataFrame | None = None
     images: bool = False
     style: Path | None = None
-    venue: Venue = REPORT
+    venue: VenueStyle = REPORT
     _files: dict[FigureKind, bytes] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -88,7 +88,7 @@ def draw_pictures(
     sensitivity: Sensitivity,
     *,
     style: Path | None = None,
-    venue: Venue = REPORT,
+    venue: VenueStyle = REPORT,
 ) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
     """Draw everything that there is to see of a suite.
 

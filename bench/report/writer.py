@@ -11,7 +11,7 @@ from bench.planning.plan import Plan
 from bench.pose.errors import BenchError, ExtensionError
 from bench.report.costs import Price
 from bench.report.document import Report, make_report
-from bench.report.figure_options import REPORT, FigureKind, Venue
+from bench.report.figure_options import REPORT, FigureKind, VenueStyle
 from bench.report.formats import FORMATS, Format, figure_files
 from bench.store.folders import Store
 
@@ -25,7 +25,7 @@ def write_report(
     left_out: Mapping[str, str] | None = None,
     style: Path | None = None,
     figures: Sequence[FigureKind] = (),
-    venue: Venue = REPORT,
+    venue: VenueStyle = REPORT,
     price: Price | None = None,
     watts: float | None = None,
     source: str = "",

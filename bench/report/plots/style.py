@@ -33,7 +33,7 @@ from matplotlib.patches import Patch
 from PIL import Image
 
 from bench.pose.errors import BenchError, nearest
-from bench.report.figure_options import REPORT, FigureKind, Venue
+from bench.report.figure_options import REPORT, FigureKind, VenueStyle
 
 __all__ = [
     "FAINT", "INK", "MOST_SERIES", "Look", "Looks", "current_venue", "mark_simulated", "plain",
@@ -85,7 +85,7 @@ THEME: dict[str, Any] = {
 }
 """What differs from seaborn's "whitegrid" style in its "paper" context, but for sizes of text."""
 
-_VENUE: ContextVar[Venue] = ContextVar("venue", default=REPORT)
+_VENUE: ContextVar[VenueStyle] = ContextVar("venue", default=REPORT)
 
 
 def _text_sizes(size: float) -> dict[str, float]:
@@ -96,7 +96,7 @@ def _text_sizes(size: float) -> dict[str, float]:
     }  # fmt: skip
 
 
-def plot_style(user: Path | None = None, venue: Venue = REPORT) -> AbstractContextManager[None]:
+def plot_style(user: Path | None = None, venue: VenueStyle = REPORT) -> AbstractContextManager[None]:
     """The style of all figures that are made within; the session's own style comes back afterwards.
 
     Args:
@@ -112,7 +112,7 @@ def plot_style(user: Path | None = None, venue: Venue = REPORT) -> AbstractConte
 
 
 @contextmanager
-def _apply(theme: Mapping[str, Any], venue: Venue) -> Iterator[None]:
+def _apply(theme: Mapping[str, Any], venue: VenueStyle) -> Iterator[None]:
     token = _VENUE.set(venue)
     try:
         with mpl_style.context(["default", dict(theme)]):
@@ -121,7 +121,7 @@ def _apply(theme: Mapping[str, Any], venue: Venue) -> Iterator[None]:
         _VENUE.reset(token)
 
 
-def current_venue() -> Venue:
+def current_venue() -> VenueStyle:
     """The venue of the `plot_style` around the caller; that of our own reports where there is none."""
     return _VENUE.get()
 

@@ -20,7 +20,7 @@ from bench.analysis.uncertainty import Uncertainty
 from bench.planning.plan import PlannedEvaluation, PlannedTraining
 from bench.pose.metrics.diagnostics import Diagnostics
 from bench.report import plots
-from bench.report.figure_options import REPORT, VENUES, Venue
+from bench.report.figure_options import REPORT, VENUES, VenueStyle
 from bench.report.pictures import Picture
 from bench.report.plots import Drawing, PlotData
 from bench.report.render_latex import render_figure
@@ -58,7 +58,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> PlotData:
     return plots.gather_plot_data(results, Uncertainty(results.frame, Store(folder / "results")))
 
 
-def _drawn(plot: Plot, data: PlotData, venue: Venue = REPORT) -> Drawing:
+def _drawn(plot: Plot, data: PlotData, venue: VenueStyle = REPORT) -> Drawing:
     with plots.plot_style(venue=venue):
         drawing = plot(data)
     assert drawing is not None
@@ -230,7 +230,7 @@ def test_a_single_panel_is_as_wide_as_a_column(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("venue", VENUES.values(), ids=VENUES)
-def test_venues_have_one_column_or_two(venue: Venue) -> None:
+def test_venues_have_one_column_or_two(venue: VenueStyle) -> None:
     assert venue.column == venue.page or 2 * venue.column < venue.page
     assert 6 <= venue.font_size <= 10
 
