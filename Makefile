@@ -95,6 +95,8 @@ reference: $(READY)  ## Write docs/reference/ from the code
 lspet: $(READY)  ## Train on real photographs and write reports/lspet (12 hours on 2 cores; needs DATA_ROOT with lspet/)
 	$(BIN)/python -m bench data pack lspet train --data-root $(DATA_ROOT)
 	$(BIN)/python -m bench run suites/lspet.yaml --data-root $(DATA_ROOT) --pack 2
+	$(BIN)/python -m bench vary suites/lspet.yaml --data-root $(DATA_ROOT) \
+		--only input_size=64x64 --only train_subset=6000 --only epochs=20
 	$(BIN)/python -m bench export suites/lspet.yaml --no-report --out reports/lspet/capsule.zip
 	$(BIN)/python -m bench report --capsule reports/lspet/capsule.zip --format html
 

@@ -175,8 +175,8 @@ def wandb_runs(folder: Path) -> list[dict[str, Any]]:
 
 def test_wandb_holds_curves_settings_and_metrics(logged: Job) -> None:
     folder = logged.resources.loggers["wandb"]
-    runs = wandb_runs(folder)
-    assert len(runs) >= 3, "each job that got so far makes a folder"
+    runs = [run for run in wandb_runs(folder) if "id" in run]  # that of a job that was killed at once may be empty
+    assert len(runs) >= 2, "each job that got so far makes a folder"
     assert {(run["id"], run["project"]) for run in runs} == {(logged.id, "bench")}
     last = runs[-1]
     assert [entry["_step"] for entry in last["history"]] == list(range(6)), "the last folder has all epochs, once each"
