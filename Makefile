@@ -98,7 +98,7 @@ lspet: $(READY)  ## Train on real photographs and write reports/lspet (12 hours 
 	$(BIN)/python -m bench vary suites/lspet.yaml --data-root $(DATA_ROOT) \
 		--only input_size=64x64 --only train_subset=6000 --only epochs=20
 	$(BIN)/python -m bench export suites/lspet.yaml --no-report --out reports/lspet/capsule.zip
-	$(BIN)/python -m bench report --capsule reports/lspet/capsule.zip --format html
+	$(BIN)/python -m bench report --capsule reports/lspet/capsule.zip --format html --figures png
 
 benchmarks: $(READY)  ## Measure everything that docs/performance.md tells (10 minutes on 2 cores)
 	$(BIN)/python -m benchmarks.pipeline
