@@ -82,6 +82,8 @@ def _vary(job: Job, base: EvalSpec, store: Store, say: Callable[[str], object]) 
     assert record is not None, "only finished evaluations are varied"
     if not record.metrics or record.scored_by == "server":
         raise DataError(f"{base.id}: only a server can score {base.split}, so its variants cannot be measured")
+    if record.simulated:
+        raise DataError(f"{base.id}: made up by `bench simulate`; there is no network to measure")
     evaluator = open_evaluator(job, base)
     _check_data(record, data_hashes(evaluator))
     _ensure_outputs(job, record, evaluator, store, say)

@@ -199,6 +199,13 @@ def test_outputs_of_other_weights_are_refused(desk: Desk) -> None:
         desk.vary("simdr")
 
 
+def test_a_made_up_record_is_refused(desk: Desk) -> None:
+    file = desk.evaluation("simdr").record_file
+    file.write_text(file.read_text().replace('"simulated": false', '"simulated": true'))
+    with pytest.raises(BenchError, match="made up by `bench simulate`"):
+        desk.vary("simdr")
+
+
 def test_other_annotations_are_refused(desk: Desk) -> None:
     annotations = desk.folder / "own/annotations/person_keypoints_val.json"
     annotations.write_text(annotations.read_text() + " ")
