@@ -73,7 +73,7 @@ def curves_table(learning: LearningCurves, frame: pd.DataFrame, taken: Collectio
         name += "_"
     baselines = learning.baselines
     title = f"Learning curves: {metric_name(learning.metric)}"
-    title += f" and its gap to {baselines[0]}" * (len(baselines) == 1)
+    title += f" and its gap to {baselines[0]}" if len(baselines) == 1 else ""
     return Table(name, title, columns, tuple(rows), REMARKS)
 
 

@@ -163,6 +163,17 @@ def test_what_is_not_measured_or_of_one_length_is_no_curve(tmp_path: Path) -> No
     assert not LearningCurves.collect(empty, "AP", MadeUp(tmp_path / "empty", GRID).uncertainty()).curves
 
 
+def test_curves_of_heatmaps_alone_have_no_gap(tmp_path: Path) -> None:
+    text = ONE.replace("[heatmap, simdr]", "[heatmap]").replace("[quarter, none]", "quarter")
+    learning, made = collect(
+        tmp_path, text.replace("  - {boxes: gt, when: {representation: simdr}}\n", ""), lambda _: 0
+    )
+    table = curves_table(learning, made.results().frame)
+    assert table is not None
+    assert (table.title, learning.gaps) == ("Learning curves: AP", ())
+    assert [name for name, _ in draw_learning(learning)] == ["learning"]
+
+
 def test_without_heatmaps_the_first_representation_is_the_baseline(tmp_path: Path) -> None:
     text = ONE.replace("[heatmap, simdr]", "[simdr, simdr_star]").replace(
         "  - {boxes: gt, post_process: [quarter, none], when: {representation: heatmap}}\n", ""
