@@ -45,6 +45,7 @@ reports/quickstart/report.html: suites/quickstart.yaml $(wildcard results/evalua
 	$(BIN)/python -m bench report suites/quickstart.yaml
 
 sample: quickstart  ## Write the sample report that is committed
+	$(BIN)/python -m bench vary suites/quickstart.yaml
 	$(BIN)/python -m bench report suites/quickstart.yaml --out reports/sample --format html
 
 # Into an empty folder: what is there already was measured by other code. What fails is told by the check.
