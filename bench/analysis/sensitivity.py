@@ -15,7 +15,6 @@ from bench.analysis.uncertainty import Uncertainty
 from bench.analysis.verdicts import CaseVerdict, ClaimVerdict, Flip
 from bench.files import StoreError
 from bench.statistics.estimate import EffectEstimate
-from bench.store.bootstrap import Resamples
 from bench.store.folders import Store
 from bench.suite.claims.language import Inequality
 from bench.suite.variants import choice_words
@@ -76,7 +75,7 @@ class Sensitivity:
             own = rows.get(line["row"], {})
             own |= {(name, choice_words(line[name])): line["row"] for name in {setting for setting, _ in own}}
         both = pd.concat([frame, variants[~variants["evaluation"].isin(frame["evaluation"])]], ignore_index=True)
-        uncertainty = Uncertainty(both, store, Resamples(store))
+        uncertainty = Uncertainty(both, store)
         sensitivity = cls(metric, (), tuple(problems), rows, uncertainty)
         ids = {row: tuple(lines["evaluation"]) for row, lines in split_rows(both).items()}
         effects = tuple(sensitivity._effects(ids))

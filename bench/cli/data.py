@@ -13,6 +13,7 @@ from bench.cli.exits import Exit
 from bench.cli.options import AllowLinks, AsJson, DataRoot, OfSuite
 
 if TYPE_CHECKING:
+    from bench.execute.output_store import CheckedOutputs
     from bench.pose.data.datasets import DatasetInfo
     from bench.suite.suite_dataset import SuiteDataset
 
@@ -93,10 +94,8 @@ def verify(
 
     With --json a named split gives an object, all splits give a list.
     """
-    from bench.execute.output_store import check_stored
     from bench.pose.data.prepare import prepare_command
     from bench.pose.data.verify import verify as verify_split
-    from bench.store.folders import Store
 
     info, folder = _known(dataset, suite), data_root / dataset
     splits = [split] if split is not None else info.splits(folder)
@@ -106,7 +105,7 @@ def verify(
         typer.echo(f"missing: {folder / info.layout.annotations} of any split\n{get}")
         raise typer.Exit(Exit.FAILED)
     found = {name: verify_split(info, folder, name, allow_links=allow_links) for name in splits}
-    outputs = {name: None if results is None else check_stored(Store(results), dataset, name) for name in splits}
+    outputs = {name: None if results is None else _kept_outputs(results, dataset, name) for name in splits}
     documents = [
         {"dataset": dataset, "split": name, **asdict(findings)}
         | ({} if (kept := outputs[name]) is None else {"outputs": asdict(kept)})
@@ -125,6 +124,13 @@ def verify(
     broken = any(kept is not None and kept.broken for kept in outputs.values())
     if broken or not all(findings.complete for findings in found.values()):
         raise typer.Exit(Exit.FAILED)
+
+
+def _kept_outputs(results: Path, dataset: str, split: str) -> CheckedOutputs:
+    from bench.execute.output_store import check_stored  # imports torch
+    from bench.store.folders import Store
+
+    return check_stored(Store(results), dataset, split)
 
 
 @app.command("pack")

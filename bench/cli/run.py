@@ -65,8 +65,8 @@ def run(
         bool,
         typer.Option(
             "--store-outputs",
-            help="Keep the network's raw outputs beside each new evaluation, for `bench vary`; a suite may say"
-            " `store_outputs: true`.",
+            help="Keep the network's raw outputs beside each new evaluation of a training in one process, for `bench"
+            " vary`; a suite may say `store_outputs: true`.",
         ),
     ] = False,
     budget: Budget = None,

@@ -51,20 +51,19 @@ def make_evaluation(
     resources, folder = job.resources, store.evaluation(spec.id)
     if group.rank == 0:
         remove_leftovers(folder.path)
-    elif resources.store_outputs:
-        return None  # rank 0 predicts all, as one file holds all outputs
     evaluator = open_evaluator(job, spec)
     split, config = evaluator.split, evaluator.config
     model, weights = load_network(job, store)
     lost: list[str] = []
-    keeper = OutputsKeeper(folder, len(evaluator.instances), weights, lost) if resources.store_outputs else None
+    keep = resources.store_outputs and group.size == 1  # several processes have a part of the outputs each
+    keeper = OutputsKeeper(folder, len(evaluator.instances), weights, lost) if keep else None
     found = evaluator.evaluate(
         model,
         device=torch.device(resources.device),
         thorough=True,
         workers=resources.workers,
         watch=lambda done, total: show_evaluation(heartbeat, done, total),
-        group=SINGLE_PROCESS if keeper else group,
+        group=group,
         keep=None if keeper is None else keeper.add,
     )
     if found is None:

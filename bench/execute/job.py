@@ -67,7 +67,8 @@ class Resources(JsonDocument):
         pixels: source of the crops' pixels, see `choose_images`.
         allow_links: whether images may be links out of their folder.
         save_every: seconds between checkpoints.
-        store_outputs: whether evaluations keep the network's raw outputs, see `bench.execute.output_store`.
+        store_outputs: whether evaluations in a single process keep the network's raw outputs, see
+            `bench.execute.output_store`.
         loggers: folder of each logger by its name.
     """
 

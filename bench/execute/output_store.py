@@ -59,6 +59,9 @@ class OutputsKeeper:
             self._drop(str(error))
 
     def _drop(self, reason: str) -> None:
+        if self._writer is not None:
+            with suppress(OSError, ValueError):
+                self._writer.close()
         self._writer = None
         self._problems.append(f"no stored outputs: {reason}")
         with suppress(StoreError):

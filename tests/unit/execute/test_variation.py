@@ -21,28 +21,19 @@ from bench.store.folders import EvaluationFolder, Store
 from bench.suite.expansion import expand
 from bench.suite.schema import load_suite
 from bench.suite.specs import EvalSpec
+from tests.unit.execute.test_evaluation_job import KEYPOINTS, SUITE
 from tests.unit.tiny_datasets import coco_format
 
-SUITE = """\
-name: own
-title: Own
-dataset:
-  name: own
-  train: train
-  eval: val
-  define:
-    skeleton:
-      keypoints: [top, left_foot, right_foot]
-      sigmas: [0.05, 0.05, 0.05]
-      pairs: [[left_foot, right_foot]]
-      upper: []
-train:
-  recipe: corrected
-  axes: {backbone: [simba_tiny], representation: [heatmap, simdr], input_size: [64x64], seed: [0]}
-  set: [{initialization: kaiming, epochs: 2, milestones: [], replicas: 1, selection: final, learning_rate: 0.003}]
-evaluate: [{boxes: gt, when: {representation: simdr}}, {boxes: gt, flip_test: false, when: {representation: heatmap}}]
-tables: [{id: results, metrics: [AP]}]
-"""
+TWO_NETWORKS = (
+    SUITE.replace("[simdr]", "[heatmap, simdr]")
+    .replace("selection: best, selection_split: val", "selection: final, learning_rate: 0.003")
+    .replace(
+        "evaluate: [{boxes: gt}]",
+        """evaluate:
+  - {boxes: gt, when: {representation: simdr}}
+  - {boxes: gt, flip_test: false, when: {representation: heatmap}}""",
+    )
+)
 PX = 0.05
 """By how much float16 moves a keypoint at most, in px of images of 64 px, where it does not choose another cell."""
 
@@ -79,8 +70,8 @@ def run(job: Job, spec: EvalSpec, store: Store) -> Record:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     folder = tmp_path_factory.mktemp("variation")
-    coco_format(folder / "own", ("top", "left_foot", "right_foot"))
-    (folder / "own.yaml").write_text(SUITE)
+    coco_format(folder / "own", KEYPOINTS)
+    (folder / "own.yaml").write_text(TWO_NETWORKS)
     resources = Resources(
         data_root=folder, results=folder / "results", device="cpu", threads=1, workers=0, save_every=60,
         store_outputs=True,
@@ -134,6 +125,12 @@ def test_variants_are_the_evaluations_that_run_the_network(
     again = Store(tmp_path)
     (tmp_path / "trainings").symlink_to(desk.store.trainings)
     plain = job.model_copy(update={"resources": job.resources.model_copy(update={"store_outputs": False})})
+    base = keypoints(desk.evaluation(name))
+    for variant, record in found.variants:
+        if variant.setting == "flip_test":
+            assert not np.array_equal(keypoints(desk.store.evaluation(record.id)), base)
+        if variant.value == "box_areas":
+            assert record.metrics["mean_oks"] != found.base.metrics["mean_oks"]
     changed = [one for one in found.variants if one[0].setting in {"flip_test", "flip_shift", "post_process"}]
     scored = [one for one in found.variants if one[0].setting in {"nms_threshold", "evaluator", "instance_score"}]
     for variant, record in [*changed[:3], *scored[:4]]:
