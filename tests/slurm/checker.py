@@ -62,8 +62,8 @@ class Checker:
 
     def _watch(self) -> None:
         while not self._over.wait(POLL_SECONDS):
-            if not self._desk.suite.exists() or not self._desk.results.exists():
-                continue
+            if not any(self._desk.results.glob("submissions/*/submission.json")):
+                continue  # until then the trainings are missing, for longer on a busy machine
             try:
                 self._poll()
             except Exception:
