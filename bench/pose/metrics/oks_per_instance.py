@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -29,34 +29,36 @@ CROWDING_DECIMALS = 4
 """Digits to which CrowdPose's tool rounds these three."""
 
 
-class _Cell(NamedTuple):
-    """One term of a statistic: an area range and a threshold by index, and a group of images."""
+class _Curve(NamedTuple):
+    """Precision or recall over the thresholds, for an area range and a group of images, both by index."""
 
     what: Literal["precision", "recall"]
-    area: int
-    threshold: int
-    group: int | None
+    area: int = 0
+    group: int | None = None
 
 
-def _cells(
-    what: Literal["precision", "recall"], *, area: int = 0, at: Iterable[int] = range(10), group: int | None = None
-) -> tuple[_Cell, ...]:
-    return tuple(_Cell(what, area, threshold, group) for threshold in at)
+class _Statistic(NamedTuple):
+    """The mean of a curve at some thresholds, by index."""
+
+    curve: _Curve
+    thresholds: tuple[int, ...] = tuple(range(len(OKS_THRESHOLDS)))
 
 
-def _block(name: str, what: Literal["precision", "recall"], *, areas: bool) -> dict[str, tuple[_Cell, ...]]:
+def _block(name: str, what: Literal["precision", "recall"], *, areas: bool) -> dict[str, _Statistic]:
     """AP or AR over all thresholds, at two of them, and for medium and large instances alone."""
-    block = {name: _cells(what), f"{name}50": _cells(what, at=[0]), f"{name}75": _cells(what, at=[5])}
-    return block | ({f"{name}M": _cells(what, area=1), f"{name}L": _cells(what, area=2)} if areas else {})
+    curve = _Curve(what)
+    block = {name: _Statistic(curve), f"{name}50": _Statistic(curve, (0,)), f"{name}75": _Statistic(curve, (5,))}
+    ranges = {f"{name}M": _Curve(what, area=1), f"{name}L": _Curve(what, area=2)}
+    return block | ({name: _Statistic(curve) for name, curve in ranges.items()} if areas else {})
 
 
-STATISTICS: Mapping[str, Mapping[str, tuple[_Cell, ...]]] = {
+STATISTICS: Mapping[str, Mapping[str, _Statistic]] = {
     "coco": _block("AP", "precision", areas=True) | _block("AR", "recall", areas=True),
     "crowdpose": _block("AP", "precision", areas=False)
     | _block("AR", "recall", areas=False)
-    | {name: _cells("precision", group=group) for group, name in enumerate(CROWDING)},
+    | {name: _Statistic(_Curve("precision", group=group)) for group, name in enumerate(CROWDING)},
 }
-"""By protocol, the statistics and the terms that each averages."""
+"""By protocol, the statistics."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,12 +155,13 @@ class OksPerInstance:
         for name in metrics:
             if name not in self._names:
                 raise UnknownNameError("metric", name, self._names)
-        cells = dict.fromkeys(cell for name in metrics for cell in statistics.get(name, ()))
-        values = {cell: self._cell(cell, counts) for cell in cells}
         found = {} if self.pck is None else pck_values(self.pck, counts)
-        found |= {
-            name: np.mean([values[cell] for cell in statistics[name]], axis=0) for name in metrics if name in statistics
-        }
+        wanted = {name: statistics[name] for name in metrics if name in statistics}
+        for curve in dict.fromkeys(statistic.curve for statistic in wanted.values()):
+            of_curve = {name: statistic.thresholds for name, statistic in wanted.items() if statistic.curve == curve}
+            thresholds = sorted({at for chosen in of_curve.values() for at in chosen})
+            values = dict(zip(thresholds, self._values(curve, thresholds, counts), strict=True))
+            found |= {name: np.mean([values[at] for at in chosen], axis=0) for name, chosen in of_curve.items()}
         found["mean_oks"] = self._mean_oks(counts)
         return {name: found[name] for name in metrics}
 
@@ -170,19 +173,20 @@ class OksPerInstance:
     def curve(self) -> dict[float, float]:
         """AP at each OKS threshold alone; empty if no instance counts."""
         once = np.ones((1, self.units), dtype=np.int32)
-        cells = zip(OKS_THRESHOLDS, _cells("precision"), strict=True)
-        return {threshold: float(self._cell(cell, once)[0]) for threshold, cell in cells if self.instances[0].any()}
+        values = self._values(_Curve("precision"), range(len(OKS_THRESHOLDS)), once)[:, 0]
+        return dict(zip(OKS_THRESHOLDS, values.tolist(), strict=True)) if self.instances[0].any() else {}
 
-    def _cell(self, cell: _Cell, counts: Array) -> Array:
-        judged = ~self.ignored[cell.area, cell.threshold]
-        instances = self.instances[cell.area]
-        if cell.group is not None:
-            group = self.groups[cell.group]
+    def _values(self, curve: _Curve, thresholds: Sequence[int], counts: Array) -> Array:
+        """A curve at some thresholds, (thresholds, resamples)."""
+        judged = ~self.ignored[curve.area, thresholds]
+        instances = self.instances[curve.area]
+        if curve.group is not None:
+            group = self.groups[curve.group]
             judged &= group[self.detections]
             instances = instances * group
-        measure = average_precision if cell.what == "precision" else recall
-        matched = self.matched[cell.area, cell.threshold, judged]
-        return measure(counts, self.detections[judged], matched, weighted_sum(counts, instances))
+        measure = average_precision if curve.what == "precision" else recall
+        matched = self.matched[curve.area, thresholds]
+        return measure(counts, self.detections, judged, matched, weighted_sum(counts, instances))
 
     def _mean_oks(self, counts: Array) -> Array:
         total, instances = (np.bincount(self.best_images, weights, self.units) for weights in (self.best_oks, None))
