@@ -22,6 +22,7 @@ from bench.report.details import RowDetails, describe_rows, log_tails
 from bench.report.figure_options import REPORT, VenueStyle
 from bench.report.glance import glance_table
 from bench.report.pictures import Picture, draw_pictures
+from bench.report.render_ahead import RenderAhead
 from bench.report.sensitivity_table import budget_table, choices_table
 from bench.report.suite_tables import TableData, results_table
 from bench.report.summary import summarize
@@ -100,6 +101,7 @@ def make_report(
     price: Price | None = None,
     watts: float | None = None,
     source: str = "",
+    ahead: RenderAhead | None = None,
 ) -> Report:
     """The report of a plan.
 
@@ -113,6 +115,7 @@ def make_report(
         price: of a device-hour; None to state no cost.
         watts: declared power of a device, see `Energy`.
         source: where the results were read from, if that is not a results folder.
+        ahead: begins with the files of pictures as soon as they are drawn.
 
     Raises:
         BenchError: the style file cannot be used.
@@ -130,7 +133,7 @@ def make_report(
     unread: list[str] = []
     moved = [choices_table(sensitivity, results), budget_table(results, store, unread)]
     drawn, problems = (
-        draw_pictures(results, uncertainty, store, learning, sensitivity, style=style, venue=venue)
+        draw_pictures(results, uncertainty, store, learning, sensitivity, style=style, venue=venue, ahead=ahead)
         if pictures
         else ((), ())
     )

@@ -30,11 +30,13 @@ class Format:
         render: makes the files of a report.
         pictures: whether it shows plots and images, which take a while to draw.
         figures: kinds of files in `figures/` beside its own that these refer to, such as `figures/bars.png`.
+        embedded: kinds of files of figures that its own contain.
     """
 
     render: Callable[[Report], Files]
     pictures: bool = True
     figures: tuple[FigureKind, ...] = ()
+    embedded: tuple[FigureKind, ...] = ()
 
 
 def _markdown(report: Report) -> Files:
@@ -88,8 +90,8 @@ FORMATS: Registry[Format] = Registry(
     "report format",
     {
         "md": Format(_markdown, figures=("png",)),
-        "html": Format(_html),
-        "pdf": Format(_pdf),
+        "html": Format(_html, embedded=("png",)),
+        "pdf": Format(_pdf, embedded=("pdf",)),
         "csv": Format(_csv, pictures=False),
         "tex": Format(_latex, figures=("pdf",)),
     },

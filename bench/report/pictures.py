@@ -18,6 +18,7 @@ from bench.report import plots
 from bench.report.example_pages import draw_images
 from bench.report.figure_options import REPORT, FigureKind, VenueStyle
 from bench.report.plots import Drawing, PlotData
+from bench.report.render_ahead import FilesAhead, RenderAhead
 from bench.store.folders import Store
 
 PLOTS: Mapping[str, Callable[[PlotData], Drawing | None]] = {
@@ -35,7 +36,7 @@ PLOTS: Mapping[str, Callable[[PlotData], Drawing | None]] = {
 """Plots by the names of their files."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Picture:
     """A figure with its heading, or the reason why there is none.
 
@@ -48,6 +49,7 @@ class Picture:
         images: whether it shows parts of the dataset's images.
         style: user's style file that the figure was made in.
         venue: whose columns the figure was made for.
+        ahead: its files that are being made.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Picture:
     images: bool = False
     style: Path | None = None
     venue: VenueStyle = REPORT
+    ahead: FilesAhead | None = field(default=None, repr=False)
     _files: dict[FigureKind, bytes] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -71,13 +74,19 @@ class Picture:
         return self.file("png")
 
     def file(self, kind: FigureKind) -> bytes | None:
-        """Contents of a file of the figure, made when it is first asked for; None where there is no figure."""
+        """Contents of a file of the figure, made ahead or when it is first asked for; None where there is no figure."""
         if self.figure is None:
             return None
         if kind not in self._files:
-            with plots.plot_style(self.style, self.venue):
-                self._files[kind] = plots.render_figure(self.figure, kind, images=self.images)
+            made = None if self.ahead is None else self.ahead.take(kind)
+            self._files[kind] = self.render(kind) if made is None else made
         return self._files[kind]
+
+    def render(self, kind: FigureKind) -> bytes:
+        """Make a file of the figure, which there must be."""
+        assert self.figure is not None, f"{self.name} has no figure"
+        with plots.plot_style(self.style, self.venue):
+            return plots.render_figure(self.figure, kind, images=self.images)
 
 
 def draw_pictures(
@@ -89,6 +98,7 @@ def draw_pictures(
     *,
     style: Path | None = None,
     venue: VenueStyle = REPORT,
+    ahead: RenderAhead | None = None,
 ) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
     """Draw everything that there is to see of a suite.
 
@@ -100,6 +110,7 @@ def draw_pictures(
         sensitivity: of the results to choices of the protocol.
         style: a style file of matplotlib that is applied on top of ours.
         venue: whose columns the figures are to fit.
+        ahead: begins with their files as soon as they are drawn.
 
     Returns:
         The pictures, and what could not be drawn, each sentence once.
@@ -120,8 +131,11 @@ def draw_pictures(
             # A simulation stores no images: these show what was really predicted.
             if figure is not None and data.simulated and not drawing.images:
                 plots.mark_simulated(figure, data.simulated)
-            pictures.append(
-                Picture(name, drawing.title, drawing.caption, figure, drawing.values, drawing.images, style, venue)
+            picture = Picture(
+                name, drawing.title, drawing.caption, figure, drawing.values, drawing.images, style, venue
             )
+            if ahead is not None and figure is not None:
+                picture.ahead = ahead.begin(name, picture.render)
+            pictures.append(picture)
             problems += drawing.problems
     return tuple(pictures), tuple(dict.fromkeys(problems))

@@ -56,7 +56,7 @@ class RowData:
         """The paper's row that it measures again, or would."""
         return None if self.obstacle else self.paper
 
-    @property
+    @cached_property
     def records(self) -> pd.DataFrame:
         """The seeds that are done."""
         return self.seeds[self.seeds["state"] == "done"]

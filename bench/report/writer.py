@@ -13,6 +13,7 @@ from bench.report.costs import Price
 from bench.report.document import Report, make_report
 from bench.report.figure_options import REPORT, FigureKind, VenueStyle
 from bench.report.formats import FORMATS, Format, figure_files
+from bench.report.render_ahead import RenderAhead
 from bench.store.folders import Store
 
 
@@ -63,21 +64,24 @@ def write_report(
     written = []
     kinds = list(dict.fromkeys([*(kind for form in chosen for kind in form.figures), *figures]))
     pictures = bool(kinds) or any(form.pictures for form in chosen)
+    drawn = list(dict.fromkeys([*kinds, *(kind for form in chosen for kind in form.embedded)]))
     for plan in plans:
-        report = make_report(
-            plan,
-            store,
-            pictures=pictures,
-            left_out=left_out,
-            style=style,
-            venue=venue,
-            price=price,
-            watts=watts,
-            source=source,
-        )
-        for path, contents in _files(report, chosen, kinds):
-            written.append(out / report_folder(plan) / path)
-            _write(written[-1], contents)
+        with RenderAhead(drawn) as ahead:
+            report = make_report(
+                plan,
+                store,
+                pictures=pictures,
+                left_out=left_out,
+                style=style,
+                venue=venue,
+                price=price,
+                watts=watts,
+                source=source,
+                ahead=ahead,
+            )
+            for path, contents in _files(report, chosen, kinds):
+                written.append(out / report_folder(plan) / path)
+                _write(written[-1], contents)
     return written
 
 

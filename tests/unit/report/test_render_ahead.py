@@ -1,0 +1,65 @@
+"""Files of figures that other processes make."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+from bench.report import plots
+from bench.report.pictures import Picture
+from bench.report.render_ahead import RenderAhead
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
+
+
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+
+
+def _picture() -> Picture:
+    with plots.plot_style():
+        figure = Figure((3, 2))
+        figure.subplots().plot([1, 2], [3, 1], marker="o", label="a_b")
+    return Picture("one", "One", "Some.", figure)
+
+
+def test_another_process_makes_the_same_files() -> None:
+    with RenderAhead(["png", "pdf"]) as ahead:
+        picture, here = _picture(), _picture()
+        picture.ahead = ahead.begin(picture.name, picture.render)
+        assert picture.ahead is not None
+        assert picture.ahead.take("png") == here.render("png") == picture.png
+        assert picture.ahead.take("pdf") == here.render("pdf") == picture.file("pdf")
+        assert picture.ahead.take("svg") is None, "nobody said that it would be asked for"
+        assert (picture.file("svg") or b"").startswith(b"<?xml")
+
+
+@pytest.mark.parametrize("fault", [lambda _: 1 / 0, lambda _: os._exit(9)], ids=["error", "death"])
+def test_what_a_process_fails_to_make_is_made_here(fault: object) -> None:
+    with RenderAhead(["png"]) as ahead:
+        picture = _picture()
+        picture.ahead = ahead.begin("one", fault)  # type: ignore[arg-type]  # that is the fault
+        assert picture.png == _picture().render("png")
+
+
+def test_leaving_ends_what_runs_and_removes_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with RenderAhead(["png"]) as ahead:
+        ahead.begin("slow", lambda _: bytes(time.sleep(600) or 0))  # type: ignore[func-returns-value]
+        assert [*tmp_path.iterdir()]
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(("kinds", "cores"), [(["png"], {0}), ([], {0, 1})], ids=["one core", "no files"])
+def test_without_use_no_process_is_started(
+    kinds: list[plots.style.FigureKind], cores: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: cores)
+    with RenderAhead(kinds) as ahead:
+        assert ahead.begin("one", lambda _: b"") is None
