@@ -22,12 +22,13 @@ help:  ## List the targets
 setup: $(READY)  ## Make the virtual environment
 
 # All versions are those of uv.lock. pip installs torch in its version, in the build that it is configured for (see
-# docs/installation.md); the rest is what the lock has the hashes of.
+# docs/installation.md); the rest is what the lock has the hashes of. Python compiles what it imports of torch: all of it
+# would take a quarter of the set-up.
 $(READY): pyproject.toml uv.lock
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
 	$(LOCKED) --no-hashes | grep -E '^torch(vision)?==' > .venv/torch.txt
-	$(BIN)/python -m pip install --quiet --requirement .venv/torch.txt
+	$(BIN)/python -m pip install --quiet --no-compile --requirement .venv/torch.txt
 	$(LOCKED) --prune torch --prune torchvision > .venv/locked.txt
 	$(UV) pip install --quiet --compile-bytecode --python .venv --requirement .venv/locked.txt
 	$(UV) pip install --quiet --python .venv --no-deps --editable .

@@ -30,14 +30,15 @@ def plan(
 
     With --json one suite gives an object, several suites give a list.
     """
-    from bench.cli.forecasting import describe_total, forecast_json, forecast_plans
+    from bench.cli.forecasting import describe_precision, describe_total, forecast_json, forecast_plans
     from bench.cli.listing import print_plan, print_sharing, print_simulation_note
     from bench.planning.jobs import LocalOptions
     from bench.planning.simulated import simulated_ids
     from bench.store.folders import Store
 
     plans = [planner(suite, results, only, settings, subset)() for suite in suites]
-    forecasts, unit = forecast_plans(plans, results, LocalOptions(device, threads, workers), calibration)
+    options = LocalOptions(device, threads, workers)
+    forecasts, unit = forecast_plans(plans, results, options, calibration)
     if as_json:
         documents = [
             forecast_json(planned, forecasts) | {"simulated": simulated_ids(planned, Store(results))}
@@ -53,4 +54,7 @@ def plan(
     if len(plans) > 1:
         print_sharing(plans)
         for line in describe_total(forecasts, [item for planned in plans for item in planned.trainings], unit):
+            typer.echo(line)
+    if calibration is None:
+        for line in describe_precision([item for planned in plans for item in planned.unfinished], options):
             typer.echo(line)

@@ -16,10 +16,12 @@ from bench.checks import (
     raise_together,
     require,
 )
-from bench.pose.machine import available_memory, control_group, shared_memory, usable_cores
+from bench.pose.machine import available_memory, bfloat16_instructions, control_group, shared_memory, usable_cores
 
 if TYPE_CHECKING:
     import torch
+
+    from bench.pose.precision import Precision
 
 GIGA = 1e9
 ENOUGH_MEMORY, SOME_MEMORY, SHARED_MEMORY = 4 * GIGA, 1 * GIGA, 1 * GIGA
@@ -146,6 +148,18 @@ def cores() -> str:
     return f"{usable} of {os.cpu_count()} usable"
 
 
+@CHECKS.check()
+def bfloat16() -> str:
+    """Convolutions in bfloat16 are faster on this processor than in float32."""
+    instructions = bfloat16_instructions()
+    if not instructions:
+        raise NotApplicableError("the processor has no instructions for it; precision=bfloat16 would be slower")
+    gain = _seconds_of_convolutions("float32") / _seconds_of_convolutions("bfloat16")
+    if gain < 1:
+        raise NotApplicableError(f"they take {1 / gain:.1f} times as long in spite of {instructions}")
+    return f"{instructions}: {gain:.1f} times as fast; --set precision=bfloat16 is part of the identity of trainings"
+
+
 @CHECKS.check("end other programs, lift the limit of the control group, or ask for more memory")
 def memory() -> str:
     """There is enough memory and shared memory."""
@@ -192,6 +206,25 @@ def gpus() -> str:
         problems.append(CheckWarning(f"{', '.join(hidden)}: hidden from torch", fix))
     raise_together(problems)
     return "\n".join(found)
+
+
+def _seconds_of_convolutions(precision: Precision) -> float:
+    """The shortest time of a layer as in HRNet and ResNet-50, of a few tries on the processor."""
+    import time
+
+    import torch
+
+    from bench.pose.precision import autocast
+
+    images = torch.ones(16, 256, 16, 16)
+    layer = torch.nn.Conv2d(256, 256, 3, padding=1)
+    times = []
+    for _ in range(6):
+        begin = time.perf_counter()
+        with torch.no_grad(), autocast(precision, images.device):
+            layer(images)
+        times.append(time.perf_counter() - begin)
+    return min(times)
 
 
 def _gpu(device: torch.device) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 __all__ = [
     "available_memory",
+    "bfloat16_instructions",
     "control_group",
     "forks_safely",
     "gpu_count",
@@ -52,6 +53,13 @@ def processor() -> str:
     lines = _lines(KERNEL / "cpuinfo")
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, "") or _sysctl("machdep.cpu.brand_string") or platform.processor() or platform.machine()
+
+
+def bfloat16_instructions() -> str:
+    """The processor's instructions for products of bfloat16 numbers; "" where it has none, or does not tell."""
+    lines = (line for line in _lines(KERNEL / "cpuinfo") if line.startswith(("flags", "Features")))
+    flags = next(lines, "").split()
+    return next((name for name in ("amx_bf16", "avx512_bf16", "bf16") if name in flags), "")
 
 
 @cache

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import BoundedSemaphore
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bench.pose.machine import forks_safely, usable_cores
 from bench.report.figure_options import FigureKind
 
 Render = Callable[[FigureKind], bytes]
@@ -37,8 +36,8 @@ class FilesAhead:
 class RenderAhead:
     """Begins to make files of figures before they are asked for. A context manager; leaving it ends what still runs.
 
-    Forked processes have the figures already: nothing is imported or sent again. Elsewhere than on Linux forking is not
-    safe, and with one core there is nothing to win: then every file is left to whoever asks for it.
+    Forked processes have the figures already: nothing is imported or sent again. Where forking is not
+    safe, and where there is one core and nothing to win, every file is left to whoever asks for it.
     """
 
     def __init__(self, kinds: Sequence[FigureKind]) -> None:
@@ -48,7 +47,7 @@ class RenderAhead:
 
     def __enter__(self) -> RenderAhead:
         self._folder = TemporaryDirectory(prefix="bench-report-")
-        cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
+        cores = usable_cores() if forks_safely() else 1
         self._context = multiprocessing.get_context("fork") if cores > 1 and self._kinds else None
         self._room = None if self._context is None else self._context.BoundedSemaphore(cores)
         return self

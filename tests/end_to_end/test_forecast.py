@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.planning.forecast.evidence import Calibration
+from bench.pose.machine import bfloat16_instructions
 from tests.end_to_end.conftest import Bench
 
 SUITE = """
@@ -40,7 +41,12 @@ def test_calibrate_plan_and_run_within_a_budget(bench: Bench, tmp_path: Path, da
         return [*(training["forecast"] for training in document["trainings"]), document["forecast"]]
 
     assert forecasts() == [None, None, None, {"hours": 0, "low": 0, "high": 0, "unknown": 3}]
-    assert "`bench calibrate` measures it in a minute" in bench("plan", suite, *options).stdout
+    planned = bench("plan", suite, *options, "--device", "cpu").stdout
+    assert "`bench calibrate` measures it in a minute" in planned
+    assert ("--set precision=bfloat16" in planned) == bool(bfloat16_instructions())
+    assert (
+        "processor has" not in bench("plan", suite, *options, "--device", "cpu", "--set", "precision=bfloat16").stdout
+    )
     refused = bench(*run, 1)
     assert refused.returncode == 3
     assert "bench calibrate" in refused.stderr

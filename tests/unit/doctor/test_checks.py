@@ -211,3 +211,26 @@ def test_little_memory_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.doctor.machine_checks.control_group", lambda *_: ["2000000000"])
     assert machine("memory").found.endswith("2.0 GB, limit 2.0 GB")
     assert machine("memory").verdict == "warning"
+
+
+@pytest.mark.parametrize(
+    ("instructions", "seconds", "verdict", "says"),
+    [
+        ("avx512_bf16", {"float32": 0.2, "bfloat16": 0.1}, "ok", "avx512_bf16: 2.0 times as fast"),
+        ("avx512_bf16", {"float32": 0.1, "bfloat16": 0.2}, "skipped", "they take 2.0 times as long"),
+        ("", {}, "skipped", "precision=bfloat16 would be slower"),
+    ],
+)
+def test_what_bfloat16_would_gain(
+    instructions: str, seconds: dict[str, float], verdict: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine_checks, "bfloat16_instructions", lambda: instructions)
+    monkeypatch.setattr(machine_checks, "_seconds_of_convolutions", seconds.get)
+    found = machine("bfloat16")
+    assert found.verdict == verdict
+    assert says in found.found
+
+
+def test_convolutions_are_timed_in_both_precisions() -> None:
+    assert machine_checks._seconds_of_convolutions("float32") > 0
+    assert machine_checks._seconds_of_convolutions("bfloat16") > 0

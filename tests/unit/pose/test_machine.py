@@ -62,6 +62,7 @@ def test_what_a_machine_without_linux_tells(monkeypatch: pytest.MonkeyPatch) -> 
     assert machine.kernel_id() == "mac.local"
     assert machine.available_memory() > 1e8
     assert (machine.gpu_count(), machine.gpu_models(), machine.shared_memory()) == (0, "", None)
+    assert machine.bfloat16_instructions() == ""
     assert list(machine.control_group("memory.max")) == []
     machine.kernel_id.cache_clear()
 
@@ -74,6 +75,21 @@ def test_macos_is_asked_in_its_own_way(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (machine.processor(), machine.kernel_id()) == ("Apple M1", "B00T")
     assert not machine.forks_safely()
     machine.kernel_id.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        ("flags\t\t: fpu avx512f avx512_bf16 amx_bf16 amx_tile", "amx_bf16"),
+        ("flags\t\t: fpu avx512f avx512_bf16", "avx512_bf16"),
+        ("Features\t: fp asimd bf16", "bf16"),
+        ("flags\t\t: fpu avx512f", ""),
+    ],
+)
+def test_instructions_for_bfloat16(told: str, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "KERNEL", tmp_path)
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\n{told}\nbogomips\t: 1\n")
+    assert machine.bfloat16_instructions() == found
 
 
 def test_other_c_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
