@@ -18,7 +18,7 @@ def calibrate(
     results: Results = Path("results"),
     device: Device = "auto",
     threads: Threads = 0,
-    workers: Workers = 0,
+    workers: Workers = None,
     seconds: Annotated[
         float, typer.Option(min=1, help="Approximate time; with more, larger networks are measured.")
     ] = 60.0,
@@ -33,9 +33,9 @@ def calibrate(
     from bench.planning.jobs import LocalOptions
 
     require_device(device)
-    used, share = job_hardware(LocalOptions(device, threads, workers))
-    command = f"python -m bench calibrate --device {device} --threads {threads} --workers {workers}"
-    found = measure(device=used, threads=share, workers=workers, seconds=seconds, command=command)
+    used, share, loading = job_hardware(LocalOptions(device, threads, workers))
+    command = f"python -m bench calibrate --device {device} --threads {threads} --workers {loading}"
+    found = measure(device=used, threads=share, workers=loading, seconds=seconds, command=command)
     file = calibration_file(results, found.kind)
     write_json(file, found.model_dump(mode="json"))
     _print(found)

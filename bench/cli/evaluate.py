@@ -50,7 +50,7 @@ def evaluate(
         typer.Option(help="Gives the settings that are not given; default: mmpose for its files, else paper."),
     ] = None,
     device: Device = "cpu",
-    workers: Workers = 0,
+    workers: Workers = None,
     allow_links: AllowLinks = False,
     extensions: ExtensionModules = None,
 ) -> None:
@@ -62,7 +62,7 @@ def evaluate(
     from bench.execute.standalone import evaluate_weights, read_settings
     from bench.extensions import Extensions
     from bench.files import printable
-    from bench.planning.jobs import devices
+    from bench.planning.jobs import LocalOptions, devices
     from bench.pose.metrics.catalog import explain_unjudged
 
     require_device(device)
@@ -92,7 +92,7 @@ def evaluate(
         out,
         box_file=box_file,
         device=devices(device)[0],
-        workers=workers,
+        workers=LocalOptions(device, workers=workers).workers_of(1),
         allow_links=allow_links,
         recipe=recipe,
         say=lambda message: typer.echo(printable(message), err=True),

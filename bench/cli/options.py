@@ -60,7 +60,13 @@ Device = Annotated[
     ),
 ]
 Threads = Annotated[int, typer.Option(min=0, help="Torch's threads per job; 0: share the cores.")]
-Workers = Annotated[int, typer.Option(min=0, help="Processes that load crops, per job.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Processes that load crops, per job; default: none on CPUs, a share of the cores on GPUs, 8 at most.",
+    ),
+]
 Pixels = Annotated[
     PixelSource,
     typer.Option(

@@ -20,7 +20,7 @@ def plan(
     as_json: AsJson = False,
     device: Device = "auto",
     threads: Threads = 0,
-    workers: Workers = 0,
+    workers: Workers = None,
     calibration: CalibrationFile = None,
 ) -> None:
     """Show the trainings and evaluations of suites, their states, and what several suites share.

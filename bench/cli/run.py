@@ -56,7 +56,7 @@ def run(
     wait: Annotated[bool, typer.Option("--wait", help="SLURM: follow the jobs until none is left.")] = False,
     device: Device = "auto",
     threads: Threads = 0,
-    workers: Workers = 0,
+    workers: Workers = None,
     pixels: Pixels = "auto",
     allow_links: AllowLinks = False,
     save_every: SaveEvery = 60.0,

@@ -28,7 +28,7 @@ def vary(
     only: Only = None,
     settings: Set = None,
     device: Device = "cpu",
-    workers: Workers = 0,
+    workers: Workers = None,
     allow_links: AllowLinks = False,
     extensions: ExtensionModules = None,
 ) -> None:
@@ -42,7 +42,7 @@ def vary(
     """
     from bench.execute.job import Resources
     from bench.execute.variation import vary as vary_evaluation
-    from bench.planning.jobs import devices
+    from bench.planning.jobs import LocalOptions, devices
     from bench.pose.errors import BenchError
     from bench.pose.machine import usable_cores
     from bench.store.folders import Store
@@ -54,7 +54,7 @@ def vary(
         results=results.absolute(),
         device=devices(device)[0],
         threads=usable_cores(),
-        workers=workers,
+        workers=LocalOptions(device, workers=workers).workers_of(1),
         save_every=60.0,
         allow_links=allow_links,
     )

@@ -16,6 +16,9 @@ from bench.suite.schema import Suite
 from bench.suite.shipped import suite_argument
 from bench.suite.specs import TrainSpec
 
+MOST_WORKERS = 8
+"""Processes that load crops for a GPU unless told."""
+
 
 @dataclass(frozen=True)
 class LocalOptions:
@@ -24,7 +27,8 @@ class LocalOptions:
     Attributes:
         device: "cpu", "cuda" for all GPUs, "cuda:N", "mps", or "auto" for GPUs if there are any.
         threads: torch's threads per job; 0 shares the cores among the jobs that run at once.
-        workers: processes that load crops, per job.
+        workers: processes that load crops, per job; None for none on CPUs, whose cores all compute, and for a job's
+            share of the cores on GPUs.
         save_every: seconds between checkpoints.
         pack: jobs that run at once on each device.
         loggers: folder of each logger by its name; wherever the jobs run.
@@ -35,7 +39,7 @@ class LocalOptions:
 
     device: str = "auto"
     threads: int = 0
-    workers: int = 0
+    workers: int | None = None
     save_every: float = 60.0
     pack: int = 1
     loggers: Mapping[str, Path] = field(default_factory=dict)
@@ -46,6 +50,12 @@ class LocalOptions:
     def threads_of(self, slots: int) -> int:
         """Threads per job if `slots` jobs run at once."""
         return self.threads or max(usable_cores() // slots, 1)
+
+    def workers_of(self, slots: int) -> int:
+        """Processes that load crops, per job if `slots` jobs run at once."""
+        if self.workers is not None:
+            return self.workers
+        return min(usable_cores() // slots, MOST_WORKERS) if devices(self.device)[0].startswith("cuda") else 0
 
 
 def local_slots(options: LocalOptions, trainings: Iterable[PlannedTraining]) -> list[Slot]:
@@ -69,7 +79,7 @@ def local_jobs(
         results=results.absolute(),
         device=options.device,
         threads=options.threads_of(slots),
-        workers=options.workers,
+        workers=options.workers_of(slots),
         pixels=options.pixels,
         allow_links=options.allow_links,
         save_every=options.save_every,

@@ -159,16 +159,15 @@ def load_calibration(file: Path) -> Calibration:
     return calibration
 
 
-def job_hardware(options: LocalOptions) -> tuple[str, int]:
-    """Device and threads of a job on this machine with these options."""
+def job_hardware(options: LocalOptions) -> tuple[str, int, int]:
+    """Device, threads and loading processes of a job on this machine with these options."""
     slots = local_slots(options, ())
-    return slots[0].devices[0], options.threads_of(len(slots))
+    return slots[0].devices[0], options.threads_of(len(slots)), options.workers_of(len(slots))
 
 
 def kind_here(options: LocalOptions) -> HardwareKind:
     """Kind of hardware of a job on this machine with these options."""
-    device, threads = job_hardware(options)
-    return HardwareKind.of(describe_hardware(device, threads, options.workers))
+    return HardwareKind.of(describe_hardware(*job_hardware(options)))
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,11 @@ import shlex
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from bench.execute.job import Resources
-from bench.planning.jobs import make_job
+from bench.planning import jobs
+from bench.planning.jobs import LocalOptions, make_job
 from bench.planning.plan import make_plan, parse_selection
 from bench.store.folders import Store
 from tests.unit.suites import load
@@ -41,3 +44,22 @@ def test_usual_folders_are_left_out(tmp_path: Path) -> None:
     )
     assert "--data-root" not in (command := make_job(plan, plan.trainings[0], usual).command)
     assert "--results" not in command
+
+
+@pytest.mark.parametrize(
+    ("asked", "device", "slots", "expected"),
+    [
+        (None, "cpu", 1, 0),
+        (None, "cuda:0", 1, 8),
+        (None, "cuda:0", 3, 5),
+        (None, "cuda:0", 40, 0),
+        (2, "cuda:0", 1, 2),
+        (3, "cpu", 1, 3),
+    ],
+)
+def test_who_loads_crops(
+    asked: int | None, device: str, slots: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GPU must not wait for a single process that decodes images; on CPUs every core computes."""
+    monkeypatch.setattr(jobs, "usable_cores", lambda: 16)
+    assert LocalOptions(device, workers=asked).workers_of(slots) == expected
