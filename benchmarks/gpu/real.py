@@ -1,0 +1,2 @@
+def checks(setting, until):
+    return []
