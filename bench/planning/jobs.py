@@ -31,6 +31,7 @@ class LocalOptions:
         pixels: source of the crops' pixels.
         allow_links: whether images may be links out of their folder; wherever the jobs run.
         store_outputs: whether evaluations keep the network's raw outputs; likewise.
+        cuda_graphs: whether NVIDIA GPUs record training steps and replay them.
     """
 
     device: str = "auto"
@@ -42,6 +43,7 @@ class LocalOptions:
     pixels: PixelSource = "auto"
     allow_links: bool = False
     store_outputs: bool = False
+    cuda_graphs: bool = False
 
     def threads_of(self, slots: int) -> int:
         """Threads per job if `slots` jobs run at once."""
@@ -75,6 +77,7 @@ def local_jobs(
         save_every=options.save_every,
         store_outputs=options.store_outputs,
         loggers=dict(options.loggers),
+        cuda_graphs=options.cuda_graphs,
     )
     return [make_job(plan, training, resources) for training in trainings]
 
