@@ -46,6 +46,11 @@ class TrainingStep:
         self._batch_size, self._precision, self._device = batch_size, precision, device
         self.captured = None if capture is None else CapturedStep(self._update, capture, self._changed)
 
+    @property
+    def replays(self) -> bool:
+        """Whether whole steps are replayed by now."""
+        return self.captured is not None and self.captured.replays
+
     def loss(self, batch: Batch) -> Tensor:
         """Mean loss of a batch, with its graph."""
         return self._loss(*self._inputs(batch))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from bench.pose.codecs.base import Codec
+from bench.pose.codecs.representation import REPRESENTATIONS
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import Batch, Crops
 from bench.pose.inference import predict
-from bench.pose.precision import autocast, to_float32
+from bench.pose.precision import Precision, autocast, to_float32
 from bench.pose.training import Training
-from benchmarks.gpu.checks import Check, Setting, WrongError
+from benchmarks.gpu.checks import Check, NotPossibleError, Setting, WrongError
 from benchmarks.gpu.trainings import (
     LITE,
     cached_pixels,
@@ -31,6 +33,7 @@ from benchmarks.gpu.trainings import (
     never,
     not_saved,
     prepare,
+    recorder,
     repeated,
     state_hash,
     training,
@@ -52,18 +55,26 @@ def checks(setting: Setting) -> list[Check]:
     """The checks of trainings, by worth."""
     backbones = ("simba_tiny",) if setting.quick else ("hrnet_w32", "simba_res50", LITE)
     main = backbones[0]
-    return [
-        Check("float32 without TF32", partial(float32, setting), proves=True),
-        Check(f"a step of {main}", partial(step, setting, main), limit=90, proves=True),
-        Check(f"twice the same: {main}", partial(twice, setting, main), limit=90, proves=True),
-        Check("killed and resumed", partial(resumed, setting, main), limit=120, proves=True, needs=20),
-        Check(f"bfloat16 of {main}", partial(bfloat16, setting, main), limit=60, proves=True),
-        Check(f"keypoints of {main}", partial(keypoints, setting, main), limit=60, proves=True),
-        *(
-            Check(f"twice the same: {one}", partial(twice, setting, one), limit=60, proves=True)
-            for one in backbones[1:]
-        ),
+    others = backbones[1:]
+    representations = ("heatmap", "rle") if setting.quick else REPRESENTATIONS
+    found = [
+        Check("float32 without TF32", partial(float32, setting)),
+        Check(f"a step of {main}", partial(step, setting, main), limit=90),
+        Check(f"twice the same: {main}", partial(twice, setting, main), limit=90),
+        Check("killed and resumed", partial(resumed, setting, main), limit=150, needs=20),
+        *(_recorded(setting, main, precision) for precision in ("float32", "bfloat16")),
+        Check(f"bfloat16 of {main}", partial(bfloat16, setting, main)),
+        Check(f"keypoints of {main}", partial(keypoints, setting, main)),
+        *(Check(f"twice the same: {one}", partial(twice, setting, one)) for one in others),
+        *(_recorded(setting, one, "bfloat16") for one in others),
+        *(_recorded(setting, "simba_tiny", "float32", name) for name in representations),
     ]
+    return [replace(check, proves=True) for check in found]
+
+
+def _recorded(setting: Setting, backbone: str, precision: Precision, representation: str = "simdr") -> Check:
+    name = f"recorded steps: {backbone} {representation} {precision}"
+    return Check(name, partial(recorded, setting, backbone, precision, representation))
 
 
 def float32(setting: Setting) -> Mapping[str, Any]:
@@ -123,13 +134,13 @@ def _loss(model: nn.Module, codec: Codec[Any, Any], batch: Batch, place: torch.d
 
 def short_training(setting: Setting, backbone: str, **more: Any) -> Training:
     """A training of `STEPS` steps in several epochs, from cached pixels; the last batch of an epoch is smaller."""
-    data = drawn(setting)
-    count = 5 * BATCH - 3
+    data, batch = drawn(setting), BATCH // 4 if setting.quick else BATCH
+    count = 5 * batch - 3
     return training(
         setting,
         backbone,
         SIZE,
-        **{"batch_size": BATCH, "epochs": STEPS // 5, "images": cached_pixels(setting), "milestones": (3,)} | more,
+        **{"batch_size": batch, "epochs": STEPS // 5, "images": cached_pixels(setting), "milestones": (3,)} | more,
         instances=repeated(data.instances, count),
     )
 
@@ -172,6 +183,23 @@ def resumed(setting: Setting, backbone: str) -> Mapping[str, Any]:
     if words[2] != expected:
         raise WrongError(f"killed after step {KILLED_AFTER} and resumed, it ends with other bits")
     return {"steps": STEPS, "killed after": KILLED_AFTER, "hash": expected[:12]}
+
+
+def recorded(setting: Setting, backbone: str, precision: Precision, representation: str = "simdr") -> Mapping[str, Any]:
+    """Steps that are recorded and replayed leave the bits of steps that are run."""
+    prepare(setting)
+    given = {"precision": precision, "representation": representation}
+    expected = _trained(short_training(setting, backbone, **given))
+    run = short_training(setting, backbone, capture=recorder(setting), **given)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = _trained(run)
+    if found != expected:
+        raise WrongError("recorded steps end with other bits")
+    if not run._step.replays:
+        reasons = [str(one.message) for one in caught if "CUDA graphs" in str(one.message)]
+        raise NotPossibleError("; ".join(reasons) or "no step was replayed")
+    return {"steps": STEPS, "hash": found[:12]}
 
 
 def save(run: Training, file: Path) -> None:

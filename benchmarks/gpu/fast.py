@@ -34,6 +34,7 @@ from benchmarks.gpu.trainings import (
     network,
     not_saved,
     prepare,
+    recorder,
     repeated,
     training,
 )
@@ -71,7 +72,9 @@ def checks(setting: Setting, until: float) -> list[Check]:
         ways: list[tuple[str, Callable[[], Figures]]] = [
             ("plain", partial(train_plainly, setting, backbone, size)),
             ("float32", partial(train, setting, backbone, size, "float32")),
+            ("float32 graphs", partial(train, setting, backbone, size, "float32", graphs=True)),
             ("bfloat16", partial(train, setting, backbone, size, "bfloat16")),
+            ("bfloat16 graphs", partial(train, setting, backbone, size, "bfloat16", graphs=True)),
             ("evaluate plain", partial(evaluate_plainly, setting, backbone, size)),
             ("evaluate float32", partial(evaluate, setting, backbone, size, "float32")),
             ("evaluate bfloat16", partial(evaluate, setting, backbone, size, "bfloat16")),
@@ -106,11 +109,13 @@ def train(
     size: Size,
     precision: Precision,
     *,
+    graphs: bool = False,
     compiled: bool = False,
-    **more: Any,
 ) -> Figures:
     """Our training, with loader, augmentation, targets and optimizer."""
     device, load = prepare(setting), load_of(setting)
+    if graphs and device.type == "cpu":
+        raise NotPossibleError("CUDA graphs need a GPU")
     run = training(
         setting,
         backbone,
@@ -119,12 +124,14 @@ def train(
         precision=precision,
         instances=repeated(drawn(setting).instances, 100 * load.batch),
         images=cached_pixels(setting),
-        **more,
+        capture=recorder(setting) if graphs else None,
     )
     if compiled:
         run.model.compile(backend="eager" if setting.quick else "inductor")
-    window = Window(device, load.warm_up, load.seconds)
+    window = Window(device, load.warm_up, load.seconds, least=8 if graphs else 3)
     run.run(lambda _: window.step(load.batch), save=not_saved, workers=load.workers)
+    if run._step.replays != graphs:
+        raise NotPossibleError("steps were not replayed; log.txt has the reason")
     left = load.profiled
 
     def few(_progress: object) -> bool:

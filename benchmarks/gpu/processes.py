@@ -44,7 +44,7 @@ def run_part(part: str, setting: Setting, seconds: float) -> None:
         left = until - time.monotonic()
         if left < LEAST_SECONDS:
             break
-        command = [sys.executable, "-m", "benchmarks.gpu.checks", part, f"{left:.1f}", setting.to_json()]
+        command = [sys.executable, "-m", "benchmarks.gpu.part", part, f"{left:.1f}", setting.to_json()]
         started, before = time.monotonic(), len(setting.results.read())
         status = run_limited(command, left + LEAST_SECONDS, log)
         if status == 0:

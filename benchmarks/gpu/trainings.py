@@ -12,6 +12,7 @@ import cv2
 import torch
 from torch import Tensor, nn
 
+from bench.pose.captured_step import Capture, CudaGraphs
 from bench.pose.codecs.base import Codec
 from bench.pose.codecs.representation import REPRESENTATIONS, build_codec, codec_settings
 from bench.pose.data.augmentation import Augmentation
@@ -27,10 +28,11 @@ from bench.pose.declared_settings import Settings
 from bench.pose.geometry import Size
 from bench.pose.machine import keep_freed_memory, usable_cores
 from bench.pose.models.build import build_model, initialize
-from bench.pose.precision import Precision, disable_tf32
+from bench.pose.precision import Precision, make_deterministic
 from bench.pose.skeletons import COCO_17
 from bench.pose.training import OptimizerConfig, Progress, Training
 from benchmarks.gpu.checks import NotPossibleError, Setting
+from benchmarks.gpu.stand_in import RunAgain
 
 IMAGE_SIZE = (480, 640)
 SPLIT_RATIO = 2.0
@@ -74,10 +76,15 @@ def prepare(setting: Setting) -> torch.device:
     device = require_device(setting)
     torch.set_num_threads(max(usable_cores() // 2, 1))
     cv2.setNumThreads(0)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    disable_tf32()
+    make_deterministic()
     keep_freed_memory()
     return device
+
+
+def recorder(setting: Setting) -> Capture:
+    """What records steps, or stands in for it on a CPU."""
+    device = require_device(setting)
+    return CudaGraphs(device) if device.type == "cuda" else RunAgain()
 
 
 def synchronize(device: torch.device) -> None:

@@ -1,6 +1,6 @@
 """Recorded steps: what is replayed gives the bits of the steps themselves, or is not used.
 
-The processor records nothing. `Rerun` stands in for the GPU: a replay runs the work again, on the inputs that it was
+The processor records nothing. `RunAgain` stands in for the GPU: a replay runs the work again, on the inputs that it was
 recorded with, into the tensor that it returned.
 """
 
@@ -22,6 +22,7 @@ from bench.pose.data.instances import Instance
 from bench.pose.outputs import Coordinates
 from bench.pose.parallel import ProcessGroup
 from bench.pose.training import Position, Training, TrainingError
+from benchmarks.gpu.stand_in import RunAgain
 from tests.unit.pose.test_parallel import same
 from tests.unit.process_groups import instances, training
 
@@ -29,32 +30,7 @@ FIRST = WARM_UPS + PROOFS
 """Steps that are run themselves before any is only replayed."""
 
 
-class Rerun:
-    """Counts what is recorded and replayed. `dtype` is that of the loss."""
-
-    def __init__(self, dtype: torch.dtype = torch.float32) -> None:
-        self._dtype = dtype
-        self.warm_ups = self.recordings = self.replays = 0
-
-    def warm_up(self, work: Callable[[], Tensor]) -> Tensor:
-        self.warm_ups += 1
-        return work()
-
-    def record(self, work: Callable[[], Tensor]) -> tuple[Callable[[], object], Tensor]:
-        self.recordings += 1
-        result = torch.zeros((), dtype=self._dtype)
-
-        def replay() -> None:
-            self.replays += 1
-            result.copy_(work())
-
-        return replay, result
-
-    def random_states(self) -> Sequence[Tensor]:
-        return (torch.get_rng_state(),)
-
-
-class Inexact(Rerun):
+class Inexact(RunAgain):
     """Its replays from a certain one on move a weight by a bit."""
 
     def __init__(self, weight: Callable[[], Tensor], wrong: int) -> None:
@@ -73,7 +49,7 @@ class Inexact(Rerun):
         return inexact, result
 
 
-class Unable(Rerun):
+class Unable(RunAgain):
     """Like a GPU whose host was to wait while it records."""
 
     def record(self, work: Callable[[], Tensor]) -> tuple[Callable[[], object], Tensor]:
@@ -133,7 +109,7 @@ def score(model: nn.Module) -> float:
 def test_replays_change_no_bit(representation: str, precision: str, someone: list[Instance]) -> None:
     """With partial batches, a rate that changes, and validation between epochs, which keeps the best weights."""
     given: dict[str, Any] = {"representation": representation, "precision": precision, "validate": score}
-    stand_in = Rerun(torch.float64 if representation == "heatmap" else torch.float32)  # see `DoubleHeatmapCodec`
+    stand_in = RunAgain(torch.float64 if representation == "heatmap" else torch.float32)  # see `DoubleHeatmapCodec`
     run, plain = prepared(someone, stand_in, **given), prepared(someone, **given)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -147,12 +123,12 @@ def test_replays_change_no_bit(representation: str, precision: str, someone: lis
 def test_a_resumed_training_records_anew_and_ends_with_the_same_bits(someone: list[Instance]) -> None:
     expected = finished(tiny(someone))
     saves: list[Any] = []
-    stopped = tiny(someone, Rerun())
+    stopped = tiny(someone, RunAgain())
     stopped.run(
         lambda progress: progress.position == Position(1, 3),
         save=lambda: saves.append(copy.deepcopy(stopped.state_dict())),
     )
-    stand_in = Rerun()
+    stand_in = RunAgain()
     again = tiny(someone, stand_in)
     finished(again)
     again.load_state_dict(copy.deepcopy(saves[-1]))
@@ -181,7 +157,7 @@ def test_steps_that_cannot_be_recorded_are_run(someone: list[Instance]) -> None:
 def test_steps_that_draw_random_numbers_are_run(someone: list[Instance]) -> None:
     """A replay would not move the generator that they draw from."""
     ends = []
-    for capture in (Rerun(), None):
+    for capture in (RunAgain(), None):
         run = tiny(someone, capture)
         run.model.register_forward_pre_hook(lambda _, inputs: (nn.functional.dropout(inputs[0], 0.1),))
         if capture is None:
@@ -196,7 +172,7 @@ def test_steps_that_draw_random_numbers_are_run(someone: list[Instance]) -> None
 def test_batches_that_lack_images_are_run(someone: list[Instance], tmp_path: Path) -> None:
     broken = instances(tmp_path, COUNT)
     broken[5].image.write_text("no image")
-    stand_in = Rerun()
+    stand_in = RunAgain()
     found = finished(tiny(broken, stand_in))
     assert same(found, finished(tiny(broken)))
     assert stand_in.replays == COUNT // BATCH * EPOCHS - WARM_UPS - _short_batches(broken)
@@ -213,11 +189,11 @@ def _short_batches(broken: Sequence[Instance]) -> int:
 
 def test_a_group_s_steps_are_run(someone: list[Instance]) -> None:
     run = training(someone, replicas=2, group=ProcessGroup(0, 2), double=False)
-    assert replace(run, capture=Rerun())._step.captured is None
+    assert replace(run, capture=RunAgain())._step.captured is None
 
 
 def test_a_loss_that_is_no_number_is_refused(someone: list[Instance]) -> None:
-    run = tiny(someone, Rerun())
+    run = tiny(someone, RunAgain())
 
     def overflow(progress: Any) -> bool:
         if progress.position == Position(2, 1):
@@ -242,7 +218,7 @@ def counted(changed: Tensor, calls: list[int]) -> Callable[..., Tensor]:
     return compute
 
 
-def results(inputs: Iterator[tuple[Tensor, dict[str, Any]]], capture: Rerun) -> tuple[list[float], CapturedStep]:
+def results(inputs: Iterator[tuple[Tensor, dict[str, Any]]], capture: RunAgain) -> tuple[list[float], CapturedStep]:
     changed, calls = torch.zeros(3), list[int]()
     step = CapturedStep(counted(changed, calls), capture, lambda: [changed])
     return [float(step(*one)) for one in inputs], step
@@ -251,7 +227,7 @@ def results(inputs: Iterator[tuple[Tensor, dict[str, Any]]], capture: Rerun) -> 
 def test_inputs_of_another_form_are_computed_as_they_are() -> None:
     forms = [torch.ones(2), torch.ones(3), torch.ones(2, dtype=torch.float64)]
     inputs = [(forms[number % 3], {"factor": torch.tensor(float(number))}) for number in range(30)]
-    stand_in = Rerun()
+    stand_in = RunAgain()
     found, step = results(iter(inputs), stand_in)
     expected, total = [], 0.0
     for values, more in inputs:
@@ -263,7 +239,7 @@ def test_inputs_of_another_form_are_computed_as_they_are() -> None:
 
 
 def test_what_is_no_tensor_is_not_recorded() -> None:
-    stand_in = Rerun()
+    stand_in = RunAgain()
     found, step = results(((torch.ones(1), {"factor": 2.0}) for _ in range(10)), stand_in)
     assert found == [6.0 * number for number in range(1, 11)]
     assert (stand_in.recordings, step.replays) == (0, False)
