@@ -2,7 +2,7 @@
 
     python -m benchmarks.gpu.killed SETTING BACKBONE FILE STEPS
 
-With STEPS it stores its state after every step and kills itself after that many. With 0 it continues from FILE and
+With STEPS it stores its state after that many steps and kills itself in the next one. With 0 it continues from FILE and
 prints "resumed STEPS HASH".
 """
 
@@ -35,7 +35,8 @@ def main() -> None:
         return False
 
     if deadly:
-        run.run(watch, save=lambda: save(run, file), save_every=0.0, workers=2)
+        # Only the last state is wanted, and those of large networks take seconds to write.
+        run.run(watch, save=lambda: save(run, file) if done == deadly else None, save_every=0.0, workers=2)
         sys.exit("the training was to be killed")
     run.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
     epoch, step = run.position

@@ -16,7 +16,6 @@ import torch
 import bench
 from bench.pose.machine import processor, usable_cores
 from benchmarks.gpu.checks import Check, Setting
-from benchmarks.gpu.trainings import drawn, require_device
 
 PACKAGES = {
     "pydantic": "pydantic",
@@ -87,12 +86,21 @@ def _code() -> str:
 
 def packages() -> Mapping[str, Any]:
     """Which packages are missing."""
-    missing = [package for module, package in PACKAGES.items() if importlib.util.find_spec(module) is None]
+    missing = [package for module, package in PACKAGES.items() if not _is_there(module)]
     return {"missing": ", ".join(missing) or "none"}
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ImportError:
+        return False
 
 
 def images(setting: Setting) -> Mapping[str, Any]:
     """Draw and pack the images that the other parts use."""
+    from benchmarks.gpu.trainings import drawn, require_device  # which need the packages
+
     require_device(setting)  # without it they serve nobody
     made = drawn(setting)
     return {"instances": len(made.instances), "MB packed": made.packed.bytes / 1e6}
