@@ -6,6 +6,7 @@ drawn keypoint by keypoint. Views are drawn by `bench.pose.data.augmentation`, s
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from bench.pose.data.augmentation import Augmentation, View, augment, flip_keypoints
 from bench.pose.data.crops import AUGMENTATION_STREAM, IMAGENET_MEAN, IMAGENET_STD, CropSettings, Key
@@ -63,6 +67,73 @@ def normalized(crop: Array) -> Array:
     levels = crop.astype(np.float32).transpose(2, 0, 1) / np.float32(255)
     mean, std = (np.array(values, dtype=np.float32)[:, None, None] for values in (IMAGENET_MEAN, IMAGENET_STD))
     return np.ascontiguousarray((levels - mean) / std)
+
+
+class SimDRSamples(Dataset[Any]):
+    """Samples by their number, for a loader: a normalized image, bins and weights; instances come again and again.
+
+    Args:
+        instances: to crop.
+        settings: size and colors of the crops.
+        augmentation: how crops vary; `Augmentation` without any for evaluations.
+        split_ratio: bins per px.
+        count: number of samples.
+    """
+
+    def __init__(
+        self,
+        instances: Sequence[Instance],
+        settings: CropSettings,
+        augmentation: Augmentation,
+        split_ratio: float,
+        count: int,
+    ) -> None:
+        self._instances, self._settings, self._augmentation = instances, settings, augmentation
+        self._split_ratio, self._count = split_ratio, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, number: int) -> tuple[Array, Array, Array]:
+        epoch, index = divmod(number, len(self._instances))
+        image, keypoints, visible = sample(self._instances[index], (epoch, index), self._settings, self._augmentation)
+        return image, *simdr_target(keypoints, visible, self._settings.size, self._split_ratio)
+
+
+def train(
+    model: nn.Module, loss: Callable[[Any, Tensor, Tensor], Tensor], loader: DataLoader[Any], device: torch.device
+) -> Iterator[int]:
+    """Eager steps in float32 on batches of `SimDRSamples`; gives the number of instances after each.
+
+    Adam tensor by tensor; the loss is read after each step. `loss` gets the network's output, bins and weights.
+    """
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    model.train()
+    for batch in loader:
+        images, bins, weight = (part.to(device, non_blocking=True) for part in batch)
+        optimizer.zero_grad()
+        value = loss(model(images), bins, weight)
+        value.backward()
+        optimizer.step()
+        value.item()
+        yield len(images)
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module, loader: DataLoader[Any], crops: Crops, split_ratio: float, device: torch.device
+) -> Iterator[int]:
+    """Keypoints of batches from both views, one after the other, decoded in NumPy; gives the number of instances.
+
+    `crops` tells where the crops of a full batch lie.
+    """
+    model.eval()
+    for images, _, _ in loader:
+        there = images.to(device, non_blocking=True)
+        views = [tuple(axis.cpu().numpy() for axis in model(view)) for view in (there, there.flip(-1))]
+        (x, y), (flipped_x, flipped_y) = views
+        simdr_keypoints((x, flipped_x), (y, flipped_y), crops, split_ratio)
+        yield len(images)
 
 
 def heatmap_target(keypoints: Array, visible: Array, size: Size, sigma: float) -> tuple[Array, Array]:

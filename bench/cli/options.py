@@ -82,6 +82,14 @@ AllowLinks = Annotated[
         " that you trust: such a link may lead to any image that you can read.",
     ),
 ]
+CudaGraphs = Annotated[
+    bool,
+    typer.Option(
+        "--cuda-graphs",
+        help="On NVIDIA GPUs, record a training step and replay it, which takes less of the host. The first replays are"
+        " compared with the step itself, to the bit; where they differ, the log says so and steps are run one by one.",
+    ),
+]
 SaveEvery = Annotated[float, typer.Option(min=0, help="Seconds between checkpoints.")]
 Pack = Annotated[int, typer.Option(min=1, help="Trainings that run at once on each device.")]
 Loggers = Annotated[

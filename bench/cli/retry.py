@@ -9,6 +9,7 @@ import typer
 
 from bench.cli.options import (
     AllowLinks,
+    CudaGraphs,
     DataRoot,
     Device,
     LogDir,
@@ -49,6 +50,7 @@ def retry(
     allow_links: AllowLinks = False,
     save_every: SaveEvery = 60.0,
     pack: Pack = 1,
+    cuda_graphs: CudaGraphs = False,
     logger: Loggers = None,
     log_dir: LogDir = Path("logs"),
 ) -> None:
@@ -74,7 +76,9 @@ def retry(
         choose=choose,
         data_root=data_root,
         results=results,
-        options=LocalOptions(device, threads, workers, save_every, pack, loggers, pixels, allow_links),
+        options=LocalOptions(
+            device, threads, workers, save_every, pack, loggers, pixels, allow_links, cuda_graphs=cuda_graphs
+        ),
         profile=profile,
         wait=wait,
         dry_run=dry_run,

@@ -11,6 +11,7 @@ import typer
 from bench.cli.options import (
     AllowLinks,
     CalibrationFile,
+    CudaGraphs,
     DataRoot,
     Device,
     LogDir,
@@ -61,6 +62,7 @@ def run(
     allow_links: AllowLinks = False,
     save_every: SaveEvery = 60.0,
     pack: Pack = 1,
+    cuda_graphs: CudaGraphs = False,
     store_outputs: Annotated[
         bool,
         typer.Option(
@@ -78,7 +80,7 @@ def run(
 
     With --executor slurm jobs are submitted and the command returns; `bench status` shows their progress. Failed
     trainings are then left to `bench retry`, and the jobs' resources are the profile's: --device, --threads, --workers,
-    --save-every and --pack apply to this machine only.
+    --save-every, --pack and --cuda-graphs apply to this machine only.
     """
     import bench.cli.execution  # noqa: F401  # registers local and slurm
     from bench.execute.loggers import logger_folders
@@ -103,7 +105,9 @@ def run(
         choose=choose,
         data_root=data_root,
         results=results,
-        options=LocalOptions(device, threads, workers, save_every, pack, loggers, pixels, allow_links, store_outputs),
+        options=LocalOptions(
+            device, threads, workers, save_every, pack, loggers, pixels, allow_links, store_outputs, cuda_graphs
+        ),
         profile=profile,
         wait=wait,
         dry_run=dry_run,

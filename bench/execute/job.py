@@ -70,6 +70,7 @@ class Resources(JsonDocument):
         store_outputs: whether evaluations in a single process keep the network's raw outputs, see
             `bench.execute.output_store`.
         loggers: folder of each logger by its name.
+        cuda_graphs: whether an NVIDIA GPU records training steps and replays them, see `CapturedStep`.
     """
 
     data_root: Path
@@ -82,6 +83,7 @@ class Resources(JsonDocument):
     save_every: float
     store_outputs: bool = False
     loggers: Mapping[str, Path] = Field(default_factory=dict)
+    cuda_graphs: bool = False
 
 
 class Job(JsonDocument):

@@ -25,7 +25,7 @@ from bench.files import StoreError
 from bench.pose.errors import BenchError
 from bench.pose.machine import keep_freed_memory
 from bench.pose.parallel import ProcessGroup, ProcessGroupError
-from bench.pose.precision import disable_tf32
+from bench.pose.precision import make_deterministic
 from bench.store.documents import Cause, Failure
 from bench.store.folders import EvaluationFolder, Store, TrainingFolder
 from bench.store.leases import BusyError, LeaseLostError
@@ -81,8 +81,7 @@ def run_job(
     """
     folder = Store(job.resources.results).training(job.id)
     torch.set_num_threads(job.resources.threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    disable_tf32()
+    make_deterministic()
     keep_freed_memory()
     try:
         with rendezvous(folder, member, torch.device(job.resources.device)) as group:

@@ -17,6 +17,7 @@ from bench.execute.power_meter import PowerMeter
 from bench.execute.settings import augmentation, codec_settings, crop_settings, optimizer_config
 from bench.execute.validation import make_validation
 from bench.files import remove, sha256, write_atomically, write_json
+from bench.pose.captured_step import CudaGraphs
 from bench.pose.checkpoints import load_weights, read_weights
 from bench.pose.codecs.representation import build_codec
 from bench.pose.complexity import count_parameters
@@ -124,6 +125,7 @@ def _prepare(
         validate=make_validation(job, heartbeat, group, selection),
         group=group,
         images=choose_images(split, instances, job.resources.pixels, device),
+        capture=CudaGraphs(device) if job.resources.cuda_graphs and device.type == "cuda" else None,
     )
 
 

@@ -35,6 +35,7 @@ class LocalOptions:
         pixels: source of the crops' pixels.
         allow_links: whether images may be links out of their folder; wherever the jobs run.
         store_outputs: whether evaluations keep the network's raw outputs; likewise.
+        cuda_graphs: whether NVIDIA GPUs record training steps and replay them.
     """
 
     device: str = "auto"
@@ -46,6 +47,7 @@ class LocalOptions:
     pixels: PixelSource = "auto"
     allow_links: bool = False
     store_outputs: bool = False
+    cuda_graphs: bool = False
 
     def threads_of(self, slots: int) -> int:
         """Threads per job if `slots` jobs run at once."""
@@ -85,6 +87,7 @@ def local_jobs(
         save_every=options.save_every,
         store_outputs=options.store_outputs,
         loggers=dict(options.loggers),
+        cuda_graphs=options.cuda_graphs,
     )
     return [make_job(plan, training, resources) for training in trainings]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -66,6 +66,9 @@ class DenseAdam:
         self._orders = [_memory_order(parameter) for parameter in self._parameters]
         self._dense = [one.detach().permute(order) for one, order in zip(self._parameters, self._orders, strict=True)]
         self._adam = torch.optim.Adam(self._dense, fused=True)
+        # A GPU reads the rate from its memory: so a step that was recorded takes the rate of the moment.
+        gpu = next((one.device for one in self._dense if one.is_cuda), None)
+        self._rate = None if gpu is None else torch.zeros((), device=gpu)
 
     def zero_grad(self) -> None:
         """Set all gradients to None."""
@@ -74,11 +77,34 @@ class DenseAdam:
 
     def step(self, learning_rate: float) -> None:
         """Update the parameters that have a gradient."""
+        self.set_learning_rate(learning_rate)
+        self.update()
+
+    def set_learning_rate(self, value: float) -> None:
+        """Set the learning rate of the next updates."""
+        if self._rate is not None:
+            self._rate.fill_(value)
+        for group in self._adam.param_groups:
+            group["lr"] = value if self._rate is None else self._rate
+
+    def update(self) -> None:
+        """Update the parameters that have a gradient by the learning rate that was set; can be recorded on a GPU."""
         for parameter, dense, order in zip(self._parameters, self._dense, self._orders, strict=True):
             dense.grad = None if parameter.grad is None else parameter.grad.permute(order).contiguous()
-        for group in self._adam.param_groups:
-            group["lr"] = learning_rate
+        recorded = self._rate is not None and torch.cuda.is_current_stream_capturing()
+        self._say_capturable(recorded)
         self._adam.step()
+        self._say_capturable(False)
+
+    def _say_capturable(self, value: bool) -> None:
+        """Tell torch whether this update is recorded. It changes no arithmetic, only checks and warnings."""
+        for group in self._adam.param_groups:
+            group["capturable"] = value
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Everything that an update changes beside the parameters."""
+        for state in self._adam.state.values():
+            yield from state.values()
 
     def state_dict(self) -> dict[str, Any]:
         """Adam's moments, with dimensions in memory order, and step counts."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from bench.pose.outputs import Coordinates
 
-__all__ = ["Precision", "autocast", "copy_to", "disable_tf32", "lacks_float64", "to_float32"]
+__all__ = ["Precision", "autocast", "copy_to", "disable_tf32", "lacks_float64", "make_deterministic", "to_float32"]
 
 Precision = Literal["float32", "bfloat16"]
 """float32 throughout; or bfloat16 for convolutions and matrix products, with weights, sums and losses in float32."""
@@ -19,6 +20,17 @@ Precision = Literal["float32", "bfloat16"]
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
     """Context in which a forward pass runs in the given precision."""
     return nullcontext() if precision == "float32" else torch.autocast(device.type, torch.bfloat16)
+
+
+def make_deterministic() -> None:
+    """Have torch compute the same bits each time, and float32 in float32; to be called before a GPU is used.
+
+    Memory that is about to be overwritten is not filled first, as torch does by default where bits must be the same.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS promises nothing
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    disable_tf32()
 
 
 def disable_tf32() -> None:

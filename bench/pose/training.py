@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from bench.pose.captured_step import Capture
 from bench.pose.codecs.base import Codec
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import Batch, CropSettings
@@ -30,8 +31,9 @@ from bench.pose.gradients import GradientReducer, ReducedBatch
 from bench.pose.models.memory_format import channels_side_by_side
 from bench.pose.optimizer import DenseAdam, OptimizerConfig, learning_rate
 from bench.pose.parallel import SINGLE_PROCESS, ProcessGroup
-from bench.pose.precision import autocast, copy_to, to_float32
+from bench.pose.precision import autocast
 from bench.pose.training_state import TrainingState
+from bench.pose.training_step import TrainingStep, trained_parameters
 
 __all__ = ["OptimizerConfig", "Progress", "Training", "TrainingError", "learning_rate"]
 
@@ -95,6 +97,8 @@ class Training:
             model must be built for the group's size. All processes must call `run` together. Before the end of an epoch
             the running statistics of `model` are right on rank 0 only.
         images: source of the crops' pixels, which does not change them.
+        capture: records a step and replays it, which changes no bit, see `CapturedStep`; None to run each step.
+            Smaller batches, and those of a group, are run anyway.
 
     Raises:
         ValueError: the group cannot divide the batches of this model, see `Share`.
@@ -113,6 +117,7 @@ class Training:
     broken: dict[int, str] = field(default_factory=dict)
     group: ProcessGroup = SINGLE_PROCESS
     images: ImageStore = DECODED
+    capture: Capture | None = None
 
     def __post_init__(self) -> None:
         channels_side_by_side(self.model)
@@ -120,6 +125,15 @@ class Training:
             self.codec.loss_module.to(self.device)
         self._reducer = GradientReducer(self.model, self.group, self._parameters())
         self.optimizer = DenseAdam(list(self._parameters()))
+        self._step = TrainingStep(
+            self.model,
+            self.codec,
+            self.optimizer,
+            batch_size=self.settings.batch_size,
+            precision=self.settings.precision,
+            device=self.device,
+            capture=self.capture if self.group.size == 1 else None,
+        )
         self._loss_sum = 0.0
         self._seen = 0
         # On one GPU a loss is read after the next step was launched, so that the GPU never waits for the host. A group
@@ -151,22 +165,17 @@ class Training:
         instances, stop = 0, False
         for batch in self._batches(workers):
             epoch, step = self.position
-            self.optimizer.zero_grad()
+            rate = learning_rate(self.settings, epoch, epoch * self.steps_per_epoch + step)
             self._reducer.begin(min(self.settings.batch_size, len(self.instances) - step * self.settings.batch_size))
-            if isinstance(batch, Batch):
-                with autocast(self.settings.precision, self.device):
-                    output = self.model(batch.normalized(self.device))
-                targets = self.codec.encode(*self._on_device(batch.keypoints, batch.visible))
-                loss = self.codec.loss(to_float32(output), targets) * self._reducer.weight(batch)
-            else:
-                loss = self._loss_without_images()
-            loss.backward()
-            result = self._reducer.reduce(loss.detach(), batch, stop=stop, known=self.broken)
+            recorded = self._step.update(batch, rate)
+            loss = self._compute_gradients(batch) if recorded is None else recorded
+            result = self._reducer.reduce(loss, batch, stop=stop, known=self.broken)
             self.broken |= dict(result.broken)
             if result.instances:
                 self._unread.append(_UnreadStep(self.position, batch, result))
                 self._read_losses(self._lag)
-                self.optimizer.step(learning_rate(self.settings, epoch, epoch * self.steps_per_epoch + step))
+                if recorded is None:
+                    self.optimizer.step(rate)
             if step + 1 < self.steps_per_epoch:
                 self.position = Position(epoch, step + 1)
             else:
@@ -224,6 +233,7 @@ class Training:
         if self.codec.loss_module is not None:
             self.codec.loss_module.load_state_dict(state["loss_module"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self._step.reset()
         self.position = Position(*state["position"])
         self.history = state["history"]
         self.broken = dict(state["broken"])
@@ -233,10 +243,7 @@ class Training:
         torch.set_rng_state(state["random_state"])
 
     def _parameters(self) -> Iterator[nn.Parameter]:
-        """All that is trained: the network's parameters and those of the loss."""
-        yield from self.model.parameters()
-        if self.codec.loss_module is not None:
-            yield from self.codec.loss_module.parameters()
+        return trained_parameters(self.model, self.codec)
 
     def _load_state_of_rank_0(self) -> None:
         if self.group.size > 1:
@@ -260,8 +267,15 @@ class Training:
             pinned=self.device.type == "cuda",
         )
 
-    def _on_device(self, *tensors: Tensor) -> Iterator[Tensor]:
-        return (copy_to(self.device, tensor) for tensor in tensors)
+    def _compute_gradients(self, batch: Loaded) -> Tensor:
+        """Gradients of this process's share; returns its weighted loss."""
+        self.optimizer.zero_grad()
+        if isinstance(batch, Batch):
+            loss = self._step.loss(batch) * self._reducer.weight(batch)
+        else:
+            loss = self._loss_without_images()
+        loss.backward()
+        return loss.detach()
 
     def _loss_without_images(self) -> Tensor:
         """Zero loss of a share without readable images, after a forward pass if other processes wait for its part."""

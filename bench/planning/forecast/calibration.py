@@ -26,6 +26,7 @@ from bench.pose.input_size import InputSize
 from bench.pose.models.build import build_model, initialize
 from bench.pose.models.heads import PoseModel
 from bench.pose.models.network import NetworkForm
+from bench.pose.precision import make_deterministic
 from bench.pose.training import OptimizerConfig, Training
 from bench.store.provenance import collect
 
@@ -185,7 +186,7 @@ def calibrate(*, device: str, threads: int, workers: int, seconds: float, comman
     """
     started, clock = time.time(), time.perf_counter()
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)  # as in any job
+    make_deterministic()  # as in any job
     with tempfile.TemporaryDirectory() as folder:
         images = [_draw(Path(folder), size) for size in IMAGE_SIZES]
         deadline = clock + seconds

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import math
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from bench.pose.models.upsampling import Doubling
 from bench.pose.optimizer import DenseAdam
 from bench.pose.outputs import Coordinates
 from bench.pose.parallel import ProcessGroup
-from bench.pose.precision import autocast, disable_tf32, to_float32
+from bench.pose.precision import autocast, disable_tf32, make_deterministic, to_float32
 from bench.pose.training import Position, Progress, Training, TrainingError
 from tests.unit.pose.test_parallel import same
 from tests.unit.process_groups import CPU, instances, training
@@ -165,6 +166,22 @@ def test_gpus_are_told_to_compute_float32_in_float32(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     disable_tf32()
     assert not torch.backends.cudnn.allow_tf32
+
+
+def test_jobs_ask_for_the_same_bits_and_for_no_memory_to_be_filled_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", lambda *given, **more: asked.append((given, more)))
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    make_deterministic()
+    assert asked == [((True,), {"warn_only": True})]
+    assert not torch.utils.deterministic.fill_uninitialized_memory
+    assert not torch.backends.cudnn.allow_tf32
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+    make_deterministic()
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8", "what the user chose stays"
 
 
 @pytest.mark.parametrize("representation", ["heatmap", "simdr", "simdr_star"])
