@@ -110,7 +110,7 @@ def main() -> None:
         for name, runs in zip(measures, zip(*times, strict=True), strict=True)
     ]
     faster = rows[0][1] / rows[1][1]
-    difference = max(abs(expected[name] - found[name]) for name in found)
+    difference = max(abs((expected[name] or 0) - (found[name] or 0)) for name in found)
     libraries = f"numpy {np.__version__}, pycocotools {version('pycocotools')}"
     print(f"{platform.platform()}, Python {platform.python_version()}, {libraries}, median of {REPETITIONS} runs")
     print(f"{IMAGES:,} images, {INSTANCES:,} instances who count, {len(results):,} detections, AP {expected['AP']:.3f}")

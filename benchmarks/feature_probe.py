@@ -22,6 +22,7 @@ from bench.pose.data.crops import Batch, CropSettings
 from bench.pose.data.datasets import open_split
 from bench.pose.data.instances import Instance
 from bench.pose.data.loading import evaluation_batches
+from bench.pose.declared_settings import Settings
 from bench.pose.models.build import build_model, initialize
 from bench.pose.models.heads import MapModel
 from bench.pose.models.trunk_weights import load_imagenet
@@ -73,9 +74,16 @@ def main() -> None:
 
 def network(backbone: str, keypoints: int) -> MapModel:
     """The backbone with maps at stride 16, and a head that is not used."""
-    settings = {"output_stride": STRIDE}
-    form = {"upsample": False, "backbone_settings": settings, "split_ratio": 1.0}
-    model = build_model(backbone, "simdr", keypoints=keypoints, input_size=SIZE, **form)
+    settings = Settings({"output_stride": STRIDE})
+    model = build_model(
+        backbone,
+        "simdr",
+        keypoints=keypoints,
+        input_size=SIZE,
+        split_ratio=1.0,
+        upsample=False,
+        backbone_settings=settings,
+    )
     assert isinstance(model, MapModel)
     return model
 
@@ -123,12 +131,11 @@ def probe(
     model: MapModel | None, crops: CropSettings, train: Sequence[Instance], test: Sequence[Instance]
 ) -> tuple[float, float]:
     """Mean error in px and the share of keypoints that are found, by the best linear map of the features."""
-    products, targets = 0.0, 0.0
+    products = targets = torch.zeros((), dtype=torch.float64)
     for batch in batches(train, crops):
         inputs = features(model, batch).flatten(0, 1)
         products = products + inputs.T @ inputs
         targets = targets + inputs.T @ gaussians(batch).flatten(0, 1)
-    assert isinstance(products, Tensor)
     penalty = PENALTY * products.diagonal().mean()
     weights = torch.linalg.solve(products + penalty * torch.eye(len(products), dtype=torch.float64), targets)
     errors = []

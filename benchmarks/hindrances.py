@@ -38,6 +38,7 @@ from bench.pose.data.crops import Batch
 from bench.pose.data.loading import Position, training_batches
 from bench.pose.data.pixels.choice import choose_images
 from bench.pose.evaluation import Evaluator
+from bench.pose.models.memory_format import channels_side_by_side
 from bench.pose.models.trunk_weights import load_imagenet
 from bench.pose.models.weights import IMAGENET
 from bench.pose.optimizer import learning_rate
@@ -110,13 +111,15 @@ class Study:
         torch.manual_seed(spec.seed)
         model = network(spec)
         load_imagenet(model, spec.backbone, self.data_root / IMAGENET)
-        return model.to(memory_format=torch.channels_last)
+        channels_side_by_side(model)
+        return model
 
     def trained(self, spec: TrainSpec) -> nn.Module:
         """The network with the weights of the suite's training."""
         model = network(spec)
         load_weights(model, TrainingFolder(self.results / "trainings" / spec.id).weights)
-        return model.to(memory_format=torch.channels_last)
+        channels_side_by_side(model)
+        return model
 
     def codec(self, spec: TrainSpec) -> Any:
         return build_codec(codec_settings(spec), self._split.skeleton.flip_indices)
@@ -141,7 +144,7 @@ class Study:
         config = eval_config(spec, self._cell(spec.representation).evaluations[0], None)
         found = Evaluator.open(split, config, "auto", CPU).evaluate(model, device=CPU)
         assert found is not None
-        return tuple(f"{100 * found.metrics[name]:.1f}" for name in ("AP", "mean_oks"))
+        return tuple(f"{100 * (found.metrics[name] or 0):.1f}" for name in ("AP", "mean_oks"))
 
     def train(self, spec: TrainSpec, model: nn.Module, head: Head = Head(), *, frozen: bool = False) -> nn.Module:
         """Train in place; `frozen` leaves the trunk and the upsampling layers as they are."""

@@ -11,10 +11,8 @@ from __future__ import annotations
 import argparse
 import itertools
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import cv2
 import torch
@@ -33,8 +31,8 @@ from bench.pose.models.build import build_model, initialize
 from bench.pose.training import OptimizerConfig, Progress, Training
 from benchmarks.measuring import machine
 
-SIZE, BATCH, INSTANCES = (64, 64), 16, 320
-CODEC = codec_settings("simdr", SIZE, split_ratio=2.0, label_smoothing=0.1, loss_reduction="sum")
+SIZE, BATCH, INSTANCES, SPLIT_RATIO = (64, 64), 16, 320, 2.0
+CODEC = codec_settings("simdr", SIZE, split_ratio=SPLIT_RATIO, label_smoothing=0.1, loss_reduction="sum")
 SCHEDULE = OptimizerConfig(
     epochs=10**6,
     batch_size=BATCH,
@@ -53,7 +51,7 @@ def rate(folder: Path, images: ImageStore, *, workers: int, steps: int, kept: bo
     """Instances per second of a training; with `kept`, on its first batches over and over."""
     split = open_split("coco", folder, "drawn")
     torch.manual_seed(0)
-    model = build_model("simba_tiny", "simdr", keypoints=17, input_size=SIZE, split_ratio=CODEC.split_ratio)
+    model = build_model("simba_tiny", "simdr", keypoints=17, input_size=SIZE, split_ratio=SPLIT_RATIO)
     initialize(model, scheme="kaiming")
     codec = build_codec(CODEC, split.skeleton.flip_indices)
     crops = CropSettings(SIZE, "rgb", split.skeleton)
@@ -62,19 +60,15 @@ def rate(folder: Path, images: ImageStore, *, workers: int, steps: int, kept: bo
     )
     if kept:
         first = list(itertools.islice(training._batches(0), WARM_UP))
-        training._batches = lambda _workers: _over_and_over(first)  # type: ignore[method-assign]
+        training._batches = lambda workers: itertools.cycle(first)  # type: ignore[method-assign]
     times: list[float] = []
 
-    def watch(_progress: Progress) -> bool:
+    def watch(progress: Progress) -> bool:
         times.append(time.perf_counter())
         return len(times) > WARM_UP + steps
 
     training.run(watch, save=lambda: None, workers=workers)
     return steps * BATCH / (times[WARM_UP + steps] - times[WARM_UP])
-
-
-def _over_and_over(batches: list[Any]) -> Iterator[Any]:
-    return itertools.cycle(batches)
 
 
 def main() -> None:

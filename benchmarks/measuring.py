@@ -27,7 +27,12 @@ class Comparison:
 
 
 def compare(
-    plain: Work, ours: Work, *, rounds: int = ROUNDS, repeats: tuple[int, int] = (1, 1), clock: Work = time.process_time
+    plain: Work,
+    ours: Work,
+    *,
+    rounds: int = ROUNDS,
+    repeats: tuple[int, int] = (1, 1),
+    clock: Callable[[], float] = time.process_time,
 ) -> Comparison:
     """Time both in turn, each so often per round, after a round that does not count; seconds are of one time.
 
@@ -39,8 +44,8 @@ def compare(
         clock: CPU seconds of the process, or `time.perf_counter` where several threads work.
     """
     pairs = [(seconds(plain, repeats[0], clock), seconds(ours, repeats[1], clock)) for _ in range(rounds + 1)][1:]
-    columns = (statistics.median(column) for column in zip(*pairs, strict=True))
-    return Comparison(*columns, ratio=statistics.median(one / other for one, other in pairs))
+    of_plain, of_ours = (statistics.median(column) for column in zip(*pairs, strict=True))
+    return Comparison(of_plain, of_ours, statistics.median(one / other for one, other in pairs))
 
 
 def seconds(work: Work, repeats: int, clock: Callable[[], float] = time.process_time) -> float:

@@ -63,11 +63,12 @@ class Plain:
         for epoch in itertools.count():
             for index, instance in enumerate(instances):
                 image, keypoints, visible = plain.sample(instance, (epoch, index), settings, AUGMENTATION)
-                if codec.sigma is not None:
-                    target = plain.heatmap_target(keypoints, visible, settings.size, codec.sigma)
+                if codec.representation == "heatmap":
+                    target = plain.heatmap_target(keypoints, visible, settings.size, float(codec.values["sigma"]))
                 else:
-                    target = plain.simdr_target(keypoints, visible, settings.size, codec.split_ratio or 1.0)
-                yield torch.from_numpy(image), *map(torch.from_numpy, target)
+                    target = plain.simdr_target(keypoints, visible, settings.size, float(codec.values["split_ratio"]))
+                values, weight = map(torch.from_numpy, target)
+                yield torch.from_numpy(image), values, weight
 
     def samples(self, count: int) -> list[tuple[Any, Any, Any]]:
         return list(itertools.islice(self._samples, count))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -43,10 +43,10 @@ def batches(instances: Sequence[Instance], crops: CropSettings) -> list[Batch]:
 
 def ceiling(split: CocoKeypoints, instances: Sequence[Instance], codec: Codec[Any, Any], size: Size) -> float:
     """AP of perfect outputs: what is lost by representing keypoints at all."""
-    results = to_results(
-        ideal_predictions(codec, instances, size), split.skeleton.sigmas, score_threshold=0.0, nms_threshold=1.0
-    )
-    return evaluate(load_ground_truth(split.annotations), results, split.skeleton.sigmas)["AP"]
+    predictions = ideal_predictions(codec, instances, size)
+    assert predictions is not None, "nobody is labelled"
+    results = to_results(predictions, split.skeleton.sigmas, score_threshold=0.0, nms_threshold=1.0)
+    return evaluate(load_ground_truth(split.annotations), results, split.skeleton.sigmas)["AP"] or 0.0
 
 
 def print_ceilings(split: CocoKeypoints, instances: Sequence[Instance]) -> None:
@@ -54,7 +54,7 @@ def print_ceilings(split: CocoKeypoints, instances: Sequence[Instance]) -> None:
     rows = []
     for size in SIZES:
         sigma = 2 if size == (256, 192) else 1
-        codecs = [HeatmapCodec(size, flip_indices, sigma=sigma, post_process="none")]
+        codecs: list[Codec[Any, Any]] = [HeatmapCodec(size, flip_indices, sigma=sigma, post_process="none")]
         codecs += [SimDRCodec(size, flip_indices, split_ratio=k) for k in (1, 1.5, 2, 3)]
         rows.append((f"{size[0]}x{size[1]}", *(ceiling(split, instances, codec, size) for codec in codecs)))
     print("\nQuantization ceilings: AP of perfect outputs")
@@ -113,9 +113,10 @@ def print_weight_bounds(split: CocoKeypoints, instances: Sequence[Instance]) -> 
         seed=0,
         start=Position(),
     )
-    kept = {"reference": 0, "exact": 0}
-    empty = {"reference": 0, "exact": 0}
+    kept: dict[Literal["reference", "exact"], int] = {"reference": 0, "exact": 0}
+    empty = dict(kept)
     for batch in loaded:
+        assert isinstance(batch, Batch), batch
         for bounds in kept:
             codec = SimDRStarCodec(size, split.skeleton.flip_indices, split_ratio=k, sigma=sigma, weight_bounds=bounds)
             target = codec.encode(batch.keypoints, batch.visible)
@@ -133,6 +134,8 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path, default=Path("data"))
     arguments = parser.parse_args()
     split = open_split(arguments.dataset, arguments.data_root / arguments.dataset, arguments.split)
+    if not isinstance(split, CocoKeypoints):
+        parser.error("--dataset must have annotations in COCO's format")
     instances = split.instances()
     print(f"{arguments.dataset} {arguments.split}: {len(instances)} instances")
     print_ceilings(split, instances)

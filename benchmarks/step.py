@@ -43,8 +43,8 @@ from bench.pose.training import OptimizerConfig, Training
 from benchmarks import plain
 from benchmarks.measuring import compare, machine, seconds
 
-SIZE = (64, 64)
-CODEC = codec_settings("simdr", SIZE, split_ratio=3.0, label_smoothing=0.1, loss_reduction="sum")
+SIZE, SPLIT_RATIO = (64, 64), 3.0
+CODEC = codec_settings("simdr", SIZE, split_ratio=SPLIT_RATIO, label_smoothing=0.1, loss_reduction="sum")
 COMPARED_STEPS, LOSS_BOUND, RATIO_TARGET = 20, 1e-4, 1.2
 LEARNING_RATE = 1e-5
 """Small, so that losses tell whether the same is computed: Adam's first steps, which have one length whatever the
@@ -59,7 +59,7 @@ LIBRARIES: dict[type[nn.Module], type[nn.Module]] = {Doubling: nn.ConvTranspose2
 
 def network(backbone: str, keypoints: int) -> PoseModel:
     torch.manual_seed(0)
-    model = build_model(backbone, "simdr", keypoints=keypoints, input_size=SIZE, split_ratio=CODEC.split_ratio)
+    model = build_model(backbone, "simdr", keypoints=keypoints, input_size=SIZE, split_ratio=SPLIT_RATIO)
     initialize(model, scheme="kaiming")
     return model.train()
 
@@ -78,7 +78,7 @@ class PlainSteps:
     def __call__(self, batch: Batch) -> float:
         images = torch.from_numpy(np.stack([plain.normalized(crop) for crop in batch.images.numpy()]))
         targets = [
-            plain.simdr_target(keypoints, visible, SIZE, CODEC.split_ratio or 1.0)
+            plain.simdr_target(keypoints, visible, SIZE, SPLIT_RATIO)
             for keypoints, visible in zip(batch.keypoints.numpy(), batch.visible.numpy(), strict=True)
         ]
         bins, weight = (torch.from_numpy(np.stack(column)) for column in zip(*targets, strict=True))
@@ -94,9 +94,10 @@ def our_steps(training: Training) -> Callable[[Batch], float]:
 
     def step(batch: Batch) -> float:
         training.optimizer.zero_grad()
-        result = training._gradients.compute(batch, batch_size=len(batch))
+        loss = training._step.loss(batch)
+        loss.backward()
         training.optimizer.step(LEARNING_RATE)
-        return float(result.loss)
+        return float(loss.detach())
 
     return step
 
@@ -146,7 +147,7 @@ def measure(backbone: str, data: tuple[Any, list[Batch], list[Any]], threads: in
 
 
 def multiply_adds(backbone: str, keypoints: int) -> int:
-    return predict(backbone, "simdr", keypoints=keypoints, input_size=SIZE, split_ratio=CODEC.split_ratio).multiply_adds
+    return predict(backbone, "simdr", keypoints=keypoints, input_size=SIZE, split_ratio=SPLIT_RATIO).multiply_adds
 
 
 def matrix_rate(threads: int) -> float:

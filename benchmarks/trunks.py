@@ -90,7 +90,8 @@ def trunk_of(model: PoseModel) -> nn.Module:
     if isinstance(model, TokenPose):
         return nn.Sequential(*(model.get_submodule(name) for name in STEM_LAYERS))
     model.final_layer = nn.Identity()
-    model.mlp_head_x = model.mlp_head_y = None
+    model.register_module("mlp_head_x", None)
+    model.register_module("mlp_head_y", None)
     return model
 
 
