@@ -55,6 +55,15 @@ class Retries(JsonDocument):
 NO_RETRIES = Retries(killed=0, out_of_memory=0, exception=0, stalled=0)
 
 
+MOST_WORKERS = 8
+"""Processes that load crops for a GPU unless told."""
+
+
+def usual_workers(device: str, cores: int) -> int:
+    """Processes that load crops unless told: none on CPUs, whose cores all compute, and a job's cores on GPUs."""
+    return min(cores, MOST_WORKERS) if device.startswith("cuda") else 0
+
+
 class Resources(JsonDocument):
     """Resources of a job. None of them changes a result.
 

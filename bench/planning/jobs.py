@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.execute.job import Job, Resources
+from bench.execute.job import Job, Resources, usual_workers
 from bench.execute.ranks import Slot, make_slots
 from bench.planning.plan import Plan, PlannedTraining
 from bench.pose.data.pixels.names import PixelSource
@@ -15,9 +15,6 @@ from bench.pose.machine import gpu_count, usable_cores
 from bench.suite.schema import Suite
 from bench.suite.shipped import suite_argument
 from bench.suite.specs import TrainSpec
-
-MOST_WORKERS = 8
-"""Processes that load crops for a GPU unless told."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +24,7 @@ class LocalOptions:
     Attributes:
         device: "cpu", "cuda" for all GPUs, "cuda:N", "mps", or "auto" for GPUs if there are any.
         threads: torch's threads per job; 0 shares the cores among the jobs that run at once.
-        workers: processes that load crops, per job; None for none on CPUs, whose cores all compute, and for a job's
-            share of the cores on GPUs.
+        workers: processes that load crops, per job; None for `usual_workers`.
         save_every: seconds between checkpoints.
         pack: jobs that run at once on each device.
         loggers: folder of each logger by its name; wherever the jobs run.
@@ -57,7 +53,7 @@ class LocalOptions:
         """Processes that load crops, per job if `slots` jobs run at once."""
         if self.workers is not None:
             return self.workers
-        return min(usable_cores() // slots, MOST_WORKERS) if devices(self.device)[0].startswith("cuda") else 0
+        return usual_workers(devices(self.device)[0], usable_cores() // slots)
 
 
 def local_slots(options: LocalOptions, trainings: Iterable[PlannedTraining]) -> list[Slot]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from bench.execute.job import Retries
+from bench.execute.job import Retries, usual_workers
 from bench.execute.slurm.options import sbatch_problems, srun_problems
 from bench.execute.slurm.quantities import check_memory, count_gpus, parse_time, scale_gpus
 from bench.pose.errors import BenchError
@@ -97,7 +97,8 @@ class Profile(BaseModel):
         srun: more arguments of srun.
         device: device of the trainings; "auto" is CUDA if the job has GPUs.
         threads: torch's threads per training; by default its share of `cpus_per_task`.
-        workers: processes that load crops, per training.
+        workers: processes that load crops, per training; by default see `usual_workers`.
+        cuda_graphs: whether GPUs record training steps and replay them.
         save_every: seconds between checkpoints.
         retries: how often failed trainings are retried.
     """
@@ -127,7 +128,8 @@ class Profile(BaseModel):
     srun: list[Line] = []
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Count = Field(default_factory=lambda given: max(1, given["cpus_per_task"] // given["pack"]))
-    workers: Annotated[int, Field(ge=0)] = 0
+    workers: Annotated[int, Field(ge=0)] | None = None
+    cuda_graphs: bool = False
     save_every: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 60.0
     retries: Retries = Retries()
 
@@ -154,6 +156,11 @@ class Profile(BaseModel):
         if self.device == "auto":
             return "cuda" if self.gpus else "cpu"
         return self.device
+
+    @property
+    def resolved_workers(self) -> int:
+        """Processes that load crops, per training."""
+        return usual_workers(self.resolved_device, self.threads) if self.workers is None else self.workers
 
     def shape(self, world_size: int) -> JobShape:
         """Distribute a training of `world_size` processes over as few nodes as possible.

@@ -299,3 +299,19 @@ def test_no_text_adds_a_line_to_the_script(value: str) -> None:
     lines = script(profile)
     assert len(lines) == plain
     assert f"#SBATCH --account={shlex.quote(value)}" in lines
+
+
+@pytest.mark.parametrize(
+    ("lines", "workers"),
+    [
+        ("gpus_per_node: 1\ncpus_per_task: 6\n", 6),
+        ("gpus_per_node: 1\ncpus_per_task: 32\n", 8),
+        ("gpus_per_node: 1\ncpus_per_task: 32\npack: 8\n", 4),
+        ("gpus_per_node: 1\ncpus_per_task: 6\nworkers: 0\n", 0),
+        ("cpus_per_task: 6\n", 0),
+        ("cpus_per_task: 6\nworkers: 2\n", 2),
+    ],
+)
+def test_who_loads_crops(lines: str, workers: int, tmp_path: Path) -> None:
+    (tmp_path / "profile.yaml").write_text(f"time: 10\n{lines}")
+    assert load_profile(tmp_path / "profile.yaml").resolved_workers == workers
