@@ -97,7 +97,7 @@ class Profile(BaseModel):
         srun: more arguments of srun.
         device: device of the trainings; "auto" is CUDA if the job has GPUs.
         threads: torch's threads per training; by default its share of `cpus_per_task`.
-        workers: processes that load crops, per training; by default see `usual_workers`.
+        workers: processes that load crops, per training; by default none on CPUs, `threads` on GPUs, 8 at most.
         cuda_graphs: whether GPUs record training steps and replay them.
         save_every: seconds between checkpoints.
         retries: how often failed trainings are retried.
