@@ -5,7 +5,7 @@
 Parts run in order of worth, each in processes of its own with a time limit; time that one leaves goes to the next. Each
 result is printed and written to OUT/results.jsonl at once, OUT/table.md is written anew after each part, and
 OUT/log.txt has what the processes said. A check that crashes, hangs or is not possible costs one line. Ends 1 if a
-result is wrong or a check of correctness did not come to its end.
+result is wrong, if a check of correctness did not come to its end, or if none was possible.
 """
 
 from __future__ import annotations
@@ -46,8 +46,9 @@ def main(words: Sequence[str] | None = None) -> int:
             found = setting.results.ended()
             (out / "table.md").write_text(markdown(found), encoding="utf-8")
     faults = [result for result in found if result.outcome in FAULTS]
-    print(f"{len(found)} checks, {len(faults)} with faults; see {out / 'table.md'}")
-    return any(result.outcome == "wrong" or result.part == "correct" for result in faults)
+    proven = [result for result in found if result.part == "correct" and result.outcome == "ok"]
+    print(f"{len(found)} checks, {len(proven)} proofs, {len(faults)} faults; see {out / 'table.md'}")
+    return not proven or any(result.outcome == "wrong" or result.part == "correct" for result in faults)
 
 
 def _parser() -> argparse.ArgumentParser:

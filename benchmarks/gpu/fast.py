@@ -36,6 +36,7 @@ from benchmarks.gpu.trainings import (
     prepare,
     recorder,
     repeated,
+    require_device,
     training,
 )
 
@@ -67,6 +68,7 @@ def load_of(setting: Setting) -> Load:
 def checks(setting: Setting, until: float) -> list[Check]:
     """The checks of this part, by worth: the paper's networks at low resolution first, what compiles last."""
     del until
+    require_device(setting)
     found = [Check("limits", partial(machine_limits, setting))]
     for backbone, size in cells(setting):
         ways: list[tuple[str, Callable[[], Figures]]] = [

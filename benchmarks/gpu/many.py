@@ -21,7 +21,16 @@ from bench.pose.training import Progress, Training
 from benchmarks.gpu.checks import Check, NotPossibleError, Setting, WrongError
 from benchmarks.gpu.fast import load_of
 from benchmarks.gpu.measuring import Window
-from benchmarks.gpu.trainings import cached_pixels, drawn, not_saved, prepare, recorder, repeated, training
+from benchmarks.gpu.trainings import (
+    cached_pixels,
+    drawn,
+    not_saved,
+    prepare,
+    recorder,
+    repeated,
+    require_device,
+    training,
+)
 
 SIZE = (64, 64)
 COUNT = 3
@@ -32,6 +41,7 @@ PATIENCE = 60.0
 def checks(setting: Setting, until: float) -> list[Check]:
     """The checks of this part. `bfloat16 graphs` is the fastest way of one training, `float32` the usual one."""
     del until
+    require_device(setting)
     found = []
     for precision, graphs in (("float32", False), ("bfloat16", True)):
         way = f"{precision}{' graphs' if graphs else ''}"
