@@ -44,7 +44,8 @@ from benchmarks import plain
 from benchmarks.measuring import compare, machine, seconds
 
 SIZE = (64, 64)
-CODEC = codec_settings("simdr", SIZE, split_ratio=3.0, label_smoothing=0.1, loss_reduction="sum")
+SPLIT_RATIO = 3.0
+CODEC = codec_settings("simdr", SIZE, split_ratio=SPLIT_RATIO, label_smoothing=0.1, loss_reduction="sum")
 COMPARED_STEPS, LOSS_BOUND, RATIO_TARGET = 20, 1e-4, 1.2
 LEARNING_RATE = 1e-5
 """Small, so that losses tell whether the same is computed: Adam's first steps, which have one length whatever the
@@ -59,7 +60,7 @@ LIBRARIES: dict[type[nn.Module], type[nn.Module]] = {Doubling: nn.ConvTranspose2
 
 def network(backbone: str, keypoints: int) -> PoseModel:
     torch.manual_seed(0)
-    model = build_model(backbone, "simdr", keypoints=keypoints, input_size=SIZE, split_ratio=CODEC.split_ratio)
+    model = build_model(backbone, "simdr", keypoints=keypoints, input_size=SIZE, split_ratio=SPLIT_RATIO)
     initialize(model, scheme="kaiming")
     return model.train()
 
@@ -78,7 +79,7 @@ class PlainSteps:
     def __call__(self, batch: Batch) -> float:
         images = torch.from_numpy(np.stack([plain.normalized(crop) for crop in batch.images.numpy()]))
         targets = [
-            plain.simdr_target(keypoints, visible, SIZE, CODEC.split_ratio or 1.0)
+            plain.simdr_target(keypoints, visible, SIZE, SPLIT_RATIO)
             for keypoints, visible in zip(batch.keypoints.numpy(), batch.visible.numpy(), strict=True)
         ]
         bins, weight = (torch.from_numpy(np.stack(column)) for column in zip(*targets, strict=True))
@@ -93,10 +94,9 @@ def our_steps(training: Training) -> Callable[[Batch], float]:
     """Steps of a training, whose bookkeeping is left out."""
 
     def step(batch: Batch) -> float:
-        training.optimizer.zero_grad()
-        result = training._gradients.compute(batch, batch_size=len(batch))
+        loss = training._compute_gradients(batch)
         training.optimizer.step(LEARNING_RATE)
-        return float(result.loss)
+        return float(loss)
 
     return step
 
@@ -146,7 +146,7 @@ def measure(backbone: str, data: tuple[Any, list[Batch], list[Any]], threads: in
 
 
 def multiply_adds(backbone: str, keypoints: int) -> int:
-    return predict(backbone, "simdr", keypoints=keypoints, input_size=SIZE, split_ratio=CODEC.split_ratio).multiply_adds
+    return predict(backbone, "simdr", keypoints=keypoints, input_size=SIZE, split_ratio=SPLIT_RATIO).multiply_adds
 
 
 def matrix_rate(threads: int) -> float:

@@ -42,14 +42,23 @@ def checks(setting: Setting, until: float) -> list[Check]:
     """The checks of this part. `bfloat16 graphs` is the fastest way of one training, `float32` the usual one."""
     del until
     require_device(setting)
-    found = []
-    for precision, graphs in (("float32", False), ("bfloat16", True)):
-        way = f"{precision}{' graphs' if graphs else ''}"
-        for count in (1, COUNT):
-            name = f"{way}: {count} in a process each"
-            found.append(Check(name, partial(processes, setting, precision, graphs, count), limit=90, needs=12))
-    found.append(Check(f"bfloat16 graphs: {COUNT} in one process", partial(threads, setting), limit=90, needs=12))
-    return found
+    ways: list[tuple[Precision, bool, int]] = [
+        ("float32", False, COUNT),
+        ("bfloat16", True, COUNT),
+        ("bfloat16", True, 1),
+        ("float32", False, 1),
+    ]
+    found = [
+        Check(
+            f"{precision}{' graphs' if graphs else ''}: {count} in a process each",
+            partial(processes, setting, precision, graphs, count),
+            limit=90,
+            needs=12,
+        )
+        for precision, graphs, count in ways
+    ]
+    in_one = Check(f"bfloat16 graphs: {COUNT} in one process", partial(threads, setting), limit=90, needs=12)
+    return [*found[:2], in_one, *found[2:]]
 
 
 def run_of(setting: Setting, precision: Precision, graphs: bool) -> Training:

@@ -98,7 +98,8 @@ def kernel_seconds(device: torch.device, run: Callable[[], None]) -> float:
     with torch.profiler.profile(activities=activities) as profile:
         run()
         synchronize(device)
-    return sum(float(event.self_device_time_total) for event in profile.key_averages()) / 1e6
+    events = [event for event in profile.key_averages() if not event.is_user_annotation]
+    return sum(float(event.self_device_time_total) for event in events) / 1e6
 
 
 def limits(device: torch.device, side: int, megabytes: int) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 
@@ -52,6 +53,7 @@ def machine(setting: Setting) -> Mapping[str, Any]:
         "Python": platform.python_version(),
         "torch": str(torch.__version__),
         "NumPy": np.__version__,
+        "OpenCV": cv2.__version__,
         "cuDNN": str(torch.backends.cudnn.version()),
         "code": _code(),
         "device": setting.device,
