@@ -48,7 +48,7 @@ EXACT_BOUND, TIMES_THE_CPU_S = 1e-7, 3.0
 float32 may be. Rounding flips ReLUs: HRNet-W32's are 3 % off on a CPU, too."""
 
 FLOAT32_BOUND, BFLOAT16_BOUND = 1e-5, 0.3
-"""Largest relative errors of one product in float32 (TF32 makes 3e-4), and of a network in bfloat16 (HRNet-W32: 0.09)."""
+"""Largest relative errors of a product in float32 (TF32 makes 3e-4), and of a network in bfloat16 (HRNet-W32: 0.09)."""
 
 
 def checks(setting: Setting) -> list[Check]:

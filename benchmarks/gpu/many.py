@@ -34,6 +34,9 @@ from benchmarks.gpu.trainings import (
 
 SIZE = (64, 64)
 COUNT = 3
+WARM_STEPS = 8
+"""More than it takes until steps are replayed."""
+
 PATIENCE = 60.0
 """Seconds to wait for the other trainings."""
 
@@ -94,11 +97,12 @@ class Member:
     window: Window | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self._warm = Window(self.device, 0.0, self.seconds[0], least=8)
+        self._steps, self._begun = 0, time.monotonic()
 
     def __call__(self, _progress: Progress) -> bool:
         if self.window is None:
-            if self._warm.step(self.load):
+            self._steps += 1
+            if self._steps >= WARM_STEPS and time.monotonic() - self._begun >= self.seconds[0]:
                 self.meet()
                 self.window = Window(self.device, 0.0, self.seconds[1], least=1)
             return False
@@ -163,7 +167,7 @@ def threads(setting: Setting) -> Mapping[str, Any]:
             barrier.abort()
 
     for number in range(COUNT):  # one records at a time
-        work(number, lambda progress: progress.position.step >= 8)
+        work(number, lambda progress: progress.position.step >= WARM_STEPS)
     started = [threading.Thread(target=work, args=(number, watches[number])) for number in range(COUNT)]
     for thread in started:
         thread.start()

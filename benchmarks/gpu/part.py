@@ -2,8 +2,8 @@
 
     python -m benchmarks.gpu.part PART SECONDS SETTING
 
-Checks run in order. One that raises is a line with its reason. One that hangs ends the process, whose parent then
-starts another, which goes on behind it.
+Checks run in order. One that raises is a line with its reason; one that hangs ends the process. The parent then starts
+another process, which goes on behind it.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ def run_checks(part: str, checks: Sequence[Check], results: ResultFile, until: f
         result = _outcome(part, check)
         faulthandler.cancel_dump_traceback_later()
         _tell(results, replace(result, seconds=time.monotonic() - started))
+        if result.outcome == "crashed":  # a GPU may be out of order for the rest of the process
+            sys.exit(1)
 
 
 def _outcome(part: str, check: Check) -> Result:
