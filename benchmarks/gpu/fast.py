@@ -86,6 +86,7 @@ def _ways(setting: Setting, backbone: str, size: Size) -> list[Check]:
     """A check for each way to train and to evaluate."""
     ways: list[tuple[str, Callable[[], Figures]]] = [
         ("plain", partial(train_plainly, setting, backbone, size)),
+        ("plain TF32", partial(train_plainly, setting, backbone, size, tf32=True)),
         ("float32", partial(train, setting, backbone, size, "float32")),
         ("float32 graphs", partial(train, setting, backbone, size, "float32", graphs=True)),
         ("bfloat16", partial(train, setting, backbone, size, "bfloat16")),
@@ -207,11 +208,11 @@ def evaluate(setting: Setting, backbone: str, size: Size, precision: Precision) 
     raise NotPossibleError("all instances were predicted before the time was up")
 
 
-def train_plainly(setting: Setting, backbone: str, size: Size) -> Figures:
-    """The reference's way: eager float32, a sample at a time in 16 loader processes."""
+def train_plainly(setting: Setting, backbone: str, size: Size, *, tf32: bool = False) -> Figures:
+    """The reference's way: eager float32, a sample at a time in 16 loader processes; with TF32 as torch has it."""
     device, load = prepare(setting), load_of(setting)
     codec, model = codec_of("simdr", size), network(backbone, "simdr", size).to(device)
-    with library_defaults():
+    with library_defaults(tf32=tf32):
         steps = plain.train(
             model,
             lambda output, *target: codec.loss(output, SimDRTarget(*target)),
