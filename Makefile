@@ -72,8 +72,8 @@ test-faults: $(READY)  ## Run the tests of full disks, dying helpers and other f
 fuzz: $(READY)  ## Give every parser 10,000 inputs that no one would write (an hour on 1 core)
 	$(BIN)/python -m tests.fuzz --inputs 10000
 
-test-conformance: $(READY)  ## Make all checks on every built-in backbone (6 minutes of CPU time)
-	$(TEST) -m conformance tests/unit/conformance tests/parity/test_complexity.py
+test-conformance: $(READY)  ## Make all checks on every built-in backbone, and run the GPU benchmark (8 minutes of CPU time)
+	$(TEST) -m "conformance or gpu" tests/unit/conformance tests/parity/test_complexity.py tests/unit/benchmarks
 
 test-integrations: $(READY)  ## Check exported metadata and logged curves with the packages that read them (installs these)
 	$(UV) export --quiet --frozen --all-extras --no-emit-project --prune torch --prune torchvision > .venv/integrations.txt

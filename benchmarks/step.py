@@ -43,7 +43,8 @@ from bench.pose.training import OptimizerConfig, Training
 from benchmarks import plain
 from benchmarks.measuring import compare, machine, seconds
 
-SIZE, SPLIT_RATIO = (64, 64), 3.0
+SIZE = (64, 64)
+SPLIT_RATIO = 3.0
 CODEC = codec_settings("simdr", SIZE, split_ratio=SPLIT_RATIO, label_smoothing=0.1, loss_reduction="sum")
 COMPARED_STEPS, LOSS_BOUND, RATIO_TARGET = 20, 1e-4, 1.2
 LEARNING_RATE = 1e-5
@@ -93,11 +94,9 @@ def our_steps(training: Training) -> Callable[[Batch], float]:
     """Steps of a training, whose bookkeeping is left out."""
 
     def step(batch: Batch) -> float:
-        training.optimizer.zero_grad()
-        loss = training._step.loss(batch)
-        loss.backward()
+        loss = training._compute_gradients(batch)
         training.optimizer.step(LEARNING_RATE)
-        return float(loss.detach())
+        return float(loss)
 
     return step
 

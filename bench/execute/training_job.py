@@ -12,7 +12,7 @@ import torch
 from bench.execute.checkpoint import resume
 from bench.execute.checkpoint import save as save_checkpoint
 from bench.execute.heartbeat import Heartbeat, StoppedError
-from bench.execute.job import Job
+from bench.execute.job import Job, Resources
 from bench.execute.power_meter import PowerMeter
 from bench.execute.settings import augmentation, codec_settings, crop_settings, optimizer_config
 from bench.execute.validation import make_validation
@@ -125,8 +125,13 @@ def _prepare(
         validate=make_validation(job, heartbeat, group, selection),
         group=group,
         images=choose_images(split, instances, job.resources.pixels, device),
-        capture=CudaGraphs(device) if job.resources.cuda_graphs and device.type == "cuda" else None,
+        capture=recorder(job.resources, device),
     )
+
+
+def recorder(resources: Resources, device: torch.device) -> CudaGraphs | None:
+    """What records the training's steps; None where they are not to be, or cannot be."""
+    return CudaGraphs(device) if resources.cuda_graphs and device.type == "cuda" else None
 
 
 def _start(model: PoseModel, job: Job) -> dict[str, str]:

@@ -1,10 +1,7 @@
-"""Is it right? Crops, representations and the doctor; trainings are in `correct_training.py`."""
+"""Is it right? Crops and representations; trainings are in `correct_training.py`."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -21,7 +18,7 @@ from bench.pose.outputs import Coordinates
 from bench.pose.skeletons import COCO_17
 from benchmarks.gpu import correct_training
 from benchmarks.gpu.checks import Check, NotPossibleError, Setting, WrongError
-from benchmarks.gpu.trainings import cached_pixels, drawn, prepare
+from benchmarks.gpu.trainings import cached_pixels, drawn, prepare, require_device
 
 ROUNDING = 1e-4
 """Largest relative difference of losses and gradients between devices."""
@@ -35,26 +32,12 @@ INSTANCES = 32
 def checks(setting: Setting, until: float) -> list[Check]:
     """The checks of this part."""
     del until
+    require_device(setting)
     return [
-        Check("doctor", partial(doctor, setting), limit=60),
         Check("crops from the GPU cache", partial(crops, setting), proves=True),
         *(Check(f"codec {name}", partial(representation, setting, name), proves=True) for name in REPRESENTATIONS),
         *correct_training.checks(setting),
     ]
-
-
-def doctor(setting: Setting) -> Mapping[str, Any]:
-    """What `bench doctor` finds wrong. A missing package is no wrong result: other checks need none of some."""
-    command = [sys.executable, "-m", "bench", "doctor", "--json", "--data-root", str(setting.data_root)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=setting.work)
-    sys.stderr.write(done.stderr)
-    if not done.stdout.strip():
-        raise NotPossibleError(
-            f"exit {done.returncode}: {(done.stderr.strip().splitlines() or ['it said nothing'])[-1]}"
-        )
-    found = json.loads(done.stdout)["checks"]
-    failed = [str(entry["name"]) for entry in found if entry["verdict"] == "failed"]
-    return {"exit": done.returncode, "checks": len(found), "failed": ", ".join(failed) or "none"}
 
 
 def crops(setting: Setting) -> Mapping[str, Any]:

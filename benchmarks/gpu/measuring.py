@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bench.pose.precision import make_deterministic
 from benchmarks.gpu.trainings import synchronize
 
 SECONDS_BETWEEN_SAMPLES = 0.1
@@ -98,7 +99,8 @@ def kernel_seconds(device: torch.device, run: Callable[[], None]) -> float:
     with torch.profiler.profile(activities=activities) as profile:
         run()
         synchronize(device)
-    return sum(float(event.self_device_time_total) for event in profile.key_averages()) / 1e6
+    events = [event for event in profile.key_averages() if not event.is_user_annotation]
+    return sum(float(event.self_device_time_total) for event in events) / 1e6
 
 
 def limits(device: torch.device, side: int, megabytes: int) -> Mapping[str, Any]:
@@ -125,13 +127,12 @@ def seconds(device: torch.device, work: Callable[[], Tensor], times: int = 5) ->
 
 
 @contextlib.contextmanager
-def library_defaults() -> Iterator[None]:
+def library_defaults(*, tf32: bool = False) -> Iterator[None]:
     """Within this context torch chooses algorithms by trial and not for the same bits, as the reference has it."""
-    deterministic = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(False)
-    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32 = True, tf32
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(deterministic, warn_only=True)
         torch.backends.cudnn.benchmark = False
+        make_deterministic()

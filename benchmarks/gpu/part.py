@@ -2,8 +2,8 @@
 
     python -m benchmarks.gpu.part PART SECONDS SETTING
 
-Checks run in order. One that raises is a line with its reason. One that hangs ends the process, whose parent then
-starts another, which goes on behind it.
+Checks run in order. One that raises is a line with its reason; one that hangs ends the process. The parent then starts
+another process, which goes on behind it.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ PARTS: Mapping[str, str] = {
     "many": "benchmarks.gpu.many",
     "real": "benchmarks.gpu.real",
 }
-"""Module of each part, in order of worth. Its `checks(setting, until)` gives the checks; `until` is on the monotonic
-clock."""
+"""Module of each part; other parts are called as their modules are. Its `checks(setting, until)` gives the checks.
+`until` is on the monotonic clock."""
 
 
 def run_checks(part: str, checks: Sequence[Check], results: ResultFile, until: float) -> None:
@@ -47,6 +47,8 @@ def run_checks(part: str, checks: Sequence[Check], results: ResultFile, until: f
         result = _outcome(part, check)
         faulthandler.cancel_dump_traceback_later()
         _tell(results, replace(result, seconds=time.monotonic() - started))
+        if result.outcome == "crashed":  # a GPU may be out of order for the rest of the process
+            sys.exit(1)
 
 
 def _outcome(part: str, check: Check) -> Result:
@@ -71,8 +73,12 @@ def _tell(results: ResultFile, result: Result) -> None:
 def main() -> None:
     part, seconds, setting = sys.argv[1], float(sys.argv[2]), Setting.from_json(sys.argv[3])
     until = time.monotonic() + seconds
-    checks = importlib.import_module(PARTS[part]).checks(setting, until)
-    run_checks(part, checks, setting.results, until)
+    try:
+        checks = importlib.import_module(PARTS.get(part, part)).checks(setting, until)
+    except NotPossibleError as error:
+        _tell(setting.results, Result(part, "start", "not possible", note=str(error)))
+    else:
+        run_checks(part, checks, setting.results, until)
 
 
 if __name__ == "__main__":

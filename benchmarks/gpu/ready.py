@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import platform
+import subprocess
+import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 
 import bench
 from bench.pose.machine import processor, usable_cores
-from benchmarks.gpu.checks import Check, Setting
+from benchmarks.gpu.checks import Check, NotPossibleError, Setting
 
 PACKAGES = {
     "pydantic": "pydantic",
@@ -36,6 +40,7 @@ def checks(setting: Setting, until: float) -> list[Check]:
     return [
         Check("machine", partial(machine, setting), proves=True),
         Check("packages", packages),
+        Check("doctor", partial(doctor, setting)),
         Check("drawn images", partial(images, setting), limit=90),
     ]
 
@@ -48,6 +53,7 @@ def machine(setting: Setting) -> Mapping[str, Any]:
         "Python": platform.python_version(),
         "torch": str(torch.__version__),
         "NumPy": np.__version__,
+        "OpenCV": cv2.__version__,
         "cuDNN": str(torch.backends.cudnn.version()),
         "code": _code(),
         "device": setting.device,
@@ -88,6 +94,20 @@ def packages() -> Mapping[str, Any]:
     """Which packages are missing."""
     missing = [package for module, package in PACKAGES.items() if not _is_there(module)]
     return {"missing": ", ".join(missing) or "none"}
+
+
+def doctor(setting: Setting) -> Mapping[str, Any]:
+    """What `bench doctor` finds wrong. A package that it misses may be one that nothing here needs."""
+    command = [sys.executable, "-m", "bench", "doctor", "--json", "--data-root", str(setting.data_root)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    sys.stderr.write(done.stderr)
+    if not done.stdout.strip():
+        raise NotPossibleError(
+            f"exit {done.returncode}: {(done.stderr.strip().splitlines() or ['it said nothing'])[-1]}"
+        )
+    found = json.loads(done.stdout)["checks"]
+    failed = [str(entry["name"]) for entry in found if entry["verdict"] == "failed"]
+    return {"exit": done.returncode, "checks": len(found), "failed": ", ".join(failed) or "none"}
 
 
 def _is_there(module: str) -> bool:

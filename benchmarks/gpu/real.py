@@ -37,6 +37,7 @@ MOST_EPOCHS = 210
 
 def checks(setting: Setting, until: float) -> list[Check]:
     """The checks of this part, one after the other."""
+    require_device(setting)
     left = max(until - time.monotonic(), 0.0)
     return [
         Check("images", partial(images, setting), limit=min(60.0, left / 3)),
@@ -66,7 +67,6 @@ def data_root(setting: Setting) -> Path:
 
 def images(setting: Setting) -> Mapping[str, Any]:
     """Pack the images, so that they fit into the GPU's cache."""
-    require_device(setting)
     if not has_lspet(setting):
         return {"dataset": "synthetic", "note": f"{setting.data_root}/lspet is not there: drawn figures in its place"}
     for split in ("train", "val"):
@@ -102,7 +102,6 @@ def suite(setting: Setting, epochs: int) -> dict[str, Any]:
 
 def train(setting: Setting, until: float) -> Mapping[str, Any]:
     """Train and measure as many epochs as fit."""
-    require_device(setting)
     epochs = epochs_within(setting, until - time.monotonic())
     file = setting.out / "gpu_suite.yaml"
     file.write_text(yaml.safe_dump(suite(setting, epochs), sort_keys=False), encoding="utf-8")

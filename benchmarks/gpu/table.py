@@ -33,7 +33,7 @@ def _of(results: Iterable[Result], part: str) -> list[Result]:
 def _section(title: str, results: Sequence[Result], skip: Sequence[str] = ()) -> list[str]:
     """A heading and a row per check."""
     rows = [
-        (result.check, result.outcome, _figures(result), _safe(result.note), f"{result.seconds:.1f}")
+        (_safe(result.check), result.outcome, _figures(result), _safe(result.note), f"{result.seconds:.1f}")
         for result in results
         if result.check not in skip
     ]

@@ -94,6 +94,25 @@ def test_adam_goes_on_from_its_state_with_the_same_bits() -> None:
     assert same(dict(second.state_dict()), dict(whole.state_dict()))
 
 
+def test_a_rate_that_lies_on_the_device_gives_the_same_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU, here in the processor's memory; the rate that a checkpoint holds does not take its place."""
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
+    plain, other = network(), network()
+    learn_densely(plain, DenseAdam(list(plain.parameters())))
+    adam = DenseAdam(list(other.parameters()))
+    adam._rate = torch.zeros(())
+    learn_densely(other, adam, range(7))
+    resumed = DenseAdam(list(other.parameters()))
+    resumed._rate = torch.zeros(())
+    resumed.load_state_dict(copy.deepcopy(adam.state_dict()))
+    learn_densely(other, resumed, range(7, STEPS))
+    assert float(resumed._rate) == pytest.approx(1e-2 / STEPS)
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(other.state_dict()[name], value, rtol=1e-5, atol=1e-7, msg=name)
+    changed = list(resumed.tensors())
+    assert len(changed) == 3 * 5, "two moments and a step count of each of five parameters"
+
+
 # Transposed convolutions.
 
 

@@ -1,0 +1,3 @@
+"""A part that cannot be imported."""
+
+raise ImportError("a package is missing")
