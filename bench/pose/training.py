@@ -64,7 +64,7 @@ class Progress:
 class Watcher(Protocol):
     """Called after every step. Returns True to stop the training: at once, or in a group after the next step."""
 
-    def __call__(self, progress: Progress) -> bool: ...
+    def __call__(self, progress: Progress, /) -> bool: ...
 
 
 class _UnreadStep(NamedTuple):
