@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Codec", "Keypoints", "peak", "shift_right"]
+__all__ = ["Codec", "Keypoints", "peak", "shift_right", "vector_like"]
 
 PART = 64
 
@@ -64,6 +65,14 @@ class Codec(ABC, Generic[OutputT, TargetT]):
     @abstractmethod
     def decode(self, merged: OutputT) -> Keypoints:
         """Keypoint coordinates and confidence."""
+
+
+def vector_like(like: Tensor, values: Sequence[float]) -> Tensor:
+    """A vector of a few values in the type and on the device of a tensor.
+
+    It is made there: copied from here, as by `new_tensor`, it would have the host wait until the GPU has done all else.
+    """
+    return torch.stack([like.new_full((), value) for value in values])
 
 
 def shift_right(values: Tensor, cells: float) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from bench.pose.codecs.base import Keypoints
+from bench.pose.codecs.base import Keypoints, vector_like
 from bench.pose.codecs.maps import STRIDE, MapCodec, gaussians, windowed_gaussians
 from bench.pose.codecs.points import CoordinateLoss, PointTarget, fractions, mirrored, weighted_error
 from bench.pose.codecs.representation import FlipShift, codec
@@ -86,7 +86,7 @@ class IntegralCodec(MapCodec[IntegralTarget]):
     def encode(self, keypoints: Tensor, visible: Tensor) -> IntegralTarget:
         """Fractions of the input's size, and Gaussians that sum to 1; a keypoint outside the crop has no weight."""
         points, weight = fractions(keypoints, visible, self.input_size)
-        cells = torch.where(weight.unsqueeze(-1) > 0, keypoints, 0) / keypoints.new_tensor(self.steps)
+        cells = torch.where(weight.unsqueeze(-1) > 0, keypoints, 0) / vector_like(keypoints, self.steps)
         columns, rows = (
             self._profile(center, size)
             for center, size in zip(cells.unbind(-1), (self.width, self.height), strict=True)
@@ -126,14 +126,14 @@ class IntegralCodec(MapCodec[IntegralTarget]):
         """Mean places (instances, keypoints, 2) as fractions of the input's width and height."""
         p = (self.beta * maps).flatten(2).softmax(dim=-1).view(maps.shape)
         grids = [
-            maps.new_tensor(step / side) * torch.arange(cells, device=maps.device, dtype=maps.dtype)
+            maps.new_full((), step / side) * torch.arange(cells, device=maps.device, dtype=maps.dtype)
             for step, side, cells in zip(self.steps, self.input_size[::-1], (self.width, self.height), strict=True)
         ]
         points = torch.stack([p.sum(dim=-2) @ grids[0], p.sum(dim=-1) @ grids[1]], dim=-1)
         if self.debias == "none":
             return points
         if self.debias == "reference":
-            background, center = torch.exp(-maps.flatten(2).logsumexp(dim=-1)), points.new_tensor([0.5, 0.5])
+            background, center = torch.exp(-maps.flatten(2).logsumexp(dim=-1)), points.new_full((2,), 0.5)
         else:
             log_share = math.log(self.width * self.height) - (self.beta * maps).flatten(2).logsumexp(dim=-1)
             background, center = log_share.exp().clamp(max=MAX_BACKGROUND), torch.stack([g.mean() for g in grids])

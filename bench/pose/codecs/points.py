@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from bench.pose.codecs.base import Codec
+from bench.pose.codecs.base import Codec, vector_like
 from bench.pose.codecs.representation import FlipShift
 from bench.pose.geometry import Size
 from bench.pose.precision import copy_to
@@ -46,7 +46,7 @@ class PointCodec(Codec[Tensor, PointTarget]):
 
 def fractions(keypoints: Tensor, visible: Tensor, size: Size) -> PointTarget:
     """Keypoints (instances, keypoints, 2) in px as fractions of a size, 0 where they are not visible or outside."""
-    sides = keypoints.new_tensor([size[1], size[0]])
+    sides = vector_like(keypoints, size[::-1])
     inside = ((keypoints >= 0) & (keypoints <= sides - 1)).all(dim=-1) & visible
     return PointTarget(torch.where(inside.unsqueeze(-1), keypoints / sides, 0).float(), inside.float())
 

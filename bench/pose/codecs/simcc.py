@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from bench.pose.codecs.base import Keypoints, peak
+from bench.pose.codecs.base import Keypoints, peak, vector_like
 from bench.pose.codecs.coordinate import CoordinateCodec, CoordinateRefinement, blur_bins, mean, softmax
 from bench.pose.codecs.dark import reference_vector_offset
 from bench.pose.codecs.representation import FlipShift, codec
@@ -117,10 +117,10 @@ class SimCCCodec(CoordinateCodec[SimCCTarget]):
 
     def _within_reach(self, nearest: Tensor) -> Tensor:
         """Whether each keypoint keeps its weight (instances, keypoints), by its nearest bins."""
-        bins = nearest.new_tensor(self.bins)
+        bins = vector_like(nearest, self.bins)
         if self.weight_bounds == "exact" or self.shape == "one_hot":
             return ((nearest >= 0) & (nearest < bins)).all(dim=-1)
-        reach = 3 * nearest.new_tensor(self.sigmas)
+        reach = 3 * vector_like(nearest, self.sigmas)
         return ((nearest - reach < bins) & (nearest + reach + 1 >= 0)).all(dim=-1)
 
     def _label(self, center: Tensor, bins: int, sigma: float) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from bench.pose.codecs.base import Keypoints, peak
+from bench.pose.codecs.base import Keypoints, peak, vector_like
 from bench.pose.codecs.coordinate import CoordinateCodec, CoordinateRefinement, mean, softmax
 from bench.pose.codecs.representation import FlipShift, codec
 from bench.pose.geometry import Size
@@ -64,7 +64,7 @@ class SimDRCodec(CoordinateCodec[SimDRTarget]):
     def encode(self, keypoints: Tensor, visible: Tensor) -> SimDRTarget:
         """Nearest bins, ties to even; a keypoint whose bin lies outside loses its weight (behaviour D23)."""
         bins = torch.round(keypoints * self.split_ratio).long()
-        last = bins.new_tensor(self.bins) - 1
+        last = vector_like(bins, self.bins) - 1
         inside = ((bins >= 0) & (bins <= last)).all(dim=-1)
         return SimDRTarget(bins.clamp(min=torch.zeros_like(last), max=last), (visible & inside).float())
 

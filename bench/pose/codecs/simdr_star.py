@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from bench.pose.codecs.base import Keypoints, peak
+from bench.pose.codecs.base import Keypoints, peak, vector_like
 from bench.pose.codecs.coordinate import CoordinateCodec, CoordinateRefinement, blur_bins, mean, softmax
 from bench.pose.codecs.representation import FlipShift, codec
 from bench.pose.geometry import Size
@@ -71,7 +71,7 @@ class SimDRStarCodec(CoordinateCodec[SimDRStarTarget]):
         exact = self.weight_bounds == "exact"
         unit = self.split_ratio if exact else 1.0
         center = keypoints * unit
-        limit = center.new_tensor([self.input_size[1], self.input_size[0]]) * unit
+        limit = vector_like(center, self.input_size[::-1]) * unit
         reach = 3 * self.sigma
         # Truncation towards zero, as in the reference, keeps a keypoint whose last cell ends just outside.
         first, end = torch.trunc(center - reach), torch.trunc(center + reach + 1)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from bench.conformance.codec_cases import everything, trained_cases
 from bench.pose.codecs.base import Codec, shift_right
 from bench.pose.codecs.representation import REPRESENTATIONS as ALL
 from bench.pose.codecs.representation import build_codec, codec_settings
@@ -321,3 +322,17 @@ def test_keypoints_far_outside_leave_loss_and_gradient_finite(representation: st
     loss.backward()
     assert loss.isfinite()
     assert all(tensor.grad is not None and tensor.grad.isfinite().all() for tensor in tensors)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_targets_and_losses_copy_nothing_from_the_host(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU's host would wait for such a copy, and a step that has one cannot be recorded."""
+
+    def copied(*_: object, **__: object) -> Tensor:
+        raise AssertionError("the host would wait")
+
+    prepared = [(case, case.output(seed=1), case.keypoints()) for case in trained_cases(name) if case.codec]
+    monkeypatch.setattr(torch, "tensor", copied)
+    monkeypatch.setattr(torch.Tensor, "new_tensor", copied)
+    for case, output, keypoints in prepared:
+        assert case.loss(output, keypoints, everything(keypoints)).isfinite(), case
