@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
+from bench.pose.data.columns import LARGE, ColumnCache, Columns, pack_names
 from bench.pose.data.layout import COCO_LAYOUT, Layout
+from bench.pose.data.reading import decode_json, file_sha256, parse_json, read_bytes
+from bench.pose.errors import DataError
 from bench.pose.geometry import Size, box_to_center_scale
 from bench.pose.skeletons import Skeleton
 
-__all__ = ["Instance", "Split"]
+__all__ = ["Instance", "Instances", "Split"]
 
 Array = npt.NDArray[Any]
 
@@ -58,6 +63,96 @@ class Instance:
         return self.given_crop or box_to_center_scale(self.box, size)
 
 
+class Instances(Sequence[Instance]):
+    """Some instances as columns; an `Instance` is made when it is asked for, and its arrays are read-only views.
+
+    Processes that are forked share the columns, as nothing in them is counted or changed; processes that are spawned
+    map the same file, if they are cached. `column` gives a field of all at once.
+    """
+
+    def __init__(self, columns: Columns, folder: Path | str, rows: Array) -> None:
+        """`folder` is that of the images, and `rows` are the positions of the instances in the columns."""
+        self._columns, self._folder, self._rows = columns, str(folder), rows
+
+    @classmethod
+    def of(cls, instances: Iterable[Instance]) -> Instances:
+        """Single instances as columns; instances that are in columns as they are."""
+        if isinstance(instances, cls):
+            return instances
+        given = list(instances)
+        images: dict[tuple[Path, Size | None], int] = {}
+        positions = [images.setdefault((one.image, one.image_size), len(images)) for one in given]
+        names, name_ends = pack_names(str(image) for image, _ in images)
+        shape, nowhere = (len(given), len(given[0].visible) if given else 0), np.full((2, 2), np.nan)
+        columns = Columns(
+            image=np.array(positions, dtype=np.int32),
+            image_id=np.array([one.image_id for one in given], dtype=np.int64),
+            annotation_id=np.array([one.annotation_id for one in given], dtype=np.int64),
+            box=np.array([one.box for one in given], dtype=np.float64).reshape(-1, 4),
+            keypoints=np.array([one.keypoints for one in given], dtype=np.float64).reshape(*shape, 2),
+            visible=np.array([one.visible for one in given], dtype=bool).reshape(shape),
+            area=np.array([one.area for one in given], dtype=np.float64),
+            score=np.array([one.score for one in given], dtype=np.float64),
+            given_crop=np.array([one.given_crop or nowhere for one in given], dtype=np.float64).reshape(-1, 2, 2),
+            names=names,
+            name_ends=name_ends,
+            sizes=np.array([size or (np.nan, np.nan) for _, size in images], dtype=np.float64).reshape(-1, 2),
+            image_ids=np.zeros(0, dtype=np.int64),
+            listed=np.array(positions, dtype=np.int32),
+            left_out=np.zeros(len(given), dtype=np.uint8),
+            facts={},
+        )
+        return cls(columns, "", np.arange(len(given)))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Instance: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Instances: ...
+
+    def __getitem__(self, index: int | slice) -> Instance | Instances:
+        if isinstance(index, slice):
+            return Instances(self._columns, self._folder, self._rows[index])
+        columns, row = self._columns, self._rows[index]
+        image, crop = int(columns.image[row]), columns.given_crop[row]
+        return Instance(
+            image=columns.path(self._folder, image),
+            image_id=int(columns.image_id[row]),
+            annotation_id=int(columns.annotation_id[row]),
+            box=columns.box[row],
+            keypoints=columns.keypoints[row],
+            visible=columns.visible[row],
+            area=float(columns.area[row]),
+            score=float(columns.score[row]),
+            given_crop=None if np.isnan(crop[0, 0]) else (crop[0], crop[1]),
+            image_size=columns.size(image),
+        )
+
+    def take(self, positions: npt.ArrayLike) -> Instances:
+        """The instances at these positions."""
+        return Instances(self._columns, self._folder, self._rows[np.asarray(positions, dtype=np.int64)])
+
+    def column(self, name: str) -> Array:
+        """A column of all these instances by its name in `Columns`, (instances, ...), as a copy."""
+        return np.asarray(getattr(self._columns, name)[self._rows])
+
+    @property
+    def images(self) -> dict[Path, Size | None]:
+        """The images with their annotated height and width in px, in the order of their first instances."""
+        columns, positions = self._columns, dict.fromkeys(self._columns.image[self._rows].tolist())
+        return {columns.path(self._folder, position): columns.size(position) for position in positions}
+
+    @property
+    def image_paths(self) -> list[Path]:
+        """The image of each instance."""
+        positions = self._columns.image[self._rows].tolist()
+        paths = {position: self._columns.path(self._folder, position) for position in set(positions)}
+        return [paths[position] for position in positions]
+
+
 @dataclass
 class Split(ABC):
     """One split of a dataset, opened for reading.
@@ -97,6 +192,50 @@ class Split(ABC):
         """File that predictions are scored against."""
         return self.layout.truth_file(self.folder, self.split)
 
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the annotation file's contents; no others are used. Raises `DataError` if it is unreadable."""
+        return file_sha256(self.annotation_file)
+
+    @cached_property
+    def columns(self) -> Columns:
+        """All instances of the annotation file, subset or not; those of a large file come from the cache, if they can.
+
+        Messages about its entries are added to `problems` and `notes`.
+
+        Raises:
+            DataError: the file is missing or unusable.
+        """
+        file = self.annotation_file
+        cache = ColumnCache(self.folder / "columns", file.stem, self.sha256, self.rules)
+        large = file.stat().st_size >= LARGE
+        found = cache.find() if large else None
+        if found is None:
+            found = self._make_columns(large=large)
+            found = cache.keep(found) if large else found
+        self.problems += [f"{file}: {problem}" for problem in found.facts["problems"]]
+        self.notes += [f"{file}: {note}" for note in found.facts["notes"]]
+        return found
+
+    @property
+    def rules(self) -> tuple[Any, ...]:
+        """What decides how the annotation file is read, beside its contents."""
+        layout = self.layout
+        return self.protocol, self.skeleton.keypoints, layout.area_of_box, layout.annotated
+
+    def contents(self, keep: Callable[[dict[str, Any]], object] | None = None) -> Any:
+        """The parsed annotation file; `keep` may replace each of its objects as soon as it is parsed.
+
+        Raises:
+            DataError: the file is not JSON, or is another than that of `sha256`.
+        """
+        data = read_bytes(self.annotation_file)
+        if hashlib.sha256(data).hexdigest() != self.sha256:
+            raise DataError(f"{self.annotation_file}: changed while it was read")
+        text = decode_json(data, self.annotation_file)
+        del data  # as large as the text
+        return parse_json(text, self.annotation_file, keep)
+
     @property
     def annotated(self) -> bool:
         """Whether the instances are published; if not, there are only images to predict."""
@@ -108,9 +247,13 @@ class Split(ABC):
         return self.layout.image_folder(self.folder, self.split)
 
     @abstractmethod
-    def instances(self) -> list[Instance]:
+    def _make_columns(self, *, large: bool) -> Columns:
+        """The columns of the annotation file. The contents of a large one should not stay in memory."""
+
+    @abstractmethod
+    def instances(self) -> Instances:
         """Annotated instances, in file order. Raises `DataError` if there are none, or the files are unusable."""
 
     @abstractmethod
-    def detections(self, box_file: Path) -> list[Instance]:
+    def detections(self, box_file: Path) -> Instances:
         """Detected instances, in the file's order. Raises `DataError` if the file or the split is unusable."""
