@@ -23,7 +23,7 @@ from bench.pose.data.conventions import Conventions
 from bench.pose.data.instances import Split
 from bench.pose.data.left_out import problem_summary, summarize
 from bench.pose.data.mpii import MpiiInstances
-from bench.pose.data.reading import is_number, read_id, read_json
+from bench.pose.data.reading import is_number, read_id, read_json, without_collection
 from bench.pose.errors import DataError, UnknownNameError
 from bench.pose.evaluator_names import EVALUATORS, EvaluatorName
 from bench.pose.metrics.coco import best_predictions, check_results
@@ -288,6 +288,7 @@ def open_scoring(
     return _oks_scoring(found, truth, skeleton, OKS_PROTOCOLS[protocol]), [*summarize(found.problems), *found.notes]
 
 
+@without_collection()
 def score_file(
     protocol: str, predictions: Path, truth: Path, skeleton: Skeleton | None = None, *, area_of_box: float = 1.0
 ) -> tuple[Metrics, list[str]]:

@@ -5,6 +5,7 @@ As in the reference, boxes of annotated instances are clipped (behaviour D10, D1
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pydantic_core
 
 from bench.pose.data.annotation_file import BOX, AnnotationFile, clean_annotations, is_box
 from bench.pose.data.coco_columns import LEFT_OUT, coco_columns, without_outlines
@@ -21,7 +23,7 @@ from bench.pose.data.columns import Columns
 from bench.pose.data.conventions import PERSON, Conventions, counted_categories
 from bench.pose.data.instances import Instances, Split
 from bench.pose.data.left_out import problem_summary
-from bench.pose.data.reading import is_number, paths_outside, read_id, read_json
+from bench.pose.data.reading import is_number, parse_json, paths_outside, read_id, read_json
 from bench.pose.data.subset import chosen_positions, restrict_annotations
 from bench.pose.errors import DataError
 from bench.pose.geometry import Size
@@ -55,7 +57,7 @@ class CocoKeypoints(Split):
 
     @cached_property
     def _whole(self) -> AnnotationFile:
-        return self._cleaned(self.contents())
+        return self._cleaned(parse_json(self.contents(), self.annotation_file))
 
     def _cleaned(self, contents: Any) -> AnnotationFile:
         if not self.annotated and isinstance(contents, dict):
@@ -66,8 +68,14 @@ class CocoKeypoints(Split):
         )
 
     def _make_columns(self, *, large: bool) -> Columns:
-        found = self._cleaned(self.contents(without_outlines)) if large else self._whole
+        found = self._cleaned(self._without_outlines()) if large else self._whole
         return coco_columns(found, self.annotation_file, self.skeleton.size, self.protocol)
+
+    def _without_outlines(self) -> Any:
+        """The parsed contents of the annotation file without outlines, which would take the most memory."""
+        with contextlib.suppress(ValueError):
+            return pydantic_core.from_json(without_outlines(self.contents()))
+        return parse_json(self.contents(), self.annotation_file)
 
     @property
     def annotations(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from bench.pose.data.columns import LARGE, ColumnCache, Columns, pack_names
 from bench.pose.data.layout import COCO_LAYOUT, Layout
-from bench.pose.data.reading import decode_json, file_sha256, parse_json, read_bytes
+from bench.pose.data.reading import file_sha256, read_bytes, without_collection
 from bench.pose.errors import DataError
 from bench.pose.geometry import Size, box_to_center_scale
 from bench.pose.skeletons import Skeleton
@@ -211,7 +211,8 @@ class Split(ABC):
         large = file.stat().st_size >= LARGE
         found = cache.find() if large else None
         if found is None:
-            found = self._make_columns(large=large)
+            with without_collection():
+                found = self._make_columns(large=large)
             found = cache.keep(found) if large else found
         self.problems += [f"{file}: {problem}" for problem in found.facts["problems"]]
         self.notes += [f"{file}: {note}" for note in found.facts["notes"]]
@@ -223,18 +224,12 @@ class Split(ABC):
         layout = self.layout
         return self.protocol, self.skeleton.keypoints, layout.area_of_box, layout.annotated
 
-    def contents(self, keep: Callable[[dict[str, Any]], object] | None = None) -> Any:
-        """The parsed annotation file; `keep` may replace each of its objects as soon as it is parsed.
-
-        Raises:
-            DataError: the file is not JSON, or is another than that of `sha256`.
-        """
+    def contents(self) -> bytes:
+        """The annotation file's contents. Raises `DataError` if they are not those of `sha256`."""
         data = read_bytes(self.annotation_file)
         if hashlib.sha256(data).hexdigest() != self.sha256:
             raise DataError(f"{self.annotation_file}: changed while it was read")
-        text = decode_json(data, self.annotation_file)
-        del data  # as large as the text
-        return parse_json(text, self.annotation_file, keep)
+        return data
 
     @property
     def annotated(self) -> bool:

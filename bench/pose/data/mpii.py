@@ -14,7 +14,7 @@ from bench.pose.data.columns import Columns, pack_names
 from bench.pose.data.instances import Instances, Split
 from bench.pose.data.layout import MPII_LAYOUT, Layout
 from bench.pose.data.left_out import problem_summary
-from bench.pose.data.reading import are_numbers, is_number, normalized, paths_outside
+from bench.pose.data.reading import are_numbers, is_number, normalized, parse_json, paths_outside
 from bench.pose.data.subset import chosen_positions
 from bench.pose.errors import DataError
 from bench.pose.geometry import BOX_PADDING, SCALE_UNIT
@@ -47,7 +47,7 @@ class MpiiInstances(Split):
     protocol: str = "mpii"
 
     def _make_columns(self, *, large: bool) -> Columns:
-        contents = self.contents()
+        contents = parse_json(self.contents(), self.annotation_file)
         if not isinstance(contents, list):
             raise DataError(
                 f"{self.annotation_file}: expected MPII's list of instances, found {type(contents).__name__}"

@@ -35,9 +35,9 @@ def misplaced(instances: Sequence[Instance], sizes: Mapping[Path, Size], skeleto
     outside = np.flatnonzero((distances > FAR).any(axis=1))
     if len(outside):
         first, worst = outside[0], int(distances[outside[0]].argmax())
-        (x, y), (width, height) = points[first, worst], sides[first, 0]
+        (x, y), (width, height) = points[first, worst], sides[first, 0].astype(int)
         count = f"{len(outside):,} of {len(found):,} instances have keypoints far outside their image"
-        where = f"{skeleton[worst]} at ({x:g}, {y:g}) of {width:g} x {height:g}"
+        where = f"{skeleton[worst]} at ({x:g}, {y:g}) of {width} x {height}"
         yield f"{count}, such as annotation {found[first].annotation_id}: {where}; was the image scaled or cropped?"
     tiny = np.flatnonzero(np.isnan(found.column("given_crop")[:, 0, 0]) & (found.column("box")[:, 2:].max(axis=1) < 1))
     if len(tiny):

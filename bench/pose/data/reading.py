@@ -6,19 +6,19 @@ import contextlib
 import gc
 import hashlib
 import json
-import math
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeGuard
+
+import pydantic_core
 
 from bench.pose.errors import DataError
 
 __all__ = [
     "are_numbers",
     "dangling_link",
-    "decode_json",
     "file_sha256",
     "is_id",
     "is_number",
@@ -29,14 +29,16 @@ __all__ = [
     "read_bytes",
     "read_id",
     "read_json",
+    "without_collection",
 ]
 
 LARGEST_NUMBER = 1e9
+NUMBERS = frozenset({int, float})
 
 
 def read_json(path: Path) -> Any:
     """Parse a JSON file. Raises `DataError` with the file and the place of the fault."""
-    return parse_json(decode_json(read_bytes(path), path), path)
+    return parse_json(read_bytes(path), path)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -61,26 +63,9 @@ def _readable(path: Path) -> Iterator[None]:
         raise DataError(f"{path}: {error.strerror or error}") from error
 
 
-def decode_json(data: bytes, path: Path) -> str:
-    """The text of a JSON file; errors as in `read_json`."""
-    try:
-        return data.decode(json.detect_encoding(data), "surrogatepass")
-    except ValueError as error:
-        raise DataError(f"{path}: not valid JSON ({error})") from error
-
-
-def parse_json(text: str, path: Path, keep: Callable[[dict[str, Any]], object] | None = None) -> Any:
-    """Parse JSON; errors as in `read_json`. `keep` gives what is kept of each object as soon as it is parsed."""
-    with _without_collection():
-        try:
-            return json.loads(text, object_hook=keep)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{path}: not valid JSON ({error})") from error
-
-
 @contextlib.contextmanager
-def _without_collection() -> Iterator[None]:
-    """Parsed JSON has millions of objects and no cycles; the collector would search it again and again."""
+def without_collection() -> Iterator[None]:
+    """Hold back the collector, which would search millions of parsed objects again and again; they have no cycles."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -88,6 +73,18 @@ def _without_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+@without_collection()
+def parse_json(data: bytes, path: Path) -> Any:
+    """Parse the contents of a JSON file; errors as in `read_json`."""
+    # In a third of the time; what this refuses, such as half a surrogate pair or UTF-16, may still be JSON to Python.
+    with contextlib.suppress(ValueError):
+        return pydantic_core.from_json(data)
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not valid JSON ({error})") from error
 
 
 def is_id(value: object) -> TypeGuard[int]:
@@ -105,19 +102,18 @@ def read_id(value: object) -> int | None:
     return number if is_id(number) else None
 
 
-def is_number(value: object) -> bool:
-    """Whether it is a finite number of a size that occurs in images."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST_NUMBER
+def is_number(value: object, limit: float = LARGEST_NUMBER) -> bool:
+    """Whether it is a finite number below a limit; the default is of a size that occurs in images."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < limit
 
 
-def are_numbers(values: list[Any]) -> bool:
+def are_numbers(values: list[Any], limit: float = LARGEST_NUMBER) -> bool:
     """Whether all values are `is_number`."""
-    if not set(map(type, values)) <= {int, float}:
-        return all(map(is_number, values))
-    # A sum of these is finite unless one of them is not a number, which min and max may pass over.
-    return not values or (
-        max(values) < LARGEST_NUMBER and min(values) > -LARGEST_NUMBER and math.isfinite(math.fsum(values))
-    )
+    if set(map(type, values)) <= NUMBERS:
+        with contextlib.suppress(OverflowError):
+            if sum(map(abs, values)) < limit:  # nearly always, and never with NaN
+                return True
+    return all(is_number(value, limit) for value in values)
 
 
 def normalized(points: Sequence[Sequence[float]]) -> bool:

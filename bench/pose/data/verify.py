@@ -127,14 +127,15 @@ def _count(opened: CocoKeypoints | MpiiInstances, counts: dict[str, int]) -> Ins
         return Instances.of([])
     instances = opened.instances()
     counts["instances"] = len(instances)
-    counts["instances_images"] = len(instances.images)
     return instances
 
 
 def _check_images(opened: CocoKeypoints | MpiiInstances, instances: Instances, findings: Findings) -> None:
     """Read the images with instances, or all images if the instances are unknown, and compare them with these."""
     images = instances.images
-    if isinstance(opened, CocoKeypoints) and not opened.annotated:
+    if instances:
+        findings.counts["instances_images"] = len(images)
+    elif isinstance(opened, CocoKeypoints):
         images = opened.image_paths()
     there = {path: size for path, size in images.items() if path.is_file()}
     absent = [path for path in images if path not in there]
