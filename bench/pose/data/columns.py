@@ -97,16 +97,17 @@ class Columns:
 
     def name(self, image: int) -> str:
         """File name of the image at a position."""
-        begin, end = self.name_ends[image : image + 2].tolist()
+        begin, end = self.name_ends.item(image), self.name_ends.item(image + 1)
         return self.names[begin:end].tobytes().decode("utf-8", "surrogatepass")
 
-    def path(self, folder: Path | str, image: int) -> Path:
+    def path(self, folder: Path, image: int) -> Path:
         """File of the image at a position, given the folder of the images."""
-        return Path(os.path.normpath(os.path.join(folder, self.name(image))))
+        name = self.name(image)
+        return folder / name if ".." not in name else Path(os.path.normpath(folder / name))
 
     def size(self, image: int) -> tuple[Any, Any] | None:
         """Height and width of the image at a position in px, whole numbers as such; None if they are not annotated."""
-        height, width = self.sizes[image].tolist()
+        height, width = self.sizes.item(image, 0), self.sizes.item(image, 1)
         if math.isnan(height):
             return None
         return int(height) if height.is_integer() else height, int(width) if width.is_integer() else width

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any, overload
 
@@ -23,6 +23,12 @@ from bench.pose.skeletons import Skeleton
 __all__ = ["Instance", "Instances", "Split"]
 
 Array = npt.NDArray[Any]
+
+PATHS = 4096
+"""Paths that are kept: making one takes longer than all else that makes an instance."""
+
+AT_ONCE = 1024
+"""Instances that are made together when all are asked for one after the other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,15 +70,19 @@ class Instance:
 
 
 class Instances(Sequence[Instance]):
-    """Some instances as columns; an `Instance` is made when it is asked for, and its arrays are read-only views.
+    """Some instances as columns; an `Instance` is made when it is asked for, and its arrays are read-only.
 
     Processes that are forked share the columns, as nothing in them is counted or changed; processes that are spawned
     map the same file, if they are cached. `column` gives a field of all at once.
     """
 
-    def __init__(self, columns: Columns, folder: Path | str, rows: Array) -> None:
+    def __init__(self, columns: Columns, folder: Path, rows: Array) -> None:
         """`folder` is that of the images, and `rows` are the positions of the instances in the columns."""
-        self._columns, self._folder, self._rows = columns, str(folder), rows
+        self._columns, self._folder, self._rows = columns, folder, rows
+        self._path = lru_cache(PATHS)(partial(columns.path, folder))
+
+    def __reduce__(self) -> Any:
+        return Instances, (self._columns, self._folder, self._rows)
 
     @classmethod
     def of(cls, instances: Iterable[Instance]) -> Instances:
@@ -102,7 +112,7 @@ class Instances(Sequence[Instance]):
             left_out=np.zeros(len(given), dtype=np.uint8),
             facts={},
         )
-        return cls(columns, "", np.arange(len(given)))
+        return cls(columns, Path(), np.arange(len(given)))
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -116,19 +126,33 @@ class Instances(Sequence[Instance]):
     def __getitem__(self, index: int | slice) -> Instance | Instances:
         if isinstance(index, slice):
             return Instances(self._columns, self._folder, self._rows[index])
-        columns, row = self._columns, self._rows[index]
-        image, crop = int(columns.image[row]), columns.given_crop[row]
-        return Instance(
-            image=columns.path(self._folder, image),
-            image_id=int(columns.image_id[row]),
-            annotation_id=int(columns.annotation_id[row]),
-            box=columns.box[row],
-            keypoints=columns.keypoints[row],
-            visible=columns.visible[row],
-            area=float(columns.area[row]),
-            score=float(columns.score[row]),
-            given_crop=None if np.isnan(crop[0, 0]) else (crop[0], crop[1]),
-            image_size=columns.size(image),
+        return self.many([range(len(self))[index]])[0]
+
+    def __iter__(self) -> Iterator[Instance]:
+        for begin in range(0, len(self), AT_ONCE):
+            yield from self.many(range(begin, min(begin + AT_ONCE, len(self))))
+
+    def many(self, positions: Sequence[int]) -> list[Instance]:
+        """The instances at these positions, made together in a fraction of the time."""
+        columns, chosen = self._columns, self.take(positions)
+        images, crops = chosen.column("image").tolist(), chosen.column("given_crop")
+        return list(
+            map(
+                Instance,
+                map(self._path, images),
+                chosen.column("image_id").tolist(),
+                chosen.column("annotation_id").tolist(),
+                chosen.column("box"),
+                chosen.column("keypoints"),
+                chosen.column("visible"),
+                chosen.column("area").tolist(),
+                chosen.column("score").tolist(),
+                [
+                    None if unknown else (crop[0], crop[1])
+                    for unknown, crop in zip(np.isnan(crops[:, 0, 0]).tolist(), crops, strict=True)
+                ],
+                map(columns.size, images),
+            )
         )
 
     def take(self, positions: npt.ArrayLike) -> Instances:
@@ -136,21 +160,21 @@ class Instances(Sequence[Instance]):
         return Instances(self._columns, self._folder, self._rows[np.asarray(positions, dtype=np.int64)])
 
     def column(self, name: str) -> Array:
-        """A column of all these instances by its name in `Columns`, (instances, ...), as a copy."""
-        return np.asarray(getattr(self._columns, name)[self._rows])
+        """A column of all these instances by its name in `Columns`, (instances, ...), as a read-only copy."""
+        values: Array = getattr(self._columns, name)[self._rows]
+        values.setflags(write=False)
+        return values
 
     @property
     def images(self) -> dict[Path, Size | None]:
         """The images with their annotated height and width in px, in the order of their first instances."""
-        columns, positions = self._columns, dict.fromkeys(self._columns.image[self._rows].tolist())
-        return {columns.path(self._folder, position): columns.size(position) for position in positions}
+        positions = dict.fromkeys(self.column("image").tolist())
+        return {self._path(position): self._columns.size(position) for position in positions}
 
     @property
     def image_paths(self) -> list[Path]:
         """The image of each instance."""
-        positions = self._columns.image[self._rows].tolist()
-        paths = {position: self._columns.path(self._folder, position) for position in set(positions)}
-        return [paths[position] for position in positions]
+        return list(map(self._path, self.column("image").tolist()))
 
 
 @dataclass

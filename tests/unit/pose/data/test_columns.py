@@ -92,7 +92,7 @@ def test_instances_survive_columns_files_and_pickling(
     found = cache.find()
     assert kept.source is not None
     assert found is not None
-    mapped = [Instances(each, "", packed._rows) for each in (kept, found)]
+    mapped = [Instances(each, Path(), packed._rows) for each in (kept, found)]
     for way in (packed, pickled(packed), *mapped, pickled(mapped[0])):
         assert [fields(one) for one in way] == expected
         assert list(way.images) == list(dict.fromkeys(one.image for one in given_instances))
@@ -412,7 +412,7 @@ def test_forked_and_spawned_processes_share_the_pages(tmp_path: Path) -> None:
     pose = np.ones((17, 2)), np.ones(17, dtype=bool)
     many = Instances.of([Instance(Path(f"{n}.jpg"), n, n, np.ones(4), *pose, 1.0) for n in range(2000)])
     columns = ColumnCache(tmp_path, "train", "0" * 64, ()).keep(many._columns)
-    instances = Instances(columns, "", np.arange(2000))
+    instances = Instances(columns, Path(), np.arange(2000))
     assert len(pickle.dumps(instances)) < 30_000, "rows and the name of the file"
     assert pickled(instances)._columns.source == columns.source
     ours, tell = FORK.Pipe(duplex=False)
