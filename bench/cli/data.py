@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +17,7 @@ from bench.cli.options import AllowLinks, AsJson, DataRoot, OfSuite
 if TYPE_CHECKING:
     from bench.execute.output_store import CheckedOutputs
     from bench.pose.data.datasets import DatasetInfo
+    from bench.pose.data.instances import Instance
     from bench.suite.suite_dataset import SuiteDataset
 
 
@@ -156,10 +159,10 @@ def pack(
 
     info = _known(dataset, suite)
     opened = info.open(data_root / dataset, split, allow_links=allow_links)
-    instances = opened.instances() if opened.annotated else []
+    instances: Iterable[Instance] = opened.instances() if opened.annotated else ()
     boxes = info.box_file(data_root / dataset, split)
     if boxes is not None and boxes.is_file():
-        instances += opened.detections(boxes)
+        instances = chain(instances, opened.detections(boxes))
     limit = None if budget is None else int(budget * GIGA)
     planned = plan_packing(packed_folder(opened.folder, split), opened.image_folder, instances, budget=limit)
     typer.echo(planned.describe())
@@ -175,8 +178,7 @@ def synthesize(split: SplitName, data_root: DataRoot = Path("data")) -> None:
 
     opened = open_split("synthetic", data_root / "synthetic", split)
     instances = opened.instances()
-    images = {instance.image for instance in instances}
-    typer.echo(f"{opened.annotation_file}: {len(instances)} instances in {len(images)} images")
+    typer.echo(f"{opened.annotation_file}: {len(instances)} instances in {len(instances.images)} images")
 
 
 def _known(dataset: str, suite: Path | None) -> DatasetInfo:

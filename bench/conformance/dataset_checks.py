@@ -118,9 +118,7 @@ def images(split: _Split) -> str:
     for file, instances in sample.items():
         require(file.resolve().is_relative_to(folder), f"{file} lies outside of {folder}")
         height, width = read_image(file).shape[:2]
-        if isinstance(split.opened, CocoKeypoints):
-            listed = split.opened.images[instances[0].image_id]
-            annotated = listed["height"], listed["width"]
+        if annotated := instances[0].image_size:
             message = f"{file}: {height} x {width} px, annotated as {annotated} (height, width)"
             require(annotated == (height, width), message)
     return f"{len(sample)} images"
@@ -178,13 +176,13 @@ class _Split:
     info: DatasetInfo
     folder: Path
     name: str
-    _instances: list[Instance] | None = None
+    _instances: Sequence[Instance] | None = None
 
     @cached_property
     def opened(self) -> CocoKeypoints | MpiiInstances:
         return self.info.open(self.folder, self.name)
 
-    def open(self) -> list[Instance]:
+    def open(self) -> Sequence[Instance]:
         """All instances, for the first check."""
         if not self.opened.annotated:
             raise NotApplicableError("its annotations are not published")
@@ -192,7 +190,7 @@ class _Split:
         return self._instances
 
     @property
-    def instances(self) -> list[Instance]:
+    def instances(self) -> Sequence[Instance]:
         """All instances. Raises `NotApplicableError` if `open` failed, which only the first check reports."""
         if self._instances is None:
             raise NotApplicableError("it cannot be opened")

@@ -88,10 +88,7 @@ def _problems(name: str, folder: Path, split: str, fix: str) -> Iterator[CheckFa
         if not file.is_file():
             yield CheckFailedError(f"{file} is missing", fix)
     try:
-        if isinstance(opened, CocoKeypoints):
-            images = [path for path in map(opened.image_path, opened.images) if path]
-        else:
-            images = list(dict.fromkeys(instance.image for instance in opened.instances()))
+        images = list(opened.image_paths() if isinstance(opened, CocoKeypoints) else opened.instances().images)
         for path in images[:: max(len(images) // READ, 1)]:
             try:
                 read_image(path)

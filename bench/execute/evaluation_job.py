@@ -141,8 +141,8 @@ def load_network(job: Job, store: Store) -> tuple[nn.Module, str]:
 def data_hashes(evaluator: Evaluator) -> dict[str, str]:
     """The sha256 of annotations, truth and boxes by file name."""
     split, boxes = evaluator.split, evaluator.config.box_file
-    files = dict.fromkeys([split.annotation_file, split.truth_file, *([boxes] if boxes else [])])
-    return {file.name: sha256(file) for file in files}
+    others = [file for file in (split.truth_file, boxes) if file and file != split.annotation_file]
+    return {split.annotation_file.name: split.sha256, **{file.name: sha256(file) for file in others}}
 
 
 def _auxiliary(name: str, make: Callable[[], T], problems: list[str]) -> T | None:

@@ -73,7 +73,7 @@ def make_training(
     spec, resources = job.training, job.resources
     data = resources.data_root / spec.dataset
     split = spec.data.open(data, spec.split, spec.subset, allow_links=resources.allow_links, held_out=spec.held_out)
-    files = {split.annotation_file.name: sha256(split.annotation_file)}  # hashed now: files may change later
+    files = {split.annotation_file.name: split.sha256}
     selection: list[str] = []
     training = _prepare(job, split, heartbeat, group, selection=selection, files=files)
     earlier = resume(training, folder.checkpoint, spec) if group.rank == 0 else 0.0

@@ -10,7 +10,7 @@ import torch
 
 from bench.pose.codecs.base import Codec
 from bench.pose.codecs.representation import build_codec
-from bench.pose.data.instances import Instance, Split
+from bench.pose.data.instances import Instance, Instances, Split
 from bench.pose.evaluation import EvalConfig
 from bench.pose.geometry import PixelAlignment, Size, crop_matrix, transform_points
 from bench.pose.locating import locate
@@ -54,15 +54,16 @@ def ideal_predictions(
         size: crop height and width in px.
         alignment: where the crops' centers land.
     """
-    crops = [instance.crop(size) for instance in instances]
+    found = Instances.of(instances)
+    crops = [instance.crop(size) for instance in found]
     centers, scales = (np.stack(column) for column in zip(*crops, strict=True))
     matrices = [crop_matrix(*crop, 0, size, alignment) for crop in crops]
     keypoints = np.stack(
-        [transform_points(one.keypoints, matrix) for one, matrix in zip(instances, matrices, strict=True)]
+        [transform_points(points, matrix) for points, matrix in zip(found.column("keypoints"), matrices, strict=True)]
     )
-    visible = np.stack([instance.visible for instance in instances])
+    visible = found.column("visible")
     coordinates = []
-    for begin in range(0, len(instances), BATCH):
+    for begin in range(0, len(found), BATCH):
         batch = slice(begin, begin + BATCH)
         target = codec.encode(torch.from_numpy(keypoints[batch]), torch.from_numpy(visible[batch]))
         output = codec.ideal_output(target)
@@ -71,9 +72,9 @@ def ideal_predictions(
         center, scale = (torch.from_numpy(values[batch]) for values in (centers, scales))
         coordinates.append(locate(codec, [output], center, scale, size, alignment=alignment).numpy())
     return Predictions(
-        image_ids=np.array([instance.image_id for instance in instances], dtype=np.int64),
+        image_ids=found.column("image_id"),
         keypoints=np.concatenate(coordinates),
         centers=centers,
         scales=scales,
-        box_scores=np.array([instance.score for instance in instances]),
+        box_scores=found.column("score"),
     )

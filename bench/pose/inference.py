@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bench.pose.codecs.base import Codec
 from bench.pose.data.crops import Batch, CropSettings, Unread
-from bench.pose.data.instances import Instance
+from bench.pose.data.instances import Instance, Instances
 from bench.pose.data.loading import evaluation_batches
 from bench.pose.data.pixels.image_source import DECODED, ImageStore
 from bench.pose.errors import DataError
@@ -144,12 +144,13 @@ def decode_outputs(
 
 def _collected(rows: Sequence[_Rows], instances: Sequence[Instance]) -> Predictions:
     indices, keypoints, centers, scales = (np.concatenate(column) for column in zip(*rows, strict=True))
+    predicted = Instances.of(instances).take(indices)
     return Predictions(
-        image_ids=np.array([instances[index].image_id for index in indices], dtype=np.int64),
+        image_ids=predicted.column("image_id"),
         keypoints=round_keypoints(keypoints),
         centers=centers,
         scales=scales,
-        box_scores=np.array([instances[index].score for index in indices]),
+        box_scores=predicted.column("score"),
     )
 
 

@@ -21,9 +21,9 @@ from bench.pose.data.annotation_file import AnnotationFile, clean_annotations, s
 from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.conventions import Conventions
 from bench.pose.data.instances import Split
-from bench.pose.data.left_out import summarize
+from bench.pose.data.left_out import problem_summary, summarize
 from bench.pose.data.mpii import MpiiInstances
-from bench.pose.data.reading import is_number, problem_summary, read_id, read_json
+from bench.pose.data.reading import is_number, read_id, read_json, without_collection
 from bench.pose.errors import DataError, UnknownNameError
 from bench.pose.evaluator_names import EVALUATORS, EvaluatorName
 from bench.pose.metrics.coco import best_predictions, check_results
@@ -237,11 +237,11 @@ def split_scoring(split: Split, evaluator: EvaluatorName | None = None) -> Scori
         protocol = OKS_EVALUATORS[split.protocol][name] if split.annotated else None
         return _oks_scoring(split.file, split.annotation_file, split.skeleton, protocol)
     truth = read_head_truth(split.truth_file)
-    if isinstance(split, MpiiInstances) and len(split.listed) != len(truth.keypoints):
-        listed = f"{split.annotation_file} lists {len(split.listed)}"
+    if isinstance(split, MpiiInstances) and split.listed != len(truth.keypoints):
+        listed = f"{split.annotation_file} lists {split.listed}"
         raise DataError(f"{split.truth_file}: {len(truth.keypoints)} instances, but {listed}")
     if isinstance(split, MpiiInstances) and split.subset is not None:
-        chosen = np.isin(np.arange(len(truth.keypoints)), list(split.entries))
+        chosen = np.isin(np.arange(len(truth.keypoints)), split.used)
         truth = replace(truth, visible=truth.visible & chosen[:, None])
     return PckhScoring(truth)
 
@@ -288,6 +288,7 @@ def open_scoring(
     return _oks_scoring(found, truth, skeleton, OKS_PROTOCOLS[protocol]), [*summarize(found.problems), *found.notes]
 
 
+@without_collection()
 def score_file(
     protocol: str, predictions: Path, truth: Path, skeleton: Skeleton | None = None, *, area_of_box: float = 1.0
 ) -> tuple[Metrics, list[str]]:

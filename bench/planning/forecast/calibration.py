@@ -201,7 +201,7 @@ def calibrate(*, device: str, threads: int, workers: int, seconds: float, comman
     )
 
 
-def _draw(folder: Path, size: tuple[int, int]) -> tuple[float, list[Instance]]:
+def _draw(folder: Path, size: tuple[int, int]) -> tuple[float, Sequence[Instance]]:
     """Instances in synthetic images of a height and width, and the megapixels of each."""
     info, split = dataset_info("synthetic"), f"height{size[0]}"
     generate(folder, split, SyntheticSet(INSTANCES, seed=0, image_size=size), workers=1)
@@ -209,7 +209,7 @@ def _draw(folder: Path, size: tuple[int, int]) -> tuple[float, list[Instance]]:
 
 
 def _measure_each(
-    images: Sequence[tuple[float, list[Instance]]], device: torch.device, workers: int, deadline: float
+    images: Sequence[tuple[float, Sequence[Instance]]], device: torch.device, workers: int, deadline: float
 ) -> list[Meter]:
     """Measure each network once, in increasing order of work, until time or memory runs out."""
     meters: list[Meter] = []
@@ -239,7 +239,7 @@ def _repeat(meters: Sequence[Meter], deadline: float) -> None:
 
 
 def _meters(
-    network: CalibrationNetwork, images: Sequence[tuple[float, list[Instance]]], device: torch.device, workers: int
+    network: CalibrationNetwork, images: Sequence[tuple[float, Sequence[Instance]]], device: torch.device, workers: int
 ) -> list[Meter]:
     """A training on images of one size, and an evaluation on those of the other."""
     skeleton = dataset_info("synthetic").skeleton
@@ -280,6 +280,6 @@ def _meters(
                 raise _EnoughError
 
         with contextlib.suppress(_EnoughError):
-            predict(model, codec, others * REPEATS, crops, **settings, watch=watch)
+            predict(model, codec, list(others) * REPEATS, crops, **settings, watch=watch)
 
     return [Meter(network, megapixels, "training", train), Meter(network, other_megapixels, "evaluation", evaluate)]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.pose.data.conventions import PERSON, Conventions, counted_categories, person_category
-from bench.pose.data.reading import is_number, normalized, read_id
+from bench.pose.data.reading import are_numbers, is_number, normalized, read_id
 from bench.pose.errors import DataError
 from bench.pose.skeletons import SKELETONS, Skeleton, same_name
 
@@ -278,7 +278,7 @@ class _Cleaning:
             yield f"not a list of keypoint values, expected {expected}"
         elif len(flat) != expected:
             yield f"{len(flat)} keypoint values, expected {expected}"
-        elif not all(map(is_number, flat)):
+        elif not are_numbers(flat):
             yield "a keypoint value is not a finite number"
         elif _normalized(flat):
             yield "its keypoints are all from 0 to 1; expected px, not parts of the image"
@@ -321,10 +321,13 @@ class _Cleaning:
 
 def _normalized(flat: list[float]) -> bool:
     """Whether keypoint values are parts of the image's sides."""
-    points = list(zip(flat[::3], flat[1::3], flat[2::3], strict=True))
-    if any(visible > 0 and (x > 1 or y > 1) for x, y, visible in points):  # soon true of px
-        return False
-    return normalized([(x, y) for x, y, visible in points if visible > 0])
+    labelled = ((x, y) for x, y, visible in zip(flat[::3], flat[1::3], flat[2::3], strict=True) if visible > 0)
+    points = []
+    for x, y in labelled:
+        if x > 1 or y > 1:  # soon true of px
+            return False
+        points.append((x, y))
+    return normalized(points)
 
 
 def _first_odd(numbered: list[tuple[int, dict[str, Any]]]) -> str:
@@ -341,4 +344,4 @@ def _crowd(entry: Mapping[str, Any]) -> int | None:
 
 def is_box(value: object) -> bool:
     """Whether it is a box: `BOX`."""
-    return isinstance(value, list) and len(value) == 4 and all(map(is_number, value)) and min(value[2:]) >= 0
+    return isinstance(value, list) and len(value) == 4 and are_numbers(value) and min(value[2:]) >= 0

@@ -5,6 +5,7 @@ As in the reference, boxes of annotated instances are clipped (behaviour D10, D1
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -13,13 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pydantic_core
 
 from bench.pose.data.annotation_file import BOX, AnnotationFile, clean_annotations, is_box
+from bench.pose.data.coco_columns import LEFT_OUT, coco_columns, without_outlines
+from bench.pose.data.columns import Columns
 from bench.pose.data.conventions import PERSON, Conventions, counted_categories
-from bench.pose.data.instances import Instance, Split
-from bench.pose.data.reading import is_number, path_inside, problem_summary, read_id, read_json
-from bench.pose.data.subset import restrict_annotations
+from bench.pose.data.instances import Instances, Split
+from bench.pose.data.left_out import problem_summary
+from bench.pose.data.reading import is_number, parse_json, paths_outside, read_id, read_json
+from bench.pose.data.subset import chosen_positions, restrict_annotations
 from bench.pose.errors import DataError
+from bench.pose.geometry import Size
 
 __all__ = ["CocoKeypoints", "read_boxes"]
 
@@ -33,29 +40,42 @@ class CocoKeypoints(Split):
     """
 
     left_out: Counter[str] = field(default_factory=Counter, init=False, compare=False)
-    _all_images: frozenset[int] = field(default=frozenset(), init=False, repr=False, compare=False)
-    _paths: dict[int, Path | None] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _inside: dict[int, bool] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def file(self) -> AnnotationFile:
-        """The annotation file; unusable images and annotations go to `problems` instead.
+        """The annotation file with all its contents, for scoring.
 
         Raises:
             DataError: the file is missing, not of this format, or of another skeleton.
         """
-        contents = read_json(self.annotation_file)
+        _ = self.columns  # tells of unusable images and annotations
+        if self.subset is self.held_out is None:
+            return self._whole
+        contents = restrict_annotations(self._whole.contents, self.subset, self.held_out)
+        return replace(self._whole, contents=contents)
+
+    @cached_property
+    def _whole(self) -> AnnotationFile:
+        return self._cleaned(parse_json(self.contents(), self.annotation_file))
+
+    def _cleaned(self, contents: Any) -> AnnotationFile:
         if not self.annotated and isinstance(contents, dict):
             contents = contents | {"annotations": [], "categories": [{"id": PERSON, "name": "person"}]}
         area = self.layout.area_of_box
-        found = clean_annotations(
+        return clean_annotations(
             contents, self.annotation_file, self.skeleton, area_of_box=area, protocol=self.protocol
         )
-        self.problems += found.problems
-        self.notes += found.notes
-        self._all_images = frozenset(image["id"] for image in found.contents["images"])
-        if self.subset is self.held_out is None:
-            return found
-        return replace(found, contents=restrict_annotations(found.contents, self.subset, self.held_out))
+
+    def _make_columns(self, *, large: bool) -> Columns:
+        found = self._cleaned(self._without_outlines()) if large else self._whole
+        return coco_columns(found, self.annotation_file, self.skeleton.size, self.protocol)
+
+    def _without_outlines(self) -> Any:
+        """The parsed contents of the annotation file without outlines, which would take the most memory."""
+        with contextlib.suppress(ValueError):
+            return pydantic_core.from_json(without_outlines(self.contents()))
+        return parse_json(self.contents(), self.annotation_file)
 
     @property
     def annotations(self) -> dict[str, Any]:
@@ -63,22 +83,40 @@ class CocoKeypoints(Split):
         return self.file.contents
 
     @cached_property
-    def images(self) -> dict[int, dict[str, Any]]:
-        """The annotation file's images by id."""
-        return {image["id"]: image for image in self.annotations["images"]}
+    def conventions(self) -> Conventions:
+        """How the annotation file differs from what bench works with; errors as for `file`."""
+        return Conventions.from_json(self.columns.facts["conventions"])
 
-    def image_path(self, image_id: int) -> Path | None:
-        """File of an image; None, with an entry in `problems`, if it is not in the image folder."""
-        if image_id not in self._paths:
-            folder, name = self.image_folder, self.images[image_id]["file_name"]
-            try:
-                self._paths[image_id] = path_inside(folder, name, allow_links=self.allow_links)
-            except DataError as error:
-                self._paths[image_id] = None
-                self.problems.append(f"{self.annotation_file}: image {image_id}: {error}")
-        return self._paths[image_id]
+    @cached_property
+    def images(self) -> dict[int, int]:
+        """Position in the columns of each image that is used, by its id, in file order; errors as for `file`."""
+        chosen = np.flatnonzero(self._chosen).tolist()
+        return dict(zip(self.columns.image_ids[self._chosen].tolist(), chosen, strict=True))
 
-    def instances(self) -> list[Instance]:
+    @cached_property
+    def _chosen(self) -> npt.NDArray[np.bool_]:
+        return chosen_positions(self.columns, self.subset, self.held_out)
+
+    def image_paths(self) -> dict[Path, Size | None]:
+        """Files of the images that are used, and their annotated height and width in px; others are in `problems`."""
+        positions = np.array(list(self.images.values()), dtype=np.int64)
+        inside = positions[self._are_inside(positions)].tolist()
+        return {self.columns.path(self.image_folder, image): self.columns.size(image) for image in inside}
+
+    def _are_inside(self, images: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Whether images, by position, are in the image folder; those that are not are added to `problems`."""
+        new = [image for image in dict.fromkeys(images.tolist()) if image not in self._inside]
+        names = list(map(self.columns.name, new))
+        outside = paths_outside(self.image_folder, names, allow_links=self.allow_links)
+        for number, image in enumerate(new):
+            self._inside[image] = number not in outside
+        self.problems += [
+            f"{self.annotation_file}: image {self.columns.image_ids[new[number]]}: {problem}"
+            for number, problem in outside.items()
+        ]
+        return np.array([self._inside[image] for image in images.tolist()], dtype=bool)
+
+    def instances(self) -> Instances:
         """Annotated instances with at least one labelled keypoint, images and instances in file order (behaviour D11).
 
         Left out as in the reference: crowds, instances without area, boxes outside the image, instances whose keypoints
@@ -91,113 +129,85 @@ class CocoKeypoints(Split):
         """
         if not self.annotated:
             raise DataError(f"{self.annotation_file}: lists no instances: their annotations are not published")
-        by_image: dict[int, list[dict[str, Any]]] = {image_id: [] for image_id in self.images}
-        for annotation in self.annotations["annotations"]:
-            by_image[annotation["image_id"]].append(annotation)
-        self.left_out.clear()
-        instances = [instance for group in by_image.values() for instance in map(self._instance, group) if instance]
-        if not instances:
-            annotations = f"{len(self.annotations['annotations']):,} annotations"
-            reasons = f"; left out are {self.left_out_summary}" if self.left_out else ""
+        columns = self.columns
+        reasons = columns.left_out[self._chosen[columns.listed]]
+        self.left_out = Counter(LEFT_OUT[reason] for reason in reasons[reasons > 0].tolist())
+        rows = np.flatnonzero(self._chosen[columns.image])
+        rows = rows[self._are_inside(columns.image[rows])] if len(rows) else rows
+        if not len(rows):
+            left_out = f"; left out are {self.left_out_summary}" if self.left_out else ""
             raise DataError(
-                f"{self.annotation_file}: no usable instance in {annotations}{reasons}{problem_summary(self.problems)}"
+                f"{self.annotation_file}: no usable instance in {len(reasons):,} annotations{left_out}"
+                f"{problem_summary(self.problems)}"
             )
-        return instances
+        return Instances(columns, self.image_folder, rows)
 
     @property
     def left_out_summary(self) -> str:
         """How many annotations `instances` left out, by reason."""
         return ", ".join(f"{count:,} {reason}" for reason, count in self.left_out.most_common())
 
-    def _instance(self, annotation: dict[str, Any]) -> Instance | None:
-        image = self.images[annotation["image_id"]]
-        box = _clip(annotation["bbox"], image["width"], image["height"])
-        keypoints = np.asarray(annotation["keypoints"], dtype=np.float64).reshape(-1, 3)
-        reasons = (
-            (annotation["iscrowd"], "crowds"),
-            (keypoints.max() == 0, "without labelled keypoints"),
-            (self.protocol == "crowdpose" and not annotation["num_keypoints"], "with num_keypoints 0"),
-            (annotation["area"] <= 0, "with area 0"),
-            (min(annotation["bbox"][2:]) == 0, "with a box without width or height"),
-            (box is None, "with a box outside the image"),
-        )
-        if reason := next((reason for holds, reason in reasons if holds), None):
-            self.left_out[reason] += 1
-            return None
-        path = self.image_path(image["id"])
-        if box is None or path is None:
-            return None
-        return Instance(
-            image=path,
-            image_id=image["id"],
-            annotation_id=annotation["id"],
-            box=box,
-            keypoints=keypoints[:, :2],
-            visible=keypoints[:, 2] > 0,
-            area=float(annotation["area"]),
-            image_size=(image["height"], image["width"]),
-        )
-
-    def detections(self, box_file: Path) -> list[Instance]:
+    def detections(self, box_file: Path) -> Instances:
         """Detected instances, in the order of the file, boxes unclipped (behaviour D11, E13)."""
-        keypoints = self.skeleton.size
-        instances = []
-        boxes = list(read_boxes(box_file, self.file.conventions))
-        foreign = [box["image_id"] for _, box in boxes if box["image_id"] not in self._all_images]
+        boxes = list(read_boxes(box_file, self.conventions))
+        known = set(self.columns.image_ids.tolist())
+        foreign = [box["image_id"] for _, box in boxes if box["image_id"] not in known]
         if foreign:
             counts = f"{len(foreign):,} of {len(boxes):,} boxes are of images that are not in the split"
             self.problems.append(f"{box_file}: {counts}, such as image {foreign[0]}")
-        self.problems += _box_problems(box_file, [box for _, box in boxes], self.images)
-        for number, box in boxes:
-            if box["image_id"] not in self.images:
-                continue
-            path, image = self.image_path(box["image_id"]), self.images[box["image_id"]]
-            if path is None:
-                continue
-            instances.append(
-                Instance(
-                    image=path,
-                    image_id=box["image_id"],
-                    annotation_id=number,
-                    box=np.asarray(box["bbox"], dtype=np.float64),
-                    keypoints=np.zeros((keypoints, 2)),
-                    visible=np.zeros(keypoints, dtype=bool),
-                    area=float(box["bbox"][2] * box["bbox"][3]),
-                    score=float(box["score"]),
-                    image_size=(image["height"], image["width"]),
-                )
-            )
-        if not instances:
+        self.problems += self._box_problems(box_file, [box for _, box in boxes])
+        boxes = [(number, box) for number, box in boxes if box["image_id"] in self.images]
+        images = np.array([self.images[box["image_id"]] for _, box in boxes], dtype=np.int32)
+        rows = np.flatnonzero(self._are_inside(images)) if boxes else images
+        if not len(rows):
             raise DataError(f"{box_file}: no instance box for an image of {self.annotation_file}")
-        return instances
+        return Instances(self._detected(boxes, images), self.image_folder, rows)
+
+    def _detected(self, boxes: list[tuple[int, dict[str, Any]]], images: npt.NDArray[np.int32]) -> Columns:
+        size, count = self.skeleton.size, len(boxes)
+        sides = np.array([box["bbox"] for _, box in boxes], dtype=np.float64)
+        return replace(
+            self.columns,
+            image=images,
+            image_id=self.columns.image_ids[images],
+            annotation_id=np.array([number for number, _ in boxes], dtype=np.int64),
+            box=sides,
+            keypoints=np.broadcast_to(0.0, (count, size, 2)),
+            visible=np.broadcast_to(False, (count, size)),
+            area=sides[:, 2] * sides[:, 3],
+            score=np.array([box["score"] for _, box in boxes], dtype=np.float64),
+            given_crop=np.broadcast_to(np.nan, (count, 2, 2)),
+            listed=images,
+            left_out=np.broadcast_to(np.uint8(0), count),
+            source=None,
+        )
 
     def count_boxes(self, box_file: Path) -> int:
         """Number of boxes of persons in a file, in the split's images or others; errors as in `read_boxes`.
 
         Boxes that show nobody are in `problems` then.
         """
-        boxes = [box for _, box in read_boxes(box_file, self.file.conventions)]
-        self.problems += _box_problems(box_file, boxes, self.images)
+        boxes = [box for _, box in read_boxes(box_file, self.conventions)]
+        self.problems += self._box_problems(box_file, boxes)
         return len(boxes)
 
-
-def _box_problems(box_file: Path, boxes: list[dict[str, Any]], images: dict[int, dict[str, Any]]) -> Iterator[str]:
-    """Boxes that show nobody, by number: they are predicted from all the same, as in the reference."""
-    ours = [(box["bbox"], images[box["image_id"]]) for box in boxes if box["image_id"] in images]
-    kinds = {
-        "have no width or height": [box for box, _ in ours if min(box[2:]) == 0],
-        "lie outside their image": [
-            box
-            for box, image in ours
-            if box[0] >= image["width"] or box[1] >= image["height"] or box[0] + box[2] <= 0 or box[1] + box[3] <= 0
-        ],
-        "are at most a pixel wide and high; expected px, not parts of the image": [
-            box for box, _ in ours if 0 < max(box[2:]) <= 1
-        ],
-    }
-    for words, found in kinds.items():
-        if found:
-            yield f"{box_file}: {len(found):,} of {len(ours):,} boxes {words}, such as {found[0]}"
+    def _box_problems(self, box_file: Path, boxes: list[dict[str, Any]]) -> Iterator[str]:
+        """Boxes that show nobody, by number: they are predicted from all the same, as in the reference."""
+        ours = [box["bbox"] for box in boxes if box["image_id"] in self.images]
+        images = [self.images[box["image_id"]] for box in boxes if box["image_id"] in self.images]
+        found = np.array(ours, dtype=np.float64).reshape(-1, 4)
+        corners, sides = found[:, :2], found[:, 2:]
+        limits = self.columns.sizes[images, ::-1] if images else corners
+        largest = sides.max(axis=1)
+        kinds = {
+            "have no width or height": sides.min(axis=1) == 0,
+            "lie outside their image": ((corners >= limits) | (corners + sides <= 0)).any(axis=1),
+            "are at most a pixel wide and high; expected px, not parts of the image": (largest > 0) & (largest <= 1),
+        }
+        for words, which in kinds.items():
+            if which.any():
+                first = ours[int(which.argmax())]
+                yield f"{box_file}: {which.sum():,} of {len(ours):,} boxes {words}, such as {first}"
 
 
 def read_boxes(path: Path, conventions: Conventions) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -233,11 +243,3 @@ def read_boxes(path: Path, conventions: Conventions) -> Iterator[tuple[int, dict
     if boxes and not any(map(conventions.is_person, categories)):
         found = counted_categories(categories, conventions)
         raise DataError(f"{path}: no box of category {conventions.person}, person; found categories {found}")
-
-
-def _clip(box: list[float], width: int, height: int) -> np.ndarray[Any, np.dtype[np.float64]] | None:
-    """The box within the image, a pixel narrower and lower than annotated (behaviour D11); None if nothing is left."""
-    x1, y1 = max(0.0, box[0]), max(0.0, box[1])
-    x2 = min(width - 1.0, x1 + max(0.0, box[2] - 1))
-    y2 = min(height - 1.0, y1 + max(0.0, box[3] - 1))
-    return np.array([x1, y1, x2 - x1, y2 - y1]) if x2 >= x1 and y2 >= y1 else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from bench.pose.data.reading import read_id
 from bench.pose.errors import DataError
@@ -32,6 +32,16 @@ class Conventions:
     others: Mapping[int, str] = field(default_factory=dict)
     order: tuple[int, ...] | None = None
     images: Mapping[str, int] = field(default_factory=dict)
+
+    def as_json(self) -> list[Any]:
+        """The attributes as JSON holds them."""
+        return [self.person, list(self.others.items()), self.order, dict(self.images)]
+
+    @classmethod
+    def from_json(cls, attributes: Sequence[Any]) -> Self:
+        """The inverse of `as_json`."""
+        person, others, order, images = attributes
+        return cls(person, dict(others), order and tuple(order), images)
 
     def image_id(self, value: object) -> int | None:
         """The number of the image that an id in a file stands for; None for what is no id."""

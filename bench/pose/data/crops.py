@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from bench.pose.data.augmentation import Augmentation, View, augment, flip_keypoints
 from bench.pose.data.images import check_size
-from bench.pose.data.instances import Instance
+from bench.pose.data.instances import Instance, Instances
 from bench.pose.data.pixels.image_source import DECODED, CropShape, ImageStore, Placement, Taken
 from bench.pose.errors import ImageError
 from bench.pose.geometry import PixelAlignment, Size, crop_matrix, transform_points
@@ -115,9 +115,10 @@ class CropSettings:
 
 
 class _Shot(NamedTuple):
-    """Where an instance's crop lies: the width of the image in px, the view's center and scale, and the placement."""
+    """Where the crop of an instance lies: the width of its image in px, the view's center and scale, the placement."""
 
-    instance: int
+    position: int
+    instance: Instance
     width: int
     placement: Placement
     center: Array
@@ -148,15 +149,15 @@ class Crops(Dataset[Any]):
         taken = self.images.room(len(keys), shape)
         shots: list[_Shot] = []
         broken: list[tuple[int, str]] = []
-        for epoch, index in keys:
-            instance = self.instances[index]
+        chosen = self._columns.many([index for _, index in keys])
+        for (epoch, index), instance in zip(keys, chosen, strict=True):
             try:
                 image = self.images.open(instance.image)
                 check_size(instance.image, (image.height, image.width), instance.image_size)
             except ImageError as error:
                 broken.append((index, str(error)))
                 continue
-            shot = self._shot(epoch, index, image.width)
+            shot = self._shot(epoch, index, instance, image.width)
             image.take(shot.placement, shape, taken[len(shots)])
             shots.append(shot)
         return self._batch(taken[: len(shots)], shots, tuple(broken)) if shots else tuple(broken)
@@ -167,15 +168,15 @@ class Crops(Dataset[Any]):
             return batch
         return replace(batch, images=self.images.develop(batch.images, self.settings.shape))
 
-    def _shot(self, epoch: int, index: int, width: int) -> _Shot:
+    def _shot(self, epoch: int, index: int, instance: Instance, width: int) -> _Shot:
         """The crop of an instance in an epoch, in an image of this width."""
-        view = self._view(self.instances[index], epoch, index)
+        view = self._view(instance, epoch, index)
         center = np.array(view.center)
         if view.flipped:
             center[0] = width - 1 - center[0]
         settings = self.settings
         matrix = crop_matrix(center, view.scale, view.rotation, settings.size, settings.pixel_alignment)
-        return _Shot(index, width, Placement(matrix, view.flipped), center, view.scale)
+        return _Shot(index, instance, width, Placement(matrix, view.flipped), center, view.scale)
 
     def _view(self, instance: Instance, epoch: int, index: int) -> View:
         view = View(*instance.crop(self.settings.size))
@@ -192,6 +193,10 @@ class Crops(Dataset[Any]):
         )
 
     @cached_property
+    def _columns(self) -> Instances:
+        return Instances.of(self.instances)
+
+    @cached_property
     def _stream(self) -> tuple[int, ...]:
         """Seed and stream in words of 32 bits, as NumPy would cut them: given to it so, it seeds in half the time."""
         low, high = self.seed % 2**32, self.seed >> 32
@@ -204,7 +209,7 @@ class Crops(Dataset[Any]):
             images=torch.from_numpy(taken),
             keypoints=torch.from_numpy(transform_points(keypoints, matrices)),
             visible=torch.from_numpy(visible),
-            indices=torch.tensor([shot.instance for shot in shots]),
+            indices=torch.tensor([shot.position for shot in shots]),
             centers=torch.from_numpy(np.stack([shot.center for shot in shots])),
             scales=torch.from_numpy(np.stack([shot.scale for shot in shots])),
             broken=broken,
@@ -212,10 +217,9 @@ class Crops(Dataset[Any]):
 
     def _keypoints(self, shots: Sequence[_Shot]) -> tuple[Array, Array]:
         """Keypoints in px of the images, flipped where these are, and their visibility."""
-        instances = [self.instances[shot.instance] for shot in shots]
         keypoints, visible = (
-            np.stack([one.keypoints for one in instances]),
-            np.stack([one.visible for one in instances]),
+            np.stack([shot.instance.keypoints for shot in shots]),
+            np.stack([shot.instance.visible for shot in shots]),
         )
         flipped = np.array([shot.placement.flipped for shot in shots])
         widths = np.array([shot.width for shot in shots])[flipped]

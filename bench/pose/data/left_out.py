@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from bench.pose.data.instances import Instance
+    from bench.pose.data.instances import Instance, Instances
 
-__all__ = ["ImageCount", "count_images", "never_labelled", "summarize"]
+__all__ = ["ImageCount", "count_images", "never_labelled", "problem_summary", "summarize"]
+
+MAX_LISTED = 5
 
 MOST_ALIKE = 3
 """Problems of one kind that are listed one by one."""
@@ -31,6 +33,13 @@ def _lines(alike: list[str]) -> list[str]:
     return alike if len(alike) <= MOST_ALIKE else [f"{first} (and {len(others):,} more of this kind)"]
 
 
+def problem_summary(problems: Sequence[str]) -> str:
+    """A clause with the number of problems and the first few, or nothing if there are none."""
+    if not problems:
+        return ""
+    return f"; problems ({len(problems):,}): {'; '.join(summarize(problems)[:MAX_LISTED])}"
+
+
 class ImageCount(NamedTuple):
     """Images of some instances.
 
@@ -47,7 +56,7 @@ class ImageCount(NamedTuple):
 
 def count_images(instances: Sequence[Instance], unread: Mapping[int, str], split: str) -> ImageCount:
     """Count the images of a split's instances; `unread` says what is wrong with those of some, by position."""
-    total = len({instance.image for instance in instances})
+    total = len(_columns_of(instances).images)
     kinds: dict[str, list[int]] = {}
     for position, reason in unread.items():
         kind = VARYING.sub("#", reason.replace(str(instances[position].image), ""))
@@ -62,7 +71,11 @@ def count_images(instances: Sequence[Instance], unread: Mapping[int, str], split
 
 def never_labelled(instances: Sequence[Instance], keypoints: Sequence[str]) -> list[str]:
     """Names of the keypoints that no instance has labelled."""
-    import numpy as np  # here, as the checks of an installation do without
+    labelled = _columns_of(instances).column("visible").sum(axis=0)
+    return [name for name, count in zip(keypoints, labelled, strict=True) if not count]
 
-    labelled = np.any([instance.visible for instance in instances], axis=0)
-    return [name for name, known in zip(keypoints, labelled, strict=True) if not known]
+
+def _columns_of(instances: Sequence[Instance]) -> Instances:
+    from bench.pose.data.instances import Instances  # imports NumPy, and the checks of an installation do without
+
+    return Instances.of(instances)

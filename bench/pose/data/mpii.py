@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from bench.pose.data.instances import Instance, Split
+from bench.pose.data.columns import Columns, pack_names
+from bench.pose.data.instances import Instances, Split
 from bench.pose.data.layout import MPII_LAYOUT, Layout
-from bench.pose.data.reading import is_number, normalized, path_inside, problem_summary, read_json
-from bench.pose.data.subset import chosen_images
+from bench.pose.data.left_out import problem_summary
+from bench.pose.data.reading import are_numbers, is_number, normalized, parse_json, paths_outside
+from bench.pose.data.subset import chosen_positions
 from bench.pose.errors import DataError
 from bench.pose.geometry import BOX_PADDING, SCALE_UNIT
 from bench.pose.skeletons import MPII_16, Skeleton
@@ -44,32 +46,33 @@ class MpiiInstances(Split):
     layout: Layout = MPII_LAYOUT
     protocol: str = "mpii"
 
-    @cached_property
-    def listed(self) -> list[Any]:
-        """All instances of the file, usable or not. Raises `DataError` if the file is missing or not a list."""
-        contents = read_json(self.annotation_file)
+    def _make_columns(self, *, large: bool) -> Columns:
+        contents = parse_json(self.contents(), self.annotation_file)
         if not isinstance(contents, list):
             raise DataError(
                 f"{self.annotation_file}: expected MPII's list of instances, found {type(contents).__name__}"
             )
-        return contents
+        problems = {number: _problem(entry, self.skeleton.size) for number, entry in enumerate(contents)}
+        told = [f"instance {number}: {problem}" for number, problem in problems.items() if problem]
+        numbers = np.array([number for number, problem in problems.items() if not problem], dtype=np.int64)
+        facts = {"problems": told, "notes": [], "listed": len(contents)}
+        return _columns_of([contents[number] for number in numbers], numbers, self.skeleton.size, facts)
 
-    @cached_property
-    def entries(self) -> dict[int, dict[str, Any]]:
-        """Usable instances of the subset by position; messages about unusable ones go to `problems`."""
-        entries = dict(self._sound())
-        names = [entry["image"] for entry in entries.values()]
-        chosen = chosen_images(names, self.subset, held_out=self.held_out)
-        return {number: entry for number, entry in entries.items() if entry["image"] in chosen}
+    @property
+    def listed(self) -> int:
+        """Number of instances of the file, usable or not. Raises `DataError` if the file is missing or not a list."""
+        return int(self.columns.facts["listed"])
 
-    def _sound(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        for number, entry in enumerate(self.listed):
-            if problem := _problem(entry, self.skeleton.size):
-                self.problems.append(f"{self.annotation_file}: instance {number}: {problem}")
-            else:
-                yield number, entry
+    @property
+    def used(self) -> npt.NDArray[np.int64]:
+        """Positions in the file of the usable instances of the subset; errors as for `listed`."""
+        return np.asarray(self.columns.annotation_id[self._rows], dtype=np.int64)
 
-    def instances(self) -> list[Instance]:
+    @property
+    def _rows(self) -> npt.NDArray[np.int64]:
+        return np.flatnonzero(chosen_positions(self.columns, self.subset, self.held_out)[self.columns.image])
+
+    def instances(self) -> Instances:
         """All instances in file order, keypoints and center moved to 0-based px.
 
         Left out with an entry in `problems`: unusable instances, and images outside the image folder.
@@ -77,42 +80,61 @@ class MpiiInstances(Split):
         Raises:
             DataError: no instance is left.
         """
-        instances = [instance for number, entry in self.entries.items() if (instance := self._instance(number, entry))]
-        if not instances:
+        columns, rows = self.columns, self._rows
+        images = columns.image[rows].tolist()
+        distinct = list(dict.fromkeys(images))
+        names = list(map(columns.name, distinct))
+        outside = paths_outside(self.image_folder, names, allow_links=self.allow_links) if names else {}
+        refused = {distinct[number]: problem for number, problem in outside.items()}
+        self.problems += [
+            f"{self.annotation_file}: instance {columns.annotation_id[row]}: {refused[image]}"
+            for row, image in zip(rows, images, strict=True)
+            if image in refused
+        ]
+        rows = rows[[image not in refused for image in images]] if refused else rows
+        if not len(rows):
             raise DataError(f"{self.annotation_file}: lists no instance{problem_summary(self.problems)}")
-        return instances
+        return Instances(columns, self.image_folder, rows)
 
-    def _instance(self, number: int, entry: dict[str, Any]) -> Instance | None:
-        folder = self.image_folder
-        try:
-            image = path_inside(folder, entry["image"], allow_links=self.allow_links)
-        except DataError as error:
-            self.problems.append(f"{self.annotation_file}: instance {number}: {error}")
-            return None
-        center, side = _body(entry["center"], entry["scale"])
-        padding = BOX_PADDING if entry["center"][0] != NO_CENTER else 1.0
-        return Instance(
-            image=image,
-            image_id=number,
-            annotation_id=number,
-            box=np.array([*(center - side / 2), side, side]),
-            keypoints=np.asarray(entry["joints"], dtype=np.float64) - FIRST_PIXEL,
-            visible=np.asarray(entry["joints_vis"]) > 0,
-            area=side**2,
-            given_crop=(center, np.full(2, entry["scale"] * padding, dtype=np.float64)),
-        )
-
-    def detections(self, box_file: Path) -> list[Instance]:
+    def detections(self, box_file: Path) -> Instances:
         """Raises `DataError`: MPII's protocol uses annotated centers and scales."""
         raise DataError(f"{box_file}: MPII is measured with its annotated centers and scales, not with detected boxes")
 
 
-def _body(annotated: list[float], scale: float) -> tuple[np.ndarray[Any, np.dtype[np.float64]], float]:
-    """Center (0-based px) and side (px) of an instance's square (behaviour D27)."""
-    center = np.asarray(annotated, dtype=np.float64)
-    if center[0] != NO_CENTER:
-        center = center + np.array([0, DOWNWARDS * scale])
-    return center - FIRST_PIXEL, scale * SCALE_UNIT
+def _columns_of(
+    entries: Sequence[dict[str, Any]], numbers: npt.NDArray[np.int64], keypoints: int, facts: dict[str, Any]
+) -> Columns:
+    """The columns of usable entries and their positions in the file (behaviour D27)."""
+    images = {name: position for position, name in enumerate(dict.fromkeys(entry["image"] for entry in entries))}
+    names, name_ends = pack_names(images)
+    image = np.array([images[entry["image"]] for entry in entries], dtype=np.int32)
+    sides = [entry["scale"] * SCALE_UNIT for entry in entries]
+    side, scale = np.array(sides, dtype=np.float64), np.array([entry["scale"] for entry in entries], dtype=np.float64)
+    annotated = np.array([entry["center"] for entry in entries], dtype=np.float64).reshape(-1, 2)
+    known = annotated[:, 0] != NO_CENTER
+    down = np.column_stack([np.zeros(len(scale)), DOWNWARDS * scale])
+    center = np.where(known[:, None], annotated + down, annotated) - FIRST_PIXEL
+    padded = scale * np.where(known, BOX_PADDING, 1.0)
+    joints = np.array([entry["joints"] for entry in entries], dtype=np.float64).reshape(-1, keypoints, 2)
+    visible = np.array([entry["joints_vis"] for entry in entries], dtype=np.float64).reshape(-1, keypoints) > 0
+    return Columns(
+        image=image,
+        image_id=numbers,
+        annotation_id=numbers,
+        box=np.column_stack([center - side[:, None] / 2, side, side]),
+        keypoints=joints - FIRST_PIXEL,
+        visible=visible,
+        area=np.array([value**2 for value in sides], dtype=np.float64),
+        score=np.ones(len(entries)),
+        given_crop=np.stack([center, np.column_stack([padded, padded])], axis=1),
+        names=names,
+        name_ends=name_ends,
+        sizes=np.full((len(images), 2), np.nan),
+        image_ids=np.zeros(0, dtype=np.int64),
+        listed=image,
+        left_out=np.zeros(len(entries), dtype=np.uint8),
+        facts=facts,
+    )
 
 
 def _problem(entry: object, keypoints: int) -> str | None:
@@ -142,4 +164,4 @@ def _are_points(value: object, count: int) -> bool:
 
 
 def _are_numbers(value: object, count: int) -> bool:
-    return isinstance(value, list) and len(value) == count and all(map(is_number, value))
+    return isinstance(value, list) and len(value) == count and are_numbers(value)

@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from bench.pose.data.images import exif_orientation
-from bench.pose.data.instances import Instance
+from bench.pose.data.instances import Instance, Instances
 from bench.pose.geometry import Size
 
 __all__ = ["ignored_orientations", "misplaced"]
+
+UNKNOWN = (np.inf, np.inf)
+"""Height and width of images that were not read: nothing is outside them."""
 
 FAR = 0.1
 """Distance outside an image, relative to its sides, that no annotator means; a hidden joint may be a little outside."""
@@ -25,29 +28,22 @@ def misplaced(instances: Sequence[Instance], sizes: Mapping[Path, Size], skeleto
         sizes: height and width of the images in px.
         skeleton: names of the keypoints.
     """
-    outside = list(filter(None, (_far_outside(instance, sizes, skeleton) for instance in instances)))
-    if outside:
-        count = f"{len(outside):,} of {len(instances):,} instances have keypoints far outside their image"
-        yield f"{count}, such as {outside[0]}; was the image scaled or cropped?"
-    tiny = [instance for instance in instances if instance.given_crop is None and max(instance.box[2:]) < 1]
-    if tiny:
-        count = f"{len(tiny):,} of {len(instances):,} instances have boxes of a pixel or less"
-        yield f"{count}, such as annotation {tiny[0].annotation_id}; are they in parts of the image instead of px?"
-
-
-def _far_outside(instance: Instance, sizes: Mapping[Path, Size], skeleton: Sequence[str]) -> str | None:
-    """The worst keypoint of an instance in words, if it is far outside; None for images of unknown size too."""
-    size = sizes.get(instance.image)
-    if size is None or not instance.visible.any():
-        return None
-    sides = np.array(size[::-1])
-    points = np.where(instance.visible[:, None], instance.keypoints, 0)
-    distances = (np.maximum(-points, points - sides) / sides).max(axis=1)
-    worst = int(distances.argmax())
-    if distances[worst] <= FAR:
-        return None
-    (x, y), (width, height) = points[worst], sides
-    return f"annotation {instance.annotation_id}: {skeleton[worst]} at ({x:g}, {y:g}) of {width} x {height}"
+    found = Instances.of(instances)
+    sides = np.array([sizes.get(image, UNKNOWN)[::-1] for image in found.image_paths]).reshape(-1, 1, 2)
+    points = np.where(found.column("visible")[..., None], found.column("keypoints"), 0)
+    distances = (np.maximum(-points, points - sides) / sides).max(axis=2)
+    outside = np.flatnonzero((distances > FAR).any(axis=1))
+    if len(outside):
+        first, worst = outside[0], int(distances[outside[0]].argmax())
+        (x, y), (width, height) = points[first, worst], sides[first, 0].astype(int)
+        count = f"{len(outside):,} of {len(found):,} instances have keypoints far outside their image"
+        where = f"{skeleton[worst]} at ({x:g}, {y:g}) of {width} x {height}"
+        yield f"{count}, such as annotation {found[first].annotation_id}: {where}; was the image scaled or cropped?"
+    tiny = np.flatnonzero(np.isnan(found.column("given_crop")[:, 0, 0]) & (found.column("box")[:, 2:].max(axis=1) < 1))
+    if len(tiny):
+        count = f"{len(tiny):,} of {len(found):,} instances have boxes of a pixel or less"
+        first_id = found[tiny[0]].annotation_id
+        yield f"{count}, such as annotation {first_id}; are they in parts of the image instead of px?"
 
 
 def ignored_orientations(images: Sequence[Path]) -> Iterator[str]:

@@ -6,10 +6,14 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from bench.pose.data.instances import Instance
+import numpy as np
+import numpy.typing as npt
+
+from bench.pose.data.columns import Columns
+from bench.pose.data.instances import Instance, Instances
 from bench.pose.errors import DataError
 
-__all__ = ["chosen_images", "first_images", "first_instances", "restrict_annotations"]
+__all__ = ["chosen_images", "chosen_positions", "first_images", "first_instances", "restrict_annotations"]
 
 
 def first_images(names: Iterable[str], count: int, annotated: Iterable[str] = ()) -> frozenset[str]:
@@ -46,6 +50,16 @@ def chosen_images(
     return chosen
 
 
+def chosen_positions(columns: Columns, count: int | None, held_out: int | None) -> npt.NDArray[np.bool_]:
+    """Whether each image of an annotation file is used, (images,); see `chosen_images`."""
+    if count is held_out is None:
+        return np.ones(len(columns.sizes), dtype=bool)
+    names = list(map(columns.name, range(len(columns.sizes))))
+    annotated = {names[position] for position in np.unique(columns.listed).tolist()}
+    chosen = chosen_images(names, count, annotated, held_out=held_out)
+    return np.array([name in chosen for name in names], dtype=bool)
+
+
 def restrict_annotations(contents: Mapping[str, Any], count: int | None, held_out: int | None = None) -> dict[str, Any]:
     """The contents of a COCO annotation file with some images and their annotations alone; see `chosen_images`."""
     names = {image["id"]: image["file_name"] for image in contents["images"]}
@@ -57,7 +71,7 @@ def restrict_annotations(contents: Mapping[str, Any], count: int | None, held_ou
     return {**contents, "images": images, "annotations": annotations}
 
 
-def first_instances(instances: Sequence[Instance], count: int | None) -> Sequence[Instance]:
+def first_instances(instances: Sequence[Instance], count: int | None) -> Instances:
     """The first instances, in the order of the split; all of them for None.
 
     They are the first by the sha256 of image and id, so that a larger number of them contains a smaller one.
@@ -65,10 +79,13 @@ def first_instances(instances: Sequence[Instance], count: int | None) -> Sequenc
     Raises:
         DataError: there are fewer.
     """
+    instances = Instances.of(instances)
     if count is None:
         return instances
     if count > len(instances):
         raise DataError(f"train_subset: {count}, but the training split has {len(instances)} instances")
-    names = [f"{one.image.name}\0{one.annotation_id}".encode(errors="replace") for one in instances]
+    ids = instances.column("annotation_id").tolist()
+    images = instances.image_paths
+    names = [f"{image.name}\0{id_}".encode(errors="replace") for image, id_ in zip(images, ids, strict=True)]
     order = sorted(range(len(instances)), key=lambda index: hashlib.sha256(names[index]).digest())
-    return [instances[index] for index in sorted(order[:count])]
+    return instances.take(sorted(order[:count]))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.datasets import DatasetInfo
 from bench.pose.data.images import check_size, read_image
-from bench.pose.data.instances import Instance
+from bench.pose.data.instances import Instances
 from bench.pose.data.left_out import never_labelled, summarize
 from bench.pose.data.mpii import MpiiInstances
 from bench.pose.data.pixels.packed import packed_folder, packed_problems
@@ -115,45 +115,46 @@ def expected_files(info: DatasetInfo, opened: CocoKeypoints | MpiiInstances) -> 
     return info.split_files(opened.folder, opened.split, boxes=True, truth=scored)
 
 
-def _count(opened: CocoKeypoints | MpiiInstances, counts: dict[str, int]) -> list[Instance]:
+def _count(opened: CocoKeypoints | MpiiInstances, counts: dict[str, int]) -> Instances:
     """Count what the annotation file lists, and return the instances to use, if they are known."""
     if isinstance(opened, MpiiInstances):
-        counts["annotations"] = len(opened.listed)
+        counts["annotations"] = opened.listed
     else:
         counts["images"] = len(opened.images)
         if opened.annotated:
-            counts["annotations"] = len(opened.annotations["annotations"])
-    instances = opened.instances() if opened.annotated else []
-    if instances:
-        counts["instances"] = len(instances)
-        counts["instances_images"] = len({instance.image for instance in instances})
+            counts["annotations"] = len(opened.columns.listed)
+    if not opened.annotated:
+        return Instances.of([])
+    instances = opened.instances()
+    counts["instances"] = len(instances)
     return instances
 
 
-def _check_images(opened: CocoKeypoints | MpiiInstances, instances: Sequence[Instance], findings: Findings) -> None:
+def _check_images(opened: CocoKeypoints | MpiiInstances, instances: Instances, findings: Findings) -> None:
     """Read the images with instances, or all images if the instances are unknown, and compare them with these."""
-    annotated = {instance.image: instance.image_size for instance in instances}
-    if isinstance(opened, CocoKeypoints) and not opened.annotated:
-        images = {opened.image_path(id_): (image["height"], image["width"]) for id_, image in opened.images.items()}
-        annotated = {path: size for path, size in images.items() if path}
-    absent = [dangling_link(path) or str(path) for path in annotated if not path.is_file()]
-    findings.missing += absent[:MAX_LISTED]
+    images = instances.images
+    if instances:
+        findings.counts["instances_images"] = len(images)
+    elif isinstance(opened, CocoKeypoints):
+        images = opened.image_paths()
+    there = {path: size for path, size in images.items() if path.is_file()}
+    absent = [path for path in images if path not in there]
+    findings.missing += [dangling_link(path) or str(path) for path in absent[:MAX_LISTED]]
     if len(absent) > MAX_LISTED:
-        findings.missing.append(f"{len(absent) - MAX_LISTED:,} more images of {len(annotated):,}")
+        findings.missing.append(f"{len(absent) - MAX_LISTED:,} more images of {len(images):,}")
     sizes: dict[Path, Size] = {}
-    for path, size in annotated.items():
+    for path, size in there.items():
         try:
-            if path.is_file():
-                height, width = read_image(path).shape[:2]
-                check_size(path, (height, width), size)
-                sizes[path] = height, width
+            height, width = read_image(path).shape[:2]
+            check_size(path, (height, width), size)
+            sizes[path] = height, width
         except ImageError as error:
             findings.problems.append(str(error))
     findings.problems += misplaced(instances, sizes, opened.skeleton.keypoints)
     findings.notes += ignored_orientations(list(sizes))
 
 
-def _notes(opened: CocoKeypoints | MpiiInstances, instances: Sequence[Instance]) -> Iterator[str]:
+def _notes(opened: CocoKeypoints | MpiiInstances, instances: Instances) -> Iterator[str]:
     absent = never_labelled(instances, opened.skeleton.keypoints) if instances else []
     if absent:
         yield f"labelled in none of {len(instances):,} instances, which neither teach nor judge it: {', '.join(absent)}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy.typing as npt
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from bench.pose.data.reading import is_id
+from bench.pose.data.reading import are_numbers, is_id, is_number
 from bench.pose.errors import DataError
 from bench.pose.metrics.oks_per_instance import OKS_THRESHOLDS, OksPerInstance
 
@@ -38,6 +37,7 @@ STATISTICS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "
 """Names of pycocotools' ten keypoint statistics, in its order."""
 
 LARGEST = 2**63
+"""Numbers must be smaller, or NumPy cannot hold them."""
 
 FIELDS = frozenset({"image_id", "category_id", "keypoints", "score"})
 """Fields of each result."""
@@ -141,17 +141,10 @@ def check_result(number: int, result: Any, image_ids: Container[object], keypoin
     if not isinstance(values, list) or len(values) != 3 * keypoints:
         found = len(values) if isinstance(values, list) else "not a list of"
         raise DataError(f"{where}: {found} keypoint values, expected {3 * keypoints} for {keypoints} keypoints")
-    if not _all_finite([*values, result["score"]]):
+    if not are_numbers([*values, result["score"]], LARGEST):
         named = [("score", result["score"]), *((f"keypoints[{place}]", value) for place, value in enumerate(values))]
-        name, value = next((name, value) for name, value in named if not _all_finite([value]))
+        name, value = next((name, value) for name, value in named if not is_number(value, LARGEST))
         raise DataError(f"{where} (image {image_id}): a value is not a finite number: {name} {value!r:.40}")
-
-
-def _all_finite(values: list[Any]) -> bool:
-    """Whether all are numbers, and none is NaN, infinite or a whole number too large for numpy."""
-    if not all(issubclass(kind, int | float) and kind is not bool for kind in set(map(type, values))):
-        return False
-    return max(map(abs, values)) < LARGEST and all(map(math.isfinite, values))
 
 
 def best_similarities(evaluation: COCOeval) -> tuple[Array, Array]:

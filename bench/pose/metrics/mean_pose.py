@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.pose.data.instances import Instance
+from bench.pose.data.instances import Instance, Instances
 from bench.pose.errors import DataError
 
 __all__ = ["mean_pose", "place_mean_pose"]
@@ -28,12 +28,11 @@ def mean_pose(instances: Sequence[Instance]) -> Array:
     Raises:
         DataError: there are no instances with a box.
     """
-    instances = [instance for instance in instances if instance.box[2:].all()]
-    if not instances:
+    found = Instances.of(instances)
+    found = found.take(np.flatnonzero(found.column("box")[:, 2:].all(axis=1)))
+    if not found:
         raise DataError("a mean pose needs instances with a box")
-    visible = np.stack([instance.visible for instance in instances])
-    boxes = np.stack([instance.box for instance in instances])
-    keypoints = np.stack([instance.keypoints for instance in instances])
+    visible, boxes, keypoints = map(found.column, ("visible", "box", "keypoints"))
     relative = (keypoints - boxes[:, None, :2]) / boxes[:, None, 2:]
     counts = visible.sum(axis=0)[:, None]
     total = np.where(visible[..., None], relative, 0).sum(axis=0)

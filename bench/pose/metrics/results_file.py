@@ -44,7 +44,8 @@ def read_results(
             others[category] += 1
             continue
         check_result(number, entry, image_ids, keypoints)
-        results.append(entry | {"category_id": PERSON, "keypoints": conventions.from_file(entry["keypoints"])})
+        entry |= {"category_id": PERSON, "keypoints": conventions.from_file(entry["keypoints"])}
+        results.append(entry)
     if not others:
         return results, []
     found = f"{counted_categories(others, conventions)}; person is {conventions.person}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from bench.pose.data.instances import Instance, Split
+from bench.pose.data.instances import Instance, Instances, Split
 from bench.pose.data.pixels.gpu_cache import GpuCachedImages
 from bench.pose.data.pixels.image_source import DECODED, ImageStore
 from bench.pose.data.pixels.names import PixelSource
@@ -44,7 +44,7 @@ def choose_images(split: Split, instances: Sequence[Instance], source: PixelSour
             return DECODED
         raise DataError(f"{packed.folder}: nothing is packed there; `bench data pack` does it")
     _ = packed.mapped  # refuse incomplete files here rather than in a loader process
-    images = dict.fromkeys(instance.image for instance in instances)
+    images = Instances.of(instances).images
     if source == "gpu_cache":
         absent = [path for path in images if not packed.holds(path)]
         if absent:

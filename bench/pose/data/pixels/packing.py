@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,7 +115,7 @@ class Packing:
         return None
 
 
-def plan_packing(folder: Path, images: Path, instances: Sequence[Instance], *, budget: int | None = None) -> Packing:
+def plan_packing(folder: Path, images: Path, instances: Iterable[Instance], *, budget: int | None = None) -> Packing:
     """Plan to pack the images of instances; only the headers of the image files are read.
 
     Args:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from bench.pose.data.coco_format import CocoKeypoints
 from bench.pose.data.datasets import DatasetInfo, dataset_info
+from bench.pose.data.instances import Instance, Instances
 from bench.pose.data.subset import chosen_images, first_images, first_instances, restrict_annotations
 from bench.pose.errors import DataError
 from bench.pose.scoring import PckhScoring, split_scoring
@@ -30,7 +30,8 @@ def test_the_order_is_of_the_names_alone_and_larger_subsets_contain_smaller_ones
 
 
 def test_instances_are_chosen_whatever_their_order_and_more_contain_fewer() -> None:
-    instances = [SimpleNamespace(image=Path(f"{n % 7}.jpg"), annotation_id=n) for n in range(40)]
+    pose = np.zeros((17, 2)), np.zeros(17, dtype=bool)
+    instances = Instances.of([Instance(Path(f"{n % 7}.jpg"), n, n, np.ones(4), *pose, 1.0) for n in range(40)])
     chosen = [{one.annotation_id for one in first_instances(instances, count)} for count in (1, 10, 30, 40)]
     assert [len(found) for found in chosen] == [1, 10, 30, 40]
     assert all(small < large for small, large in pairwise(chosen))
