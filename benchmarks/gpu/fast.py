@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, NamedTuple
+from unittest import mock
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
 from bench.planning.predicted_complexity import predict as predict_complexity
+from bench.pose import training as training_loop
 from bench.pose.codecs.simdr import SimDRTarget
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.declared_settings import Settings
@@ -89,6 +92,7 @@ def _ways(setting: Setting, backbone: str, size: Size) -> list[Check]:
         ("plain TF32", partial(train_plainly, setting, backbone, size, tf32=True)),
         ("float32", partial(train, setting, backbone, size, "float32")),
         ("float32 graphs", partial(train, setting, backbone, size, "float32", graphs=True)),
+        ("float32 planes", partial(train, setting, backbone, size, "float32", planes=True)),
         ("bfloat16", partial(train, setting, backbone, size, "bfloat16")),
         ("bfloat16 graphs", partial(train, setting, backbone, size, "bfloat16", graphs=True)),
         ("evaluate plain", partial(evaluate_plainly, setting, backbone, size)),
@@ -124,21 +128,25 @@ def train(
     *,
     graphs: bool = False,
     compiled: bool = False,
+    planes: bool = False,
 ) -> Figures:
-    """Our training, with loader, augmentation, targets and optimizer."""
+    """Our training, with loader, augmentation, targets and optimizer; `planes` has maps lie channel by channel."""
     device, load = prepare(setting), load_of(setting)
     if graphs and device.type == "cpu":
         raise NotPossibleError("CUDA graphs need a GPU")
-    run = training(
-        setting,
-        backbone,
-        size,
-        batch_size=load.batch,
-        precision=precision,
-        instances=repeated(drawn(setting).instances, 100 * load.batch),
-        images=cached_pixels(setting),
-        capture=recorder(setting) if graphs else None,
-    )
+    with mock.patch.object(training_loop, "channels_side_by_side", _as_it_is) if planes else nullcontext():
+        run = training(
+            setting,
+            backbone,
+            size,
+            batch_size=load.batch,
+            precision=precision,
+            instances=repeated(drawn(setting).instances, 100 * load.batch),
+            images=cached_pixels(setting),
+            capture=recorder(setting) if graphs else None,
+        )
+    if planes:
+        run.model.register_forward_pre_hook(lambda _model, inputs: (inputs[0].contiguous(),))
     if compiled:
         run.model.compile(backend="eager" if setting.quick else "inductor")
     window = Window(device, load.warm_up, load.seconds, least=8 if graphs else 3)
@@ -154,6 +162,10 @@ def train(
 
     kernels = kernel_seconds(device, lambda: run.run(few, save=not_saved, workers=load.workers) and None)
     return _told(backbone, size, window, kernels / load.profiled, passes=3)
+
+
+def _as_it_is(_model: object) -> None:
+    """Leave the layout of weights."""
 
 
 def _told(backbone: str, size: Size, window: Window, kernels: float, passes: int) -> Figures:

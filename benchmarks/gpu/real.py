@@ -10,11 +10,12 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 
 from bench.pose.machine import usable_cores
@@ -130,7 +131,7 @@ def _instances(setting: Setting) -> int:
 
 
 def records(setting: Setting) -> Mapping[str, Any]:
-    """AP of each record, and the last loss of each training."""
+    """AP of each record, and how far trainings came that were stopped."""
     results = setting.work / "real"
     found: dict[str, Any] = {}
     for file in sorted(results.glob("evaluations/*/record.json")):
@@ -141,10 +142,22 @@ def records(setting: Setting) -> Mapping[str, Any]:
     for file in sorted(results.glob("trainings/*/training.json")):
         training = json.loads(file.read_text(encoding="utf-8"))
         found[f"{training['spec']['representation']} s"] = float(training["seconds"])
+    found |= dict(_unfinished(results))
     failures = [json.loads(file.read_text(encoding="utf-8"))["message"] for file in results.glob("*/*/failure.json")]
     if not found:
         raise NotPossibleError("; ".join(failures)[:300] or "no training came to its end")
     return found | ({"note": "; ".join(failures)[:300]} if failures else {})
+
+
+def _unfinished(results: Path) -> Iterator[tuple[str, Any]]:
+    """Epochs and last loss of each training that was stopped; its curve is kept beside its checkpoint, as JSON."""
+    for file in sorted(results.glob("trainings/*/checkpoint.pt")):
+        state = torch.load(file, map_location="cpu", weights_only=True)["training"]
+        file.with_name("curve.json").write_text(json.dumps(state["history"]), encoding="utf-8")
+        spec = json.loads(file.with_name("spec.json").read_text(encoding="utf-8"))
+        yield f"{spec['representation']} stopped at", "epoch {}, step {}".format(*state["position"])
+        if state["history"]:
+            yield f"{spec['representation']} loss", float(state["history"][-1]["loss"])
 
 
 def pack_up(setting: Setting) -> Mapping[str, Any]:

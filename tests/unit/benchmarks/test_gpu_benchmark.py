@@ -16,6 +16,7 @@ import torch
 
 from bench.pose.metrics import oks_evaluator
 from bench.pose.skeletons import COCO_17
+from benchmarks.gpu.__main__ import SHARES, main
 from benchmarks.gpu.checks import Setting
 from benchmarks.gpu.processes import run_limited, run_part
 from benchmarks.gpu.results import Result, ResultFile
@@ -150,6 +151,16 @@ def test_what_takes_hotcoco_s_place_gives_its_precision(monkeypatch: pytest.Monk
     assert json.dumps(results) == given
     results.clear()
     assert precision() == 0.0
+
+
+def test_without_time_nothing_is_proven(tmp_path: Path) -> None:
+    (tmp_path / "results.jsonl").write_text(json.dumps({"part": "correct", "check": "old", "outcome": "ok"}) + "\n")
+    assert main(["--device", "cpu", "--minutes", "0", "--out", str(tmp_path)])
+    found = ResultFile(tmp_path / "results.jsonl").ended()
+    assert [(one.part, one.outcome) for one in found] == [(part, "not reached") for part in SHARES]
+    assert "no time was left" in (tmp_path / "table.md").read_text()
+    assert not main(["--device", "cpu", "--minutes", "0", "--out", str(tmp_path), "--parts", "real"])
+    assert [one.part for one in ResultFile(tmp_path / "results.jsonl").ended()] == ["ready", "real"]
 
 
 @pytest.mark.gpu

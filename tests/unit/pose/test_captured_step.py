@@ -136,6 +136,13 @@ def test_a_resumed_training_records_anew_and_ends_with_the_same_bits(someone: li
     assert stand_in.recordings == 1 + 1, "the optimizer's state lies elsewhere after loading"
 
 
+def test_losses_of_replays_can_be_read_late(someone: list[Instance]) -> None:
+    """As on a GPU, where the next replay has overwritten the loss by then."""
+    late = tiny(someone, RunAgain())
+    late._lag = 1
+    assert same(finished(late), finished(tiny(someone)))
+
+
 @pytest.mark.parametrize("wrong", [1, 2])
 def test_replays_with_other_bits_are_not_used(wrong: int, someone: list[Instance]) -> None:
     runs: list[Training] = []
