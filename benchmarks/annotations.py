@@ -254,7 +254,7 @@ def main() -> None:
         folder = Path(temporary)
         make(folder)
         checkouts = [path.resolve() for path in (arguments.against, REPOSITORY) if path]
-        rows = []
+        rows: list[list[Any]] = []
         for probe in PROBES:
             columns = [measured(probe, folder, checkout) for checkout in checkouts]
             rows += [[probe, name, *(column[name] for column in columns)] for name in columns[0]]

@@ -139,7 +139,8 @@ def measure(
 def warp_seconds(crops: Crops) -> float:
     """CPU seconds of OpenCV's warp alone, per crop."""
     pixels = [crops.images.open(instance.image).pixels for instance in crops.instances]  # type: ignore[attr-defined]
-    shots = [crops._shot(0, index, image.shape[1]) for index, image in enumerate(pixels)]
+    pairs = zip(crops.instances, pixels, strict=True)
+    shots = [crops._shot(0, index, instance, image.shape[1]) for index, (instance, image) in enumerate(pairs)]
     height, width = crops.settings.size
 
     def work() -> None:

@@ -31,6 +31,7 @@ from bench.pose.codecs.simdr import SimDRTarget
 from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.crops import Batch, CropSettings
 from bench.pose.data.datasets import open_split
+from bench.pose.data.instances import Instances
 from bench.pose.data.loading import Position, training_batches
 from bench.pose.data.synthetic import SyntheticSet, generate
 from bench.pose.machine import keep_freed_memory
@@ -101,7 +102,7 @@ def our_steps(training: Training) -> Callable[[Batch], float]:
     return step
 
 
-def drawn_batches(folder: Path, size: int) -> tuple[Any, list[Batch], list[Any]]:
+def drawn_batches(folder: Path, size: int) -> tuple[CropSettings, list[Batch], Instances]:
     generate(folder, "drawn", SyntheticSet(4 * size, seed=0))
     split = open_split("coco", folder, "drawn")
     instances, settings = split.instances(), CropSettings(SIZE, "rgb", split.skeleton)
@@ -111,7 +112,9 @@ def drawn_batches(folder: Path, size: int) -> tuple[Any, list[Batch], list[Any]]
     return settings, [batch for batch in found if isinstance(batch, Batch)], instances
 
 
-def measure(backbone: str, data: tuple[Any, list[Batch], list[Any]], threads: int, precision: Precision) -> list[Any]:
+def measure(
+    backbone: str, data: tuple[CropSettings, list[Batch], Instances], threads: int, precision: Precision
+) -> list[Any]:
     settings, batches, instances = data
     codec = build_codec(CODEC, settings.skeleton.flip_indices)
     schedule = OptimizerConfig(

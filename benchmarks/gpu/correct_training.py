@@ -143,13 +143,10 @@ def short_training(setting: Setting, backbone: str, **more: Any) -> Training:
     """A training of `STEPS` steps in several epochs, from cached pixels; the last batch of an epoch is smaller."""
     data, batch = drawn(setting), BATCH // 4 if setting.quick else BATCH
     count = 5 * batch - 3
-    return training(
-        setting,
-        backbone,
-        SIZE,
-        **{"batch_size": batch, "epochs": STEPS // 5, "images": cached_pixels(setting), "milestones": (3,)} | more,
-        instances=repeated(data.instances, count),
-    )
+    usual: dict[str, Any] = {
+        "batch_size": batch, "epochs": STEPS // 5, "images": cached_pixels(setting), "milestones": (3,)
+    }  # fmt: skip
+    return training(setting, backbone, SIZE, **usual | more, instances=repeated(data.instances, count))
 
 
 def twice(setting: Setting, backbone: str) -> Mapping[str, Any]:
@@ -223,7 +220,7 @@ def bfloat16(setting: Setting, backbone: str) -> Mapping[str, Any]:
     target = codec.encode(batch.keypoints.to(device), batch.visible.to(device))
     found = []
     for precision in ("float32", "bfloat16"):
-        with torch.no_grad(), autocast(precision, device):  # type: ignore[arg-type]
+        with torch.no_grad(), autocast(precision, device):
             output: Any = to_float32(copy.deepcopy(model)(batch.normalized(device)))
         found.append((torch.cat([part.flatten() for part in output]).double(), float(codec.loss(output, target))))
     (outputs, loss), (others, other_loss) = found

@@ -160,7 +160,7 @@ def train(
         left -= 1
         return left <= 0
 
-    kernels = kernel_seconds(device, lambda: run.run(few, save=not_saved, workers=load.workers) and None)
+    kernels = kernel_seconds(device, lambda: run.run(few, save=not_saved, workers=load.workers))
     return _told(backbone, size, window, kernels / load.profiled, passes=3)
 
 
@@ -232,7 +232,7 @@ def train_plainly(setting: Setting, backbone: str, size: Size, *, tf32: bool = F
             device,
         )
         window = _counted(steps, Window(device, load.warm_up, load.seconds))
-        kernels = kernel_seconds(device, lambda: [next(steps) for _ in range(load.profiled)] and None)
+        kernels = kernel_seconds(device, lambda: [next(steps) for _ in range(load.profiled)])
         return _told(backbone, size, window, kernels / load.profiled, passes=3)
 
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -90,7 +91,7 @@ class Window:
         return {"instances/s": self.instances / self.elapsed, **self._meter.figures()}
 
 
-def kernel_seconds(device: torch.device, run: Callable[[], None]) -> float:
+def kernel_seconds(device: torch.device, run: Callable[[], object]) -> float:
     """Seconds that the GPU spends in kernels and copies while `run` runs; 0 on CPUs."""
     if device.type != "cuda":
         run()
@@ -108,7 +109,7 @@ def limits(device: torch.device, side: int, megabytes: int) -> Mapping[str, Any]
     found = {}
     for name, dtype in (("float32 TFLOP/s", torch.float32), ("bfloat16 TFLOP/s", torch.bfloat16)):
         one, other = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
-        found[name] = 2 * side**3 / seconds(device, lambda one=one, other=other: one @ other) / 1e12
+        found[name] = 2 * side**3 / seconds(device, partial(torch.matmul, one, other)) / 1e12
     source = torch.empty(megabytes * 2**20, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     found["copy GB/s"] = 2 * source.numel() / seconds(device, lambda: target.copy_(source)) / 1e9

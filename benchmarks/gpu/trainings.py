@@ -24,7 +24,7 @@ from bench.pose.data.pixels.image_source import ImageStore
 from bench.pose.data.pixels.packed import PackedImages
 from bench.pose.data.pixels.packing import plan_packing
 from bench.pose.data.synthetic import SyntheticSet, generate
-from bench.pose.declared_settings import Settings
+from bench.pose.declared_settings import NO_SETTINGS, Settings
 from bench.pose.geometry import Size
 from bench.pose.machine import keep_freed_memory, usable_cores
 from bench.pose.models.build import build_model, initialize
@@ -37,7 +37,7 @@ from benchmarks.gpu.stand_in import RunAgain
 IMAGE_SIZE = (480, 640)
 SPLIT_RATIO = 2.0
 LITE = "timm/tf_efficientnet_lite0"
-BACKBONE_SETTINGS = {LITE: {"feature_stride": 16, "upsampling_channels": 128}}
+BACKBONE_SETTINGS = {LITE: Settings({"feature_stride": 16, "upsampling_channels": 128})}
 
 Watch = Callable[[Progress], bool]
 
@@ -112,14 +112,13 @@ def network(backbone: str, representation: str, size: Size) -> nn.Module:
     """A network with the same first weights each time."""
     torch.manual_seed(0)
     coordinates = REPRESENTATIONS[representation].output == "coordinates"
-    own = BACKBONE_SETTINGS.get(backbone)
     model = build_model(
         backbone,
         representation,
         keypoints=COCO_17.size,
         input_size=size,
         split_ratio=SPLIT_RATIO if coordinates else None,
-        **({} if own is None else {"backbone_settings": Settings(own)}),
+        backbone_settings=BACKBONE_SETTINGS.get(backbone, NO_SETTINGS),
     )
     initialize(model, scheme="kaiming")
     return model.train()

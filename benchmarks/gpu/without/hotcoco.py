@@ -12,7 +12,7 @@ import numpy as np
 from pycocotools import coco, cocoeval
 
 
-class COCO(coco.COCO):
+class COCO(coco.COCO):  # type: ignore[misc]  # untyped
     """Annotations from contents in memory, without prints. pycocotools makes one of no contents for results."""
 
     def __init__(self, contents: dict[str, Any] | None = None) -> None:
@@ -30,7 +30,7 @@ class COCO(coco.COCO):
             return self.loadRes([dict(result) for result in results])
 
 
-class COCOeval(cocoeval.COCOeval):
+class COCOeval(cocoeval.COCOeval):  # type: ignore[misc]  # untyped
     """The evaluation without prints."""
 
     def evaluate(self) -> None:
