@@ -179,10 +179,11 @@ def _verify(folder: Path) -> Iterator[tuple[str, float]]:
 
 def _score(folder: Path) -> Iterator[tuple[str, float]]:
     """`bench score`, and how much of it pycocotools and imports take."""
-    import bench.pose.scoring
-    import bench.suite.schema  # noqa: F401
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
+
+    import bench.pose.scoring
+    import bench.suite.schema  # noqa: F401
 
     spent, imports = [], time.process_time()
 
