@@ -44,7 +44,7 @@ KEYPOINTS = (
     "right_ankle",
 )  # fmt: skip
 OUTLINE = 74
-"""Numbers of an outline, which make the file as large as train2017's."""
+"""Numbers of an outline, which make the file about as large as train2017's."""
 
 WORKERS = 2
 """Forked processes, each of which reads all instances once in an order of its own."""
