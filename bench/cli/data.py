@@ -95,6 +95,9 @@ def verify(
 ) -> None:
     """Read every annotation and image of a split and count them. Ends 1 if something is wrong or missing.
 
+    What is used of a large annotation file is kept in DATA_ROOT/DATASET/columns, which may be deleted at any time, and
+    read from there as long as the file is the same by its hash.
+
     With --json a named split gives an object, all splits give a list.
     """
     from bench.pose.data.prepare import prepare_command

@@ -213,9 +213,9 @@ class ColumnCache:
     def find(self) -> Columns | None:
         """The columns, if they are there."""
         found = map_columns(self.file, self.key)
-        if found is None:
+        if found is None and os.access(self.file, os.R_OK):  # damaged, not another user's
             with contextlib.suppress(OSError):
-                self.file.unlink()  # damaged
+                self.file.unlink()
         return found
 
     def keep(self, columns: Columns) -> Columns:

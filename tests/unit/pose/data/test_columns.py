@@ -29,6 +29,7 @@ from bench.pose.data.datasets import dataset_info
 from bench.pose.data.instances import Instance, Instances
 from bench.pose.data.loading import Position, training_batches
 from bench.pose.data.mpii import MpiiInstances
+from bench.pose.data.verify import verify
 from bench.pose.errors import DataError
 from bench.pose.skeletons import COCO_17, CROWDPOSE_14
 from tests.unit import tiny_datasets
@@ -188,6 +189,17 @@ def test_cached_instances_are_those_of_the_file(
         assert expected[1], "there are problems to tell"
 
 
+@pytest.mark.parametrize("kind", ["crowdpose", "mpii"])
+def test_verification_finds_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    name, split, fill = FORMATS[kind]
+    fill(tmp_path)
+    expected = verify(dataset_info(name), tmp_path, split)
+    assert expected.counts["instances"] > 2
+    monkeypatch.setattr(instances_module, "LARGE", 0)
+    assert [verify(dataset_info(name), tmp_path, split) for _ in range(2)] == [expected] * 2
+    assert len(cached(tmp_path)) == 1
+
+
 @pytest.mark.usefixtures("caching")
 def test_detections_and_paths_are_those_of_the_file(tmp_path: Path) -> None:
     tiny_datasets.coco_test_dev(tmp_path)
@@ -276,6 +288,17 @@ def test_a_damaged_file_is_made_again(tmp_path: Path, damage: Callable[[bytes], 
     file.write_bytes(damage(whole))
     assert told(opened("coco", tmp_path)) == expected
     assert file.read_bytes() == whole
+
+
+@pytest.mark.usefixtures("caching")
+def test_a_file_that_another_user_keeps_private_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    coco(tmp_path)
+    expected = told(opened("coco", tmp_path))
+    monkeypatch.setattr(columns_module, "map_columns", lambda _path, _key: None)
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)
+    before = cached(tmp_path)[0].stat()
+    assert told(opened("coco", tmp_path)) == expected
+    assert cached(tmp_path)[0].stat() == before
 
 
 @pytest.mark.usefixtures("caching")
