@@ -57,10 +57,14 @@ def test_boxes_of_some_predictions_change_nothing() -> None:
     ],
 )
 def test_wrong_types_are_named_with_the_entry(change: dict[str, Any], message: str) -> None:
+    """When they are read or, at the latest, when they are scored."""
+    scoring = OksScoring(TRUTH, COCO_17, OKS_PROTOCOLS["coco"])
     entries = predictions()
     entries[2] |= change
     with pytest.raises(DataError, match=message):
-        read(entries)
+        scoring.metrics(read(entries))
+    with pytest.raises(DataError, match=message):
+        scoring.assess(read(entries))
 
 
 def test_entries_before_one_of_another_category_keep_their_numbers() -> None:
