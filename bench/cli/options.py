@@ -86,8 +86,9 @@ CudaGraphs = Annotated[
     bool,
     typer.Option(
         "--cuda-graphs",
-        help="On NVIDIA GPUs, record a training step and replay it, which takes less of the host. The first replays are"
-        " compared with the step itself, to the bit; where they differ, the log says so and steps are run one by one.",
+        help="On NVIDIA GPUs, record a training step and replay it, which takes less of the host; elsewhere nothing."
+        " The first replays are compared with the step itself, to the bit; where they differ, the log says so and steps are"
+        " run one by one.",
     ),
 ]
 SaveEvery = Annotated[float, typer.Option(min=0, help="Seconds between checkpoints.")]

@@ -61,7 +61,7 @@ def ideal_predictions(
     keypoints = np.stack(
         [transform_points(points, matrix) for points, matrix in zip(found.column("keypoints"), matrices, strict=True)]
     )
-    visible = found.column("visible")
+    visible = found.column("visible").copy()  # torch warns of arrays that are read-only
     coordinates = []
     for begin in range(0, len(found), BATCH):
         batch = slice(begin, begin + BATCH)

@@ -135,7 +135,7 @@ def draw_pictures(
                 name, drawing.title, drawing.caption, figure, drawing.values, drawing.images, style, venue
             )
             if ahead is not None and figure is not None:
-                picture.ahead = ahead.begin(name, picture.render)
+                picture.ahead = ahead.begin(picture.render)
             pictures.append(picture)
             problems += drawing.problems
     return tuple(pictures), tuple(dict.fromkeys(problems))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import typst
 
-from bench.files import write_bytes
+from bench.files import StoreError, write_bytes
 from bench.report.document import Report
 from bench.report.figure_options import REPORT
 from bench.report.pictures import Picture
@@ -31,7 +32,7 @@ BREAK = "\N{ZERO WIDTH SPACE}"
 
 def render_pdf(report: Report) -> bytes:
     """The whole report. Nothing is fetched: the template imports no package, and its fonts come with Typst."""
-    with tempfile.TemporaryDirectory(prefix="bench-report-") as name:
+    with _room(), tempfile.TemporaryDirectory(prefix="bench-report-") as name:
         folder = Path(name)
         (folder / TEMPLATE.name).write_bytes(TEMPLATE.read_bytes())
         text = json.dumps(_breakable(_data(report)), ensure_ascii=False)
@@ -42,6 +43,18 @@ def render_pdf(report: Report) -> bytes:
         compiled = typst.compile(str(folder / TEMPLATE.name), root=str(folder), format="pdf", timestamp=0)
     assert isinstance(compiled, bytes), "a PDF is one file"
     return compiled
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """Say what is full, where the parts of the file find no room."""
+    try:
+        yield
+    except OSError as error:
+        folder = tempfile.gettempdir()
+        raise StoreError(
+            f"report.pdf is put together in {folder}: {error.strerror or error}; set TMPDIR to a folder with room"
+        ) from error
 
 
 def _breakable(value: Any) -> Any:

@@ -11,6 +11,7 @@ result is wrong, if a check of correctness did not come to its end, or if none w
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import tempfile
 import time
@@ -27,7 +28,12 @@ SHARES = {"ready": 0.08, "correct": 0.27, "fast": 0.38, "many": 0.10, "real": 0.
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    arguments = _parser().parse_args(words)
+    parser = _parser()
+    arguments = parser.parse_args(words)
+    if not 0 < arguments.minutes < math.inf:
+        parser.error(f"--minutes must be above 0, found {arguments.minutes}")
+    if arguments.out.exists() and not arguments.out.is_dir():
+        parser.error(f"--out must be a folder, {arguments.out} is a file")
     until = time.monotonic() + arguments.minutes * 60
     with tempfile.TemporaryDirectory(prefix="gpu", ignore_cleanup_errors=True) as work:
         out = arguments.out.absolute()

@@ -16,7 +16,6 @@ import contextlib
 import hashlib
 import json
 import math
-import mmap
 import os
 import time
 import uuid
@@ -29,7 +28,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ColumnCache", "Columns", "map_columns", "pack_names"]
+__all__ = ["ColumnCache", "Columns", "pack_names", "read_columns"]
 
 Array = npt.NDArray[Any]
 
@@ -64,7 +63,7 @@ class Columns:
         listed: (annotations,) int32 position of the image of each usable annotation, instance or not, images in order.
         left_out: (annotations,) uint8, 0 for the instances, in order; otherwise the reader's reason.
         facts: what else is known, as JSON: `problems` and `notes` about entries of the file, and what readers add.
-        source: file and key that these columns are mapped from; None for columns in memory.
+        source: file and key that these columns were read from; None for columns that no file has.
     """
 
     image: Array
@@ -113,9 +112,9 @@ class Columns:
         return int(height) if height.is_integer() else height, int(width) if width.is_integer() else width
 
     def __reduce__(self) -> Any:
-        # Another process maps the same file; pickled arrays would be copies.
+        # A spawned process reads the same file, which takes less than to send the arrays.
         if self.source is not None and self.source[0].exists():
-            return _map_again, self.source
+            return _read_again, self.source
         return _restored, (self.arrays, self.facts)
 
 
@@ -130,32 +129,32 @@ def _restored(arrays: dict[str, Any], facts: dict[str, Any]) -> Columns:
     return Columns(**arrays, facts=facts)
 
 
-def _map_again(path: Path, key: str) -> Columns:
-    found = map_columns(path, key)
+def _read_again(path: Path, key: str) -> Columns:
+    found = read_columns(path, key)
     if found is None:
         raise FileNotFoundError(f"{path}: was removed or damaged while processes that share it were started")
     return found
 
 
-def map_columns(path: Path, key: str) -> Columns | None:
-    """The columns of a file, mapped read-only and so shared by all processes; None unless it is whole and of the key.
+def read_columns(path: Path, key: str) -> Columns | None:
+    """The columns of a file; None unless it is whole and of the key.
 
-    Checking its hash reads it in full. So this process has its pages too, and they count as no worker's own memory.
+    They are read into memory, which forked processes share. A mapped file would be shared by all processes, but whoever
+    damaged it later would change numbers of trainings under way, or end them.
     """
     try:
-        with path.open("rb") as file:
-            mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    except (OSError, ValueError):  # an empty file cannot be mapped
+        contents = memoryview(path.read_bytes())
+    except OSError:
         return None
-    if hashlib.sha256(mapped[HASH_BYTES:]).digest() != mapped[:HASH_BYTES]:
+    if hashlib.sha256(contents[HASH_BYTES:]).digest() != contents[:HASH_BYTES]:
         return None
     begin = HASH_BYTES + LENGTH_BYTES
-    end = begin + int.from_bytes(mapped[HASH_BYTES:begin], "little")
-    header = json.loads(mapped[begin:end].tobytes())
+    end = begin + int.from_bytes(contents[HASH_BYTES:begin], "little")
+    header = json.loads(contents[begin:end].tobytes())
     if header["key"] != key:
         return None
     arrays = {
-        name: np.ndarray(shape, kind, mapped, _aligned(end) + offset)
+        name: np.ndarray(shape, kind, contents, _aligned(end) + offset)
         for name, (kind, shape, offset) in header["arrays"].items()
     }
     return Columns(**arrays, facts=header["facts"], source=(path, key))
@@ -212,14 +211,14 @@ class ColumnCache:
 
     def find(self) -> Columns | None:
         """The columns, if they are there."""
-        found = map_columns(self.file, self.key)
+        found = read_columns(self.file, self.key)
         if found is None and os.access(self.file, os.R_OK):  # damaged, not another user's
             with contextlib.suppress(OSError):
                 self.file.unlink()
         return found
 
     def keep(self, columns: Columns) -> Columns:
-        """Write columns for other processes and later ones; returns them mapped, or as they are if that fails.
+        """Write columns for other processes and later ones; returns them as read again, or as they are if that fails.
 
         The file appears complete or not at all, whoever else writes it. It is not synced: what a power cut leaves of it
         fails its hash.
@@ -236,7 +235,7 @@ class ColumnCache:
         finally:
             with contextlib.suppress(OSError):
                 partial.unlink()
-        return map_columns(self.file, self.key) or columns
+        return read_columns(self.file, self.key) or columns
 
     def _remove_outdated(self) -> None:
         for file in self.folder.glob(f"{self.name}-*"):

@@ -155,11 +155,11 @@ def test_what_takes_hotcoco_s_place_gives_its_precision(monkeypatch: pytest.Monk
 
 def test_without_time_nothing_is_proven(tmp_path: Path) -> None:
     (tmp_path / "results.jsonl").write_text(json.dumps({"part": "correct", "check": "old", "outcome": "ok"}) + "\n")
-    assert main(["--device", "cpu", "--minutes", "0", "--out", str(tmp_path)])
+    assert main(["--device", "cpu", "--minutes", "0.001", "--out", str(tmp_path)])
     found = ResultFile(tmp_path / "results.jsonl").ended()
     assert [(one.part, one.outcome) for one in found] == [(part, "not reached") for part in SHARES]
     assert "no time was left" in (tmp_path / "table.md").read_text()
-    assert not main(["--device", "cpu", "--minutes", "0", "--out", str(tmp_path), "--parts", "real"])
+    assert not main(["--device", "cpu", "--minutes", "0.001", "--out", str(tmp_path), "--parts", "real"])
     assert [one.part for one in ResultFile(tmp_path / "results.jsonl").ended()] == ["ready", "real"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def _picture() -> Picture:
 def test_another_process_makes_the_same_files() -> None:
     with RenderAhead(["png", "pdf"]) as ahead:
         picture, here = _picture(), _picture()
-        picture.ahead = ahead.begin(picture.name, picture.render)
+        picture.ahead = ahead.begin(picture.render)
         assert picture.ahead is not None
         assert picture.ahead.take("png") == here.render("png") == picture.png
         assert picture.ahead.take("pdf") == here.render("pdf") == picture.file("pdf")
@@ -44,16 +45,37 @@ def test_another_process_makes_the_same_files() -> None:
 def test_what_a_process_fails_to_make_is_made_here(fault: object) -> None:
     with RenderAhead(["png"]) as ahead:
         picture = _picture()
-        picture.ahead = ahead.begin("one", fault)  # type: ignore[arg-type]  # that is the fault
+        picture.ahead = ahead.begin(fault)  # type: ignore[arg-type]  # that is the fault
         assert picture.png == _picture().render("png")
 
 
-def test_leaving_ends_what_runs_and_removes_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leaving_ends_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with RenderAhead(["png"]) as ahead:
-        ahead.begin("slow", lambda _: bytes(time.sleep(600) or 0))  # type: ignore[func-returns-value]
-        assert [*tmp_path.iterdir()]
-    assert not [*tmp_path.iterdir()]
+        ahead.begin(lambda _: bytes(time.sleep(600) or 0))  # type: ignore[func-returns-value]
+        assert not [*tmp_path.iterdir()], "files have no names that could stay behind"
+        (process,) = ahead._begun
+    assert not process.is_alive()
+
+
+def test_a_process_that_dies_holds_up_no_other() -> None:
+    with RenderAhead(["png"]) as ahead:
+        for _ in range(4):
+            ahead.begin(lambda _: os.kill(os.getpid(), signal.SIGKILL) or b"")  # type: ignore[func-returns-value]
+        picture = _picture()
+        picture.ahead = ahead.begin(picture.render)
+        assert picture.ahead is not None
+        assert picture.ahead.take("png") == picture.render("png")
+
+
+def test_without_room_for_files_they_are_made_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.TemporaryFile", raising)
+    with RenderAhead(["png"]) as ahead:
+        assert ahead.begin(lambda _: b"") is None
+
+
+def raising() -> None:
+    raise OSError(28, "No space left on device")
 
 
 @pytest.mark.parametrize(("kinds", "cores"), [(["png"], 1), ([], 2)], ids=["one core", "no files"])
@@ -62,4 +84,4 @@ def test_without_use_no_process_is_started(
 ) -> None:
     monkeypatch.setattr("bench.report.render_ahead.usable_cores", lambda: cores)
     with RenderAhead(kinds) as ahead:
-        assert ahead.begin("one", lambda _: b"") is None
+        assert ahead.begin(lambda _: b"") is None

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import pickle
+import re
 import resource
 import signal
 import sys
@@ -278,6 +279,11 @@ def zero_end(data: bytes) -> bytes:
     return data[:4096] + bytes(len(data) - 4096)
 
 
+def _overwrite(file: Path) -> None:
+    with file.open("r+b") as opened_file:
+        opened_file.write(bytes(file.stat().st_size))
+
+
 @pytest.mark.usefixtures("caching")
 @pytest.mark.parametrize("damage", [cut, flip, zero_end, lambda _: b"", lambda _: b"not ours"])
 def test_a_damaged_file_is_made_again(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
@@ -294,7 +300,7 @@ def test_a_damaged_file_is_made_again(tmp_path: Path, damage: Callable[[bytes], 
 def test_a_file_that_another_user_keeps_private_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     coco(tmp_path)
     expected = told(opened("coco", tmp_path))
-    monkeypatch.setattr(columns_module, "map_columns", lambda _path, _key: None)
+    monkeypatch.setattr(columns_module, "read_columns", lambda _path, _key: None)
     monkeypatch.setattr(os, "access", lambda _path, _mode: False)
     before = cached(tmp_path)[0].stat()
     assert told(opened("coco", tmp_path)) == expected
@@ -423,25 +429,37 @@ def test_instances_are_read_only(tmp_path: Path) -> None:
 
 def shared_pages(instances: Instances, tell: Any) -> None:
     assert sum(one.keypoints.sum() + one.box.sum() + one.area for one in instances)
-    assert instances._columns.source is not None
-    file = str(instances._columns.source[0])
-    mapped = Path("/proc/self/smaps").read_text().partition(file)[2]
-    sizes = {line.split(":")[0]: int(line.split()[1]) for line in mapped.splitlines()[1:18]}
-    tell.send(sizes)
+    place = instances._columns.keypoints.ctypes.data
+    for region in re.split(r"\n(?=[0-9a-f]+-[0-9a-f]+ )", Path("/proc/self/smaps").read_text()):
+        begin, end = (int(number, 16) for number in region.split()[0].split("-"))
+        if begin <= place < end:
+            tell.send({name: int(size) for name, size in re.findall(r"(\w+):\s+(\d+) kB", region)})
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_forked_and_spawned_processes_share_the_pages(tmp_path: Path) -> None:
+def test_forked_processes_share_the_pages_and_spawned_ones_get_a_name(tmp_path: Path) -> None:
     pose = np.ones((17, 2)), np.ones(17, dtype=bool)
-    many = Instances.of([Instance(Path(f"{n}.jpg"), n, n, np.ones(4), *pose, 1.0) for n in range(2000)])
+    many = Instances.of([Instance(Path(f"{n}.jpg"), n, n, np.ones(4), *pose, 1.0) for n in range(20_000)])
     columns = ColumnCache(tmp_path, "train", "0" * 64, ()).keep(many._columns)
-    instances = Instances(columns, Path(), np.arange(2000))
-    assert len(pickle.dumps(instances)) < 30_000, "rows and the name of the file"
+    instances = Instances(columns, Path(), np.arange(20_000))
+    assert len(pickle.dumps(instances)) < 200_000, "rows and the name of the file"
     assert pickled(instances)._columns.source == columns.source
     ours, tell = FORK.Pipe(duplex=False)
     child = FORK.Process(target=shared_pages, args=(instances, tell))
     child.start()
     sizes = ours.recv()
     child.join(30)
-    assert sizes["Rss"] > 500, "kB"
-    assert sizes["Private_Clean"] == sizes["Private_Dirty"] == 0
+    assert sizes["Rss"] > 5000, "kB"
+    assert sizes["Private_Clean"] + sizes["Private_Dirty"] < 100
+
+
+@pytest.mark.usefixtures("caching")
+@pytest.mark.parametrize("damage", [lambda file: os.truncate(file, 100), _overwrite])
+def test_damage_to_a_file_in_use_changes_no_number(damage: Callable[[Path], object], tmp_path: Path) -> None:
+    coco(tmp_path)
+    opened("coco", tmp_path).instances()
+    used = opened("coco", tmp_path).instances()
+    before = used.column("keypoints")
+    (file,) = (tmp_path / "columns").glob("*.columns")
+    damage(file)
+    np.testing.assert_array_equal(used.column("keypoints"), before)
