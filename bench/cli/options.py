@@ -87,8 +87,8 @@ CudaGraphs = Annotated[
     typer.Option(
         "--cuda-graphs",
         help="On NVIDIA GPUs, record a training step and replay it, which takes less of the host; elsewhere nothing."
-        " The first replays are compared with the step itself, to the bit; where they differ, the log says so and steps are"
-        " run one by one.",
+        " The first replays are compared with the step itself, to the bit; where they differ, the log says so and"
+        " steps are run one by one.",
     ),
 ]
 SaveEvery = Annotated[float, typer.Option(min=0, help="Seconds between checkpoints.")]
