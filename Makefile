@@ -106,6 +106,7 @@ lspet: $(READY)  ## Train on real photographs and write reports/lspet (12 hours 
 benchmarks: $(READY)  ## Measure everything that docs/performance.md tells (10 minutes on 2 cores)
 	$(BIN)/python -m benchmarks.pipeline
 	$(BIN)/python -m benchmarks.step
+	$(BIN)/python -m benchmarks.loading
 	$(BIN)/python -m benchmarks.evaluation
 	$(BIN)/python -m benchmarks.evaluators
 	$(BIN)/python -m benchmarks.bootstrap

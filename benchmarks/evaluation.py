@@ -23,7 +23,6 @@ from tabulate import tabulate
 from torch import Tensor, nn
 
 from bench.pose.codecs.representation import codec_settings
-from bench.pose.data.augmentation import Augmentation
 from bench.pose.data.datasets import open_split
 from bench.pose.data.instances import Instance
 from bench.pose.data.pixels.packed import PackedImages
@@ -42,8 +41,6 @@ CODECS = {
     "heatmap": codec_settings("heatmap", SIZE, sigma=2.0, weight_bounds="reference", post_process="quarter"),
     "simdr": codec_settings("simdr", SIZE, split_ratio=SPLIT_RATIO, label_smoothing=0.1, loss_reduction="sum"),
 }
-CENTERED = Augmentation(0, 0, 0, 0, 0)
-
 CPU = torch.device("cpu")
 
 
@@ -70,7 +67,7 @@ class PlainEvaluation:
         return evaluator.scoring.metrics(results)["AP"] or 0.0
 
     def _keypoints(self, instances: Sequence[Instance]) -> Any:
-        samples = [plain.sample(one, (0, 0), self._evaluator.crops, CENTERED)[0] for one in instances]
+        samples = [plain.sample(one, (0, 0), self._evaluator.crops, plain.UNAUGMENTED)[0] for one in instances]
         images = torch.from_numpy(np.stack(samples))
         views = [self._model(images), self._model(images.flip(-1))]
         centers, scales = (np.stack(part) for part in zip(*(one.crop(SIZE) for one in instances), strict=True))

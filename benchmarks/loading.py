@@ -28,21 +28,11 @@ from bench.pose.data.pixels.packing import plan_packing
 from bench.pose.data.synthetic import SyntheticSet, generate
 from bench.pose.machine import keep_freed_memory
 from bench.pose.models.build import build_model, initialize
-from bench.pose.training import OptimizerConfig, Progress, Training
-from benchmarks.measuring import machine
+from bench.pose.training import Progress, Training
+from benchmarks.measuring import endless_schedule, machine
 
 SIZE, BATCH, INSTANCES, SPLIT_RATIO = (64, 64), 16, 320, 2.0
 CODEC = codec_settings("simdr", SIZE, split_ratio=SPLIT_RATIO, label_smoothing=0.1, loss_reduction="sum")
-SCHEDULE = OptimizerConfig(
-    epochs=10**6,
-    batch_size=BATCH,
-    learning_rate=1e-3,
-    learning_rate_factor=0.1,
-    milestones=(),
-    milestone_timing="exact",
-    warmup_steps=0,
-    seed=0,
-)
 WARM_UP = 10
 """Steps that do not count: processes start, and memory is made room for."""
 
@@ -56,7 +46,14 @@ def rate(folder: Path, images: ImageStore, *, workers: int, steps: int, kept: bo
     codec = build_codec(CODEC, split.skeleton.flip_indices)
     crops = CropSettings(SIZE, "rgb", split.skeleton)
     training = Training(
-        model, codec, split.instances(), crops, Augmentation(), SCHEDULE, torch.device("cpu"), images=images
+        model,
+        codec,
+        split.instances(),
+        crops,
+        Augmentation(),
+        endless_schedule(BATCH),
+        torch.device("cpu"),
+        images=images,
     )
     if kept:
         first = list(itertools.islice(training._batches(0), WARM_UP))

@@ -12,6 +12,9 @@ import cv2
 import numpy as np
 import torch
 
+from bench.pose.optimizer import OptimizerConfig
+from bench.pose.precision import Precision
+
 ROUNDS = 7
 
 Work = Callable[[], object]
@@ -53,6 +56,21 @@ def seconds(work: Work, repeats: int, clock: Callable[[], float] = time.process_
     for _ in range(repeats):
         work()
     return (clock() - before) / repeats
+
+
+def endless_schedule(batch_size: int, learning_rate: float = 1e-3, precision: Precision = "float32") -> OptimizerConfig:
+    """A constant learning rate, for as many epochs as anybody waits for."""
+    return OptimizerConfig(
+        epochs=10**6,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        learning_rate_factor=0.1,
+        milestones=(),
+        milestone_timing="exact",
+        warmup_steps=0,
+        seed=0,
+        precision=precision,
+    )
 
 
 def machine() -> str:

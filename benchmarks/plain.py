@@ -27,6 +27,10 @@ Array = npt.NDArray[Any]
 
 STRIDE = 4
 
+UNAUGMENTED = Augmentation(
+    flip_probability=0, scale_factor=0, rotation_factor=0, rotation_probability=0, half_body_probability=0
+)
+
 
 def read(path: Path) -> Array:
     image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)

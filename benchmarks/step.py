@@ -40,9 +40,9 @@ from bench.pose.models.convolution import TinyMapConv2d
 from bench.pose.models.heads import PoseModel
 from bench.pose.models.upsampling import Doubling
 from bench.pose.precision import Precision
-from bench.pose.training import OptimizerConfig, Training
+from bench.pose.training import Training
 from benchmarks import plain
-from benchmarks.measuring import compare, machine, seconds
+from benchmarks.measuring import compare, endless_schedule, machine, seconds
 
 SIZE = (64, 64)
 SPLIT_RATIO = 3.0
@@ -117,17 +117,7 @@ def measure(
 ) -> list[Any]:
     settings, batches, instances = data
     codec = build_codec(CODEC, settings.skeleton.flip_indices)
-    schedule = OptimizerConfig(
-        epochs=1,
-        batch_size=len(batches[0]),
-        learning_rate=LEARNING_RATE,
-        learning_rate_factor=0.1,
-        milestones=(),
-        milestone_timing="exact",
-        warmup_steps=0,
-        seed=0,
-        precision=precision,
-    )
+    schedule = endless_schedule(len(batches[0]), LEARNING_RATE, precision)
     model = network(backbone, settings.skeleton.size)
     training = Training(model, codec, instances, settings, Augmentation(), schedule, torch.device("cpu"))
     ours, eager = our_steps(training), PlainSteps(network(backbone, settings.skeleton.size), codec)

@@ -48,10 +48,6 @@ Figures = Mapping[str, Any]
 MAIN_WAYS = ("| plain", "| float32 graphs", "| bfloat16 graphs")
 """Ends of the names of the checks that show most."""
 
-UNAUGMENTED = Augmentation(
-    flip_probability=0, scale_factor=0, rotation_factor=0, rotation_probability=0, half_body_probability=0
-)
-
 
 class Load(NamedTuple):
     """How much is measured: instances per batch, loader processes of the plain way and of ours, and seconds."""
@@ -255,7 +251,7 @@ def _counted(steps: Iterator[int], window: Window) -> Window:
 
 def _loader(setting: Setting, size: Size, augmented: bool) -> DataLoader[Any]:
     load = load_of(setting)
-    augmentation = Augmentation() if augmented else UNAUGMENTED
+    augmentation = Augmentation() if augmented else plain.UNAUGMENTED
     instances = drawn(setting).instances
     samples = plain.SimDRSamples(instances, crop_settings(size), augmentation, SPLIT_RATIO, load.batch * 10_000)
     return DataLoader(

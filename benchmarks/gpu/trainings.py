@@ -30,9 +30,10 @@ from bench.pose.machine import keep_freed_memory, usable_cores
 from bench.pose.models.build import build_model, initialize
 from bench.pose.precision import Precision, make_deterministic
 from bench.pose.skeletons import COCO_17
-from bench.pose.training import OptimizerConfig, Progress, Training
+from bench.pose.training import Progress, Training
 from benchmarks.gpu.checks import NotPossibleError, Setting
 from benchmarks.gpu.stand_in import RunAgain
+from benchmarks.measuring import endless_schedule
 
 IMAGE_SIZE = (480, 640)
 SPLIT_RATIO = 2.0
@@ -152,16 +153,8 @@ def training(
         instances=drawn(setting).instances if instances is None else instances,
         crops=crop_settings(size),
         augmentation=Augmentation(),
-        settings=OptimizerConfig(
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=1e-3,
-            learning_rate_factor=0.1,
-            milestones=milestones,
-            milestone_timing="exact",
-            warmup_steps=2,
-            seed=0,
-            precision=precision,
+        settings=replace(
+            endless_schedule(batch_size, precision=precision), epochs=epochs, milestones=milestones, warmup_steps=2
         ),
         device=device,
         images=drawn(setting).packed if images is None else images,

@@ -73,7 +73,7 @@ class Instances(Sequence[Instance]):
     """Some instances as columns; an `Instance` is made when it is asked for, and its arrays are read-only.
 
     Processes that are forked share the columns, as nothing in them is counted or changed; processes that are spawned
-    map the same file, if they are cached. `column` gives a field of all at once.
+    read the same file, if they are cached. `column` gives a field of all at once.
     """
 
     def __init__(self, columns: Columns, folder: Path, rows: Array) -> None:
