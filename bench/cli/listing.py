@@ -62,7 +62,9 @@ def print_status(plan: Plan, store: Store) -> None:
         (*_cell(training, others), *_states(training)[:2], _activity(training, store)) for training in plan.trainings
     ]
     typer.echo(
-        printable(tabulate(rows, headers=(*CELL_HEADERS, *others, "state", "evaluations", ""), disable_numparse=True))
+        printable(
+            tabulate(rows, headers=(*CELL_HEADERS, *others, "state", "evaluations", "activity"), disable_numparse=True)
+        )
     )
     typer.echo("\n".join(["", summary(plan), *plan.notes]))
     print_simulation_note(plan, store)

@@ -70,7 +70,7 @@ def vary(
     failed = False
     for job, spec in found:
         try:
-            _print(vary_evaluation(job, spec, store, typer.echo))
+            _print(vary_evaluation(job, spec, store, typer.echo), job.title)
         except BenchError as error:
             typer.echo(f"{spec.id}: {error}", err=True)
             failed = True
@@ -129,18 +129,17 @@ def _of_id(target: str, store: Store, resources: Resources, extensions: list[str
     )
 
 
-def _print(variation: Variation) -> None:
-    """The variants by how far they move the headline metric."""
+def _print(variation: Variation, title: str) -> None:
+    """The variants of a training's evaluation by how far they move the headline metric."""
     from tabulate import tabulate
 
     from bench.analysis.formatting import format_difference, metric_name
 
     name, metric = metric_name(variation.metric), variation.metric
     base = variation.base.metrics[metric]
-    spec, training = variation.base.spec, variation.base.training
+    spec = variation.base.spec
     typer.echo(
-        f"{spec.id} {training.backbone} {training.representation} {training.input_size} seed {training.seed},"
-        f" {spec.boxes} boxes: {name} {_metric(metric, base)}, decoded from stored outputs"
+        f"{spec.id} {title}, {spec.boxes} boxes: {name} {_metric(metric, base)}, decoded from stored outputs"
         f" {_metric(metric, variation.decoded)}"
     )
     rows = []

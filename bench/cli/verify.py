@@ -64,8 +64,7 @@ def _lines(found: Verification) -> Iterator[str]:
         training, spec = cell.record.training, cell.record.spec
         refined = "" if spec.post_process == "none" else f", refined by {spec.post_process}"
         way = f"{spec.split}, {spec.boxes} boxes{refined}"
-        network = f"{training.backbone} {training.representation} {training.input_size} seed {training.seed}"
-        rows.append((cell.record.id, network, way, cell.verdict, "\n".join(cell.details)))
+        rows.append((cell.record.id, training.title(), way, cell.verdict, "\n".join(cell.details)))
     yield tabulate(rows, headers=("evaluation", "network", "measured on", "verdict", ""), disable_numparse=True)
     verdicts = [cell.verdict for cell in found.cells]
     counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts))

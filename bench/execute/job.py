@@ -103,6 +103,7 @@ class Job(JsonDocument):
         evaluations: specs of the evaluations.
         resources: what the job may use.
         command: command line that makes the same results again.
+        axes: of the suite, which tell its trainings apart.
         weights: file of the initial weights, if the training starts from given ones.
         extensions: modules to load before anything else.
     """
@@ -111,6 +112,7 @@ class Job(JsonDocument):
     evaluations: tuple[EvalSpec, ...]
     resources: Resources
     command: str
+    axes: tuple[str, ...] = ()
     weights: Path | None = None
     extensions: Extensions = NO_EXTENSIONS
 
@@ -127,5 +129,4 @@ class Job(JsonDocument):
     @property
     def title(self) -> str:
         """Name for progress displays."""
-        spec = self.training
-        return f"{spec.backbone} {spec.representation} {spec.input_size} seed {spec.seed}"
+        return self.training.title(self.axes)

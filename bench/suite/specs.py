@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Annotated, Any, Literal, Self, Union
 
@@ -49,6 +49,9 @@ SCHEMA_VERSION = 6
 """Raised whenever the meaning of a spec changes, so that old results are not mistaken for new ones."""
 
 ID_LENGTH = 12
+
+TITLED = ("backbone", "representation", "input_size", "seed")
+"""Settings that every title of a training has."""
 
 FROM_FILE = ("checkpoint", "trunk")
 """Initializations from the file that `weights` names."""
@@ -209,6 +212,12 @@ class TrainSpec(_Identified):
     def settings(self) -> dict[str, Any]:
         """All settings by name, those of the representation among them."""
         return {**{name: value for name, value in self if name != "codec"}, **self.codec}
+
+    def title(self, axes: Iterable[str] = ()) -> str:
+        """The training in words, with its values on those of `axes` that do not speak for themselves."""
+        words = f"{self.backbone} {self.representation} {self.input_size} seed {self.seed}"
+        others = [name for name in axes if name not in TITLED and self.settings.get(name) is not None]
+        return ", ".join([words, *(f"{name}={self.settings[name]}" for name in others)])
 
     @property
     def form(self) -> NetworkForm:
