@@ -33,6 +33,7 @@ NO_BOX = "have a box without width or height, of which no crop can be made"
 UNCOUNTED = "have num_keypoints 0 beside labelled keypoints, so the evaluation ignores them"
 UNLABELLED = "have no labelled keypoints beside num_keypoints above 0, so the evaluation judges them by their box"
 MISCOUNTED = "have a num_keypoints that is not their number of labelled keypoints, which makes no difference"
+ODD_LABEL = "have a visibility other than 0, 1 and 2, which counts as labelled (AI Challenger's 3, for missing, is 0 here)"
 
 
 @dataclass(frozen=True)
@@ -317,6 +318,8 @@ class _Cleaning:
             yield NO_CROWDPOSE_AREA if self.protocol == "crowdpose" else NO_AREA
         if self.protocol != "crowdpose" and cleaned["num_keypoints"] != labelled:
             yield UNCOUNTED if cleaned["num_keypoints"] == 0 else MISCOUNTED if labelled else UNLABELLED
+        if not {0, 1, 2}.issuperset(cleaned["keypoints"][2::3]):
+            yield ODD_LABEL
 
 
 def _normalized(flat: list[float]) -> bool:

@@ -385,6 +385,8 @@ def test_whoever_is_left_out_is_counted_with_the_reason(
         ({"num_keypoints": 3}, "", "num_keypoints that is not their number of labelled keypoints"),
         ({"keypoints": [0] * 51}, "have no labelled keypoints beside num_keypoints above 0", ""),
         ({"num_keypoints": 0, "keypoints": [0] * 51}, "", ""),
+        ({"num_keypoints": 17, "keypoints": [0, 0, 3] * 17}, "have a visibility other than 0, 1 and 2", ""),
+        ({"num_keypoints": 17, "keypoints": [9, 9, 0.5] * 17}, "have a visibility other than 0, 1 and 2", ""),
         ({"num_keypoints": 0, "iscrowd": 1}, "", ""),
         ({"num_keypoints": None, "area": None, "iscrowd": None, "category_id": None}, "", ""),
     ],
