@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from bench.suite.rules import DERIVED_SETTINGS, evaluation_settings, read_values, training_settings
-from bench.suite.schema import Suite
+from bench.suite.rules import evaluation_settings, read_values, training_settings
+from bench.suite.schema import Suite, evaluator_problems
 from bench.suite.source import FORMER_KEYS, Problem, SuiteError, read_value
 from bench.suite.specs import evaluation_key
 from bench.suite.structure import unknown
@@ -18,7 +18,7 @@ SPLITS = ("train", "eval")
 
 def evaluation_keys() -> dict[str, str]:
     """Settings of evaluations by their names on a command line, where those of trainings come first."""
-    return {evaluation_key(name): name for name in evaluation_settings() if name not in DERIVED_SETTINGS}
+    return {evaluation_key(name): name for name in evaluation_settings()}
 
 
 def override(suite: Suite, items: Sequence[str]) -> Suite:
@@ -55,6 +55,8 @@ def _set(suite: Suite, item: str, name: str, text: str) -> Suite:
         key = evaluated[name]
         values = _read(suite, item, key, text, evaluation_settings())
         entries = [replace(entry, settings={**entry.settings, key: values}) for entry in suite.evaluations]
+        if problems := evaluator_problems(suite.dataset, entries):
+            raise SuiteError(f"--set {item!r:.80}: {problems[0].message}")
         return replace(suite, evaluations=tuple(entries))
     axis = suite.axes.get(name, ())
     if len(axis) > 1:

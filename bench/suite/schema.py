@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -171,7 +171,7 @@ def load_suite(file: Path, *, run_extensions: bool = True) -> Suite:
         document.claims, data=document.dataset.info, axes=axes, weights=names, source=source, problems=problems
     )
     problems += [*_semantic_problems(document, axes, exclusions), *_table_problems(document)]
-    problems += _evaluator_problems(document.dataset, evaluations)
+    problems += evaluator_problems(document.dataset, evaluations)
     if problems:
         raise source.error(problems)
     return Suite(
@@ -222,7 +222,7 @@ def _load_extensions(source: Source, *, run: bool) -> Extensions:
     return extensions
 
 
-def _evaluator_problems(dataset: SuiteDataset, evaluations: list[Rule]) -> list[Problem]:
+def evaluator_problems(dataset: SuiteDataset, evaluations: Sequence[Rule]) -> list[Problem]:
     """Entries of `evaluate` with an evaluator of another protocol than the dataset's."""
     info = dataset.info
     valid = EVALUATORS[info.protocol]

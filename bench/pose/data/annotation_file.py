@@ -33,7 +33,9 @@ NO_BOX = "have a box without width or height, of which no crop can be made"
 UNCOUNTED = "have num_keypoints 0 beside labelled keypoints, so the evaluation ignores them"
 UNLABELLED = "have no labelled keypoints beside num_keypoints above 0, so the evaluation judges them by their box"
 MISCOUNTED = "have a num_keypoints that is not their number of labelled keypoints, which makes no difference"
-ODD_LABEL = "have a visibility other than 0, 1 and 2, which counts as labelled (AI Challenger's 3, for missing, is 0 here)"
+ODD_LABEL = (
+    "have a visibility other than 0, 1 and 2, which counts as labelled (AI Challenger's 3, for missing, is 0 here)"
+)
 
 
 @dataclass(frozen=True)

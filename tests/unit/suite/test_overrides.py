@@ -40,6 +40,13 @@ SAME = {
             (SIMDR, SIMDR.replace("gt", "detector, flip_test: false")),
         ],
     ),
+    "evaluator": (
+        ["evaluator=box_areas"],
+        [
+            (HEATMAP, HEATMAP.replace("gt", "gt, evaluator: box_areas")),
+            (SIMDR, SIMDR.replace("gt", "gt, evaluator: box_areas")),
+        ],
+    ),
     "several ways to evaluate": (
         ["post_process=[quarter, none]"],
         [(HEATMAP, HEATMAP.replace("gt", "gt, post_process: [quarter, none]"))],
@@ -92,7 +99,7 @@ def test_they_win_over_rules_under_conditions(tmp_path: Path) -> None:
         (["boxes=detected"], "boxes: Input should be 'gt' or 'detector', found 'detected'"),
         (["eval="], "--set 'eval=': expected the name of a split"),
         (["weights=a.pt"], "--set 'weights=a.pt': unknown weights 'a.pt'; list the file with its sha256"),
-        (["evaluator=pckh"], "unknown setting 'evaluator'"),
+        (["evaluator=pckh"], "--set 'evaluator=pckh': evaluator: 'pckh' does not score coco, whose protocol"),
         (["backbone=simba_res5"], "unknown backbone 'simba_res5' (did you mean 'simba_res50'?)"),
     ],
 )  # fmt: skip
