@@ -342,8 +342,7 @@ def _first_odd(numbered: list[tuple[int, dict[str, Any]]]) -> str:
 def _crowd(entry: Mapping[str, Any]) -> int | None:
     """`iscrowd` as 0 or 1; None for any other value."""
     value = entry.get("iscrowd", 0)
-    if isinstance(value, str):
-        value = value.lower()
+    value = value.lower() if isinstance(value, str) else value
     return CROWD_FLAGS.get(value) if isinstance(value, str | int | float) else None
 
 
