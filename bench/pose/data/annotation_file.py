@@ -101,11 +101,8 @@ def clean_annotations(
     images = _clean_images(contents["images"], file, replace(found, conventions=conventions), pixels=pixels)
     cleaning = _Cleaning(file, skeleton, conventions, area_of_box, protocol, {image["id"] for image in images}, found)
     category = {"id": PERSON, "name": "person", "keypoints": list(skeleton.keypoints)}
-    usable = contents | {
-        "images": images,
-        "annotations": cleaning.annotations(contents),
-        "categories": [category],
-    }
+    annotations = cleaning.annotations(contents)
+    usable = contents | {"images": images, "annotations": annotations, "categories": [category]}
     return replace(found, contents=usable, conventions=conventions)
 
 
