@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -19,12 +19,11 @@ from bench.pose.codecs.maps import STRIDE
 from bench.pose.codecs.representation import REPRESENTATIONS, CodecSettings
 from bench.pose.data.reading import read_json
 from bench.pose.errors import DataError
-from bench.pose.evaluation import EvalResult, Evaluator
+from bench.pose.evaluation import EvalConfig, EvalResult, Evaluator
 from bench.pose.evaluator_names import EvaluatorName
 from bench.pose.inference import decode_outputs
 from bench.pose.metrics.catalog import headline
 from bench.pose.metrics.error_budget import error_budget
-from bench.pose.metrics.predictions import Predictions
 from bench.pose.metrics.results_file import listed_entries
 from bench.pose.raw_outputs import OutputsError, read_outputs
 from bench.pose.scoring import OksScoring, Scoring, split_scoring
@@ -87,52 +86,53 @@ def _vary(job: Job, base: EvalSpec, store: Store, say: Callable[[str], object]) 
     evaluator = open_evaluator(job, base)
     _check_data(record, data_hashes(evaluator))
     _ensure_outputs(job, record, evaluator, store, say)
-    variation = _OpenVariation(job, record, evaluator, folder)
-    metric = headline(record.metrics)
-    found, made = [], 0
-    for variant in variants_of(job.training, base):
-        existing = store.evaluation(variant.spec.id).record()
-        if existing is None and variant.setting == "boxes":
-            continue  # other crops, of which these outputs say nothing
-        found.append((variant, existing or variation.measure(variant, store.evaluation(variant.spec.id))))
-        made += existing is None
+    records = {one: store.evaluation(one.spec.id).record() for one in variants_of(job.training, base)}
+    # Other boxes give other crops, of which these outputs say nothing.
+    missing = [one.spec for one, found in records.items() if found is None and one.setting != "boxes"]
+    variation = _OpenVariation(job, record, evaluator, folder, [base, *missing])
+    found = [
+        (one, existing or variation.measure(one, store.evaluation(one.spec.id)))
+        for one, existing in records.items()
+        if existing is not None or one.spec in missing
+    ]
     variants = [Variant(setting=one.setting, value=one.words, evaluation=one.spec.id) for one, _ in found]
     write_json(folder.variants_file, Variants(variants=variants).model_dump(mode="json"))
     _keep_budget(evaluator, job.training, folder)
+    metric = headline(record.metrics)
     decoded = variation.result(base, anew=True).metrics[metric]
-    return Variation(record, metric, decoded, tuple(found), made, time.monotonic() - clock)
+    return Variation(record, metric, decoded, tuple(found), len(missing), time.monotonic() - clock)
 
 
 class _OpenVariation:
     """The stored outputs of an evaluation, decoded and judged in several ways."""
 
-    def __init__(self, job: Job, base: Record, evaluator: Evaluator, folder: EvaluationFolder) -> None:
-        self._job, self._base, self._evaluator, self._folder = job, base, evaluator, folder
+    def __init__(
+        self, job: Job, base: Record, evaluator: Evaluator, folder: EvaluationFolder, specs: Sequence[EvalSpec]
+    ) -> None:
+        """Decode as each of `specs` does."""
+        self._job, self._base, self._evaluator = job, base, evaluator
         self._scoring: Callable[[EvaluatorName | None], Scoring] = lru_cache(None)(
             lambda name: split_scoring(evaluator.split, name)
         )
-        self._decoded: dict[tuple[CodecSettings, bool] | None, Predictions] = {}
+        configs = {_way(config): config for config in map(self._config, specs)}
+        ways = [(replace(evaluator, config=config).codec, config.flip_test) for config in configs.values()]
+        outputs = read_outputs(folder.outputs)
+        self._kept, decoded = decode_outputs(outputs, ways, evaluator.instances, evaluator.crops)
+        self._decoded = dict(zip(configs, decoded, strict=True))
+
+    def _config(self, spec: EvalSpec) -> EvalConfig:
+        return eval_config(self._job.training, spec, self._evaluator.config.box_file)
 
     def result(self, spec: EvalSpec, *, anew: bool = False) -> EvalResult:
         """What an evaluation of the same crops finds.
 
-        Where it decodes as the base does, the keypoints are those of the network, unless they are to be decoded `anew`
-        from its rounded outputs.
+        Where it decodes as the base does, the keypoints are those of the network, unless they are to be those that were
+        decoded `anew` from its rounded outputs.
         """
-        config = eval_config(self._job.training, spec, self._evaluator.config.box_file)
+        config = self._config(spec)
         evaluator = replace(self._evaluator, config=config, scoring=self._scoring(config.evaluator))
-        base = self._evaluator.config
-        same = not anew and (config.codec, config.flip_test) == (base.codec, base.flip_test)
-        return evaluator.judge(self._predictions(evaluator, decoded=not same), {}, thorough=True)
-
-    def _predictions(self, evaluator: Evaluator, *, decoded: bool) -> Predictions:
-        config = evaluator.config
-        key = (config.codec, config.flip_test) if decoded else None
-        if key not in self._decoded:
-            outputs = read_outputs(self._folder.outputs, flip_test=config.flip_test)
-            codec = evaluator.codec if decoded else None
-            self._decoded[key] = decode_outputs(outputs, codec, evaluator.instances, evaluator.crops)
-        return self._decoded[key]
+        same = not anew and _way(config) == _way(self._evaluator.config)
+        return evaluator.judge(self._kept if same else self._decoded[_way(config)], {}, thorough=True)
 
     def measure(self, variant: VariantSpec, folder: EvaluationFolder) -> Record:
         """Judge a variant and store it as the evaluation that it is."""
@@ -160,6 +160,11 @@ class _OpenVariation:
         write_json(folder.record_file, record.model_dump(mode="json"))
         folder.clear_failure()
         return record
+
+
+def _way(config: EvalConfig) -> tuple[CodecSettings, bool]:
+    """What decides how outputs are decoded."""
+    return config.codec, config.flip_test
 
 
 def _check_data(record: Record, hashes: dict[str, str]) -> None:

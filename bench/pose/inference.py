@@ -121,25 +121,35 @@ def predict(
 
 @torch.inference_mode()
 def decode_outputs(
-    outputs: Iterable[RawOutputs], codec: Codec[Any, Any] | None, instances: Sequence[Instance], crops: CropSettings
-) -> Predictions:
-    """What `predict` gives for raw outputs that were kept, on the CPU.
+    outputs: Iterable[RawOutputs],
+    ways: Sequence[tuple[Codec[Any, Any], bool]],
+    instances: Sequence[Instance],
+    crops: CropSettings,
+) -> tuple[Predictions, list[Predictions]]:
+    """What `predict` gives for raw outputs that were kept, decoded in several ways, on the CPU.
+
+    The outputs are gone through once, as reading them takes longer than decoding.
 
     Args:
-        outputs: batches with the views to merge.
-        codec: merges the views and decodes; None takes the keypoints that were decoded when the network ran.
+        outputs: batches with both views.
+        ways: each with what merges the views and decodes, and whether the flipped view counts.
         instances: those that the outputs are of.
         crops: how they were cropped.
+
+    Returns:
+        The predictions as they were decoded when the network ran, and those of each way.
     """
-    rows = []
+    found: list[list[_Rows]] = [[] for _ in range(1 + len(ways))]
     for batch in outputs:
-        keypoints = batch.keypoints
-        if codec is not None:
-            centers, scales = torch.from_numpy(batch.centers), torch.from_numpy(batch.scales)
-            located = locate(codec, batch.views, centers, scales, crops.size, alignment=crops.pixel_alignment)
-            keypoints = located.numpy()
-        rows.append((batch.indices, keypoints, batch.centers, batch.scales))
-    return _collected(rows, instances)
+        centers, scales = torch.from_numpy(batch.centers), torch.from_numpy(batch.scales)
+        located = [
+            locate(codec, batch.views[: 1 + flip], centers, scales, crops.size, alignment=crops.pixel_alignment).numpy()
+            for codec, flip in ways
+        ]
+        for rows, keypoints in zip(found, [batch.keypoints, *located], strict=True):
+            rows.append((batch.indices, keypoints, batch.centers, batch.scales))
+    kept, *decoded = (_collected(rows, instances) for rows in found)
+    return kept, decoded
 
 
 def _collected(rows: Sequence[_Rows], instances: Sequence[Instance]) -> Predictions:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import groupby
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -97,28 +98,27 @@ class OutputsWriter:
             )
 
 
-def read_outputs(file: Path, *, flip_test: bool) -> Iterator[RawOutputs]:
-    """The batches of a file in their order, with outputs in float32; without a flip test with one view only.
+def read_outputs(file: Path) -> Iterator[RawOutputs]:
+    """The batches of a file in their order, with outputs in float32.
 
     Raises `OutputsError` for a file that is missing or broken.
     """
     try:
         with zipfile.ZipFile(file) as archive:
-            for batch in sorted({name.partition("/")[0] for name in archive.namelist()}):
-                yield _read_batch(archive, batch, flip_test=flip_test)
+            for _, names in groupby(sorted(archive.namelist()), lambda name: name.partition("/")[0]):
+                yield _read_batch(archive, names)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise OutputsError(f"{file}: broken raw outputs ({error}); remove it, and they are made again") from error
 
 
-def _read_batch(archive: zipfile.ZipFile, batch: str, *, flip_test: bool) -> RawOutputs:
-    names = [name for name in archive.namelist() if name.startswith(f"{batch}/")]
+def _read_batch(archive: zipfile.ZipFile, names: Iterable[str]) -> RawOutputs:
     arrays = {}
     for name in names:
         with archive.open(name) as member:
-            arrays[name.removeprefix(f"{batch}/").removesuffix(".npy")] = np.lib.format.read_array(member)
+            arrays[PurePosixPath(name).stem] = np.lib.format.read_array(member)
     places = {name: arrays.pop(name) for name in PLACES}
     tensors = {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}
-    views = [_unnamed({name: values[view] for name, values in tensors.items()}) for view in range(1 + flip_test)]
+    views = [_unnamed(dict(zip(tensors, both, strict=True))) for both in zip(*tensors.values(), strict=True)]
     return RawOutputs(**places, views=tuple(views))
 
 

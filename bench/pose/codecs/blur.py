@@ -42,11 +42,13 @@ def blurred(values: Tensor, cells: int, axes: tuple[int, ...]) -> Tensor:
         cells: width of the kernel, odd.
         axes: of the values to blur and to find the maximum over: (-2, -1) for maps, (-1,) for vectors.
     """
-    kernel = gaussian_kernel(cells).to(values)
+    kernel, reach = gaussian_kernel(cells).tolist(), cells // 2
     result = values
     for axis in axes:
-        moved = result.movedim(axis, -1)
-        rows = torch.nn.functional.conv1d(moved.reshape(-1, 1, moved.shape[-1]), kernel.view(1, 1, -1), padding="same")
-        result = rows.view(moved.shape).movedim(-1, axis)
+        # A sum of shifted copies: torch's convolution of a single channel takes fifteen times as long on CPUs.
+        padded = torch.nn.functional.pad(result, (0, 0) * (-1 - axis) + (reach, reach))
+        result = torch.zeros_like(values)
+        for step, weight in enumerate(kernel):
+            result.add_(padded.narrow(axis, step, values.shape[axis]), alpha=weight)
     before, after = values.amax(axes, keepdim=True), result.amax(axes, keepdim=True)
     return result * before / torch.where(after == 0, 1, after)
