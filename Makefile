@@ -103,12 +103,13 @@ lspet: $(READY)  ## Train on real photographs and write reports/lspet (12 hours 
 	$(BIN)/python -m bench export suites/lspet.yaml --no-report --out reports/lspet/capsule.zip
 	$(BIN)/python -m bench report --capsule reports/lspet/capsule.zip --format html --figures png
 
-benchmarks: $(READY)  ## Measure everything that docs/performance.md tells (10 minutes on 2 cores)
+benchmarks: $(READY)  ## Measure everything that docs/performance.md tells (20 minutes on 2 cores)
 	$(BIN)/python -m benchmarks.pipeline
 	$(BIN)/python -m benchmarks.step
 	$(BIN)/python -m benchmarks.loading
 	$(BIN)/python -m benchmarks.evaluation
 	$(BIN)/python -m benchmarks.evaluators
+	$(BIN)/python -m benchmarks.variants
 	$(BIN)/python -m benchmarks.bootstrap
 	$(BIN)/python -m benchmarks.harness
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -119,6 +120,18 @@ def predict(
     return _collected(rows, instances), broken
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Torch with one thread: on tensors as small as these, several wait for each other wherever cores are shared."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@_one_thread()
 @torch.inference_mode()
 def decode_outputs(
     outputs: Iterable[RawOutputs],
