@@ -9,8 +9,8 @@ from typing import Any
 import typer
 
 from bench.cli.listing import hours
-from bench.planning.forecast.evidence import Evidence, gather, kind_here, load_calibration
-from bench.planning.forecast.forecast import CALIBRATE, UNMEASURED, Forecast, Unknown, affordable, forecast, total
+from bench.planning.forecast.evidence import UNMEASURED, Evidence, gather, kind_here, load_calibration
+from bench.planning.forecast.forecast import CALIBRATE, Forecast, Unknown, affordable, forecast, total
 from bench.planning.jobs import LocalOptions, devices
 from bench.planning.plan import Plan, PlannedTraining
 from bench.pose.machine import bfloat16_instructions
@@ -51,7 +51,7 @@ def describe_total(forecasts: Forecasts, trainings: Sequence[PlannedTraining], u
         lines.append(f"missing: {hours(together)} {unit}; trainings: {', '.join(sources)}")
     for reason in dict.fromkeys(item.reason for item in found if isinstance(item, Unknown)):
         number = sum(item == Unknown(reason) for item in found)
-        hint = f"; {CALIBRATE}" if reason == UNMEASURED else ""
+        hint = f"; {CALIBRATE}" if reason.startswith(UNMEASURED) else ""
         lines.append(f"no forecast of {number} training{'s' if number != 1 else ''}: {reason}{hint}")
     begun = sum(training.state in {"running", "interrupted"} for training in left.values())
     if begun and known:

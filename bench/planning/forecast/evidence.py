@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -32,6 +32,8 @@ from bench.store.documents import Record, TrainingRecord
 from bench.store.folders import Store
 from bench.store.provenance import Provenance, describe_hardware
 from bench.suite.spec_values import Size
+
+UNMEASURED = "such work was never measured on this hardware"
 
 LONG = 60.0
 """Shortest run in seconds that is used for prices; shorter ones are dominated by start-up."""
@@ -65,6 +67,10 @@ class HardwareKind:
             threads=_count(hardware.get("threads")),
             workers=_count(hardware.get("workers")),
         )
+
+    def as_used_by(self, other: HardwareKind) -> HardwareKind:
+        """The same hardware with another's threads and workers."""
+        return replace(self, threads=other.threads, workers=other.workers)
 
     @property
     def slug(self) -> str:
@@ -179,12 +185,20 @@ class Evidence:
         instances: number of instances of splits.
         rates: rates of work done before.
         prices: prices of work; None if too little was measured.
+        otherwise: kinds of work done on the same hardware with other threads or workers.
     """
 
     kind: HardwareKind
     instances: SplitSizes
     rates: Rates
     prices: Prices | None
+    otherwise: tuple[HardwareKind, ...] = ()
+
+    @property
+    def unmeasured(self) -> str:
+        """That nothing tells how long work takes, and with which options something would."""
+        options = [f"--threads {kind.threads} --workers {kind.workers}" for kind in self.otherwise]
+        return f"{UNMEASURED} (work with {' or '.join(options)} was)" if options else UNMEASURED
 
 
 def gather(store: Store, kind: HardwareKind, calibration: Calibration | None = None) -> Evidence:
@@ -198,11 +212,13 @@ def gather(store: Store, kind: HardwareKind, calibration: Calibration | None = N
     done = list(_done(records, instances, kind))
     observations = [point.observation for point in own.points] if own else []
     observations += _mean_observations(done)
+    kinds = dict.fromkeys(HardwareKind.of(record.provenance.hardware) for record in records)
     return Evidence(
         kind,
         instances,
         Rates((task.key, seconds / task.units) for task, seconds in done),
         Prices(observations) if Prices.sufficient(observations) else None,
+        tuple(other for other in kinds if other != kind and other == kind.as_used_by(other)),
     )
 
 

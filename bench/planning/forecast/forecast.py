@@ -16,8 +16,6 @@ HOUR = 3600.0
 
 CALIBRATE = "`bench calibrate` measures it in a minute"
 
-UNMEASURED = "this hardware was never measured"
-
 
 @dataclass(frozen=True)
 class Forecast:
@@ -62,7 +60,7 @@ class BudgetError(BenchError):
 def forecast(training: PlannedTraining, evidence: Evidence) -> Forecast | Unknown:
     """Forecast of an unfinished training; an interrupted one counts as a whole."""
     if not evidence.rates and evidence.prices is None:
-        return Unknown(UNMEASURED)
+        return Unknown(evidence.unmeasured)
     spec, instances = training.spec, evidence.instances
     try:
         items = {} if training.state == "done" or not spec.epochs else {spec.id: training_item(spec, instances)}
@@ -83,7 +81,7 @@ def _estimate(item: WorkItem, run: str, evidence: Evidence) -> TimeEstimate:
     if isinstance(item.work, str):
         raise UnknownTimeError(item.work)
     if evidence.prices is None:
-        raise UnknownTimeError(UNMEASURED)
+        raise UnknownTimeError(evidence.unmeasured)
     return evidence.prices.estimate(item.network, item.work)
 
 

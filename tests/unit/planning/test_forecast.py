@@ -301,7 +301,12 @@ def test_what_is_unknown_is_said(tmp_path: Path) -> None:
         (first, *_) = make_plan(load(tmp_path, change), store).trainings
         assert forecast(first, evidence) == Unknown(reason)
     (first, *_) = planned(tmp_path, store).trainings
-    assert forecast(first, gather(Store(tmp_path / "nothing"), KIND)) == Unknown("this hardware was never measured")
+    never = "such work was never measured on this hardware"
+    assert forecast(first, gather(Store(tmp_path / "nothing"), KIND)) == Unknown(never)
+    elsewhere = Store(tmp_path / "elsewhere")
+    record_training(elsewhere, first, 60.0, 100, threads=1)
+    found = forecast(first, gather(elsewhere, KIND))
+    assert found == Unknown(f"{never} (work with --threads 1 --workers {KIND.workers} was)")
 
 
 def test_broken_records_do_not_stop_a_plan(tmp_path: Path) -> None:
