@@ -58,3 +58,12 @@ def _check_trainings(capsule: Capsule, records: list[Record]) -> None:
     simulated = any(record.simulated for record in records)
     if simulated != capsule.manifest.simulated:
         raise capsule.problem("the manifest and the records disagree about whether results are simulated")
+
+
+def per_instance_member(capsule: Capsule, record: Record) -> str | None:
+    """Member with the results of a record's instances; None without one.
+
+    A variant that has none found what the evaluation found whose outputs it decoded.
+    """
+    names = (f"evaluations/{id_}/per_instance.npz" for id_ in (record.id, record.outputs_of) if id_)
+    return next((name for name in names if name in capsule), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,14 +68,22 @@ def gather(plan: Plan, store: Store, *, predictions: bool) -> Gathered:
 
 
 def _variant_files(store: Store, id_: str, records: Container[str]) -> Iterator[Path]:
-    """What is known of an evaluation under other protocols, without predictions: they would be most of a capsule."""
+    """What is known of an evaluation under other protocols, without predictions: they would be most of a capsule.
+
+    Results of instances that are the evaluation's own are there once, see `per_instance_member`.
+    """
     folder = store.evaluation(id_)
     yield from (file for file in (folder.variants_file, folder.budget_file) if file.exists())
     for listed in folder.variants().variants:
         variant = store.evaluation(listed.evaluation)
         if listed.evaluation not in records and variant.record() is not None:
-            files = (variant.path / "spec.json", variant.record_file, variant.per_instance)
-            yield from (file for file in files if file.exists())
+            yield from (variant.path / "spec.json", variant.record_file)
+            if variant.per_instance.exists() and not _same(variant.per_instance, folder.per_instance):
+                yield variant.per_instance
+
+
+def _same(one: Path, other: Path) -> bool:
+    return other.exists() and filecmp.cmp(one, other, shallow=False)
 
 
 def _files(training: Path, folder: EvaluationFolder, *, predictions: bool) -> Iterator[Path]:

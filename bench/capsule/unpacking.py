@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import get_args
 
 from bench.capsule.archive import MEBI, Capsule, open_capsule
-from bench.capsule.contents import checked_records, read_suite
+from bench.capsule.contents import checked_records, per_instance_member, read_suite
 from bench.capsule.manifest import SUITE
 from bench.files import JsonDocument, sha256
 from bench.planning.plan import Plan, make_plan, parse_selection
@@ -66,6 +66,10 @@ def unpack(file: Path) -> Iterator[UnpackedCapsule]:
         for member in capsule.manifest.members:
             _write(capsule, member, folder)
         store = Store(folder)
+        for record in records:
+            own, shared = store.evaluation(record.id).per_instance, per_instance_member(capsule, record)
+            if shared and not own.exists():
+                own.write_bytes(capsule.contents(shared))
         plan = _plan(capsule, store, folder)
         planned = {evaluation.spec.id for training in plan.trainings for evaluation in training.evaluations}
         strangers = [record.id for record in records if record.id not in planned and record.outputs_of is None]

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bench.capsule.archive import Capsule, open_capsule
-from bench.capsule.contents import checked_records, read_suite
+from bench.capsule.contents import checked_records, per_instance_member, read_suite
 from bench.capsule.manifest import MODEL_INDEX, SUITE, Manifest
 from bench.capsule.model_index import stated_metrics
 from bench.capsule.truth import Truths, UnavailableError
@@ -135,8 +135,8 @@ def _verify(capsule: Capsule, record: Record, truths: Truths, stated: Metrics) -
 
 def _verify_variant(capsule: Capsule, record: Record) -> VerifiedEvaluation:
     """A variant's metrics from its per-instance results: capsules hold no predictions of variants."""
-    name = f"evaluations/{record.id}/{PER_INSTANCE}"
-    if name not in capsule:
+    name = per_instance_member(capsule, record)
+    if name is None:
         return VerifiedEvaluation(record, "not recomputed", ("its per-instance results were left out",))
     try:
         with tempfile.TemporaryDirectory() as folder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.capsule.export import pack
+from bench.capsule.unpacking import unpack
+from bench.capsule.verification import verify
 from bench.execute.evaluation_job import make_evaluation
 from bench.execute.heartbeat import Heartbeat
 from bench.execute.job import Job, Resources
 from bench.execute.training_job import make_training
 from bench.execute.variation import Variation, vary
+from bench.planning.plan import make_plan
 from bench.pose.errors import BenchError
 from bench.store.documents import Record
 from bench.store.folders import EvaluationFolder, Store
@@ -85,6 +90,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     desk = Desk(folder, jobs)
     for job in jobs.values():
         folder_ = desk.store.training(job.id)
+        folder_.save_spec(job.training)
         make_training(job, folder_, Heartbeat(folder_))
         run(job, job.evaluations[0], desk.store)
     return desk
@@ -208,6 +214,23 @@ def test_other_annotations_are_refused(desk: Desk) -> None:
     annotations.write_text(annotations.read_text() + " ")
     with pytest.raises(BenchError, match=r"person_keypoints_val.json is not the file that \w+ was measured on"):
         desk.vary("heatmap")
+
+
+def test_a_capsule_has_variants_and_what_they_share_once(desk: Desk, tmp_path: Path) -> None:
+    """Another evaluator or suppression that makes no difference takes no room; its report has its intervals anyway."""
+    found = desk.vary("simdr")
+    file = tmp_path / "a.zip"
+    pack(make_plan(load_suite(desk.folder / "own.yaml"), desk.store), desk.store, file, report=False)
+    with unpack(file) as unpacked, zipfile.ZipFile(file) as archive:
+        absent = 0
+        for _, record in found.variants:
+            own = desk.store.evaluation(record.id).per_instance
+            assert unpacked.store.evaluation(record.id).per_instance.read_bytes() == own.read_bytes()
+            absent += f"evaluations/{record.id}/per_instance.npz" not in archive.namelist()
+    assert 3 <= absent < len(found.variants)
+    cells = verify(file, desk.folder).cells
+    assert {record.id for _, record in found.variants} <= {cell.record.id for cell in cells}
+    assert {cell.verdict for cell in cells} == {"agrees"}
 
 
 def test_the_error_budget_ends_where_nothing_is_wrong(desk: Desk) -> None:
