@@ -235,9 +235,10 @@ def _records(store: Store) -> Iterator[TrainingRecord | Record]:
 def _done(
     records: Iterable[TrainingRecord | Record], instances: SplitSizes, kind: HardwareKind
 ) -> Iterator[tuple[WorkItem, float]]:
-    """Finished work on such hardware, with its time in seconds."""
+    """Finished work on such hardware, with its time in seconds. Variants are none: their networks did not run."""
     for record in records:
-        if record.seconds > 0 and HardwareKind.of(record.provenance.hardware) == kind:
+        ran = isinstance(record, TrainingRecord) or record.outputs_of is None
+        if ran and record.seconds > 0 and HardwareKind.of(record.provenance.hardware) == kind:
             with contextlib.suppress(UnknownTimeError):
                 if isinstance(record, Record):
                     item = evaluation_item(record.spec, record.training, instances)

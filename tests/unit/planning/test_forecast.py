@@ -253,6 +253,19 @@ def test_measured_work_is_forecast_exactly(tmp_path: Path) -> None:
     )
 
 
+def test_variants_say_nothing_about_how_long_a_network_takes(tmp_path: Path) -> None:
+    store = Store(tmp_path / "results")
+    first = planned(tmp_path, store).trainings[0]
+    record_training(store, first, seconds=3600.0, instances=149_813)
+    record_evaluations(store, first, seconds=360.0)
+    for way in first.evaluations:
+        file = store.evaluation(way.spec.id).record_file
+        file.write_text(file.read_text().replace('"outputs_of":null', '"outputs_of":"0123456789ab"'))
+    evidence = gather(store, KIND)
+    assert evidence.rates
+    assert isinstance(forecast(planned(tmp_path, store).trainings[1], evidence), Unknown)
+
+
 def test_what_is_finished_costs_nothing(tmp_path: Path) -> None:
     store = Store(tmp_path / "results")
     first = planned(tmp_path, store).trainings[0]
