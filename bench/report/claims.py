@@ -37,7 +37,8 @@ REMARKS = (
     "Outcome: what that says about the claim as it was made. Verified, falsified: the interval decides, over several"
     f" seeds, at the paper's scale: its data, backbone and input size, and at least {ENOUGH:.0%} of the instances that"
     " its training saw. Toy: less than that, so that it cannot speak about the paper, whatever its sign. Inconclusive:"
-    " not decided, or from one seed of every training, or at an unknown scale. A suite's own claims are judged at its own scale.",
+    " not decided, or from one seed of every training, or at an unknown scale. A suite's own claims are judged at its"
+    " own scale.",
     "Intervals are over seeds where there are several and over images where per-instance results were kept, paired.",
 )
 
