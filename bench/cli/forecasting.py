@@ -120,5 +120,5 @@ def within_budget(
     spent = sum(item.bounds[1] for item in fitting.values() if isinstance(item, Forecast))
     typer.echo(f"budget of {budget:g} {unit}: {len(fitting)} of {len(chosen)} trainings, {spent:.3g} at most")
     for spec in (training.spec for training in chosen if training.spec.id in others):
-        typer.echo(f"left out: {spec.id} {spec.title(plan.suite.axes)}: {hours(others[spec.id])} {unit}")
+        typer.echo(f"left out: {spec.id} {spec.title(plan.suite.varied)}: {hours(others[spec.id])} {unit}")
     return lambda later: [training for training in choose(later) if training.spec.id in fitting]

@@ -103,7 +103,7 @@ class Job(JsonDocument):
         evaluations: specs of the evaluations.
         resources: what the job may use.
         command: command line that makes the same results again.
-        axes: of the suite, which tell its trainings apart.
+        axes: of the suite with several values, which tell its trainings apart.
         weights: file of the initial weights, if the training starts from given ones.
         extensions: modules to load before anything else.
     """

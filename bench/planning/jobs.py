@@ -97,7 +97,7 @@ def make_job(plan: Plan, training: PlannedTraining, resources: Resources) -> Job
         evaluations=tuple(evaluation.spec for evaluation in training.evaluations),
         resources=resources,
         command=_command(plan, training, resources),
-        axes=tuple(plan.suite.axes),
+        axes=plan.suite.varied,
         weights=weights_file(plan.suite, training.spec, resources.data_root),
         extensions=plan.suite.extensions,
     )

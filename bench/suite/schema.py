@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -130,6 +130,11 @@ class Suite:
     settings: tuple[str, ...] = ()
     store_outputs: bool = False
 
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """Axes with several values."""
+        return tuple(name for name, values in self.axes.items() if len(values) > 1)
+
 
 def load_suite(file: Path, *, run_extensions: bool = True) -> Suite:
     """Read and check a suite, importing its extensions first.
@@ -222,7 +227,7 @@ def _load_extensions(source: Source, *, run: bool) -> Extensions:
     return extensions
 
 
-def evaluator_problems(dataset: SuiteDataset, evaluations: Sequence[Rule]) -> list[Problem]:
+def evaluator_problems(dataset: SuiteDataset, evaluations: list[Rule]) -> list[Problem]:
     """Entries of `evaluate` with an evaluator of another protocol than the dataset's."""
     info = dataset.info
     valid = EVALUATORS[info.protocol]

@@ -216,8 +216,9 @@ class TrainSpec(_Identified):
     def title(self, axes: Iterable[str] = ()) -> str:
         """The training in words, with its values on those of `axes` that do not speak for themselves."""
         words = f"{self.backbone} {self.representation} {self.input_size} seed {self.seed}"
-        others = [name for name in axes if name not in TITLED and self.settings.get(name) is not None]
-        return ", ".join([words, *(f"{name}={self.settings[name]}" for name in others)])
+        settings = self.settings
+        others = [f"{name}={settings[name]}" for name in axes if name not in TITLED and settings.get(name) is not None]
+        return ", ".join([words, *others])
 
     @property
     def form(self) -> NetworkForm:

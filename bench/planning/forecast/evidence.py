@@ -68,10 +68,6 @@ class HardwareKind:
             workers=_count(hardware.get("workers")),
         )
 
-    def as_used_by(self, other: HardwareKind) -> HardwareKind:
-        """The same hardware with another's threads and workers."""
-        return replace(self, threads=other.threads, workers=other.workers)
-
     @property
     def slug(self) -> str:
         """Name for files."""
@@ -218,7 +214,11 @@ def gather(store: Store, kind: HardwareKind, calibration: Calibration | None = N
         instances,
         Rates((task.key, seconds / task.units) for task, seconds in done),
         Prices(observations) if Prices.sufficient(observations) else None,
-        tuple(other for other in kinds if other != kind and other == kind.as_used_by(other)),
+        tuple(
+            other
+            for other in kinds
+            if other != kind and kind == replace(other, threads=kind.threads, workers=kind.workers)
+        ),
     )
 
 

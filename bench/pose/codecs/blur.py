@@ -45,7 +45,7 @@ def blurred(values: Tensor, cells: int, axes: tuple[int, ...]) -> Tensor:
     kernel, reach = gaussian_kernel(cells).tolist(), cells // 2
     result = values
     for axis in axes:
-        # A sum of shifted copies: torch's convolution of a single channel takes fifteen times as long on CPUs.
+        # A sum of shifted copies: torch's convolution of a single channel takes many times as long on CPUs.
         padded = torch.nn.functional.pad(result, (0, 0) * (-1 - axis) + (reach, reach))
         result = torch.zeros_like(values)
         for step, weight in enumerate(kernel):

@@ -32,6 +32,20 @@ def test_it_selects_the_training_alone_whichever_settings_it_has(tmp_path: Path)
         assert found.spec == training.spec
 
 
+def test_titles_tell_the_trainings_of_a_suite_apart(tmp_path: Path) -> None:
+    """By the axes with several values that they have; a heatmap has no splitting factor."""
+    suite = load(tmp_path, ("[64x64]", "[64x64]\n    split_ratio: [1.5, 2]\n    upsample: [true]\n    epochs: [3, 7]"))
+    store = Store(tmp_path / "results")
+    resources = Resources(
+        data_root=tmp_path, results=store.root, device="cpu", threads=1, workers=0, save_every=60
+    )  # fmt: skip
+    plan = make_plan(suite, store)
+    titles = [make_job(plan, training, resources).title for training in plan.trainings]
+    assert len(set(titles)) == len(titles) == 6
+    assert sum(title.endswith(" heatmap 64x64 seed 0, epochs=7") for title in titles) == 1
+    assert sum(title.endswith(" simdr 64x64 seed 0, split_ratio=1.5, epochs=3") for title in titles) == 1
+
+
 def test_usual_folders_are_left_out(tmp_path: Path) -> None:
     plan = make_plan(load(tmp_path), Store(tmp_path))
     usual = Resources(
